@@ -1,0 +1,41 @@
+# Everything a person needs; `make help` lists it. Without make: see README.md.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PORT ?= 8501
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+$(VENV)/ready: requirements.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+run: $(VENV)/ready  ## set up and open the dashboard on http://127.0.0.1:8501
+	@echo "S2L Studio: http://127.0.0.1:$(PORT)  (Ctrl-C ends the dashboard; running jobs go on)"
+	$(VENV)/bin/streamlit run streamlit_app.py --server.port $(PORT)
+
+demo: $(VENV)/ready  ## run the embedded demo without a browser (about four minutes)
+	$(PY) -m core demo
+
+test: $(VENV)/ready-dev  ## set up and run unit, page and browser tests
+	$(PY) -m pytest tests
+
+check: $(VENV)/ready-dev  ## lint and type-check
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/ready-dev  ## run every benchmark, side by side with its opponent
+	for b in benchmarks/*.py; do $(PY) $$b; done
+
+clean:  ## delete the virtual environment and caches, never the workspace
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,160 @@
+"""The command line: `python -m core <noun> --setting value`. The last line of stdout is the result."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from core import settings
+from core.files import explain_os_error, write_json
+from core.progress import Stopped, job_dir, say
+from core.store import KINDS, Workspace
+
+NOUNS = {
+    "dataset": "import a fine-tuning dataset",
+    "trajectories": "train a proxy on a dataset and record every example's loss over its training",
+    "layout": "place every example on a 2-D map",
+    "clusters": "cluster the loss trajectories",
+    "selection": "choose the rows to train on",
+    "finetune": "train a target on a selection and test it",
+    "study": "compare selections by equal fine-tunes",
+    "export": "write the selected rows in the dataset's own columns",
+    "demo": "the whole pipeline on embedded data, in about four minutes",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code (0 done, 2 bad input, 3 stopped, 1 anything else)."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    args = vars(_parser().parse_args(argv))
+    noun = args.pop("noun")
+    workspace = Workspace(args.pop("workspace"))
+    try:
+        if noun in NOUNS:
+            module = importlib.import_module(f"core.{noun}")
+            result = str(module.run(workspace, settings.from_args(module.Settings, args)))
+        else:
+            result = COMMANDS[noun](workspace, args)
+    except Stopped as e:
+        return _end("stopped", str(e) or "stopped; what was saved can be resumed", 3)
+    except KeyboardInterrupt:
+        return _end("stopped", "interrupted; an unfinished run can be continued with --resume", 130)
+    except ValueError as e:
+        if os.environ.get("S2L_TRACEBACK"):
+            traceback.print_exc()
+        return _end("failed", str(e), 2)
+    except OSError as e:
+        if os.environ.get("S2L_TRACEBACK"):
+            traceback.print_exc()
+        return _end("failed", explain_os_error(e), 2)
+    except Exception as e:
+        traceback.print_exc()
+        return _end("failed", _remedy(e), 1)
+    _finish_job("done", result=result)
+    sys.stdout.write(result + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m core", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--workspace",
+        default=os.environ.get("S2L_WORKSPACE", "workspace"),
+        metavar="DIR",
+        help="where artifacts live (default: $S2L_WORKSPACE or workspace/)",
+    )
+    nouns = top.add_subparsers(dest="noun", required=True, metavar="command")
+    for noun, text in NOUNS.items():
+        # the flags of a noun are added only when it is the one called: importing all costs time
+        parser = nouns.add_parser(noun, help=text, description=text, parents=[common])
+        if noun in sys.argv or "core" not in sys.argv[0]:
+            settings.add_flags(parser, importlib.import_module(f"core.{noun}").Settings)
+    listing = nouns.add_parser("list", help="list artifacts, newest first", parents=[common])
+    listing.add_argument("kind", nargs="?", choices=KINDS)
+    listing.add_argument("--json", action="store_true")
+    for name, text in (
+        ("show", "print a manifest"),
+        ("verify", "compare every file with its manifest"),
+        ("delete", "delete an artifact nothing depends on, or an unfinished run"),
+    ):
+        one = nouns.add_parser(name, help=text, parents=[common])
+        one.add_argument("id")
+        if name == "show":
+            one.add_argument("--json", action="store_true")
+    return top
+
+
+def _list(workspace: Workspace, args: dict[str, Any]) -> str:
+    entries = workspace.entries(*([args["kind"]] if args["kind"] else []))
+    if args["json"]:
+        return json.dumps([vars(e) for e in entries], indent=1, ensure_ascii=False)
+    if not entries:
+        return f"nothing in {workspace.root} yet; start with `python -m core dataset --path FILE`"
+    width = max(len(e.name) for e in entries)
+    return "\n".join(
+        f"{e.id}  {e.kind:12}  {e.state:10}  {e.name:{width}}  {e.problem}".rstrip()
+        for e in entries
+    )
+
+
+def _show(workspace: Workspace, args: dict[str, Any]) -> str:
+    manifest = workspace.open(args["id"]).manifest
+    if args["json"]:
+        return json.dumps(manifest, indent=1, ensure_ascii=False)
+    lines = [f"{manifest['kind']} {manifest['id']}  {manifest['name']}  ({manifest['seconds']} s)"]
+    for part in ("parents", "config", "summary"):
+        lines += [f"{part}:"] + [f"  {k}: {v}" for k, v in manifest[part].items()]
+    return "\n".join(lines)
+
+
+def _verify(workspace: Workspace, args: dict[str, Any]) -> str:
+    problems = workspace.verify(args["id"])
+    if problems:
+        raise ValueError("; ".join(problems))
+    return f"{args['id']}: every file is as its manifest says"
+
+
+def _delete(workspace: Workspace, args: dict[str, Any]) -> str:
+    workspace.delete(args["id"])
+    return str(args["id"])
+
+
+COMMANDS: dict[str, Callable[[Workspace, dict[str, Any]], str]] = {
+    "list": _list,
+    "show": _show,
+    "verify": _verify,
+    "delete": _delete,
+}
+
+
+def _remedy(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        return f"out of memory; try a smaller --batch-size or --max-length, or a smaller model ({text})"
+    return text
+
+
+def _end(state: str, message: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        _finish_job(state, message=message)
+    say(f"{'error: ' if state == 'failed' else ''}{message}")
+    return code
+
+
+def _finish_job(state: str, *, result: str = "", message: str = "") -> None:
+    job = job_dir()
+    if job is not None:
+        write_json(job / "status.json", {"state": state, "result": result, "message": message})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The budget grammar, the same everywhere: rows, a share, or response tokens."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import Literal
+
+GRAMMAR = "a number of rows (30000), a share (0.11 or 11%) or response tokens (500k tokens)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How much to select."""
+
+    kind: Literal["rows", "share", "tokens"]
+    value: float
+    """Rows, a share in (0, 1], or response tokens."""
+
+    def rows(self, pool: int) -> int:
+        """Return the number of rows this is of a pool; at least one.
+
+        Raises:
+            ValueError: more rows than the pool has, or a token budget (which has no row count).
+        """
+        if self.kind == "tokens":
+            raise ValueError("a token budget has no fixed number of rows")
+        if self.kind == "share":
+            return max(1, math.floor(self.value * pool + 1e-9))
+        if self.value > pool:
+            raise ValueError(
+                f"the budget of {self.value:,.0f} rows is more than the {pool:,} eligible rows"
+            )
+        return int(self.value)
+
+    def __str__(self) -> str:
+        if self.kind == "share":
+            return f"{100 * self.value:g}%"
+        return f"{self.value:,.0f} {self.kind}"
+
+
+def parse(text: str) -> Budget:
+    """Read a budget.
+
+    Raises:
+        ValueError: not of the grammar, or zero, negative, or above 100%.
+    """
+    squeezed = re.sub(r"\s+", "", text.lower().replace(",", ""))
+    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))(k|m|g)?(%|tokens?|rows?)?", squeezed)
+    if not match:
+        raise ValueError(f"the budget {text!r} is not {GRAMMAR}")
+    number, scale, unit = match.groups()
+    value = float(number) * {"k": 1e3, "m": 1e6, "g": 1e9}.get(scale or "", 1)
+    if value <= 0:
+        raise ValueError(f"the budget {text!r} must be more than 0; it is {GRAMMAR}")
+    if unit == "%":
+        value /= 100
+    if unit == "%" or (unit is None and scale is None and "." in number and value <= 1):
+        if value > 1:
+            raise ValueError(f"the budget {text!r} is above 100%")
+        return Budget("share", value)
+    if value != int(value):
+        raise ValueError(f"the budget {text!r} is not a whole number; it is {GRAMMAR}")
+    return Budget("tokens" if unit and unit.startswith("token") else "rows", value)

@@ -1,0 +1,272 @@
+"""Clusters of loss trajectories: k-means, and what is needed to read them.
+
+Rows are put in order of id before any seeded step and clusters are numbered by (size, smallest id),
+so a permuted dataset gives the same clusters.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core.progress import say
+from core.settings import Auto, check, setting, to_config
+from core.store import Artifact, Workspace
+from core.trajectories import draw_map, load_flags, load_losses, load_steps
+
+Losses = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+Features = str
+MAX_K = 100
+BUDGET_SHARE = 0.11
+ROWS_PER_CLUSTER = 10
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+NAME_WORDS = 3
+NAME_SAMPLE = 200
+"""Texts a cluster's keywords are read from, at most."""
+WORD = r"(?u)\b[^\W\d_]{3,}\b"
+
+FEATURES: dict[Features, Callable[[Losses], Losses]] = {
+    "raw": lambda x: x,
+    "centred": lambda x: x - x.mean(1, keepdims=True),
+    "diff": lambda x: np.diff(x, axis=1),
+    "zscore": lambda x: (x - x.mean(1, keepdims=True)) / (x.std(1, keepdims=True) + 1e-6),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to cut the trajectories into clusters."""
+
+    trajectories: str = setting(help="Trajectories id", hidden=True)
+    k: int | Auto = setting(
+        "auto",
+        help="Clusters; auto is 100, but never below 10 selected rows a cluster at 11%",
+        label="Clusters (K)",
+        minimum=1,
+    )
+    features: str = setting(
+        "raw",
+        help="raw losses (the paper); centred or zscore compare shapes; diff compares changes",
+        choices=tuple(FEATURES),
+    )
+    include_start: bool = setting(
+        False, help="Also use the losses before training (step 0)", advanced=True
+    )
+    seed: int = setting(0, help="Draws the first centres", minimum=0, advanced=True)
+    map: bool = setting(True, help="Also draw the map", identity=False, hidden=True)
+    name: str = setting("", help="What to call it", identity=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class Clustering(NamedTuple):
+    """One k-means result."""
+
+    labels: Labels
+    """Cluster of every row (n_rows,); -1 where the trajectory is not finite."""
+    centroids: Losses
+    """In feature space (n_clusters, n_features)."""
+    inertia: float
+    """Sum of squared distances to the own centre."""
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Cluster, describe, seal; return the id."""
+    trajectories = workspace.open(settings.trajectories, "trajectories")
+    artifact = seal(workspace, trajectories, settings)
+    if settings.map:
+        draw_map(workspace, trajectories.id, settings.features, settings.include_start)
+    return artifact.id
+
+
+def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Artifact:
+    """Compute a clustering and keep it."""
+    losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
+    k = auto_k(int((flags["flag"] == "").sum())) if settings.k == "auto" else int(settings.k)
+    result = cluster(
+        losses,
+        flags["id"].to_numpy(),
+        k,
+        settings.features,
+        include_start=settings.include_start,
+        seed=settings.seed,
+    )
+    dataset = workspace.ancestor(trajectories, "dataset")
+    prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
+    table = describe(result.labels, losses, flags)
+    table["name"] = keywords(prompts, result.labels)
+    draft = workspace.draft(
+        "clusters",
+        name=settings.name or f"{trajectories.name} · K={k} {settings.features}",
+        config={**to_config(settings), "k": k},
+        parents={"trajectories": trajectories.id},
+    )
+    np.save(draft.path / "labels.npy", result.labels)
+    np.save(draft.path / "centroids.npy", result.centroids)
+    quantiles(losses, result.labels, load_steps(trajectories)).to_parquet(
+        draft.path / "quantiles.parquet"
+    )
+    table.to_parquet(draft.path / "table.parquet")
+    left_out = int((result.labels < 0).sum())
+    say(
+        f"{len(table)} clusters of {len(losses) - left_out:,} rows ({left_out:,} of {len(losses):,}"
+        f" left out: holdout or not measurable), sizes {table['size'].min():,} to "
+        f"{table['size'].max():,}"
+    )
+    return draft.seal(
+        {
+            "k": k,
+            "clusters": len(table),
+            "rows": len(losses),
+            "clustered": len(losses) - left_out,
+            "left_out": left_out,
+            "inertia": result.inertia,
+            "smallest": int(table["size"].min()),
+            "largest": int(table["size"].max()),
+        }
+    )
+
+
+def auto_k(pool: int, budget: int = 0) -> int:
+    """Return the default K: 100, but never below 10 selected rows a cluster.
+
+    Args:
+        pool: Rows that can be clustered.
+        budget: Rows to be selected; 11% of the pool while it is 0.
+    """
+    wanted = budget or int(BUDGET_SHARE * pool)
+    return max(1, min(MAX_K, max(2, wanted // ROWS_PER_CLUSTER), pool))
+
+
+def features(losses: Losses, kind: Features, *, include_start: bool = False) -> Losses:
+    """Return what rows are compared by (n_rows, n_features).
+
+    Clustering uses the recordings after training began (t > 0), as the official code does;
+    `include_start` adds t = 0.
+    """
+    window = losses if include_start or losses.shape[1] == 1 else losses[:, 1:]
+    if kind == "diff" and window.shape[1] < 2:
+        window = losses
+    return np.ascontiguousarray(FEATURES[kind](window), np.float32)
+
+
+def cluster(
+    losses: Losses,
+    ids: npt.NDArray[np.object_],
+    k: int,
+    kind: Features = "raw",
+    *,
+    include_start: bool = False,
+    seed: int = 0,
+) -> Clustering:
+    """Cluster trajectories by k-means (Euclidean).
+
+    Args:
+        losses: Nats per response token (n_rows, n_checkpoints).
+        ids: Row ids (n_rows,), unique.
+        k: Clusters; fewer come back when fewer trajectories are distinct.
+        kind: Features compared.
+        include_start: Whether step 0 counts.
+        seed: Of k-means++.
+
+    Raises:
+        ValueError: K is larger than the number of usable rows.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    usable = np.flatnonzero(np.isfinite(losses).all(1))
+    if not 1 <= k <= len(usable):
+        raise ValueError(
+            f"K = {k} but {len(usable):,} rows can be clustered; choose K from 1 to {len(usable):,}"
+        )
+    order = usable[np.argsort(ids[usable])]
+    x = features(losses[order], kind, include_start=include_start)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than K
+        model = KMeans(k, n_init=3 if len(x) <= 50_000 else 1, random_state=seed).fit(x)
+    labels = np.full(len(losses), -1, np.int32)
+    found, first, sizes = np.unique(model.labels_, return_index=True, return_counts=True)
+    rank = np.lexsort((first, sizes))  # rows are in order of id: the first is the smallest id
+    number = np.empty(found.max() + 1, np.int32)
+    number[found[rank]] = np.arange(len(found))
+    labels[order] = number[model.labels_]
+    return Clustering(labels, model.cluster_centers_[found[rank]], float(model.inertia_))
+
+
+def quantiles(losses: Losses, labels: Labels, steps: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """Return loss quantiles per cluster and step: cluster, step, q10, q25, q50, q75, q90."""
+    parts = []
+    for c in range(labels.max(initial=-1) + 1):
+        q = np.quantile(losses[labels == c], QUANTILES, axis=0)
+        part = pd.DataFrame(q.T, columns=[f"q{round(100 * p)}" for p in QUANTILES])
+        part.insert(0, "step", steps)
+        part.insert(0, "cluster", c)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def describe(labels: Labels, losses: Losses, flags: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per cluster, in order of number.
+
+    Columns: cluster, size, first_loss, final_loss, drop (nats per response token), tokens (mean
+    response length), source (the commonest), purity (its share of the cluster).
+    """
+    frame = pd.DataFrame(
+        {
+            "cluster": labels,
+            "first_loss": losses[:, 0],
+            "final_loss": losses[:, -1],
+            "tokens": flags["n_response"].to_numpy(),
+            "source": flags["source"].to_numpy(),
+        }
+    )
+    frame = frame[frame["cluster"] >= 0]
+    grouped = frame.groupby("cluster")
+    table = grouped[["first_loss", "final_loss", "tokens"]].mean()
+    table.insert(0, "size", grouped.size())
+    table.insert(3, "drop", table["first_loss"] - table["final_loss"])
+    counts = frame.groupby(["cluster", "source"]).size()
+    top = counts.groupby("cluster").idxmax()
+    table["source"] = [source for _, source in top]
+    table["purity"] = counts.groupby("cluster").max() / table["size"]
+    return table.reset_index()
+
+
+def keywords(texts: pd.Series, labels: Labels) -> list[str]:
+    """Name every cluster by the words that set it apart (c-TF-IDF, Grootendorst 2022).
+
+    Words of a cluster are weighted by tf * log(1 + A / f): tf the word's share of the cluster's
+    words, A the mean number of words a cluster, f the word's count over all clusters.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    groups = []
+    for c in range(labels.max(initial=-1) + 1):
+        part = texts[labels == c]
+        part = part.iloc[:: max(1, len(part) // NAME_SAMPLE)]
+        groups.append(" ".join(t[:1000] for t in part))
+    try:
+        vectorizer = CountVectorizer(token_pattern=WORD, stop_words="english", max_features=20_000)
+        counts = vectorizer.fit_transform(groups).astype(np.float64)
+    except ValueError:  # no words at all
+        return [""] * len(groups)
+    words = vectorizer.get_feature_names_out()
+    totals = np.asarray(counts.sum(1)).ravel()
+    weight = np.log1p(totals.mean() / np.asarray(counts.sum(0)).ravel())
+    out = []
+    for c in range(len(groups)):
+        row = counts.getrow(c)
+        score = row.data * weight[row.indices]
+        best = np.lexsort((words[row.indices], -score))[:NAME_WORDS]
+        out.append(" · ".join(re.sub(r"\s+", " ", words[row.indices[i]]) for i in best))
+    return out

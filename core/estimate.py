@@ -1,0 +1,165 @@
+"""How long, how much memory, how much disk: a short real run before the long one.
+
+Trains a few batches and scores a few rows with a copy of the model, then extrapolates by tokens.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import resource
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from core.progress import duration
+from core.store import Workspace
+from core.tokens import Ints, Tokens, pad
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+LONG = 30 * 60.0
+"""Seconds above which a run is not begun without saying so."""
+
+
+class Rates(NamedTuple):
+    """Seconds per token seen in the micro-run: fast and slow."""
+
+    train: tuple[float, float]
+    score: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a run will take."""
+
+    low: float
+    """Seconds, if every batch goes as the faster quarter did."""
+    high: float
+    """Seconds, if every batch goes as the slower quarter did, plus a tenth."""
+    memory: float
+    """Bytes of peak memory of this process."""
+    disk: float
+    """Bytes the run will write, checkpoints included."""
+
+    def __str__(self) -> str:
+        return (
+            f"{duration(self.low)} to {duration(self.high)}, "
+            f"about {self.memory / 2**30:.1f} GiB of memory, {self.disk / 2**20:,.0f} MiB of disk"
+        )
+
+
+def measure(
+    model: PreTrainedModel, tokens: Tokens, rows: Ints, batch_size: int, seconds: float = 15.0
+) -> Rates:
+    """Time training steps and scoring on a copy of the model, at most about `seconds`.
+
+    Stops early once the rates are known well enough for a short run.
+    """
+    import torch
+
+    from core.models import device
+    from core.scoring import score
+
+    twin: Any = copy.deepcopy(model)
+    twin.to(device())
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-6)
+    rng = np.random.default_rng(0)
+    train: list[float] = []
+    scored: list[float] = []
+    began = time.monotonic()
+    twin.train()
+    while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
+        batch = rng.choice(rows, min(batch_size, len(rows)), replace=False)
+        ids, mask = pad(tokens, batch, 0)
+        labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
+        start = time.monotonic()
+        twin(input_ids=torch.from_numpy(ids).to(twin.device), labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if twin.device.type == "cuda":
+            torch.cuda.synchronize()
+        train.append((time.monotonic() - start) / ids.size)
+        if time.monotonic() - began > seconds:
+            break
+    while len(scored) < 2 or (time.monotonic() - began < seconds and len(scored) < 6):
+        batch = rng.choice(rows, min(64, len(rows)), replace=False)
+        start = time.monotonic()
+        score(twin, tokens, batch)
+        scored.append((time.monotonic() - start) / float(tokens.lengths()[batch].sum()))
+        if time.monotonic() - began > 2 * seconds:
+            break
+    return Rates(_spread(train[1:] or train), _spread(scored[1:] or scored))
+
+
+def _spread(values: list[float]) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(low), float(high)
+
+
+def estimate(
+    rates: Rates,
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: Ints,
+    *,
+    steps: int,
+    batch_size: int,
+    checkpoints: int,
+) -> Estimate:
+    """Extrapolate a micro-run to a whole training with recordings of all rows."""
+    lengths = tokens.lengths()
+    trained = steps * batch_size * float(lengths[rows].mean())
+    recorded = checkpoints * float(lengths.sum())
+    low, high = (trained * rates.train[i] + recorded * rates.score[i] for i in (0, 1))
+    weights = 4.0 * sum(p.numel() for p in model.parameters())
+    scale = 1 if sys.platform == "darwin" else 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    losses = 4.0 * len(tokens) * checkpoints
+    return Estimate(low, high * 1.1, used + losses, 2 * 3 * weights + weights + losses)
+
+
+def check_disk(workspace: Workspace, needed: float) -> None:
+    """Refuse a run that would fill the disk.
+
+    Raises:
+        ValueError: less space is free than the run will write.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(workspace.root).free
+    if needed > free:
+        raise ValueError(
+            f"this run writes about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free "
+            f"in {workspace.root}; free some space or choose another --workspace"
+        )
+
+
+def propose(
+    now: Estimate, *, epochs: float, rows: int, parameters: float, smaller: dict[str, float]
+) -> list[tuple[str, dict[str, str], float]]:
+    """List ways to make a run shorter: (words, changed flags, expected seconds at most).
+
+    Args:
+        now: The run as it stands.
+        epochs: Its epochs.
+        rows: Its rows.
+        parameters: The model's size.
+        smaller: Other models -> parameters.
+    """
+    out: list[tuple[str, dict[str, str], float]] = []
+    for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
+        if count < 0.7 * parameters:
+            expected = now.high * max(count / parameters, 0.02)
+            out.append((f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
+    if epochs > 1:
+        out.append(("1 epoch", {"epochs": "1"}, now.high / epochs))
+    share = min(1.0, LONG / now.high)
+    sample = max(100, int(rows * share) // 100 * 100)
+    if sample < rows:
+        words = f"a sample of {sample:,} of {rows:,} rows"
+        out.append((words, {"limit": str(sample)}, now.high * sample / rows))
+    return out

@@ -1,0 +1,89 @@
+"""Files that are whole or absent: atomic JSON, append-only logs, hashes, words for disk errors."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is equal for equal values: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash plain data to 16 hex digits."""
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()[:16]
+
+
+def sha256_file(path: pathlib.Path) -> str:
+    """Return the SHA-256 of a file's content in hex."""
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Write JSON atomically: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temp.open("w", encoding="utf-8") as f:
+            json.dump(value, f, indent=1, ensure_ascii=False)
+            f.flush()
+            os.fsync(f.fileno())
+        temp.replace(path)
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        raise
+
+
+def read_jsonl(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+    """Yield the whole lines of an append-only log; a torn last line is left out."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as f:
+        for line in f:
+            if line.endswith("\n"):
+                with contextlib.suppress(json.JSONDecodeError):
+                    yield json.loads(line)
+
+
+def append_jsonl(path: pathlib.Path, record: dict[str, Any]) -> None:
+    """Append one line in one write."""
+    with path.open("a", encoding="utf-8") as f:
+        f.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any] | None:
+    """Read a JSON object, None where there is none to be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def fsync_dir(path: pathlib.Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def explain_os_error(error: OSError) -> str:
+    """Turn an operating-system error into a sentence that says what to do."""
+    where = f" at {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{where}; free some space and run the same command with --resume"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"cannot write{where} ({error.strerror}); choose another folder with --workspace"
+    return f"{error.strerror or error}{where}"

@@ -1,0 +1,240 @@
+"""Fine-tunes: train a target on a selection and test it on rows it never saw."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from core import models
+from core.dataset import load_any
+from core.files import fingerprint, write_json
+from core.progress import say
+from core.settings import Auto, check, setting, to_config
+from core.store import Artifact, Workspace
+from core.templates import TEMPLATES, choose
+from core.trajectories import FROM_SCRATCH, pool_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from core.evaluation import Result
+
+MIN_STEPS = 200
+"""A small selection is trained at least this many optimizer steps."""
+RATES = {"full": 2e-5, "lora": 2e-4}
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to train, how long, and what to test it on."""
+
+    selection: str = setting(help="Selection id", hidden=True)
+    model: str = setting(
+        "scratch:small",
+        help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
+        label="Target model",
+        suggestions=models.TARGETS,
+    )
+    method: str = setting(
+        "full", help="Train all weights, or a LoRA adapter", choices=("full", "lora")
+    )
+    epochs: float | Auto = setting(
+        "auto",
+        help="Passes over the selection; auto is 3 (6 from scratch), at least 200 steps",
+        above=0,
+        maximum=1000,
+    )
+    steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
+    lr: float | Auto = setting(
+        "auto",
+        help="Peak learning rate; auto is 2e-5, LoRA 2e-4, from scratch 3e-3",
+        label="Learning rate",
+        above=0,
+        maximum=1,
+        advanced=True,
+    )
+    batch_size: int = setting(32, help="Rows a step", minimum=1, advanced=True)
+    max_length: int | Auto = setting(
+        "auto",
+        help="Longest row in tokens; auto is the pool's 99th percentile",
+        minimum=8,
+        advanced=True,
+    )
+    template: str = setting(
+        "auto",
+        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
+        choices=("auto", *TEMPLATES),
+        advanced=True,
+    )
+    seed: int = setting(0, help="Of scratch weights and the order of the data", minimum=0)
+    eval: str = setting(
+        "", help="Test file or dataset id; the dataset's own held-out rows when empty"
+    )
+    decode: int = setting(
+        500,
+        help="Test items answered for exact match, at most; 0 is none",
+        minimum=0,
+        advanced=True,
+    )
+    resume: bool = setting(
+        False,
+        help="Continue the newest unfinished run of the same settings",
+        identity=False,
+        hidden=True,
+    )
+    name: str = setting("", help="What to call it", identity=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Train, test, seal; return the id.
+
+    Raises:
+        ValueError: bad settings, or nothing to test on.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    from core.evaluation import evaluate, longest_answer
+    from core.tokens import tokenize
+    from core.training import Recipe, fit
+
+    s = settings
+    selection = workspace.open(s.selection, "selection")
+    dataset = workspace.ancestor(selection, "dataset")
+    test, split = test_set(workspace, dataset, s.eval)
+    model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
+    template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
+    tokens = tokenize(workspace, dataset, tokenizer, template)
+    tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
+    table = pd.read_parquet(selection.path / "table.parquet").sort_values("id")
+    rows = table["row"].to_numpy()
+    rows = rows[tokens.response_lengths()[rows] > 0]
+    if not len(rows):
+        raise ValueError("no selected row has a response token left; raise --max-length")
+    steps = s.steps or planned_steps(len(rows), s.epochs, s.batch_size, s.model)
+    lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
+    if s.method == "lora":
+        model = _with_adapter(model)
+
+    key = fingerprint("finetune", selection.summary["ids_sha256"], to_config(s, identity=True))
+    draft = workspace.unfinished("finetune", key, s.name) if s.resume else None
+    if draft is None:
+        draft = workspace.draft(
+            "finetune",
+            name=s.name or f"{selection.name} → {short(s.model)}",
+            config={**to_config(s), "steps": steps, "lr": lr, "template": template},
+            parents={"selection": selection.id, "test": test.id},
+            fingerprint=key,
+        )
+    recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed)
+    fit(model, tokens, rows, recipe, draft.path, stage="train target")
+
+    model.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
+    tokenizer.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
+    result = evaluate(
+        workspace,
+        model,
+        tokenizer,
+        test,
+        split=split,
+        template=template,
+        max_length=tokens.max_length,
+        max_new=longest_answer(tokens.response_lengths()),
+        decode=s.decode,
+    )
+    write_result(draft.path, result)
+    summary = {
+        "rows": len(rows),
+        "steps": steps,
+        "epochs": round(steps * s.batch_size / len(rows), 2),
+        "response_tokens": int(tokens.response_lengths()[rows].sum()),
+        "ids_sha256": selection.summary["ids_sha256"],
+        "parameters": models.size(model),
+        "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
+        **headline(result.scores),
+    }
+    artifact = draft.seal(summary, drop=("checkpoints",))
+    say(describe(result.scores))
+    return artifact.id
+
+
+def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
+    """Return the dataset to test on, and which of its rows.
+
+    Raises:
+        ValueError: none was named and nothing was held out.
+    """
+    if wanted:
+        return workspace.open(load_any(workspace, wanted), "dataset"), "all"
+    if not dataset.summary.get("holdout_rows"):
+        raise ValueError(
+            f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
+        )
+    return dataset, "holdout"
+
+
+def window(wanted: int | str, lengths: Any, model: PreTrainedModel) -> int:
+    """Return the longest row to train on, in tokens."""
+    size = max(8, int(np.quantile(lengths, 0.99))) if wanted == "auto" else int(wanted)
+    return min(models.positions(model), size)
+
+
+def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -> int:
+    """Return the optimizer steps of a fine-tune: its epochs, but at least 200 steps on auto."""
+    from core.training import steps_for
+
+    if epochs != "auto":
+        return steps_for(rows, float(epochs), batch_size)
+    auto = FROM_SCRATCH["epochs"] if models.is_scratch(model) else 3.0
+    return max(MIN_STEPS, steps_for(rows, auto, batch_size))
+
+
+def default_lr(model: str, method: str) -> float:
+    """Return the learning rate that `auto` stands for."""
+    return float(FROM_SCRATCH["lr"]) if models.is_scratch(model) else RATES[method]
+
+
+def short(model: str) -> str:
+    """Return the last part of a model's path."""
+    return model.rstrip("/").rsplit("/", 1)[-1]
+
+
+def headline(scores: dict[str, Any]) -> dict[str, Any]:
+    """Return the scores a listing shows."""
+    return {k: v for k, v in scores.items() if not isinstance(v, dict)}
+
+
+def describe(scores: dict[str, Any]) -> str:
+    """Say the scores in one line, each with its denominator."""
+    parts = []
+    if "loss" in scores:
+        parts.append(
+            f"held-out loss {scores['loss']:.3f} nats per response token "
+            f"({scores['loss_items']:,} items), balanced over sources {scores['balanced_loss']:.3f}"
+        )
+    if "exact_match" in scores:
+        parts.append(
+            f"exact match {100 * scores['exact_match']:.1f}% ({scores['right']:,} of "
+            f"{scores['decoded']:,}), {scores['covered']} of {scores['sources']} sources covered"
+        )
+    return "; ".join(parts)
+
+
+def write_result(folder: Any, result: Result) -> None:
+    """Write scores.json and generations.jsonl."""
+    write_json(folder / "scores.json", result.scores)
+    with (folder / "generations.jsonl").open("w", encoding="utf-8") as f:
+        for record in result.generations:
+            f.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _with_adapter(model: PreTrainedModel) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **LORA))  # type: ignore[arg-type]

@@ -1,0 +1,150 @@
+"""A 2-D map of the trajectories; it does not depend on the number of clusters.
+
+UMAP runs only in a worker process: its threads do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from core.clusters import FEATURES, Features, features
+from core.progress import Progress
+from core.settings import check, setting, to_config
+from core.store import Artifact, Workspace
+from core.trajectories import load_flags, load_losses
+
+Points = npt.NDArray[np.float32]
+FIT_ROWS = 20_000
+"""UMAP is fitted on at most this many rows; the rest are placed by their neighbours."""
+PLACE_NEIGHBOURS = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to map and how."""
+
+    trajectories: str = setting(help="Trajectories id", hidden=True)
+    features: str = setting("raw", help="What two rows are compared by", choices=tuple(FEATURES))
+    include_start: bool = setting(False, help="Also use the losses before training (step 0)")
+    method: str = setting("umap", help="Projection", choices=("umap", "pca"))
+    seed: int = setting(0, help="Draws the fitted sample and UMAP's start", minimum=0)
+    name: str = setting("", help="What to call it", identity=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Make the layout, or return the id of the one that exists."""
+    found = find(workspace, settings)
+    if found is not None:
+        return found.id
+    trajectories = workspace.open(settings.trajectories, "trajectories")
+    draft = workspace.draft(
+        "layout",
+        name=settings.name or f"{trajectories.name} · {settings.method}",
+        config=to_config(settings),
+        parents={"trajectories": trajectories.id},
+    )
+    losses = np.asarray(load_losses(trajectories))
+    xy, fitted = place(
+        losses,
+        load_flags(trajectories)["id"].to_numpy(),
+        settings.features,
+        include_start=settings.include_start,
+        method=settings.method,
+        seed=settings.seed,
+    )
+    np.save(draft.path / "xy.npy", xy)
+    placed = int(np.isfinite(xy[:, 0]).sum())
+    return draft.seal({"rows": len(xy), "placed": placed, "fitted_on": fitted}).id
+
+
+def find(workspace: Workspace, settings: Settings) -> Artifact | None:
+    """Return the sealed layout of the same settings."""
+    wanted = to_config(settings, identity=True)
+    for entry in workspace.entries("layout"):
+        if entry.state == "sealed" and wanted.items() <= entry.config.items():
+            return workspace.open(entry.id)
+    return None
+
+
+def place(
+    losses: npt.NDArray[np.float32],
+    ids: npt.NDArray[np.object_],
+    kind: Features,
+    *,
+    include_start: bool,
+    method: str,
+    seed: int,
+) -> tuple[Points, int]:
+    """Place rows in two dimensions.
+
+    Args:
+        losses: (n_rows, n_checkpoints); a row with a NaN is not placed.
+        ids: Row ids (n_rows,); rows are taken in their order, so a permutation changes nothing.
+        kind: Features compared.
+        include_start: Whether step 0 counts.
+        method: umap or pca.
+        seed: Of the sample and of UMAP.
+
+    Returns:
+        xy (n_rows, 2), NaN where not placed, and the number of rows the projection was fitted on.
+    """
+    usable = np.flatnonzero(np.isfinite(losses).all(1))
+    order = usable[np.argsort(ids[usable])]
+    x = features(losses[order], kind, include_start=include_start)
+    xy = np.full((len(losses), 2), np.nan, np.float32)
+    if method == "pca" or len(order) < 10:
+        xy[order] = pca(x)
+        return xy, len(order)
+    rng = np.random.default_rng(seed)
+    sample = np.sort(rng.permutation(len(x))[:FIT_ROWS])
+    fitted = _umap(x[sample], seed)
+    if len(sample) == len(x):
+        xy[order] = fitted
+    else:
+        xy[order] = _by_neighbours(x, x[sample], fitted)
+        xy[order[sample]] = fitted
+    return xy, len(sample)
+
+
+def pca(x: Points) -> Points:
+    """Project on the two directions of largest variance (n, 2); signs are fixed."""
+    centred = x - x.mean(0)
+    _, _, axes = np.linalg.svd(centred[:: max(1, len(x) // FIT_ROWS)], full_matrices=False)
+    axes = axes[:2] * np.sign(axes[:2].sum(1, keepdims=True) + 1e-12)
+    xy = np.zeros((len(x), 2), np.float32)
+    xy[:, : len(axes)] = centred @ axes.T
+    return xy
+
+
+def _umap(x: Points, seed: int) -> Points:
+    import umap
+
+    progress = Progress("draw map", 2, done=0)
+    reducer = umap.UMAP(
+        n_neighbors=min(15, len(x) - 1), min_dist=0.1, init="pca", random_state=seed, n_jobs=1
+    )
+    xy = np.asarray(reducer.fit_transform(x), np.float32)
+    progress.update(2)
+    return xy
+
+
+def _by_neighbours(x: Points, known: Points, placed: Points) -> Points:
+    """Place each row at the distance-weighted mean of its nearest placed rows."""
+    from sklearn.neighbors import NearestNeighbors
+
+    index = NearestNeighbors(n_neighbors=PLACE_NEIGHBOURS).fit(known)
+    out = np.empty((len(x), 2), np.float32)
+    progress = Progress("place rows", len(x))
+    for start in range(0, len(x), FIT_ROWS):
+        distance, near = index.kneighbors(x[start : start + FIT_ROWS])
+        weight = 1 / (distance + 1e-6)
+        weight /= weight.sum(1, keepdims=True)
+        out[start : start + FIT_ROWS] = (placed[near] * weight[..., None]).sum(1)
+        progress.update(min(start + FIT_ROWS, len(x)))
+    return out

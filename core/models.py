@@ -1,0 +1,228 @@
+"""Proxies and targets by name: from scratch, cut from a larger model, a local directory, a hub id.
+
+Remote code is never run and pickled weights are never read.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+END = "<|end|>"
+SCRATCH: dict[str, dict[str, int]] = {
+    "tiny": {"vocabulary": 1024, "hidden": 64, "layers": 4, "heads": 4, "inner": 192},
+    "small": {"vocabulary": 4096, "hidden": 192, "layers": 3, "heads": 6, "inner": 512},
+}
+KNOWN_SIZES = {
+    "scratch:tiny": 0.28e6,
+    "scratch:small": 2.1e6,
+    "EleutherAI/pythia-70m-deduped": 70e6,
+    "HuggingFaceTB/SmolLM2-135M-Instruct": 135e6,
+    "EleutherAI/pythia-160m-deduped": 162e6,
+    "EleutherAI/pythia-410m-deduped": 405e6,
+    "microsoft/phi-2": 2.78e9,
+    "microsoft/Phi-3-mini-4k-instruct": 3.82e9,
+}
+"""Parameters of the models that the lists offer."""
+PROXIES = tuple(list(KNOWN_SIZES)[:5])
+TARGETS = ("scratch:tiny", "scratch:small", *list(KNOWN_SIZES)[3:])
+POSITIONS = 1024
+
+
+def is_scratch(spec: str) -> bool:
+    """Say whether the model starts from random weights."""
+    return spec.startswith("scratch:")
+
+
+def load(
+    spec: str, *, seed: int, texts: Iterable[str] = ()
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model in fp32 with its tokenizer, ready to train.
+
+    Args:
+        spec: `scratch:tiny|small`, `shrink:<model>:<layers>`, a local directory or a hub id.
+        seed: Draws the weights of a scratch model.
+        texts: What a scratch model's tokenizer is trained on.
+
+    Raises:
+        ValueError: there is no such model, it has no tokenizer, or it cannot be read.
+    """
+    import torch
+    from transformers import set_seed
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    if is_scratch(spec):
+        name = spec.removeprefix("scratch:")
+        if name not in SCRATCH:
+            raise ValueError(f"no model {spec!r}; from scratch there are {', '.join(SCRATCH)}")
+        tokenizer = train_tokenizer(texts, SCRATCH[name]["vocabulary"])
+        set_seed(seed)
+        return _scratch(SCRATCH[name], tokenizer), tokenizer
+    if spec.startswith("shrink:"):
+        model_spec, _, layers = spec.removeprefix("shrink:").rpartition(":")
+        if not model_spec or not layers.isdigit() or int(layers) < 1:
+            raise ValueError(f"{spec!r} should read shrink:<model>:<layers>, as shrink:gpt2:4")
+        model, tokenizer = load(model_spec, seed=seed, texts=texts)
+        return shrink(model, int(layers)), tokenizer
+    tokenizer = _tokenizer(spec)
+    from transformers import AutoModelForCausalLM
+
+    folder = pathlib.Path(spec).expanduser()
+    gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
+    extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder) if folder.is_dir() else spec,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            use_safetensors=None if extra else True,
+            **extra,
+        )
+    except (OSError, ValueError) as e:
+        raise ValueError(_explain(spec, "model", e)) from e
+    return model, tokenizer
+
+
+def _tokenizer(spec: str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    folder = pathlib.Path(spec).expanduser()
+    looks_local = folder.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1
+    if looks_local and not folder.is_dir():
+        raise ValueError(f"no model directory {spec}")
+    extra: dict[str, Any] = {}
+    if folder.is_dir() and not any(
+        (folder / f).exists() for f in ("tokenizer.json", "tokenizer_config.json", "vocab.json")
+    ):
+        gguf = sorted(folder.glob("*.gguf"))
+        if not gguf:
+            raise ValueError(f"{spec} has no tokenizer (tokenizer.json); save one beside the model")
+        extra = {"gguf_file": gguf[0].name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder) if folder.is_dir() else spec, trust_remote_code=False, **extra
+        )
+    except (OSError, ValueError) as e:
+        raise ValueError(_explain(spec, "tokenizer", e)) from e
+    if not tokenizer.is_fast:
+        raise ValueError(f"{spec} has only a slow tokenizer; character offsets need a fast one")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _explain(spec: str, part: str, error: Exception) -> str:
+    first = str(error).strip().split("\n")[0][:300]
+    if pathlib.Path(spec).expanduser().is_dir():
+        return f"the {part} in {spec} cannot be read: {first}"
+    offline = os.environ.get("HF_HUB_OFFLINE") or "connect" in str(error).lower()
+    hint = (
+        "the model hub cannot be reached from here; give a local directory, or scratch:small"
+        if offline
+        else "give a hub id, a local directory, or scratch:small"
+    )
+    return f"no model {spec!r}: {hint} ({first})"
+
+
+def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape["hidden"],
+            intermediate_size=shape["inner"],
+            num_hidden_layers=shape["layers"],
+            num_attention_heads=shape["heads"],
+            num_key_value_heads=shape["heads"],
+            max_position_embeddings=POSITIONS,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:
+    """Train a byte-level BPE tokenizer that keeps digits apart; any order of texts gives it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    inner.decoder = decoders.ByteLevel()
+    inner.train_from_iterator(
+        ["Q: A: ", *texts],
+        trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            special_tokens=[END],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token=END, pad_token=END, model_max_length=POSITIONS
+    )
+
+
+def shrink(model: PreTrainedModel, layers: int) -> PreTrainedModel:
+    """Keep `layers` evenly spaced blocks, first and last included, of a decoder.
+
+    Raises:
+        ValueError: the model has fewer blocks, or its blocks cannot be found.
+    """
+    import torch
+
+    blocks = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, torch.nn.ModuleList)
+        and len(child) == getattr(model.config, "num_hidden_layers", -1)
+    ]
+    if len(blocks) != 1:
+        raise ValueError("the blocks of this model cannot be found, so it cannot be shrunk")
+    parent, name, old = blocks[0]
+    if layers > len(old):
+        raise ValueError(f"this model has {len(old)} layers; it cannot be shrunk to {layers}")
+    kept = [round(i * (len(old) - 1) / max(1, layers - 1)) for i in range(layers)]
+    setattr(parent, name, torch.nn.ModuleList([old[i] for i in kept]))
+    for index, i in enumerate(kept):
+        for module in old[i].modules():
+            if hasattr(module, "layer_idx"):
+                module.layer_idx = index  # type: ignore[assignment]
+    model.config.num_hidden_layers = layers
+    if getattr(model.config, "layer_types", None):
+        model.config.layer_types = [model.config.layer_types[i] for i in kept]
+    return model
+
+
+def size(model: PreTrainedModel) -> int:
+    """Return the number of parameters."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def positions(model: PreTrainedModel) -> int:
+    """Return the longest input the model takes, in tokens."""
+    return int(getattr(model.config, "max_position_embeddings", POSITIONS) or POSITIONS)
+
+
+def device() -> str:
+    """Return where training runs: cuda, mps or cpu."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,181 @@
+"""Tokens on disk: written once per (dataset, tokenizer, template), read by memory map.
+
+Max length is a view on them, so changing it costs nothing. The cache can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import secrets
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core.files import fingerprint
+from core.progress import Progress
+from core.store import Artifact, Workspace
+from core.templates import Render, render_spans, renderer
+
+BATCH = 512
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokens:
+    """Token ids and response spans of every row of a dataset, seen through a maximum length."""
+
+    ids: npt.NDArray[np.uint32]
+    """All rows end to end (n_tokens,), memory-mapped."""
+    offsets: Ints
+    """Row r is ids[offsets[r]:offsets[r + 1]] (n_rows + 1,)."""
+    spans: Ints
+    """Response spans [start, end), positions inside the row (n_spans, 2)."""
+    span_offsets: Ints
+    """The spans of row r are spans[span_offsets[r]:span_offsets[r + 1]] (n_rows + 1,)."""
+    max_length: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, r: int) -> tuple[Ints, Bools]:
+        """Return the ids and the response mask of a row, cut at max_length."""
+        start = int(self.offsets[r])
+        n = min(int(self.offsets[r + 1]) - start, self.max_length)
+        mask = np.zeros(n, bool)
+        for a, b in self.spans[self.span_offsets[r] : self.span_offsets[r + 1]]:
+            mask[a:b] = True
+        mask[:1] = False  # nothing comes before the first token, so nothing predicts it
+        return self.ids[start : start + n].astype(np.int64), mask
+
+    def full_lengths(self) -> Ints:
+        """Return the uncut length of every row, in tokens (n_rows,)."""
+        return np.diff(self.offsets)
+
+    def lengths(self) -> Ints:
+        """Return the length of every row after the cut, in tokens (n_rows,)."""
+        return np.minimum(self.full_lengths(), self.max_length)
+
+    def response_lengths(self) -> Ints:
+        """Return the number of response tokens of every row after the cut (n_rows,)."""
+        start = np.maximum(self.spans[:, 0], 1)
+        size = np.maximum(np.minimum(self.spans[:, 1], self.max_length) - start, 0)
+        total = np.concatenate([[0], np.cumsum(size)])
+        out: Ints = total[self.span_offsets[1:]] - total[self.span_offsets[:-1]]
+        return out
+
+    def cut(self, max_length: int) -> Tokens:
+        """Return the same tokens seen through another maximum length."""
+        return dataclasses.replace(self, max_length=max_length)
+
+
+def batches(lengths: Ints, rows: Ints, budget: int) -> Iterator[Ints]:
+    """Yield groups of rows of similar length whose padded size is at most `budget` tokens.
+
+    Longest first, so that running out of memory happens at once. Ties keep the order of `rows`.
+    """
+    order = rows[np.argsort(-lengths[rows], kind="stable")]
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+def pad(tokens: Tokens, rows: Ints, pad_id: int) -> tuple[Ints, Bools]:
+    """Return ids and response mask (n_rows, longest), padded on the right.
+
+    Causal attention makes a mask unnecessary: what is on the right is never seen.
+    """
+    parts = [tokens.row(int(r)) for r in rows]
+    width = max(len(ids) for ids, _ in parts)
+    ids = np.full((len(parts), width), pad_id, np.int64)
+    mask = np.zeros((len(parts), width), bool)
+    for i, (row_ids, row_mask) in enumerate(parts):
+        ids[i, : len(row_ids)] = row_ids
+        mask[i, : len(row_ids)] = row_mask
+    return ids, mask
+
+
+def tokenize(
+    workspace: Workspace, dataset: Artifact, tokenizer: Any, template: str, max_length: int = 2**31
+) -> Tokens:
+    """Return the tokens of a dataset, from the cache or written now.
+
+    Raises:
+        ValueError: the template cannot say where responses are.
+    """
+    key = fingerprint(
+        dataset.id, tokenizer.backend_tokenizer.to_str(), template, tokenizer.chat_template
+    )
+    folder = workspace.cache / "tokens" / key
+    if not (folder / "offsets.npy").exists():
+        work = folder.with_name(f".{key}.{secrets.token_hex(4)}")
+        work.mkdir(parents=True)
+        try:
+            _write(work, dataset, tokenizer, renderer(template, tokenizer), template)
+            try:
+                work.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process wrote the same
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    size = (folder / "tokens.bin").stat().st_size
+    return Tokens(
+        np.memmap(folder / "tokens.bin", np.uint32, "r") if size else np.zeros(0, np.uint32),
+        np.load(folder / "offsets.npy"),
+        np.load(folder / "spans.npy"),
+        np.load(folder / "span_offsets.npy"),
+        max_length,
+    )
+
+
+def _write(
+    folder: pathlib.Path, dataset: Artifact, tokenizer: Any, render: Render, template: str
+) -> None:
+    messages = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])["messages"]
+    lengths, spans, counts = [], [], []
+    progress = Progress("tokenize", len(messages))
+    with (folder / "tokens.bin").open("wb") as out:
+        for start in range(0, len(messages), BATCH):
+            part = [list(m) for m in messages.iloc[start : start + BATCH]]
+            for ids, row_spans in encode(tokenizer, render, part, template):
+                out.write(ids.astype(np.uint32).tobytes())
+                lengths.append(len(ids))
+                spans += row_spans
+                counts.append(len(row_spans))
+            progress.update(start + len(part))
+    np.save(folder / "spans.npy", np.array(spans, np.int64).reshape(-1, 2))
+    np.save(folder / "span_offsets.npy", np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+    np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def encode(
+    tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
+) -> list[tuple[Ints, list[tuple[int, int]]]]:
+    """Tokenize conversations; return per row its ids and its response spans in tokens.
+
+    A token that straddles the border between prompt and response counts as response.
+    """
+    rendered = [render_spans(render, messages, template) for messages in conversations]
+    encoded = tokenizer(
+        [text for text, _ in rendered], add_special_tokens=False, return_offsets_mapping=True
+    )
+    out = []
+    for (_, char_spans), ids, offsets in zip(
+        rendered, encoded["input_ids"], encoded["offset_mapping"], strict=True
+    ):
+        chars = np.array(offsets, np.int64).reshape(-1, 2)
+        spans = []
+        for a, b in char_spans:
+            first = int(np.searchsorted(chars[:, 1], a, "right"))
+            last = int(np.searchsorted(chars[:, 0], b, "left"))
+            spans.append((first, max(first, last)))
+        out.append((np.array(ids, np.int64), spans))
+    return out

@@ -1,0 +1,212 @@
+"""One training loop, used for proxy and target alike: `transformers.Trainer` and a keeper.
+
+The keeper saves a checkpoint at least once a minute, marks it COMPLETE after it is on the disk, and
+deletes older ones by step. Resuming takes the newest COMPLETE one by its path.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import pathlib
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers import TrainerCallback
+
+from core.files import append_jsonl, fsync_dir, read_jsonl
+from core.progress import Progress, Stopped, stop_requested
+from core.tokens import Ints, Tokens, pad
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
+
+COMPLETE = "COMPLETE"
+SAVE_SECONDS = 60.0
+IGNORED = -100
+"""The label that a causal model's loss leaves out."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that defines a training run besides model and data."""
+
+    steps: int
+    batch_size: int
+    lr: float
+    seed: int
+    warmup: float = 0.03
+    """Share of the steps."""
+    weight_decay: float = 0.0
+    save_seconds: float = SAVE_SECONDS
+
+
+def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
+    """Return the optimizer steps of this many epochs, at least one."""
+    return max(1, round(epochs * math.ceil(n_rows / batch_size)))
+
+
+def fit(
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: Ints,
+    recipe: Recipe,
+    folder: pathlib.Path,
+    *,
+    stage: str,
+    callbacks: tuple[TrainerCallback, ...] = (),
+) -> None:
+    """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
+
+    Writes `folder/metrics.jsonl` (step, loss, lr) and checkpoints; the caller drops the latter.
+
+    Args:
+        model: Changed in place.
+        tokens: The tokenized dataset.
+        rows: What to train on (n_rows,); their order is part of the result.
+        recipe: Steps, batch, learning rate, seed.
+        folder: Where this run keeps its files.
+        stage: What progress is reported as.
+        callbacks: Run before the keeper, as the loss recorder.
+
+    Raises:
+        Stopped: someone asked for it; a checkpoint was saved first.
+        ValueError: the loss became NaN or infinite.
+    """
+    import datasets
+    import torch
+    from transformers import PrinterCallback, Trainer, TrainingArguments
+
+    resume = newest_complete(folder / "checkpoints")
+    step = int(resume.name.split("-")[1]) if resume else 0
+    _drop_after(folder / "metrics.jsonl", step)
+    on_gpu = torch.cuda.is_available()
+    lengths = tokens.lengths()
+    data = datasets.Dataset.from_dict({"row": rows, "length": lengths[rows]})
+    args = TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=recipe.batch_size,
+        learning_rate=recipe.lr,
+        lr_scheduler_type="cosine",
+        warmup_steps=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        bf16=on_gpu and torch.cuda.is_bf16_supported(),
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=on_gpu,
+        logging_steps=max(1, recipe.steps // 200),
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    keeper = _Keeper(folder, Progress(stage, recipe.steps, done=step), recipe.save_seconds)
+    trainer = Trainer(
+        model=model,
+        args=args,
+        train_dataset=data,
+        data_collator=_Collator(tokens),
+        callbacks=[*callbacks, keeper],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if keeper.stopped:
+        raise Stopped(f"stopped at step {trainer.state.global_step:,} of {recipe.steps:,}; saved")
+
+
+class _Collator:
+    """Turn row numbers into padded ids and labels; the prompt and the padding are not trained."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+
+    def __call__(self, features: list[dict[str, int]]) -> dict[str, Any]:
+        import torch
+
+        ids, mask = pad(self.tokens, np.array([f["row"] for f in features]), pad_id=0)
+        return {
+            "input_ids": torch.from_numpy(ids),
+            "labels": torch.from_numpy(np.where(mask, ids, IGNORED)),
+        }
+
+
+class _Keeper(TrainerCallback):
+    """Report, log, save every minute, stop when asked."""
+
+    def __init__(self, folder: pathlib.Path, progress: Progress, save_seconds: float) -> None:
+        self.folder, self.progress, self.save_seconds = folder, progress, save_seconds
+        self.saved_at = time.monotonic()
+        self.stopped = False
+        self.last: dict[str, float] = {}
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not logs or "loss" not in logs:
+            return
+        if not math.isfinite(logs["loss"]):
+            raise ValueError(
+                f"the training loss became {logs['loss']} at step {state.global_step:,}; "
+                "try a smaller --lr"
+            )
+        record = {"step": state.global_step, "loss": logs["loss"], "lr": logs["learning_rate"]}
+        append_jsonl(self.folder / "metrics.jsonl", record)
+        self.last = {"loss": logs["loss"]}
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self.progress.update(state.global_step, **self.last)
+        if stop_requested() and state.global_step < state.max_steps:
+            self.stopped = control.should_training_stop = control.should_save = True
+        elif time.monotonic() - self.saved_at > self.save_seconds:
+            control.should_save = True
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        here = self.folder / "checkpoints" / f"checkpoint-{state.global_step}"
+        for file in here.iterdir():
+            with file.open("rb") as f:
+                os.fsync(f.fileno())
+        (here / COMPLETE).touch()
+        fsync_dir(here)
+        for other in here.parent.glob("checkpoint-*"):
+            if other != here:
+                shutil.rmtree(other)
+        self.saved_at = time.monotonic()
+
+
+def newest_complete(checkpoints: pathlib.Path) -> pathlib.Path | None:
+    """Return the COMPLETE checkpoint of the highest step."""
+    whole = [p.parent for p in checkpoints.glob(f"checkpoint-*/{COMPLETE}")]
+    return max(whole, key=lambda p: int(p.name.split("-")[1]), default=None)
+
+
+def _drop_after(log: pathlib.Path, step: int) -> None:
+    if log.exists():
+        kept = [r for r in read_jsonl(log) if r["step"] <= step]
+        log.unlink()
+        for record in kept:
+            append_jsonl(log, record)

@@ -1,0 +1,297 @@
+"""Trajectories: train a proxy on the whole dataset and record every example's loss on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core import models
+from core.files import fingerprint, read_jsonl, write_json
+from core.progress import JOB_VARIABLE, duration, job_dir, say
+from core.settings import Auto, check, setting, to_config
+from core.store import Artifact, Workspace
+from core.templates import TEMPLATES, choose
+
+if TYPE_CHECKING:
+    from core.estimate import Estimate
+    from core.tokens import Ints, Tokens
+
+ROOT = pathlib.Path(__file__).parent.parent
+PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
+"""The paper's values."""
+FROM_SCRATCH = {"epochs": 6.0, "lr": 3e-3, "batch_size": 32}
+PAPER = {
+    "model": "EleutherAI/pythia-70m-deduped",
+    "epochs": 3.0,
+    "lr": 2e-5,
+    "batch_size": 128,
+    "max_length": 512,
+    "template": "alpaca",
+}
+"""Proxy settings of arXiv 2403.07384; cosine, 3% warm-up and no weight decay are ours always."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to train the proxy and when to record."""
+
+    dataset: str = setting(help="Dataset id", hidden=True)
+    model: str = setting(
+        "scratch:small",
+        help="Proxy: scratch:tiny, scratch:small, a local directory, a hub id, "
+        "or shrink:<model>:<layers>",
+        label="Proxy model",
+        suggestions=models.PROXIES,
+    )
+    epochs: float | Auto = setting(
+        "auto", help="Passes over the data; auto is 3, or 6 from scratch", above=0, maximum=1000
+    )
+    checkpoints: int = setting(
+        13,
+        help="Recordings, step 0 and the last included; 13 gives the paper's 12 features",
+        minimum=2,
+        maximum=200,
+    )
+    seed: int = setting(0, help="Draws scratch weights and the order of the data", minimum=0)
+    lr: float | Auto = setting(
+        "auto",
+        help="Peak learning rate; auto is 2e-5, or 3e-3 from scratch",
+        label="Learning rate",
+        above=0,
+        maximum=1,
+        advanced=True,
+    )
+    batch_size: int | Auto = setting(
+        "auto", help="Rows a step; auto is 128, or 32 from scratch", minimum=1, advanced=True
+    )
+    max_length: int | Auto = setting(
+        "auto",
+        help="Longest row in tokens, longer ones are cut; auto is the 99th percentile",
+        minimum=8,
+        advanced=True,
+    )
+    template: str = setting(
+        "auto",
+        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
+        choices=("auto", *TEMPLATES),
+        advanced=True,
+    )
+    limit: int = setting(
+        0, help="Use a random sample of this many rows; 0 is all", minimum=0, advanced=True
+    )
+    preset: str = setting(
+        "none",
+        help="paper: Pythia-70M and every value of the paper, where no other is given",
+        choices=("none", "paper"),
+        advanced=True,
+    )
+    map: bool = setting(
+        True, help="Also draw the map of trajectories when done", identity=False, hidden=True
+    )
+    accept_long: bool = setting(
+        False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
+    )
+    resume: bool = setting(
+        False,
+        help="Continue the newest unfinished run of the same settings",
+        identity=False,
+        hidden=True,
+    )
+    name: str = setting("", help="What to call it", identity=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def resolve(settings: Settings) -> Settings:
+    """Replace presets and the autos that depend on the model alone."""
+    changes: dict[str, Any] = {}
+    if settings.preset == "paper":
+        defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
+        changes = {k: v for k, v in PAPER.items() if getattr(settings, k) == defaults[k]}
+    out = dataclasses.replace(settings, **changes)
+    auto: dict[str, Any] = FROM_SCRATCH if models.is_scratch(out.model) else PRETRAINED
+    return dataclasses.replace(out, **{k: v for k, v in auto.items() if getattr(out, k) == "auto"})
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Train, record, seal; return the id.
+
+    Raises:
+        ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    from core.estimate import check_disk
+    from core.recorder import TrajectoryRecorder
+    from core.tokens import tokenize
+    from core.training import Recipe, fit, steps_for
+
+    dataset = workspace.open(settings.dataset, "dataset")
+    if not dataset.summary.get("trainable", True):
+        raise ValueError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
+    s = resolve(settings)
+    name = s.name or f"{dataset.name} · {s.model}"
+    model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
+    template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
+    tokens = tokenize(workspace, dataset, tokenizer, template)
+    tokens = tokens.cut(_max_length(s.max_length, tokens, models.positions(model)))
+    rows, flags = _rows(dataset, tokens, s.limit, s.seed)
+    if not len(rows):
+        raise ValueError(
+            f"no row of {dataset.name} has a response token left within {tokens.max_length} tokens;"
+            " raise --max-length"
+        )
+    batch_size = int(s.batch_size)
+    steps = steps_for(len(rows), float(s.epochs), batch_size)
+    estimate = _estimate(s, model, tokens, rows, steps, batch_size)
+    check_disk(workspace, estimate.disk)
+
+    config = {**to_config(s), "max_length": tokens.max_length, "template": template}
+    key = fingerprint("trajectories", dataset.summary["fingerprint"], to_config(s, identity=True))
+    draft = workspace.unfinished("trajectories", key, settings.name) if s.resume else None
+    if draft is None:
+        draft = workspace.draft(
+            "trajectories",
+            name=name,
+            config=config,
+            parents={"dataset": dataset.id},
+            fingerprint=key,
+        )
+    measured = flags.index[flags["flag"] == ""].to_numpy()
+    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, measured)
+    recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
+    fit(model, tokens, rows, recipe, draft.path, stage="train proxy", callbacks=(recorder,))
+
+    flags.to_parquet(draft.path / "flags.parquet")
+    model.save_pretrained(draft.path / "proxy")
+    tokenizer.save_pretrained(draft.path / "proxy")
+    losses = np.load(draft.path / "losses.npy", mmap_mode="r")
+    means = np.nanmean(losses[measured], axis=0)
+    columns = list(read_jsonl(draft.path / "columns.jsonl"))
+    counts = flags["flag"].value_counts()
+    summary = {
+        "rows": len(flags),
+        "measured": len(measured),
+        "unmeasurable": int(counts.get("no response token", 0)),
+        "holdout": int(counts.get("holdout", 0)),
+        "not_sampled": int(counts.get("not sampled", 0)),
+        "truncated": int(flags["truncated"].sum()),
+        "checkpoints": len(columns),
+        "steps": steps,
+        "parameters": models.size(model),
+        "first_loss": round(float(means[0]), 4),
+        "final_loss": round(float(means[-1]), 4),
+        "record_seconds": round(sum(c["seconds"] for c in columns), 1),
+        "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
+    }
+    artifact = draft.seal(summary, drop=("checkpoints",))
+    say(
+        f"mean loss {means[0]:.3f} -> {means[-1]:.3f} nats per response token over "
+        f"{len(measured):,} of {len(flags):,} rows, {len(columns)} recordings, {steps:,} steps"
+    )
+    if s.map:
+        draw_map(workspace, artifact.id)
+    return artifact.id
+
+
+def draw_map(
+    workspace: Workspace, trajectories: str, features: str = "raw", include_start: bool = False
+) -> None:
+    """Make the layout in a process of its own, because UMAP's threads do not survive a fork."""
+    argv = [sys.executable, "-m", "core", "layout", "--trajectories", trajectories]
+    argv += ["--features", features, "--include-start", "yes" if include_start else "no"]
+    env = {k: v for k, v in os.environ.items() if k != JOB_VARIABLE}
+    argv += ["--workspace", str(workspace.root)]
+    done = subprocess.run(argv, env=env, stdout=subprocess.DEVNULL, cwd=ROOT)
+    if done.returncode:
+        say("the map could not be drawn; the clusters page offers it again")
+
+
+def pool_texts(dataset: Artifact, model: str) -> list[str]:
+    """Return what a scratch model's tokenizer is trained on: the pool's texts in order of id."""
+    if not models.is_scratch(model):
+        return []
+    frame = pd.read_parquet(
+        dataset.path / "examples.parquet", columns=["id", "prompt", "response", "split"]
+    )
+    frame = frame[frame["split"] == "pool"].sort_values("id")
+    return (frame["prompt"] + "\n" + frame["response"]).tolist()
+
+
+def load_losses(artifact: Artifact) -> npt.NDArray[np.float32]:
+    """Memory-map the losses (n_rows, n_checkpoints), nats per response token."""
+    return np.load(artifact.path / "losses.npy", mmap_mode="r")  # type: ignore[no-any-return]
+
+
+def load_steps(artifact: Artifact) -> Ints:
+    """Return the optimizer step of every column (n_checkpoints,)."""
+    return np.load(artifact.path / "steps.npy")  # type: ignore[no-any-return]
+
+
+def load_flags(artifact: Artifact) -> pd.DataFrame:
+    """Return per row: id, source, n_tokens, n_response, truncated, flag ('' if measured)."""
+    return pd.read_parquet(artifact.path / "flags.parquet")
+
+
+def _max_length(wanted: int | str, tokens: Tokens, positions: int) -> int:
+    lengths = tokens.full_lengths()
+    auto = int(np.quantile(lengths, 0.99)) if len(lengths) else positions
+    return min(positions, max(8, auto) if wanted == "auto" else int(wanted))
+
+
+def _rows(dataset: Artifact, tokens: Tokens, limit: int, seed: int) -> tuple[Ints, pd.DataFrame]:
+    """Return the rows to train on, in order of id, and the flags of all rows."""
+    examples = pd.read_parquet(dataset.path / "examples.parquet", columns=["id", "source", "split"])
+    flags = examples[["id", "source"]].copy()
+    flags["n_tokens"] = tokens.full_lengths()
+    flags["n_response"] = tokens.response_lengths()
+    flags["truncated"] = tokens.full_lengths() > tokens.max_length
+    flags["flag"] = np.where(flags["n_response"] > 0, "", "no response token")
+    pool = flags[(examples["split"] == "pool") & (flags["flag"] == "")].sort_values("id")
+    if 0 < limit < len(pool):
+        kept = pool.iloc[np.random.default_rng(seed).permutation(len(pool))[:limit]]
+        flags.loc[pool.index.difference(kept.index), "flag"] = "not sampled"
+        pool = kept.sort_values("id")
+    flags.loc[examples["split"] != "pool", "flag"] = "holdout"
+    return pool.index.to_numpy(), flags
+
+
+def _estimate(
+    s: Settings, model: Any, tokens: Tokens, rows: Ints, steps: int, batch_size: int
+) -> Estimate:
+    from core.estimate import LONG, estimate, measure, propose
+
+    rates = measure(model, tokens, rows, batch_size)
+    now = estimate(
+        rates, model, tokens, rows, steps=steps, batch_size=batch_size, checkpoints=s.checkpoints
+    )
+    say(f"estimate: {now}")
+    if now.high > LONG and not s.accept_long:
+        smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
+        options = propose(
+            now,
+            epochs=float(s.epochs),
+            rows=len(rows),
+            parameters=models.size(model),
+            smaller=smaller,
+        )
+        job = job_dir()
+        if job is not None:  # the page makes buttons of them
+            write_json(job / "proposals.json", [list(o) for o in options])
+        words = "; ".join(
+            f"{text} ({' '.join(f'--{k} {v}' for k, v in flags.items())}): {duration(seconds)}"
+            for text, flags, seconds in options
+        )
+        raise ValueError(
+            f"this would take {duration(now.low)} to {duration(now.high)}. Shorter: {words}. "
+            "Or begin it as it is with --accept-long"
+        )
+    return now

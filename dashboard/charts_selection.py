@@ -1,0 +1,192 @@
+"""Charts of what a selection took, what that changed, and what came of it in a study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard import figure, theme
+
+_ROW = 30  # height of one source or arm
+
+
+def allocation(table: pd.DataFrame, k: int) -> go.Figure:
+    """Rows taken from each cluster (solid) out of its rows (pale), largest cluster left.
+
+    Where partly taken clusters all gave the same number (within one), that is the water level, and
+    it is drawn; clusters smaller than it are taken whole.
+
+    Args:
+        table: cluster, size, taken; the clusters a selection could draw from.
+        k: Number of clusters, which settles the colours.
+    """
+    table = table.sort_values(["size", "cluster"], ascending=[False, True], ignore_index=True)
+    fig = figure.bare(360)
+    colours = [theme.cluster_colour(int(c), k) for c in table["cluster"]]
+    hover = (
+        "cluster %{customdata[0]}<br>%{customdata[2]:,} of %{customdata[1]:,} rows<extra></extra>"
+    )
+    for column, alpha in (("size", 0.28), ("taken", 1.0)):
+        fig.add_trace(
+            go.Bar(
+                x=np.arange(len(table)), y=table[column], hovertemplate=hover,
+                customdata=table[["cluster", "size", "taken"]].to_numpy(),
+                marker={"color": [figure.rgba(c, alpha) for c in colours], "line": {"width": 0}},
+            )
+        )  # fmt: skip
+    fig.update_layout(barmode="overlay", bargap=0.25 if len(table) <= 60 else 0.1)
+    figure.axes(fig, "clusters, largest first", "rows")
+    few = len(table) <= 40
+    fig.update_xaxes(tickvals=np.arange(len(table)), ticktext=table["cluster"], showticklabels=few)
+    sizes = table.loc[table["size"] > 0, "size"]
+    log = len(sizes) > 0 and sizes.max() > 50 * sizes.min()
+    if log:
+        fig.update_yaxes(type="log", dtick=1, range=[-0.3, np.log10(sizes.max()) + 0.1])
+    _water_level(fig, table, log=log)
+    return fig
+
+
+def share_change(table: pd.DataFrame) -> go.Figure:
+    """Each source's share of the pool (hollow) and of the selection (solid), largest gain on top.
+
+    Args:
+        table: source, pool_share, selected_share (0 to 1), pool_rows, selected_rows. The 20 sources
+            that change most are drawn.
+    """
+    table = table.assign(change=table["selected_share"] - table["pool_share"])
+    table = table.loc[table["change"].abs().sort_values(ascending=False, kind="stable").index[:20]]
+    table = table.sort_values("change", kind="stable", ignore_index=True)
+    fig = _rows(table["source"], right=80)
+    before, after = 100 * table["pool_share"], 100 * table["selected_share"]
+    gap = np.full(len(table), np.nan)
+    fig.add_trace(
+        go.Scatter(
+            x=np.column_stack([before, after, gap]).ravel(), y=np.repeat(table.index, 3),
+            mode="lines", line={"width": 3, "color": figure.rgba(theme.MUTED, 0.5)},
+            hoverinfo="skip",
+        )
+    )  # fmt: skip
+    for x, rows, what, symbol, colour in (
+        (before, table["pool_rows"], "the pool", "circle-open", theme.MUTED),
+        (after, table["selected_rows"], "the selection", "circle", theme.ACCENT),
+    ):
+        fig.add_trace(
+            go.Scatter(
+                x=x, y=table.index, customdata=rows, mode="markers",
+                marker={"size": 11, "symbol": symbol, "color": colour,
+                        "line": {"width": 2, "color": colour}},
+                hovertemplate=f"%{{x:.1f}}% of {what}<br>%{{customdata:,}} rows<extra></extra>",
+            )
+        )  # fmt: skip
+    for y, change in enumerate(table["change"]):
+        text = f"{100 * change:+.1f} pp".replace("-", "\u2212")
+        figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
+    key = f'<span style="color:{theme.MUTED}">○</span> in the pool    '
+    key += f'<span style="color:{theme.ACCENT}">●</span> in the selection'
+    figure.note(fig, key, x=0, y=1, yshift=6, xanchor="left", yanchor="bottom")
+    fig.update_xaxes(title={"text": "share of rows (%)", "standoff": 8}, rangemode="tozero")
+    return fig
+
+
+def study_figure(
+    table: pd.DataFrame,
+    metric: str,
+    label: str,
+    lower_is_better: bool,
+    base: float | None = None,
+    full: float | None = None,
+) -> go.Figure:
+    """One row per arm, best on top: a dot per seed, the mean, the range between seeds.
+
+    Args:
+        table: arm, seed and a column named `metric`; rows without a value are left out.
+        metric: The column drawn.
+        label: Axis title with its unit.
+        lower_is_better: Decides the order and what the title says.
+        base: The untuned model's value, drawn as a reference line.
+        full: The value after training on all data, drawn as a reference line.
+    """
+    table = table.dropna(subset=metric)
+    arms = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
+    arms = arms.sort_values("mean", ascending=not lower_is_better, kind="stable")
+    place = {arm: y for y, arm in enumerate(arms.index)}
+    fig = _rows(arms.index, right=130)
+    gap = np.full(len(arms), np.nan)
+    fig.add_trace(
+        go.Scatter(
+            x=np.column_stack([arms["min"], arms["max"], gap]).ravel(),
+            y=np.repeat(np.arange(len(arms)), 3), mode="lines", hoverinfo="skip",
+            line={"width": 3, "color": figure.rgba(theme.ACCENT, 0.35)},
+        )
+    )  # fmt: skip
+    fig.add_trace(
+        go.Scatter(
+            x=table[metric], y=table["arm"].map(place), customdata=table["seed"], mode="markers",
+            marker={"size": 8, "color": figure.rgba(theme.ACCENT, 0.55)},
+            hovertemplate="%{x:.4g}<br>seed %{customdata}<extra></extra>",
+        )
+    )  # fmt: skip
+    fig.add_trace(
+        go.Scatter(
+            x=arms["mean"], y=np.arange(len(arms)), customdata=arms["count"], mode="markers",
+            marker={"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": theme.ACCENT}},
+            hovertemplate="mean %{x:.4g}<br>%{customdata} seeds<extra></extra>",
+        )
+    )  # fmt: skip
+    for y, (mean, count) in enumerate(zip(arms["mean"], arms["count"], strict=True)):
+        text = f"{mean:.4g}  ({count} seed{'s' if count > 1 else ''})"
+        figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
+    references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
+    better = "lower is better" if lower_is_better else "higher is better"
+    fig.update_xaxes(title={"text": f"{figure.label(label, 60)} · {better}", "standoff": 8})
+    values = table[metric].to_list() or list(references.values()) or [0.0]
+    _references(fig, references, min(values), max(values))
+    return fig
+
+
+def _rows(names: pd.Series | pd.Index, *, right: int) -> go.Figure:
+    """A figure with one horizontal row per name, the first at the bottom."""
+    n = len(names)
+    fig = figure.bare(_ROW * max(n, 2) + 84, right=right)
+    fig.update_yaxes(
+        tickvals=list(range(n)), ticktext=[figure.label(name) for name in names],
+        range=[-0.6, n - 0.4], showgrid=False, zeroline=False, automargin=True,
+    )  # fmt: skip
+    fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
+    return fig
+
+
+def _references(fig: go.Figure, values: dict[str, float], low: float, high: float) -> None:
+    """Dotted vertical lines named above the plot, and an x range that keeps the arms apart.
+
+    A reference further from the arms than twice their spread is named at the edge instead.
+    """
+    spread = high - low or abs(high) or 1.0
+    near = [x for x in values.values() if low - 2 * spread <= x <= high + 2 * spread]
+    left, right = min([low, *near]), max([high, *near])
+    pad = 0.06 * (right - left or spread)
+    fig.update_xaxes(range=[left - pad, right + pad])
+    for i, (name, x) in enumerate(sorted(values.items(), key=lambda item: item[1])):
+        text, side = f"{name} {x:.4g}", ("right", "left")[i] if len(near) == 2 else "center"
+        if x in near:
+            fig.add_vline(x=x, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
+            figure.note(fig, text, x=x, y=1, xref="x", yshift=4, xanchor=side, yanchor="bottom")
+        elif x < left:
+            figure.note(fig, f"← {text}", x=0, y=1, yshift=4, xanchor="left", yanchor="bottom")
+        else:
+            figure.note(fig, f"{text} →", x=1, y=1, yshift=4, xanchor="right", yanchor="bottom")
+
+
+def _water_level(fig: go.Figure, table: pd.DataFrame, *, log: bool) -> None:
+    """The level as a line with its number, and how many clusters lie under it."""
+    partly = table.loc[table["taken"] < table["size"], "taken"]
+    if partly.empty or partly.max() - partly.min() > 1:
+        return
+    level, whole = int(partly.max()), len(table) - len(partly)
+    fig.add_hline(y=level, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
+    text = f"water level: {level:,} rows"
+    if whole:
+        text += f" · {whole:,} cluster{'s' if whole > 1 else ''} taken whole"
+    height = np.log10(max(level, 0.5)) if log else level  # a note wants the exponent, a shape not
+    figure.note(fig, text, x=1, y=height, yref="y", yanchor="bottom", xanchor="right", yshift=2)

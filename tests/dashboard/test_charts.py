@@ -1,0 +1,329 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard import charts, charts_map, charts_selection, figure, theme
+
+HOSTILE = "%{x}<a href='e'>y</a>"
+STEPS = [0, 10, 20, 40]
+RNG = np.random.default_rng(0)
+QUANTILES = pd.DataFrame(
+    {
+        "q10": [2, 1, 0.5, 0.4],
+        "q25": [2.5, 1.5, 1, 0.8],
+        "q50": [3, 2, 1.5, 1],
+        "q75": [4, 3, 2, 1.5],
+        "q90": [5, 4, 3, 2],
+    }
+)
+
+
+def points(n=200, k=5):
+    return pd.DataFrame(
+        {
+            "row": np.arange(n) + 1000,
+            "x": RNG.normal(size=n),
+            "y": RNG.normal(size=n),
+            "colour": np.arange(n) % k,
+        }
+    )
+
+
+def cluster_quantiles(k):
+    return pd.concat([QUANTILES.assign(cluster=c, step=STEPS) for c in range(k)])
+
+
+def shares(n):
+    pool = np.linspace(0.01, 0.2, n)
+    return pd.DataFrame(
+        {
+            "source": [f"s{i}" for i in range(n)],
+            "pool_share": pool,
+            "selected_share": pool[::-1],
+            "pool_rows": 10,
+            "selected_rows": 5,
+        }
+    )
+
+
+def results(arms):
+    return pd.DataFrame(
+        [
+            {"arm": arm, "seed": s, "nll": value + 0.01 * s}
+            for arm, value in arms.items()
+            for s in range(3)
+        ]
+    )
+
+
+def every_figure():
+    """One figure of every kind, hostile names wherever a name goes."""
+    curve = pd.DataFrame({"step": STEPS, "loss": [3.0, 2, 1.5, 1]})
+    labels = pd.DataFrame({"cluster": [0], "x": [0.0], "y": [0.0], "name": [HOSTILE]})
+    means = pd.DataFrame([[3.0, 2, 1, 1], [4.0, 3, 2, 1]], index=[HOSTILE, "b"], columns=STEPS)
+    sizes = pd.Series([5, 5, 5])
+    return {
+        "trajectory_overview": charts.trajectory_overview(STEPS, QUANTILES, RNG.random((60, 4))),
+        "source_curves": charts.source_curves(STEPS, means, pd.Series([7, 9], index=means.index)),
+        "live_loss": charts.live_loss(curve.assign(eval_loss=[np.nan, 2, np.nan, 1]), [0, 20]),
+        "finetune_curves": charts.finetune_curves({HOSTILE: curve, "b": curve}),
+        "ribbons": charts.ribbons(cluster_quantiles(3), sizes, {1: HOSTILE}, [2, 1, 0], 3),
+        "cluster_ribbon": charts.cluster_ribbon(
+            QUANTILES.assign(step=STEPS), RNG.random((3, 4)), [1.0] * 4, cluster=1, k=3
+        ),
+        "length_histogram": charts.length_histogram(
+            pd.DataFrame({"prompt": [1, 20, 300], "response": [0, 5, 9]}), "tokens"
+        ),
+        "cluster_map": charts_map.cluster_map(
+            points(), mode="category", k=5, title=HOSTILE, labels=labels, names={0: HOSTILE}
+        ),
+        "density_map": charts_map.density_map(
+            np.eye(4, dtype=int),
+            range(5),
+            range(5),
+            clusters=np.zeros((4, 4), int),
+            k=2,
+            labels=labels,
+        ),
+        "allocation": charts_selection.allocation(
+            pd.DataFrame({"cluster": [0, 1], "size": [9, 2], "taken": [4, 2]}), 2
+        ),
+        "share_change": charts_selection.share_change(shares(3).assign(source=[HOSTILE, "b", "c"])),
+        "study_figure": charts_selection.study_figure(
+            results({HOSTILE: 1.0, "b": 2.0}), "nll", HOSTILE, True, 3.0, 0.9
+        ),
+    }
+
+
+FIGURES = every_figure()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_never_reach_plotly_as_markup_or_template(name):
+    text = FIGURES[name].to_json().replace("\\u003c", "<").replace("\\u003e", ">")
+    assert "<a href" not in text
+    assert "%{x}&lt;" not in text
+    assert "%{x}<" not in text
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_leave_fonts_and_backgrounds_to_the_page(name):
+    layout = json.loads(FIGURES[name].to_json())["layout"]
+    assert not layout.get("template", {}).get("layout")
+    assert "font" not in layout
+    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
+    assert layout["height"] >= 100
+    assert not layout.get("title")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_per_point_and_at_most_three_facts_on_hover(name):
+    for trace in FIGURES[name].data:
+        assert trace["text"] is None if "text" in trace else True
+        hover = (trace.hovertemplate or "").removesuffix("<extra></extra>")
+        assert hover.strip("<br>").count("<br>") <= 2
+
+
+def test_label_is_one_short_line_of_plain_text():
+    assert figure.label("a\n\tb\u202e c\x00") == "a b c"
+    assert figure.label("<b>") == "&lt;b&gt;"
+    assert figure.label("x" * 29) == "x" * 27 + "…"
+    assert figure.label("x" * 28) == "x" * 28
+    assert "%{" not in figure.label("%{x}")
+    assert "$" not in figure.label("$E=mc^2$")
+
+
+@pytest.mark.parametrize(
+    "wanted", [[1.0, 1.0, 1.0, 5.0], [9.9, 10.0, 9.8], [0.0, 0.1, 0.05], [3.0], []]
+)
+def test_dodged_labels_keep_order_and_distance_inside_the_plot(wanted):
+    placed = figure.dodge(wanted, 1.0, 0.0, 10.0)
+    order = np.argsort(wanted, kind="stable")
+    assert (np.diff(placed[order]) >= 1.0 - 1e-9).all()
+    assert ((placed >= -1e-9) & (placed <= 10 + 1e-9)).all()
+
+
+def test_labels_that_do_not_collide_stay_where_they_are():
+    assert figure.dodge([1.0, 4.0, 8.0], 1.0, 0.0, 10.0).tolist() == [1.0, 4.0, 8.0]
+
+
+def test_labels_that_cannot_fit_share_the_height():
+    assert np.allclose(figure.dodge([5.0] * 5, 10.0, 0.0, 8.0), [0, 2, 4, 6, 8])
+
+
+def test_overview_draws_fifty_strands_as_one_trace():
+    fig = charts.trajectory_overview(STEPS, QUANTILES, RNG.random((400, 4)))
+    assert len(fig.data) == 4
+    assert np.isnan(np.asarray(fig.data[2].y, float)).sum() == 50
+
+
+def test_overview_without_samples_still_draws_the_quantiles():
+    assert len(charts.trajectory_overview(STEPS, QUANTILES, np.empty((0, 4))).data) == 3
+
+
+def test_source_curves_keep_the_twelve_largest():
+    means = pd.DataFrame(RNG.random((15, 4)), index=[f"s{i:02}" for i in range(15)], columns=STEPS)
+    fig = charts.source_curves(STEPS, means, pd.Series(range(15), index=means.index))
+    assert len(fig.data) == 12
+    assert not any("s02" in note.text for note in fig.layout.annotations)
+
+
+def test_live_loss_marks_every_recorded_column():
+    marks = charts.live_loss(pd.DataFrame({"step": [1, 2], "loss": [3.0, 2.0]}), [0, 2]).data[-1]
+    assert list(marks.x) == [0, 2]
+
+
+def test_live_loss_before_the_first_step_is_an_empty_chart():
+    assert charts.live_loss(pd.DataFrame({"step": [], "loss": []}), []).layout.height > 0
+
+
+def test_ribbons_draw_two_traces_a_panel_and_at_most_24_panels():
+    fig = charts.ribbons(cluster_quantiles(30), pd.Series([1] * 30), {}, list(range(30)), 30)
+    assert len(fig.data) == 2 * 24
+
+
+def test_chosen_ribbon_keeps_its_colour_and_the_others_lose_theirs():
+    fig = charts.ribbons(cluster_quantiles(3), pd.Series([1] * 3), {}, [0, 1, 2], 3, chosen=1)
+    assert [t.line.color for t in fig.data[1::2]] == [
+        theme.MUTED,
+        theme.cluster_colour(1, 3),
+        theme.MUTED,
+    ]
+
+
+@pytest.mark.parametrize("chosen", [None, 2])
+@pytest.mark.parametrize("k", [5, 60])
+def test_map_is_one_trace_that_carries_row_ids(k, chosen):
+    data = points(k=k)
+    fig = charts_map.cluster_map(data, mode="category", k=k, title="cluster", chosen=chosen)
+    (trace,) = fig.data
+    drawn = pd.DataFrame({"row": trace.customdata, "colour": trace.marker.color})
+    assert drawn.sort_values("row")["colour"].tolist() == data["colour"].tolist()
+
+
+def test_map_draws_the_chosen_cluster_last():
+    trace = charts_map.cluster_map(points(), mode="category", k=5, title="cluster", chosen=2).data[
+        0
+    ]
+    assert (np.asarray(trace.marker.color)[-40:] == 2).all()
+
+
+@pytest.mark.parametrize("unclustered", [False, True])
+def test_map_colour_of_a_cluster_is_the_theme_colour(unclustered):
+    data = points()
+    if unclustered:
+        data.loc[0, "colour"] = -1
+    marker = charts_map.cluster_map(data, mode="category", k=5, title="cluster").data[0].marker
+    at = (3 - marker.cmin) / (marker.cmax - marker.cmin)
+    step = next(c for edge, c in reversed(marker.colorscale) if edge <= at)
+    assert step == figure.rgba(theme.cluster_colour(3, 5), 0.8)
+
+
+def test_map_of_twenty_thousand_points_stays_small():
+    fig = charts_map.cluster_map(points(20_000), mode="value", k=5, title="loss")
+    assert len(fig.to_json()) < 800_000
+
+
+def test_map_names_do_not_cover_each_other_and_the_chosen_one_is_kept():
+    labels = pd.DataFrame(
+        {
+            "cluster": range(30),
+            "x": RNG.normal(size=30) * 3,
+            "y": RNG.normal(size=30) * 3,
+            "name": "some words",
+        }
+    )
+    labels.loc[29, ["x", "y"]] = labels.loc[0, ["x", "y"]].to_numpy()
+    fig = charts_map.cluster_map(
+        points(), mode="category", k=30, title="cluster", labels=labels, chosen=29
+    )
+    notes = fig.layout.annotations
+    assert 1 < len(notes) <= 12
+    assert (notes[0].x, notes[0].opacity, notes[1].opacity) == (labels["x"][29], 1, 0.7)
+    assert len({(n.x, n.y) for n in notes}) == len(notes)
+
+
+def test_density_is_a_raster_plus_one_trace_that_turns_the_lasso_on():
+    heat, tools = charts_map.density_map(np.array([[0, 1], [10, 1000]]), [0, 1, 2], [0, 1, 2]).data
+    assert np.isnan(heat.z[0][0])
+    assert heat.z[1][1] == 1
+    assert len(tools.x) == 2
+    assert tools.marker.opacity == 0
+
+
+def test_density_by_cluster_tells_clusters_and_counts_apart():
+    counts = np.array([[1, 1000], [1, 0]])
+    heat = charts_map.density_map(
+        counts, [0, 1, 2], [0, 1, 2], clusters=np.array([[0, 0], [1, -1]]), k=2
+    ).data[0]
+    seen = heat.z[~np.isnan(heat.z)]
+    assert len(set(seen)) == 3
+    at = (heat.z[1][0] - heat.zmin) / (heat.zmax - heat.zmin)
+    step = next(c for edge, c in reversed(heat.colorscale) if edge <= at)
+    assert step.startswith(figure.rgba(theme.cluster_colour(1, 2), 1)[:-2])
+
+
+def test_an_empty_raster_is_drawn_blank():
+    assert np.isnan(
+        charts_map.density_map(np.zeros((2, 2), int), [0, 1, 2], [0, 1, 2]).data[0].z
+    ).all()
+
+
+def allocated(sizes, taken):
+    return charts_selection.allocation(
+        pd.DataFrame({"cluster": range(len(sizes)), "size": sizes, "taken": taken}), len(sizes)
+    )
+
+
+def texts(fig):
+    return " ".join(note.text for note in fig.layout.annotations)
+
+
+def test_allocation_sorts_clusters_and_names_the_water_level():
+    fig = allocated([3, 90, 60], [3, 41, 40])
+    assert list(fig.data[0].y) == [90, 60, 3]
+    assert "water level: 41 rows · 1 cluster taken whole" in texts(fig)
+
+
+def test_allocation_without_a_level_claims_none():
+    assert "water level" not in texts(allocated([50, 60, 70], [5, 30, 1]))
+
+
+def test_allocation_of_everything_has_no_water_level():
+    assert "water level" not in texts(allocated([5, 6], [5, 6]))
+
+
+def test_allocation_turns_logarithmic_when_sizes_span_fifty_times():
+    assert allocated([1000, 10], [10, 10]).layout.yaxis.type == "log"
+    assert allocated([100, 10], [10, 10]).layout.yaxis.type is None
+
+
+def test_share_change_sorts_by_change_and_keeps_twenty():
+    fig = charts_selection.share_change(shares(30))
+    change = np.asarray(fig.data[2].x) - np.asarray(fig.data[1].x)
+    assert len(change) == 20
+    assert (np.diff(change) >= 0).all()
+
+
+@pytest.mark.parametrize(("lower", "top"), [(True, "a"), (False, "b")])
+def test_study_puts_the_best_arm_on_top(lower, top):
+    fig = charts_selection.study_figure(results({"a": 1.0, "b": 2.0}), "nll", "loss", lower)
+    assert fig.layout.yaxis.ticktext[-1] == top
+
+
+def test_study_range_is_not_squeezed_by_a_distant_reference():
+    fig = charts_selection.study_figure(
+        results({"a": 1.0, "b": 1.1}), "nll", "loss", True, base=40.0, full=0.95
+    )
+    low, high = fig.layout.xaxis.range
+    assert low < 0.95
+    assert high < 1.5
+    assert "untuned 40 →" in texts(fig)
+
+
+def test_study_survives_one_arm_with_one_value():
+    one = results({"a": 1.0}).head(1)
+    low, high = charts_selection.study_figure(one, "nll", "loss", True).layout.xaxis.range
+    assert low < 1.0 < high
