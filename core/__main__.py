@@ -1,9 +1,10 @@
-"""The command line: `python -m core <noun> --setting value`. The last line of stdout is the result."""
+"""The command line: `python -m core <noun> --setting value`; stdout ends with the result."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -11,10 +12,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from core import settings
-from core.files import explain_os_error, write_json
+from core.files import disk_full, explain_os_error, write_json
 from core.progress import Stopped, job_dir, say
 from core.store import KINDS, Workspace
 
@@ -33,15 +34,16 @@ NOUNS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code (0 done, 2 bad input, 3 stopped, 1 anything else)."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    args = vars(_parser().parse_args(argv))
-    noun = args.pop("noun")
-    workspace = Workspace(args.pop("workspace"))
+    argv = sys.argv[1:] if argv is None else argv
     try:
+        args = vars(_parser(argv).parse_args(argv))
+        noun = args.pop("noun")
+        workspace = Workspace(args.pop("workspace"))
         if noun in NOUNS:
             module = importlib.import_module(f"core.{noun}")
             result = str(module.run(workspace, settings.from_args(module.Settings, args)))
         else:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `list | head` ends quietly
             result = COMMANDS[noun](workspace, args)
     except Stopped as e:
         return _end("stopped", str(e) or "stopped; what was saved can be resumed", 3)
@@ -56,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _end("failed", explain_os_error(e), 2)
     except Exception as e:
+        if disk_full(e):  # from a writer that raises its own type
+            return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2)
         traceback.print_exc()
         return _end("failed", _remedy(e), 1)
     _finish_job("done", result=result)
@@ -63,9 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m core", description=__doc__)
-    common = argparse.ArgumentParser(add_help=False)
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message}; `{self.prog} --help` lists what there is")
+
+
+def _parser(argv: Sequence[str]) -> _Parser:
+    top = _Parser(prog="python -m core", description=__doc__)
+    common = _Parser(add_help=False)
     common.add_argument(
         "--workspace",
         default=os.environ.get("S2L_WORKSPACE", "workspace"),
@@ -74,9 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     nouns = top.add_subparsers(dest="noun", required=True, metavar="command")
     for noun, text in NOUNS.items():
-        # the flags of a noun are added only when it is the one called: importing all costs time
         parser = nouns.add_parser(noun, help=text, description=text, parents=[common])
-        if noun in sys.argv or "core" not in sys.argv[0]:
+        if noun in argv[:1]:  # importing all of them costs time
             settings.add_flags(parser, importlib.import_module(f"core.{noun}").Settings)
     listing = nouns.add_parser("list", help="list artifacts, newest first", parents=[common])
     listing.add_argument("kind", nargs="?", choices=KINDS)
@@ -139,7 +147,10 @@ COMMANDS: dict[str, Callable[[Workspace, dict[str, Any]], str]] = {
 def _remedy(error: Exception) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or "out of memory" in text.lower():
-        return f"out of memory; try a smaller --batch-size or --max-length, or a smaller model ({text})"
+        return (
+            "out of memory; try a smaller --batch-size or --max-length, or a smaller model "
+            f"({text})"
+        )
     return text
 
 

@@ -9,6 +9,12 @@ from typing import Literal
 
 GRAMMAR = "a number of rows (30000), a share (0.11 or 11%) or response tokens (500k tokens)"
 
+PATTERN = re.compile(
+    r"([+-]?(?:(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]*)?|\.[0-9]+))"
+    r"\s*(k|m|g)?\s*(%|tokens?|rows?)?"
+)
+"""Commas part thousands only: 0,11 is refused, not read as 11 rows."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
@@ -46,14 +52,13 @@ def parse(text: str) -> Budget:
     Raises:
         ValueError: not of the grammar, or zero, negative, or above 100%.
     """
-    squeezed = re.sub(r"\s+", "", text.lower().replace(",", ""))
-    match = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+))(k|m|g)?(%|tokens?|rows?)?", squeezed)
+    match = PATTERN.fullmatch(text.strip().lower())
     if not match:
         raise ValueError(f"the budget {text!r} is not {GRAMMAR}")
     number, scale, unit = match.groups()
-    value = float(number) * {"k": 1e3, "m": 1e6, "g": 1e9}.get(scale or "", 1)
-    if value <= 0:
-        raise ValueError(f"the budget {text!r} must be more than 0; it is {GRAMMAR}")
+    value = float(number.replace(",", "")) * {"k": 1e3, "m": 1e6, "g": 1e9}.get(scale or "", 1)
+    if not 0 < value < 1e15 or (unit == "%" and scale):
+        raise ValueError(f"the budget {text!r} must be more than 0 and {GRAMMAR}")
     if unit == "%":
         value /= 100
     if unit == "%" or (unit is None and scale is None and "." in number and value <= 1):

@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.budget import Budget
+from core.drawer import Drawer
 from core.progress import say
-from core.settings import Auto, check, setting, to_config
+from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Artifact, Workspace
-from core.trajectories import draw_map, load_flags, load_losses, load_steps
+from core.trajectories import load_flags, load_losses, load_steps
 
 Losses = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -60,7 +62,9 @@ class Settings:
     include_start: bool = setting(
         False, help="Also use the losses before training (step 0)", advanced=True
     )
-    seed: int = setting(0, help="Draws the first centres", minimum=0, advanced=True)
+    seed: int = setting(
+        0, help="Draws the first centres", minimum=0, maximum=MAX_SEED, advanced=True
+    )
     map: bool = setting(True, help="Also draw the map", identity=False, hidden=True)
     name: str = setting("", help="What to call it", identity=False)
 
@@ -84,7 +88,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     trajectories = workspace.open(settings.trajectories, "trajectories")
     artifact = seal(workspace, trajectories, settings)
     if settings.map:
-        draw_map(workspace, trajectories.id, settings.features, settings.include_start)
+        Drawer(workspace).draw(trajectories.id, settings.features, settings.include_start)
     return artifact.id
 
 
@@ -103,7 +107,8 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     dataset = workspace.ancestor(trajectories, "dataset")
     prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
     table = describe(result.labels, losses, flags)
-    table["name"] = keywords(prompts, result.labels)
+    by_id = np.argsort(flags["id"].to_numpy())
+    table["name"] = keywords(prompts.iloc[by_id], result.labels[by_id])
     draft = workspace.draft(
         "clusters",
         name=settings.name or f"{trajectories.name} · K={k} {settings.features}",
@@ -143,7 +148,7 @@ def auto_k(pool: int, budget: int = 0) -> int:
         pool: Rows that can be clustered.
         budget: Rows to be selected; 11% of the pool while it is 0.
     """
-    wanted = budget or int(BUDGET_SHARE * pool)
+    wanted = budget or Budget("share", BUDGET_SHARE).rows(pool)
     return max(1, min(MAX_K, max(2, wanted // ROWS_PER_CLUSTER), pool))
 
 

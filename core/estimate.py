@@ -111,10 +111,10 @@ def estimate(
     batch_size: int,
     checkpoints: int,
 ) -> Estimate:
-    """Extrapolate a micro-run to a whole training with recordings of all rows."""
-    lengths = tokens.lengths()
-    trained = steps * batch_size * float(lengths[rows].mean())
-    recorded = checkpoints * float(lengths.sum())
+    """Extrapolate a micro-run to a whole training with recordings of `rows`."""
+    lengths = tokens.lengths()[rows]
+    trained = steps * min(batch_size, len(rows)) * float(lengths.mean())
+    recorded = min(checkpoints, steps + 1) * float(lengths.sum())
     low, high = (trained * rates.train[i] + recorded * rates.score[i] for i in (0, 1))
     weights = 4.0 * sum(p.numel() for p in model.parameters())
     scale = 1 if sys.platform == "darwin" else 1024
@@ -133,7 +133,7 @@ def check_disk(workspace: Workspace, needed: float) -> None:
     free = shutil.disk_usage(workspace.root).free
     if needed > free:
         raise ValueError(
-            f"this run writes about {needed / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free "
+            f"this run writes about {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free "
             f"in {workspace.root}; free some space or choose another --workspace"
         )
 

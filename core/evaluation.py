@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 
-from core.progress import Progress
+from core.models import positions
+from core.progress import Progress, Stopped, stop_requested
 from core.scoring import evaluating, score
 from core.store import Artifact, Workspace
 from core.templates import Render, renderer
@@ -23,10 +26,17 @@ from core.tokens import tokenize
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+EXACT = 0.99
+"""A verifier gives less for a partly right answer."""
 COVERED = 0.5
 """A source counts as covered when at least this share of its items is answered exactly."""
 DECODE_BATCH = 64
 DECODE_LONGEST = 256
+NUMBER = (
+    r"(?:(?<![\w)\]])[-\u2212]\$?)?"
+    r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:/\d+)?"
+)
+"""Commas part thousands only; a dash after a word or a number is no sign."""
 
 
 def longest_answer(response_lengths: npt.NDArray[np.int64]) -> int:
@@ -57,19 +67,29 @@ def extract_number(text: str) -> str:
                 return _clean_number(text[start:end])
     marked = re.findall(r"####\s*([^\n]+)", text)
     if marked:
-        return _clean_number(marked[-1])
-    numbers = re.findall(r"-?\d[\d,]*\.?\d*(?:/\d+)?", text)
+        numbers = re.findall(NUMBER, marked[-1])  # "#### 72 apples" is 72
+        return _clean_number(numbers[0] if len(numbers) == 1 else marked[-1])
+    numbers = re.findall(NUMBER, text)
     return _clean_number(numbers[-1]) if numbers else ""
 
 
 def _clean_number(text: str) -> str:
-    text = re.sub(r"[,$%\s]|\\!|\\ ", "", text).rstrip(".")
-    return re.sub(r"(\.\d*?)0+$", r"\1", text).rstrip(".") if "." in text else text
+    text = re.sub(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}", r"\1/\2", text)
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))|[$%\s]|\\!|\\ ", "", text).replace("\u2212", "-")
+    text = text.rstrip(".")
+    decimal = re.fullmatch(r"(-?)0*(\d*)\.(\d*?)0*", text)
+    if not decimal:
+        return text
+    sign, whole, part = decimal.groups()
+    return f"{sign}{whole or 0}" + (f".{part}" if part else "")
 
 
 def _same_number(said: str, entry: Entry) -> bool:
-    wanted = extract_number(entry["answer"])
-    return bool(wanted) and extract_number(said) == wanted
+    wanted, got = extract_number(str(entry["answer"])), extract_number(said)
+    try:
+        return Fraction(got) == Fraction(wanted)
+    except (ValueError, ZeroDivisionError):  # not plain numbers
+        return got == wanted if wanted else _same_text(said, entry)
 
 
 def _same_text(said: str, entry: Entry) -> bool:
@@ -81,12 +101,12 @@ def _verified(said: str, entry: Entry) -> bool:
     import reasoning_gym
 
     check = reasoning_gym.get_score_answer_fn(entry["task"])
-    item = {
-        "question": entry["prompt"],
-        "answer": entry["answer"],
-        "metadata": json.loads(entry["metadata"]),
-    }
-    return bool(check(said.strip(), item) >= 1.0)
+    metadata = json.loads(entry["metadata"])
+    item = {"question": entry["prompt"], "answer": entry["answer"], "metadata": metadata}
+    try:
+        return bool(check(said.strip(), item) >= EXACT)
+    except Exception:  # some verifiers fall over nonsense instead of scoring it 0
+        return False
 
 
 MATCHERS: dict[str, Callable[[str, Entry], bool]] = {
@@ -107,7 +127,9 @@ def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
         ValueError: there are none.
     """
     items = pd.read_parquet(dataset.path / "examples.parquet")
-    original = pd.read_parquet(dataset.path / "original.parquet")
+    kept = pq.ParquetFile(dataset.path / "original.parquet")
+    there = [c for c in ("verifier", "task", "metadata") if c in kept.schema_arrow.names]
+    original = kept.read(there).to_pandas()
     for column in ("verifier", "task", "metadata"):
         items[column] = original.get(column, "")
     if split == "holdout":
@@ -151,10 +173,10 @@ def evaluate(
     items, matcher = load_items(dataset, split)
     rows = items["row"].to_numpy()
     scores: dict[str, Any] = {"items": len(items), "matcher": matcher}
-    if (items["response"] != "").any():
-        tokens = tokenize(workspace, dataset, tokenizer, template).cut(max_length)
-        losses = score(model, tokens, rows).losses
-        finite = np.isfinite(losses)
+    tokens = tokenize(workspace, dataset, tokenizer, template).cut(max_length)
+    losses = score(model, tokens, rows).losses
+    finite = np.isfinite(losses)
+    if finite.any():
         by_source = pd.Series(losses[finite]).groupby(items["source"].to_numpy()[finite]).mean()
         scores |= {
             "loss": float(losses[finite].mean()),
@@ -216,19 +238,30 @@ def generate(
     max_length: int,
     max_new: int,
 ) -> list[str]:
-    """Answer conversations greedily, in batches of similar length, padded on the left."""
+    """Answer conversations greedily, in batches of similar length, padded on the left.
+
+    A prompt that leaves no room for its answer within the model's positions loses its beginning.
+
+    Raises:
+        Stopped: someone asked for it.
+    """
     import torch
 
+    room = positions(model)
+    max_new = min(max_new, room // 2)
+    keep = min(max_length, room - max_new)
+    ends = _end_tokens(tokenizer, render)
     prompts = [
         tokenizer(render(c, True), add_special_tokens=False)["input_ids"] for c in conversations
     ]
-    keep = max(8, max_length - max_new // 2)
     out = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     progress = Progress("answer test items", len(prompts))
     decode: Any = model.generate
     with evaluating(model), torch.no_grad():
         for start in range(0, len(order), DECODE_BATCH):
+            if stop_requested():
+                raise Stopped("stopped while answering test items; --resume tests again")
             part = order[start : start + DECODE_BATCH]
             kept = [prompts[i][-keep:] for i in part]
             width = max(map(len, kept))
@@ -244,10 +277,19 @@ def generate(
                 max_new_tokens=max_new,
                 do_sample=False,
                 pad_token_id=pad,
-                eos_token_id=tokenizer.eos_token_id,
+                eos_token_id=ends,
             )
             texts = tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)
             for i, text in zip(part, texts, strict=True):
                 out[i] = text
             progress.update(min(start + DECODE_BATCH, len(order)))
     return out
+
+
+def _end_tokens(tokenizer: PreTrainedTokenizerBase, render: Render) -> list[int]:
+    """Return the tokens that end an answer: end of text, and the template's end of turn."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    last = tokenizer(render(turns, False).rstrip(), add_special_tokens=False)["input_ids"][-1]
+    added = tokenizer.added_tokens_decoder.get(last)
+    ends = {tokenizer.eos_token_id, last if added and added.special else None}
+    return sorted(e for e in ends if e is not None)

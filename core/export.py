@@ -79,7 +79,8 @@ def jsonl_lines(workspace: Workspace, artifact: Artifact) -> Iterator[str]:
 
 
 def _write_jsonl(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    with path.open("w", encoding="utf-8") as f:
+    # a lone surrogate, legal in JSON, is written as the escape it came as
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as f:
         f.writelines(jsonl_lines(workspace, artifact))
 
 

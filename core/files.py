@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -31,11 +31,20 @@ def sha256_file(path: pathlib.Path) -> str:
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Write JSON atomically: a reader sees the old file or the whole new one."""
+    _replace(path, json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def write_jsonl(path: pathlib.Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write a whole log atomically, one record a line."""
+    _replace(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
+
+
+def _replace(path: pathlib.Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temp.open("w", encoding="utf-8") as f:
-            json.dump(value, f, indent=1, ensure_ascii=False)
+        with temp.open("w", encoding="utf-8", errors="backslashreplace") as f:
+            f.write(text)
             f.flush()
             os.fsync(f.fileno())
         temp.replace(path)
@@ -70,8 +79,8 @@ def read_json(path: pathlib.Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def fsync_dir(path: pathlib.Path) -> None:
-    """Make the names in a directory survive a power cut."""
+def fsync(path: pathlib.Path) -> None:
+    """Make a file's content, or the names in a directory, survive a power cut."""
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -79,11 +88,21 @@ def fsync_dir(path: pathlib.Path) -> None:
         os.close(fd)
 
 
+DISK_FULL = ("No space left", "requested and", "PytorchStreamWriter failed")
+"""What writers that lose the error number say of a full disk: Rust's, numpy's, torch's."""
+
+
+def disk_full(error: BaseException) -> bool:
+    """Say whether a writer failed for want of space."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return full or any(words in str(error) for words in DISK_FULL)
+
+
 def explain_os_error(error: OSError) -> str:
     """Turn an operating-system error into a sentence that says what to do."""
     where = f" at {error.filename}" if error.filename else ""
-    if error.errno == errno.ENOSPC:
+    if disk_full(error):
         return f"the disk is full{where}; free some space and run the same command with --resume"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"cannot write{where} ({error.strerror}); choose another folder with --workspace"
+        return f"no right to use this place{where} ({error.strerror}); choose another --workspace"
     return f"{error.strerror or error}{where}"

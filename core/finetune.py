@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import pathlib
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from core import models
 from core.dataset import load_any
-from core.files import fingerprint, write_json
+from core.files import fingerprint, write_json, write_jsonl
 from core.progress import say
-from core.settings import Auto, check, setting, to_config
+from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Artifact, Workspace
 from core.templates import TEMPLATES, choose
 from core.trajectories import FROM_SCRATCH, pool_texts
@@ -71,7 +70,9 @@ class Settings:
         choices=("auto", *TEMPLATES),
         advanced=True,
     )
-    seed: int = setting(0, help="Of scratch weights and the order of the data", minimum=0)
+    seed: int = setting(
+        0, help="Of scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
+    )
     eval: str = setting(
         "", help="Test file or dataset id; the dataset's own held-out rows when empty"
     )
@@ -101,7 +102,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.evaluation import evaluate, longest_answer
-    from core.tokens import tokenize
+    from core.tokens import tokenize, window
     from core.training import Recipe, fit
 
     s = settings
@@ -113,24 +114,35 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokens = tokenize(workspace, dataset, tokenizer, template)
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     table = pd.read_parquet(selection.path / "table.parquet").sort_values("id")
-    rows = table["row"].to_numpy()
-    rows = rows[tokens.response_lengths()[rows] > 0]
+    selected = table["row"].to_numpy()
+    rows = selected[tokens.response_lengths()[selected] > 0]
     if not len(rows):
         raise ValueError("no selected row has a response token left; raise --max-length")
+    if len(rows) < len(selected):
+        say(
+            f"{len(selected) - len(rows):,} of {len(selected):,} selected rows are left out: their "
+            f"prompt fills all {tokens.max_length} tokens"
+        )
     steps = s.steps or planned_steps(len(rows), s.epochs, s.batch_size, s.model)
     lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
     if s.method == "lora":
-        model = _with_adapter(model)
+        model = _with_adapter(model, s.seed)
 
-    key = fingerprint("finetune", selection.summary["ids_sha256"], to_config(s, identity=True))
-    draft = workspace.unfinished("finetune", key, s.name) if s.resume else None
+    wanted = key(selection, test, s)
+    draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
     if draft is None:
         draft = workspace.draft(
             "finetune",
             name=s.name or f"{selection.name} → {short(s.model)}",
-            config={**to_config(s), "steps": steps, "lr": lr, "template": template},
+            config={
+                **to_config(s),
+                "steps": steps,
+                "lr": lr,
+                "template": template,
+                "max_length": tokens.max_length,
+            },
             parents={"selection": selection.id, "test": test.id},
-            fingerprint=key,
+            fingerprint=wanted,
         )
     recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed)
     fit(model, tokens, rows, recipe, draft.path, stage="train target")
@@ -151,6 +163,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     write_result(draft.path, result)
     summary = {
         "rows": len(rows),
+        "left_out": len(selected) - len(rows),
         "steps": steps,
         "epochs": round(steps * s.batch_size / len(rows), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),
@@ -179,10 +192,10 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
     return dataset, "holdout"
 
 
-def window(wanted: int | str, lengths: Any, model: PreTrainedModel) -> int:
-    """Return the longest row to train on, in tokens."""
-    size = max(8, int(np.quantile(lengths, 0.99))) if wanted == "auto" else int(wanted)
-    return min(models.positions(model), size)
+def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
+    """Return the fingerprint of the fine-tune that these settings give."""
+    ids = selection.summary["ids_sha256"]
+    return fingerprint("finetune", ids, test.id, to_config(settings, identity=True))
 
 
 def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -> int:
@@ -226,15 +239,15 @@ def describe(scores: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def write_result(folder: Any, result: Result) -> None:
+def write_result(folder: pathlib.Path, result: Result) -> None:
     """Write scores.json and generations.jsonl."""
     write_json(folder / "scores.json", result.scores)
-    with (folder / "generations.jsonl").open("w", encoding="utf-8") as f:
-        for record in result.generations:
-            f.write(json.dumps(record, ensure_ascii=False) + "\n")
+    write_jsonl(folder / "generations.jsonl", result.generations)
 
 
-def _with_adapter(model: PreTrainedModel) -> Any:
+def _with_adapter(model: PreTrainedModel, seed: int) -> Any:
     from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
 
+    set_seed(seed)  # draws the adapter
     return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **LORA))  # type: ignore[arg-type]

@@ -6,13 +6,15 @@ UMAP runs only in a worker process: its threads do not survive a fork.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 import numpy.typing as npt
 
 from core.clusters import FEATURES, Features, features
+from core.files import fingerprint
 from core.progress import Progress
-from core.settings import check, setting, to_config
+from core.settings import MAX_SEED, check, setting, to_config
 from core.store import Artifact, Workspace
 from core.trajectories import load_flags, load_losses
 
@@ -20,6 +22,8 @@ Points = npt.NDArray[np.float32]
 FIT_ROWS = 20_000
 """UMAP is fitted on at most this many rows; the rest are placed by their neighbours."""
 PLACE_NEIGHBOURS = 5
+NEIGHBOURS = 15
+EPOCHS = 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,9 @@ class Settings:
     features: str = setting("raw", help="What two rows are compared by", choices=tuple(FEATURES))
     include_start: bool = setting(False, help="Also use the losses before training (step 0)")
     method: str = setting("umap", help="Projection", choices=("umap", "pca"))
-    seed: int = setting(0, help="Draws the fitted sample and UMAP's start", minimum=0)
+    seed: int = setting(
+        0, help="Draws the fitted sample and UMAP's start", minimum=0, maximum=MAX_SEED
+    )
     name: str = setting("", help="What to call it", identity=False)
 
     def __post_init__(self) -> None:
@@ -39,37 +45,41 @@ class Settings:
 
 def run(workspace: Workspace, settings: Settings) -> str:
     """Make the layout, or return the id of the one that exists."""
+    trajectories = workspace.open(settings.trajectories, "trajectories")
     found = find(workspace, settings)
     if found is not None:
         return found.id
-    trajectories = workspace.open(settings.trajectories, "trajectories")
     draft = workspace.draft(
         "layout",
         name=settings.name or f"{trajectories.name} · {settings.method}",
         config=to_config(settings),
         parents={"trajectories": trajectories.id},
+        fingerprint=_key(settings),
     )
-    losses = np.asarray(load_losses(trajectories))
-    xy, fitted = place(
-        losses,
-        load_flags(trajectories)["id"].to_numpy(),
-        settings.features,
-        include_start=settings.include_start,
-        method=settings.method,
-        seed=settings.seed,
-    )
-    np.save(draft.path / "xy.npy", xy)
-    placed = int(np.isfinite(xy[:, 0]).sum())
-    return draft.seal({"rows": len(xy), "placed": placed, "fitted_on": fitted}).id
+    try:
+        xy, fitted = place(
+            np.asarray(load_losses(trajectories)),
+            load_flags(trajectories)["id"].to_numpy(),
+            settings.features,
+            include_start=settings.include_start,
+            method=settings.method,
+            seed=settings.seed,
+        )
+        np.save(draft.path / "xy.npy", xy)
+        placed = int(np.isfinite(xy[:, 0]).sum())
+        return draft.seal({"rows": len(xy), "placed": placed, "fitted_on": fitted}).id
+    except BaseException:  # half a map cannot be continued
+        draft.discard()
+        raise
 
 
 def find(workspace: Workspace, settings: Settings) -> Artifact | None:
     """Return the sealed layout of the same settings."""
-    wanted = to_config(settings, identity=True)
-    for entry in workspace.entries("layout"):
-        if entry.state == "sealed" and wanted.items() <= entry.config.items():
-            return workspace.open(entry.id)
-    return None
+    return workspace.same("layout", _key(settings))
+
+
+def _key(settings: Settings) -> str:
+    return fingerprint("layout", to_config(settings, identity=True))
 
 
 def place(
@@ -98,17 +108,22 @@ def place(
     order = usable[np.argsort(ids[usable])]
     x = features(losses[order], kind, include_start=include_start)
     xy = np.full((len(losses), 2), np.nan, np.float32)
-    if method == "pca" or len(order) < 10:
+    if not len(order):
+        return xy, 0
+    if method == "pca" or len(order) < 10 or x.shape[1] < 2:  # UMAP starts from two directions
         xy[order] = pca(x)
         return xy, len(order)
     rng = np.random.default_rng(seed)
     sample = np.sort(rng.permutation(len(x))[:FIT_ROWS])
+    progress = Progress("draw map", 2)
     fitted = _umap(x[sample], seed)
+    progress.update(1)
     if len(sample) == len(x):
         xy[order] = fitted
     else:
         xy[order] = _by_neighbours(x, x[sample], fitted)
         xy[order[sample]] = fitted
+    progress.update(2)
     return xy, len(sample)
 
 
@@ -122,16 +137,31 @@ def pca(x: Points) -> Points:
     return xy
 
 
-def _umap(x: Points, seed: int) -> Points:
-    import umap
+def warm_up() -> None:
+    """Compile what UMAP compiles on its first call, which takes longer than most maps."""
+    _umap(np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32), 0)
 
-    progress = Progress("draw map", 2, done=0)
-    reducer = umap.UMAP(
-        n_neighbors=min(15, len(x) - 1), min_dist=0.1, init="pca", random_state=seed, n_jobs=1
-    )
-    xy = np.asarray(reducer.fit_transform(x), np.float32)
-    progress.update(2)
-    return xy
+
+def _umap(x: Points, seed: int) -> Points:
+    """Project with exact neighbours: UMAP's own search compares small sets in a Python loop."""
+    import umap
+    from sklearn.neighbors import NearestNeighbors
+
+    k = min(NEIGHBOURS, len(x) - 1)
+    distance, near = NearestNeighbors(n_neighbors=k).fit(x).kneighbors(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # no later transform: we place by neighbours
+        reducer = umap.UMAP(
+            n_neighbors=k,
+            min_dist=0.1,
+            init="pca",
+            n_epochs=EPOCHS,
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=(near, distance.astype(np.float32)),
+            force_approximation_algorithm=True,
+        )
+        return np.asarray(reducer.fit_transform(x), np.float32)
 
 
 def _by_neighbours(x: Points, known: Points, placed: Points) -> Points:

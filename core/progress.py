@@ -34,28 +34,39 @@ def stop_requested() -> bool:
 
 
 class Progress:
-    """Report the steps of one stage: at most two records a second, first and last always."""
+    """Report the steps of one stage: at most two records a second, first and last always.
 
-    def __init__(self, stage: str, total: int, *, done: int = 0) -> None:
-        """Begin a stage of `total` steps, `done` of them already behind us (a resumed run)."""
+    Where stderr is a file or a pipe, a person reads a line every five seconds.
+    """
+
+    def __init__(self, stage: str, total: int, *, done: int = 0, brief: bool = False) -> None:
+        """Begin a stage of `total` steps, `done` of them already behind us (a resumed run).
+
+        A `brief` one, part of a longer stage, says nothing until it has taken two seconds.
+        """
         self.stage, self.total, self.done = stage, max(total, 1), done
         self._first = done
         self._began = time.monotonic()
-        self._last = 0.0
+        self._last = self._said = 0.0
         self._log = job_dir()
+        self._silent = brief
         self.update(done)
 
     def update(self, done: int, **metrics: Any) -> None:
         """Report that `done` of `total` steps are finished; metrics are plain numbers or texts."""
         self.done = done
         now = time.monotonic()
-        if now - self._last < 0.5 and done < self.total:
+        self._silent = self._silent and now - self._began < 2
+        if self._silent or (now - self._last < 0.5 and done < self.total):
             return
         self._last = now
         left = self.seconds_left()
         if self._log is not None:
             record = {"stage": self.stage, "step": done, "total": self.total, "left": left}
             append_jsonl(self._log / "progress.jsonl", {**record, "time": time.time(), **metrics})
+        if now - self._said < 5 and done < self.total and not sys.stderr.isatty():
+            return
+        self._said = now
         shown = " ".join(
             f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items()
         )

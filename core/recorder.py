@@ -7,7 +7,6 @@ are those of a run without it. Usable in a stranger's own Trainer.
 from __future__ import annotations
 
 import hashlib
-import os
 import pathlib
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import TrainerCallback
 
-from core.files import append_jsonl, read_json, read_jsonl, write_json
+from core.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 from core.progress import Progress
 from core.scoring import score
 from core.tokens import Ints, Tokens
@@ -46,12 +45,8 @@ class TrajectoryRecorder(TrainerCallback):
         """Record `rows` of `tokens` (all when None) at `checkpoints` steps into `folder`."""
         self.tokens, self.folder, self.checkpoints = tokens, folder, checkpoints
         self.rows = np.arange(len(tokens)) if rows is None else rows
-
-    @property
-    def steps(self) -> Ints:
+        self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""
-        planned = read_json(self.folder / "plan.json")
-        return np.array(planned["steps"] if planned else [], np.int64)
 
     def on_train_begin(
         self,
@@ -61,16 +56,17 @@ class TrajectoryRecorder(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if state.global_step == 0:
-            steps = plan(state.max_steps, self.checkpoints)
-            write_json(self.folder / "plan.json", {"steps": steps.tolist()})
+            self.steps = plan(state.max_steps, self.checkpoints)
+            self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "columns.jsonl").unlink(missing_ok=True)
-            losses = np.lib.format.open_memmap(
-                self.folder / "losses.npy", "w+", np.float32, (len(self.tokens), len(steps))
-            )
-            losses[:] = np.nan
-            losses.flush()
+            write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
+            # written, not mapped: a full disk is an error here and a SIGBUS in a map
+            shape = (len(self.tokens), len(self.steps))
+            np.save(self.folder / "losses.npy", np.full(shape, np.nan, np.float32))
             self._record(kwargs["model"], 0)
             return
+        planned = read_json(self.folder / "plan.json")
+        self.steps = np.array(planned["steps"] if planned else [0], np.int64)
         kept = [
             c for c in read_jsonl(self.folder / "columns.jsonl") if c["step"] <= state.global_step
         ]
@@ -80,10 +76,7 @@ class TrajectoryRecorder(TrainerCallback):
                 f"recorded columns for steps {sorted(missing)} are missing; "
                 "delete this unfinished run and start again"
             )
-        write = self.folder / "columns.jsonl"
-        write.unlink(missing_ok=True)
-        for column in kept:
-            append_jsonl(write, column)
+        write_jsonl(self.folder / "columns.jsonl", kept)
 
     def on_step_end(
         self,
@@ -99,7 +92,7 @@ class TrajectoryRecorder(TrainerCallback):
         steps = self.steps
         column = int(np.searchsorted(steps, step))
         last = column == len(steps) - 1
-        progress = Progress(f"record {column + 1}/{len(steps)}", len(self.rows))
+        progress = Progress(f"record {column + 1}/{len(steps)}", len(self.rows), brief=True)
         began = time.monotonic()
         result = score(model, self.tokens, self.rows, pool=last, report=progress.update)
         losses = np.lib.format.open_memmap(self.folder / "losses.npy", "r+")
@@ -110,8 +103,7 @@ class TrajectoryRecorder(TrainerCallback):
             pooled[self.rows] = result.pooled
             np.save(self.folder / "pooled.npy", pooled)
             np.save(self.folder / "steps.npy", steps)
-        with (self.folder / "losses.npy").open("rb") as f:
-            os.fsync(f.fileno())
+        fsync(self.folder / "losses.npy")
         digest = hashlib.sha256(result.losses.tobytes()).hexdigest()
         facts = {"column": column, "step": step, "sha256": digest}
         seconds = round(time.monotonic() - began, 2)

@@ -7,6 +7,7 @@ in SELECTORS.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,15 +18,16 @@ import pandas as pd
 
 from core import budget as budgets
 from core.clusters import cluster
+from core.files import fingerprint
 from core.progress import say
-from core.settings import check, setting, to_config
+from core.settings import MAX_SEED, check, setting, to_config
 from core.store import Artifact, Workspace
 from core.trajectories import load_flags, load_losses
 
 Ints = npt.NDArray[np.int64]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Pool:
     """The rows a selection may choose from, in order of id: measured, not held out.
 
@@ -109,11 +111,23 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
 
 def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget over the sources, then cluster and share again inside each source."""
-    names, sources = np.unique(pool.sources.astype(str), return_inverse=True)
-    taken = water_fill(np.bincount(sources), n)
+    groups = _clusters_per_source(pool, seed)
+    taken = water_fill([len(inside) for _, inside, _ in groups], n)
     rng = np.random.default_rng(seed)
     parts: list[Choice] = []
-    for source, quota in enumerate(taken):
+    for (source, inside, labels), quota in zip(groups, taken, strict=True):
+        titles = [f"source {source}, cluster {c}" for c in range(labels.max() + 1)]
+        part = _by_group(labels, int(quota), rng, titles)
+        parts.append(Choice(inside[part.positions], part.reasons))
+    return _shuffled(parts, rng)
+
+
+@functools.lru_cache(1)
+def _clusters_per_source(pool: Pool, seed: int) -> list[tuple[str, Ints, npt.NDArray[np.int32]]]:
+    """Return per source its name, positions and cluster labels; a token budget asks often."""
+    out = []
+    names, sources = np.unique(pool.sources.astype(str), return_inverse=True)
+    for source, name in enumerate(names):
         inside = np.flatnonzero(sources == source)
         result = cluster(
             pool.losses[inside],
@@ -123,10 +137,8 @@ def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
             include_start=pool.include_start,
             seed=seed,
         )
-        titles = [f"source {names[source]}, cluster {c}" for c in range(result.labels.max() + 1)]
-        part = _by_group(result.labels, int(quota), rng, titles)
-        parts.append(Choice(inside[part.positions], part.reasons))
-    return _shuffled(parts, rng)
+        out.append((str(name), inside, result.labels))
+    return out
 
 
 def least_confidence(pool: Pool, n: int, seed: int) -> Choice:
@@ -183,7 +195,7 @@ class Settings:
         choices=tuple(SELECTORS),
     )
     budget: str = setting("11%", help=f"How much to take: {budgets.GRAMMAR}")
-    seed: int = setting(0, help="Of the draw", minimum=0)
+    seed: int = setting(0, help="Of the draw", minimum=0, maximum=MAX_SEED)
     name: str = setting("", help="What to call it", identity=False)
 
     def __post_init__(self) -> None:
@@ -215,6 +227,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         name=settings.name or f"{dataset.name} · {settings.strategy} {settings.budget}",
         config=to_config(settings),
         parents={parent.kind: parent.id},
+        fingerprint=key(settings),
     )
     table.to_parquet(draft.path / "table.parquet")
     tokens = int(pool.tokens[choice.positions].sum()) if len(pool.tokens) else 0
@@ -227,6 +240,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
     }
     say(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
     return draft.seal(summary).id
+
+
+def key(settings: Settings) -> str:
+    """Return the fingerprint of the selection that these settings give."""
+    return fingerprint("selection", to_config(settings, identity=True))
 
 
 def ids_sha256(ids: list[str]) -> str:

@@ -12,6 +12,8 @@ import math
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 Auto = Literal["auto"]
+MAX_SEED = 2**32 - 1
+"""The largest that numpy and scikit-learn take."""
 T = TypeVar("T")
 
 
@@ -118,14 +120,17 @@ class Spec:
             raise ValueError(f"{self.flag} is one of {', '.join(m['choices'])}; not {value!r}")
         if self.kind not in (int, float):
             return
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, int | self.kind) or isinstance(value, bool):
+            noun = "a whole number" if self.kind is int else "a number"
+            raise ValueError(f"{self.flag} takes {noun}, not {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{self.flag} takes a finite number, not {value!r}")
         if m["minimum"] is not None and value < m["minimum"]:
-            raise ValueError(f"{self.flag} is at least {m['minimum']:g}, not {value:g}")
+            raise ValueError(f"{self.flag} is at least {m['minimum']}, not {value}")
         if m["above"] is not None and value <= m["above"]:
-            raise ValueError(f"{self.flag} is more than {m['above']:g}, not {value:g}")
+            raise ValueError(f"{self.flag} is more than {m['above']}, not {value}")
         if m["maximum"] is not None and value > m["maximum"]:
-            raise ValueError(f"{self.flag} is at most {m['maximum']:g}, not {value:g}")
+            raise ValueError(f"{self.flag} is at most {m['maximum']}, not {value}")
 
 
 def specs(cls: type) -> list[Spec]:
@@ -142,9 +147,15 @@ def specs(cls: type) -> list[Spec]:
 
 
 def check(settings: Any) -> None:
-    """Check every value of a settings object; call it from `__post_init__`."""
+    """Check every value of a settings object; call it from `__post_init__`.
+
+    A whole number given for a float becomes one, so that 3 and 3.0 are the same run.
+    """
     for spec in specs(type(settings)):
-        spec.check(getattr(settings, spec.name))
+        value = getattr(settings, spec.name)
+        spec.check(value)
+        if spec.kind is float and isinstance(value, int):
+            object.__setattr__(settings, spec.name, float(value))
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
@@ -181,7 +192,8 @@ def to_argv(settings: Any) -> list[str]:
     for spec in specs(type(settings)):
         value = getattr(settings, spec.name)
         if value != spec.default:
-            argv += [spec.flag, _text(value)]
+            text = _text(value)  # a text that begins with a dash would read as a flag
+            argv += [f"{spec.flag}={text}"] if text.startswith("-") else [spec.flag, text]
     return argv
 
 

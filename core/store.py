@@ -9,25 +9,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
-import functools
-import hashlib
-import importlib.metadata
+import fcntl
 import os
 import pathlib
-import platform
 import secrets
 import shutil
-import subprocess
-from typing import Any, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
-from core.files import canonical, fsync_dir, read_json, sha256_file, write_json
+from core import manifest as manifests
+from core.files import fsync, read_json, sha256_file, write_json
 
 Kind = Literal["dataset", "trajectories", "layout", "clusters", "selection", "finetune", "study"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 State = Literal["sealed", "unfinished", "damaged"]
-SCHEMA = 1
 PARTIAL = ".partial"
-LIBRARIES = ("torch", "transformers", "scikit-learn", "umap-learn", "pandas", "pyarrow")
+RUN = "run.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,15 +73,20 @@ class Entry:
     summary: dict[str, Any]
     config: dict[str, Any]
     parents: dict[str, str]
+    fingerprint: str
+    """Equal for runs that would give the same result; may be empty."""
 
 
 @dataclasses.dataclass
 class Draft:
-    """An artifact being made; `seal` turns it into an `Artifact`."""
+    """An artifact being made; `seal` turns it into an `Artifact`.
 
-    workspace: Workspace
+    Its maker holds a lock on run.json, so that nobody else continues or deletes it meanwhile.
+    """
+
     path: pathlib.Path
     run: dict[str, Any]
+    lock: IO[bytes]
 
     @property
     def id(self) -> str:
@@ -101,36 +102,32 @@ class Draft:
         Raises:
             OSError: the disk is full or not writable; the draft stays and can be resumed.
         """
-        for name in drop:
-            shutil.rmtree(self.path / name, ignore_errors=True)
         files = {}
         for file in sorted(p for p in self.path.rglob("*") if p.is_file()):
-            if file == self.path / "run.json":
+            inside = file.relative_to(self.path)
+            left_out = inside.parts[0] in (RUN, manifests.NAME, *drop)
+            if left_out or file.name.startswith("."):  # dots: what a killed writer left
                 continue
-            files[file.relative_to(self.path).as_posix()] = {
-                "bytes": file.stat().st_size,
-                "sha256": sha256_file(file),
-            }
+            fsync(file)
+            files[inside.as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
         started = dt.datetime.fromisoformat(self.run["created"])
-        manifest = {
-            **{k: self.run[k] for k in ("kind", "id", "name", "created", "config", "parents")},
-            "schema": SCHEMA,
-            "summary": summary,
-            "seconds": round((utc_now() - started).total_seconds(), 1),
-            "versions": versions(),
-            "files": files,
-        }
-        manifest["self_sha256"] = _self_hash(manifest)
-        write_json(self.path / "manifest.json", manifest)
-        (self.path / "run.json").unlink()
+        seconds = round((utc_now() - started).total_seconds(), 1)
+        facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
+        manifest = manifests.signed(facts)
+        write_json(self.path / manifests.NAME, manifest)
         final = self.path.with_name(self.id)
         self.path.rename(final)
-        fsync_dir(final.parent)
+        fsync(final.parent)
+        for name in drop:  # only now: until sealed they are what a resumed run starts from
+            shutil.rmtree(final / name, ignore_errors=True)
+        (final / RUN).unlink()
+        self.lock.close()
         return Artifact(final, manifest)
 
     def discard(self) -> None:
         """Delete the unfinished work."""
         shutil.rmtree(self.path, ignore_errors=True)
+        self.lock.close()
 
 
 class Workspace:
@@ -163,7 +160,7 @@ class Workspace:
             name: What people call it.
             config: Its settings, plain data.
             parents: Role -> artifact id.
-            fingerprint: Equal for runs that would give the same result; `unfinished` finds by it.
+            fingerprint: Equal for runs that would give the same result.
 
         Raises:
             OSError: the workspace cannot be written.
@@ -186,16 +183,31 @@ class Workspace:
             "parents": parents,
             "fingerprint": fingerprint,
         }
-        draft = Draft(self, folder / (new + PARTIAL), run)
-        write_json(draft.path / "run.json", run)
-        return draft
+        path = folder / (new + PARTIAL)
+        try:
+            write_json(path / RUN, run)
+        except OSError:
+            path.rmdir()
+            raise
+        return Draft(path, run, _claim(path))
 
     def unfinished(self, kind: Kind, fingerprint: str, name: str = "") -> Draft | None:
-        """Return the newest unfinished run with this fingerprint (and name, if given)."""
+        """Return the newest unfinished run with this fingerprint (and name, if given).
+
+        Raises:
+            ValueError: a process is at work on it.
+        """
         for path in sorted((self.root / kind).glob("*" + PARTIAL), reverse=True):
-            run = read_json(path / "run.json")
+            run = read_json(path / RUN)
             if run and run.get("fingerprint") == fingerprint and name in ("", run["name"]):
-                return Draft(self, path, run)
+                return Draft(path, run, _claim(path))
+        return None
+
+    def same(self, kind: Kind, fingerprint: str) -> Artifact | None:
+        """Return the newest sealed artifact with this fingerprint."""
+        for entry in self.entries(kind):
+            if entry.state == "sealed" and entry.fingerprint == fingerprint:
+                return self.open(entry.id)
         return None
 
     def find(self, wanted: str) -> pathlib.Path:
@@ -224,7 +236,7 @@ class Workspace:
         path = self.find(wanted)
         if path.name.endswith(PARTIAL):
             raise ValueError(f"{wanted} is unfinished; resume or delete it")
-        artifact = Artifact(path, _read_manifest(path))
+        artifact = Artifact(path, manifests.read(path))
         if kinds and artifact.kind not in kinds:
             raise ValueError(f"{wanted} is a {artifact.kind}, not a {' or '.join(kinds)}")
         return artifact
@@ -269,9 +281,11 @@ class Workspace:
         """Delete an artifact or unfinished run.
 
         Raises:
-            ValueError: something depends on it.
+            ValueError: something depends on it, or a process is at work on it.
         """
         path = self.find(wanted)
+        if (path / RUN).exists():
+            _claim(path).close()
         dependants = self.children(wanted)
         if dependants:
             named = ", ".join(f"{e.kind} {e.id}" for e in dependants[:3])
@@ -292,34 +306,33 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-@functools.cache
-def versions() -> dict[str, str]:
-    """Return the versions that can change a result: our commit, Python, the main libraries."""
-    out = {"python": platform.python_version()}
-    for library in LIBRARIES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            out[library] = importlib.metadata.version(library)
-    root = pathlib.Path(__file__).parent.parent
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        if (root / ".git").exists():
-            command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-            out["code"] = subprocess.run(
-                command, capture_output=True, text=True, check=True, timeout=10
-            ).stdout.strip()
-    return out
+def _claim(draft: pathlib.Path) -> IO[bytes]:
+    """Lock a draft; the lock lasts as long as the file returned is open.
+
+    Raises:
+        ValueError: another process has it.
+    """
+    lock = (draft / RUN).open("r+b")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        name = draft.name.removesuffix(PARTIAL)
+        raise ValueError(f"{name} is being worked on; wait for that run or stop it") from None
+    return lock
 
 
 def _entry(kind: Kind, path: pathlib.Path) -> Entry:
+    state: State = "unfinished"
+    problem = ""
     if path.name.endswith(PARTIAL):
-        run = read_json(path / "run.json") or {}
-        state: State = "unfinished"
-        facts, problem = run, ""
+        facts = read_json(path / RUN) or {}
     else:
         try:
-            facts, state, problem = _read_manifest(path), "sealed", ""
+            facts, state = manifests.read(path), "sealed"
         except ValueError as e:
-            facts, state, problem = read_json(path / "manifest.json") or {}, "damaged", str(e)
-    parents = facts.get("parents")
+            facts, state, problem = read_json(path / manifests.NAME) or {}, "damaged", str(e)
+    part = {k: v if isinstance(v, dict) else {} for k, v in facts.items()}
     return Entry(
         id=path.name.removesuffix(PARTIAL),
         kind=kind,
@@ -327,35 +340,8 @@ def _entry(kind: Kind, path: pathlib.Path) -> Entry:
         name=str(facts.get("name", "")),
         created=str(facts.get("created", "")),
         problem=problem,
-        summary=facts.get("summary") or {},
-        config=facts.get("config") or {},
-        parents=parents if isinstance(parents, dict) else {},
+        summary=part.get("summary", {}),
+        config=part.get("config", {}),
+        parents=part.get("parents", {}),
+        fingerprint=str(facts.get("fingerprint", "")),
     )
-
-
-def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
-    manifest = read_json(path / "manifest.json")
-    if manifest is None:
-        raise ValueError(f"{path.name} is damaged: its manifest is missing or is not JSON")
-    if isinstance(manifest.get("schema"), int) and manifest["schema"] > SCHEMA:
-        raise ValueError(
-            f"{path.name} was made by a newer version (schema {manifest['schema']}); update first"
-        )
-    if manifest.get("self_sha256") != _self_hash(manifest):
-        raise ValueError(f"{path.name} is damaged: its manifest was edited or truncated")
-    for name, facts in manifest["files"].items():
-        file = path / name
-        if not file.exists():
-            raise ValueError(f"{path.name} is damaged: {name} is missing")
-        size = file.stat().st_size
-        if size != facts["bytes"]:
-            raise ValueError(
-                f"{path.name} is damaged: {name} has {size} bytes, not {facts['bytes']}"
-            )
-    return manifest
-
-
-def _self_hash(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(
-        canonical({k: v for k, v in manifest.items() if k != "self_sha256"}).encode()
-    ).hexdigest()

@@ -13,8 +13,8 @@ import pandas as pd
 from core import budget as budgets
 from core import finetune, models, selection
 from core.progress import say
-from core.settings import Auto, check, setting, to_config
-from core.store import Artifact, Kind, Workspace
+from core.settings import MAX_SEED, Auto, check, setting, to_config
+from core.store import Artifact, Workspace
 from core.templates import choose
 from core.trajectories import pool_texts
 
@@ -95,7 +95,7 @@ def strategies(settings: Settings) -> list[str]:
 def seeds(settings: Settings) -> list[int]:
     """Return the seeds without repeats."""
     parts = [p.strip() for p in settings.seeds.split(",") if p.strip()]
-    if not parts or not all(p.isdigit() for p in parts):
+    if not parts or not all(p.isdecimal() and int(p) <= MAX_SEED for p in parts):
         raise ValueError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
     return list(dict.fromkeys(map(int, parts)))
 
@@ -105,14 +105,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
     s = settings
     clusters = workspace.open(s.clusters, "clusters")
     dataset = workspace.ancestor(clusters, "dataset")
-    test, _ = finetune.test_set(workspace, dataset, s.eval)
+    test, split = finetune.test_set(workspace, dataset, s.eval)
     steps = s.steps if s.steps != "auto" else _auto_steps(workspace, clusters, s)
     runs: list[tuple[str, int, Artifact]] = []
     wanted = [(strategy, seed) for seed in seeds(s) for strategy in strategies(s)]
     for number, (strategy, seed) in enumerate(wanted):
         say(f"arm {number + 1} of {len(wanted)}: {strategy}, seed {seed}, {steps:,} steps")
-        runs.append((strategy, seed, _arm(workspace, clusters, s, strategy, seed, int(steps))))
-    base = _base_scores(workspace, dataset, s)
+        made = _arm(workspace, clusters, test, s, strategy, seed, int(steps))
+        runs.append((strategy, seed, made))
+    base = _base_scores(workspace, dataset, test, split, s)
     table = pd.DataFrame([_record(arm, seed, made) for arm, seed, made in runs])
     draft = workspace.draft(
         "study",
@@ -174,7 +175,13 @@ def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:
 
 
 def _arm(
-    workspace: Workspace, clusters: Artifact, s: Settings, strategy: str, seed: int, steps: int
+    workspace: Workspace,
+    clusters: Artifact,
+    test: Artifact,
+    s: Settings,
+    strategy: str,
+    seed: int,
+    steps: int,
 ) -> Artifact:
     """Return the fine-tune of one arm and seed: draw seed and training seed vary together."""
     chosen = selection.Settings(
@@ -183,10 +190,11 @@ def _arm(
         budget=s.budget,
         seed=0 if strategy == "full" else seed,
     )
-    drawn = _same(workspace, "selection", chosen)
-    drawn_id = drawn.id if drawn else selection.run(workspace, chosen)
+    drawn = workspace.same("selection", selection.key(chosen)) or workspace.open(
+        selection.run(workspace, chosen)
+    )
     target = finetune.Settings(
-        selection=drawn_id,
+        selection=drawn.id,
         model=s.model,
         method=s.method,
         steps=steps,
@@ -197,32 +205,22 @@ def _arm(
         decode=s.decode,
         resume=s.resume,
     )
-    resolved = to_config(target, identity=True)
-    if target.lr == "auto":
-        resolved["lr"] = finetune.default_lr(s.model, s.method)
-    del resolved["template"]
-    done = _same(workspace, "finetune", resolved) if s.resume else None
+    done = workspace.same("finetune", finetune.key(drawn, test, target)) if s.resume else None
     return done or workspace.open(finetune.run(workspace, target))
 
 
-def _same(workspace: Workspace, kind: Kind, wanted: Any) -> Artifact | None:
-    config = wanted if isinstance(wanted, dict) else to_config(wanted, identity=True)
-    for entry in workspace.entries(kind):
-        if entry.state == "sealed" and config.items() <= entry.config.items():
-            return workspace.open(entry.id)
-    return None
-
-
-def _base_scores(workspace: Workspace, dataset: Artifact, s: Settings) -> dict[str, Any]:
-    """Test the target before any training."""
+def _base_scores(
+    workspace: Workspace, dataset: Artifact, test: Artifact, split: str, s: Settings
+) -> dict[str, Any]:
+    """Test the target before any training; one from scratch with the first seed's weights."""
     from core.evaluation import evaluate, longest_answer
-    from core.tokens import tokenize
+    from core.tokens import tokenize, window
 
-    test, split = finetune.test_set(workspace, dataset, s.eval)
-    model, tokenizer = models.load(s.model, seed=0, texts=pool_texts(dataset, s.model))
+    texts = pool_texts(dataset, s.model)
+    model, tokenizer = models.load(s.model, seed=seeds(s)[0], texts=texts)
     template = choose("auto", tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
-    tokens = tokens.cut(finetune.window("auto", tokens.full_lengths(), model))
+    tokens = tokens.cut(window("auto", tokens.full_lengths(), model))
     result = evaluate(
         workspace,
         model,

@@ -14,6 +14,8 @@ Render = Callable[[list[Message], bool], str]
 """(messages, whether to open the assistant's next turn) -> text."""
 Span = tuple[int, int]
 
+TEMPLATES_VERSION = 1
+"""Part of the token cache's key: raise it when a template here gives another text."""
 ALPACA_INTRO = (
     "Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request.\n\n"
@@ -27,10 +29,12 @@ def _plain(tokenizer: Any) -> Render:
         text = bos
         for m in messages:
             if m["role"] == "assistant":
-                text += f"A: {m['content']}{eos}\n"
+                # no space after the colon: it would join the answer's first token when
+                # training, but stand alone before it when generating
+                text += f"A:{m['content']}{eos}\n"
             else:
                 text += f"Q: {m['content']}\n" if m["role"] == "user" else f"{m['content']}\n"
-        return text + ("A: " if opened else "")
+        return text + ("A:" if opened else "")
 
     return render
 
@@ -84,7 +88,9 @@ def renderer(name: str, tokenizer: Any) -> Render:
     after the first character of such a text.
     """
     inner = TEMPLATES[name](tokenizer)
-    specials = [s for s in tokenizer.all_special_tokens if len(s) > 1]
+    # a chat model's turn marks are often added tokens without being "the" special tokens
+    added = [str(t) for t in tokenizer.added_tokens_decoder.values() if t.special]
+    specials = sorted(s for s in {*tokenizer.all_special_tokens, *added} if len(s) > 1)
 
     def defuse(text: str) -> str:
         for s in specials:

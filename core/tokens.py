@@ -10,16 +10,20 @@ import pathlib
 import secrets
 import shutil
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from core.files import fingerprint
+from core.models import positions
 from core.progress import Progress
 from core.store import Artifact, Workspace
-from core.templates import Render, render_spans, renderer
+from core.templates import TEMPLATES_VERSION, Render, render_spans, renderer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 BATCH = 512
 Ints = npt.NDArray[np.int64]
@@ -74,6 +78,12 @@ class Tokens:
         return dataclasses.replace(self, max_length=max_length)
 
 
+def window(wanted: int | str, lengths: Ints, model: PreTrainedModel) -> int:
+    """Return the longest row to train on, in tokens; `auto` is the 99th percentile."""
+    size = max(8, int(np.quantile(lengths, 0.99))) if wanted == "auto" else int(wanted)
+    return min(positions(model), size)
+
+
 def batches(lengths: Ints, rows: Ints, budget: int) -> Iterator[Ints]:
     """Yield groups of rows of similar length whose padded size is at most `budget` tokens.
 
@@ -110,9 +120,9 @@ def tokenize(
     Raises:
         ValueError: the template cannot say where responses are.
     """
-    key = fingerprint(
-        dataset.id, tokenizer.backend_tokenizer.to_str(), template, tokenizer.chat_template
-    )
+    words = [tokenizer.eos_token, tokenizer.bos_token, *tokenizer.all_special_tokens]
+    how = [template, tokenizer.chat_template, words, TEMPLATES_VERSION]
+    key = fingerprint(dataset.id, tokenizer.backend_tokenizer.to_str(), how)
     folder = workspace.cache / "tokens" / key
     if not (folder / "offsets.npy").exists():
         work = folder.with_name(f".{key}.{secrets.token_hex(4)}")
@@ -136,12 +146,27 @@ def tokenize(
     )
 
 
+def in_memory(
+    tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
+) -> Tokens:
+    """Return the tokens of a few conversations, uncut and unstored."""
+    encoded = encode(tokenizer, render, conversations, template)
+    spans = [s for _, row in encoded for s in row]
+    return Tokens(
+        np.concatenate([ids for ids, _ in encoded]).astype(np.uint32),
+        np.cumsum([0, *(len(ids) for ids, _ in encoded)]),
+        np.array(spans, np.int64).reshape(-1, 2),
+        np.cumsum([0, *(len(row) for _, row in encoded)]),
+        2**31,
+    )
+
+
 def _write(
     folder: pathlib.Path, dataset: Artifact, tokenizer: Any, render: Render, template: str
 ) -> None:
     messages = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])["messages"]
     lengths, spans, counts = [], [], []
-    progress = Progress("tokenize", len(messages))
+    progress = Progress("tokenize", len(messages), brief=True)
     with (folder / "tokens.bin").open("wb") as out:
         for start in range(0, len(messages), BATCH):
             part = [list(m) for m in messages.iloc[start : start + BATCH]]
@@ -165,7 +190,10 @@ def encode(
     """
     rendered = [render_spans(render, messages, template) for messages in conversations]
     encoded = tokenizer(
-        [text for text, _ in rendered], add_special_tokens=False, return_offsets_mapping=True
+        [text for text, _ in rendered],
+        add_special_tokens=False,
+        return_offsets_mapping=True,
+        verbose=False,  # too long for the model is no matter: rows are cut later
     )
     out = []
     for (_, char_spans), ids, offsets in zip(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 import pathlib
 import shutil
 import time
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
-from core.files import append_jsonl, fsync_dir, read_jsonl
+from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
 from core.progress import Progress, Stopped, stop_requested
 from core.tokens import Ints, Tokens, pad
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 COMPLETE = "COMPLETE"
 SAVE_SECONDS = 60.0
+GROUPED_BATCHES = 50
 IGNORED = -100
 """The label that a causal model's loss leaves out."""
 
@@ -76,7 +76,6 @@ def fit(
         Stopped: someone asked for it; a checkpoint was saved first.
         ValueError: the loss became NaN or infinite.
     """
-    import datasets
     import torch
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
@@ -84,12 +83,10 @@ def fit(
     step = int(resume.name.split("-")[1]) if resume else 0
     _drop_after(folder / "metrics.jsonl", step)
     on_gpu = torch.cuda.is_available()
-    lengths = tokens.lengths()
-    data = datasets.Dataset.from_dict({"row": rows, "length": lengths[rows]})
     args = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         max_steps=recipe.steps,
-        per_device_train_batch_size=recipe.batch_size,
+        per_device_train_batch_size=1,  # an item of the data is a whole batch
         learning_rate=recipe.lr,
         lr_scheduler_type="cosine",
         warmup_steps=recipe.warmup,
@@ -97,7 +94,7 @@ def fit(
         seed=recipe.seed,
         data_seed=recipe.seed,
         bf16=on_gpu and torch.cuda.is_bf16_supported(),
-        train_sampling_strategy="group_by_length",
+        train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
@@ -112,7 +109,7 @@ def fit(
     trainer = Trainer(
         model=model,
         args=args,
-        train_dataset=data,
+        train_dataset=schedule(tokens.lengths(), rows, recipe),  # type: ignore[arg-type]
         data_collator=_Collator(tokens),
         callbacks=[*callbacks, keeper],
     )
@@ -122,16 +119,37 @@ def fit(
         raise Stopped(f"stopped at step {trainer.state.global_step:,} of {recipe.steps:,}; saved")
 
 
+def schedule(lengths: Ints, rows: Ints, recipe: Recipe) -> list[Ints]:
+    """Return the rows of every step, known before the first, so that resuming is exact.
+
+    Each epoch is a fresh permutation, cut into groups of 50 batches in which rows are sorted by
+    length (random batches of mixed lengths are 2-3 parts padding), its batches shuffled.
+    """
+    rng = np.random.default_rng(recipe.seed)
+    group = GROUPED_BATCHES * recipe.batch_size
+    out: list[Ints] = []
+    while len(out) < recipe.steps:
+        mixed = rng.permutation(rows)
+        batches = []
+        for start in range(0, len(mixed), group):
+            part = mixed[start : start + group]
+            part = part[np.argsort(lengths[part], kind="stable")]
+            cuts = range(recipe.batch_size, len(part), recipe.batch_size)
+            batches += np.split(part, cuts)
+        out += [batches[i] for i in rng.permutation(len(batches))]
+    return out[: recipe.steps]
+
+
 class _Collator:
-    """Turn row numbers into padded ids and labels; the prompt and the padding are not trained."""
+    """Turn a batch of rows into padded ids and labels; prompt and padding are not trained."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
 
-    def __call__(self, features: list[dict[str, int]]) -> dict[str, Any]:
+    def __call__(self, features: list[Ints]) -> dict[str, Any]:
         import torch
 
-        ids, mask = pad(self.tokens, np.array([f["row"] for f in features]), pad_id=0)
+        ids, mask = pad(self.tokens, np.concatenate(features), pad_id=0)
         return {
             "input_ids": torch.from_numpy(ids),
             "labels": torch.from_numpy(np.where(mask, ids, IGNORED)),
@@ -188,10 +206,9 @@ class _Keeper(TrainerCallback):
     ) -> None:
         here = self.folder / "checkpoints" / f"checkpoint-{state.global_step}"
         for file in here.iterdir():
-            with file.open("rb") as f:
-                os.fsync(f.fileno())
+            fsync(file)
         (here / COMPLETE).touch()
-        fsync_dir(here)
+        fsync(here)
         for other in here.parent.glob("checkpoint-*"):
             if other != here:
                 shutil.rmtree(other)
@@ -206,7 +223,4 @@ def newest_complete(checkpoints: pathlib.Path) -> pathlib.Path | None:
 
 def _drop_after(log: pathlib.Path, step: int) -> None:
     if log.exists():
-        kept = [r for r in read_jsonl(log) if r["step"] <= step]
-        log.unlink()
-        for record in kept:
-            append_jsonl(log, record)
+        write_jsonl(log, [r for r in read_jsonl(log) if r["step"] <= step])

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import pathlib
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import models
+from core.drawer import Drawer
 from core.files import fingerprint, read_jsonl, write_json
-from core.progress import JOB_VARIABLE, duration, job_dir, say
-from core.settings import Auto, check, setting, to_config
+from core.progress import duration, job_dir, say
+from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Artifact, Workspace
 from core.templates import TEMPLATES, choose
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from core.estimate import Estimate
     from core.tokens import Ints, Tokens
 
-ROOT = pathlib.Path(__file__).parent.parent
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
 """The paper's values."""
 FROM_SCRATCH = {"epochs": 6.0, "lr": 3e-3, "batch_size": 32}
@@ -60,7 +56,9 @@ class Settings:
         minimum=2,
         maximum=200,
     )
-    seed: int = setting(0, help="Draws scratch weights and the order of the data", minimum=0)
+    seed: int = setting(
+        0, help="Draws scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
+    )
     lr: float | Auto = setting(
         "auto",
         help="Peak learning rate; auto is 2e-5, or 3e-3 from scratch",
@@ -131,18 +129,17 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """
     from core.estimate import check_disk
     from core.recorder import TrajectoryRecorder
-    from core.tokens import tokenize
+    from core.tokens import tokenize, window
     from core.training import Recipe, fit, steps_for
 
     dataset = workspace.open(settings.dataset, "dataset")
     if not dataset.summary.get("trainable", True):
         raise ValueError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
     s = resolve(settings)
-    name = s.name or f"{dataset.name} · {s.model}"
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
-    tokens = tokens.cut(_max_length(s.max_length, tokens, models.positions(model)))
+    tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = _rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
         raise ValueError(
@@ -151,36 +148,41 @@ def run(workspace: Workspace, settings: Settings) -> str:
         )
     batch_size = int(s.batch_size)
     steps = steps_for(len(rows), float(s.epochs), batch_size)
-    estimate = _estimate(s, model, tokens, rows, steps, batch_size)
-    check_disk(workspace, estimate.disk)
-
-    config = {**to_config(s), "max_length": tokens.max_length, "template": template}
-    key = fingerprint("trajectories", dataset.summary["fingerprint"], to_config(s, identity=True))
-    draft = workspace.unfinished("trajectories", key, settings.name) if s.resume else None
+    key = fingerprint("trajectories", to_config(s, identity=True))
+    draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
+    estimate = _estimate(s, model, tokens, rows, steps, batch_size, begun=draft is not None)
     if draft is None:
+        check_disk(workspace, estimate.disk)
         draft = workspace.draft(
             "trajectories",
-            name=name,
-            config=config,
+            name=s.name or f"{dataset.name} · {s.model}",
+            config={**to_config(s), "max_length": tokens.max_length, "template": template},
             parents={"dataset": dataset.id},
             fingerprint=key,
         )
-    measured = flags.index[flags["flag"] == ""].to_numpy()
-    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, measured)
+    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, rows)
     recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
-    fit(model, tokens, rows, recipe, draft.path, stage="train proxy", callbacks=(recorder,))
+    drawer = Drawer(workspace) if s.map else None
+    try:
+        fit(model, tokens, rows, recipe, draft.path, stage="train proxy", callbacks=(recorder,))
+    except BaseException:
+        if drawer:
+            drawer.close()
+        raise
 
+    losses = np.load(draft.path / "losses.npy", mmap_mode="r")
+    measured = rows[np.isfinite(losses[rows]).all(1)]
+    flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"
     flags.to_parquet(draft.path / "flags.parquet")
     model.save_pretrained(draft.path / "proxy")
     tokenizer.save_pretrained(draft.path / "proxy")
-    losses = np.load(draft.path / "losses.npy", mmap_mode="r")
-    means = np.nanmean(losses[measured], axis=0)
+    means = losses[measured].mean(0, np.float64)
     columns = list(read_jsonl(draft.path / "columns.jsonl"))
     counts = flags["flag"].value_counts()
     summary = {
         "rows": len(flags),
         "measured": len(measured),
-        "unmeasurable": int(counts.get("no response token", 0)),
+        "unmeasurable": int(counts.get("no response token", 0) + counts.get("loss not finite", 0)),
         "holdout": int(counts.get("holdout", 0)),
         "not_sampled": int(counts.get("not sampled", 0)),
         "truncated": int(flags["truncated"].sum()),
@@ -197,22 +199,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         f"mean loss {means[0]:.3f} -> {means[-1]:.3f} nats per response token over "
         f"{len(measured):,} of {len(flags):,} rows, {len(columns)} recordings, {steps:,} steps"
     )
-    if s.map:
-        draw_map(workspace, artifact.id)
+    if drawer:
+        drawer.draw(artifact.id)
     return artifact.id
-
-
-def draw_map(
-    workspace: Workspace, trajectories: str, features: str = "raw", include_start: bool = False
-) -> None:
-    """Make the layout in a process of its own, because UMAP's threads do not survive a fork."""
-    argv = [sys.executable, "-m", "core", "layout", "--trajectories", trajectories]
-    argv += ["--features", features, "--include-start", "yes" if include_start else "no"]
-    env = {k: v for k, v in os.environ.items() if k != JOB_VARIABLE}
-    argv += ["--workspace", str(workspace.root)]
-    done = subprocess.run(argv, env=env, stdout=subprocess.DEVNULL, cwd=ROOT)
-    if done.returncode:
-        say("the map could not be drawn; the clusters page offers it again")
 
 
 def pool_texts(dataset: Artifact, model: str) -> list[str]:
@@ -241,12 +230,6 @@ def load_flags(artifact: Artifact) -> pd.DataFrame:
     return pd.read_parquet(artifact.path / "flags.parquet")
 
 
-def _max_length(wanted: int | str, tokens: Tokens, positions: int) -> int:
-    lengths = tokens.full_lengths()
-    auto = int(np.quantile(lengths, 0.99)) if len(lengths) else positions
-    return min(positions, max(8, auto) if wanted == "auto" else int(wanted))
-
-
 def _rows(dataset: Artifact, tokens: Tokens, limit: int, seed: int) -> tuple[Ints, pd.DataFrame]:
     """Return the rows to train on, in order of id, and the flags of all rows."""
     examples = pd.read_parquet(dataset.path / "examples.parquet", columns=["id", "source", "split"])
@@ -265,8 +248,16 @@ def _rows(dataset: Artifact, tokens: Tokens, limit: int, seed: int) -> tuple[Int
 
 
 def _estimate(
-    s: Settings, model: Any, tokens: Tokens, rows: Ints, steps: int, batch_size: int
+    s: Settings,
+    model: Any,
+    tokens: Tokens,
+    rows: Ints,
+    steps: int,
+    batch_size: int,
+    *,
+    begun: bool,
 ) -> Estimate:
+    """Estimate the run; one that was begun before may be long."""
     from core.estimate import LONG, estimate, measure, propose
 
     rates = measure(model, tokens, rows, batch_size)
@@ -274,7 +265,7 @@ def _estimate(
         rates, model, tokens, rows, steps=steps, batch_size=batch_size, checkpoints=s.checkpoints
     )
     say(f"estimate: {now}")
-    if now.high > LONG and not s.accept_long:
+    if now.high > LONG and not s.accept_long and not begun:
         smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
         options = propose(
             now,

@@ -39,8 +39,8 @@ def trajectory_overview(
     names = {"90th percentile": "q90", "75th": "q75", "median": "q50", "25th": "q25", "10th": "q10"}
     seen = np.append(samples[:STRANDS].ravel(), quantiles.to_numpy())
     span = float(np.nanmin(seen)), float(min(np.nanmax(seen), 1.6 * quantiles["q90"].max()))
-    ends = {name: float(last[column]) for name, column in names.items()}
-    figure.end_labels(fig, ends, dict.fromkeys(names, theme.ACCENT), span)
+    ends = [(name, float(last[column]), theme.ACCENT) for name, column in names.items()]
+    figure.end_labels(fig, ends, span)
     return fig
 
 
@@ -53,23 +53,22 @@ def source_curves(steps: Sequence[int], means: pd.DataFrame, counts: pd.Series) 
         counts: Rows per source.
     """
     largest = counts.loc[means.index].sort_values(ascending=False, kind="stable").index[:12]
-    curves = {
-        f"{figure.label(name)} · {counts[name]:,}": pd.DataFrame(
-            {"step": list(steps), "loss": means.loc[name].to_numpy(float)}
-        )
-        for name in largest
-    }
     colours = theme.source_colours(map(str, means.index))
-    return _curves(curves, [colours[str(name)] for name in largest], 440)
+    curves = []
+    for name in largest:
+        curve = pd.DataFrame({"step": list(steps), "loss": means.loc[name].to_numpy(float)})
+        curves.append((f"{figure.label(name)} · {counts[name]:,}", curve, colours[str(name)]))
+    return _curves(curves, 440)
 
 
 def finetune_curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     """Training loss of several runs (name to step, loss), smoothed, named at the line's end."""
     colours = theme.source_colours(runs)
-    smooth = {
-        figure.label(name): run.assign(loss=_smooth(run["loss"])) for name, run in runs.items()
-    }
-    return _curves(smooth, [colours[name] for name in runs], 360)
+    smooth = [
+        (figure.label(name), run.assign(loss=_smooth(run["loss"])), colours[name])
+        for name, run in runs.items()
+    ]
+    return _curves(smooth, 360)
 
 
 def live_loss(records: pd.DataFrame, recorded_steps: Sequence[int]) -> go.Figure:
@@ -83,18 +82,19 @@ def live_loss(records: pd.DataFrame, recorded_steps: Sequence[int]) -> go.Figure
     raw, smooth = records["loss"], _smooth(records["loss"])
     fig.add_trace(_line(records["step"], raw, figure.rgba(theme.MUTED, 0.45), width=1, hover=None))
     fig.add_trace(_line(records["step"], smooth, theme.ACCENT, hover="training loss"))
-    ends = {f"training {smooth.iloc[-1]:.3f}": float(smooth.iloc[-1])} if len(records) else {}
-    colours = dict.fromkeys(ends, theme.ACCENT)
+    ends = []
+    if smooth.notna().any():
+        last = float(smooth.dropna().iloc[-1])
+        ends.append((f"training {last:.3f}", last, theme.ACCENT))
     if "eval_loss" in records and records["eval_loss"].notna().any():
         held_out = records.dropna(subset="eval_loss")
         orange, last = "#d55e00", float(held_out["eval_loss"].iloc[-1])
         fig.add_trace(_line(held_out["step"], held_out["eval_loss"], orange, hover="held-out loss"))
-        ends[f"held out {last:.3f}"] = last
-        colours[f"held out {last:.3f}"] = orange
+        ends.append((f"held out {last:.3f}", last, orange))
     figure.axes(fig, STEP, LOSS)
     seen = records.filter(["loss", "eval_loss"]).to_numpy(float)
     if np.isfinite(seen).any():
-        figure.end_labels(fig, ends, colours, (float(np.nanmin(seen)), float(np.nanmax(seen))))
+        figure.end_labels(fig, ends, (float(np.nanmin(seen)), float(np.nanmax(seen))))
     fig.add_trace(
         go.Scatter(
             x=list(recorded_steps), y=[0.0] * len(recorded_steps), yaxis="y2", mode="markers",
@@ -195,15 +195,15 @@ def cluster_ribbon(
     fig.add_trace(_line(steps, pool_median, theme.MUTED, dash="dot", hover=None))
     fig.add_trace(_median(steps, quantiles, colour, ("q10", "q90"), "80% of rows"))
     figure.axes(fig, STEP, LOSS)
-    ends = {
-        "cluster median": float(quantiles["q50"].iloc[-1]),
-        "pool median": float(pool_median[-1]),
-    }
+    ends = [
+        ("cluster median", float(quantiles["q50"].iloc[-1]), colour),
+        ("pool median", float(pool_median[-1]), theme.MUTED),
+    ]
     seen = np.concatenate(
         [samples[:STRANDS].ravel(), quantiles["q90"], quantiles["q10"], pool_median]
     )
     span = float(np.nanmin(seen)), float(np.nanmax(seen))
-    figure.end_labels(fig, ends, {"cluster median": colour, "pool median": theme.MUTED}, span)
+    figure.end_labels(fig, ends, span)
     return fig
 
 
@@ -239,16 +239,18 @@ def length_histogram(lengths: pd.DataFrame, unit: str) -> go.Figure:
     return fig
 
 
-def _curves(curves: Mapping[str, pd.DataFrame], colours: Sequence[str], height: int) -> go.Figure:
-    """Lines of loss over steps by (safe) name, labelled at their ends."""
+def _curves(curves: Sequence[tuple[str, pd.DataFrame, str]], height: int) -> go.Figure:
+    """Lines of loss over steps, each (safe name, step and loss, colour), labelled at their ends."""
     fig = figure.bare(height)
-    for (name, curve), colour in zip(curves.items(), colours, strict=True):
+    measured = [(name, curve.dropna(subset="loss"), colour) for name, curve, colour in curves]
+    measured = [(name, curve, colour) for name, curve, colour in measured if len(curve)]
+    for name, curve, colour in measured:
         fig.add_trace(_line(curve["step"], curve["loss"], colour, hover=name))
     figure.axes(fig, STEP, LOSS)
-    seen = np.concatenate([c["loss"].to_numpy(float) for c in curves.values()] or [np.zeros(1)])
-    ends = {name: float(curve["loss"].iloc[-1]) for name, curve in curves.items()}
-    span = float(np.nanmin(seen)), float(np.nanmax(seen))
-    figure.end_labels(fig, ends, dict(zip(curves, colours, strict=True)), span)
+    ends = [(name, float(curve["loss"].iloc[-1]), colour) for name, curve, colour in measured]
+    if measured:
+        seen = np.concatenate([curve["loss"].to_numpy(float) for _, curve, _ in measured])
+        figure.end_labels(fig, ends, (float(seen.min()), float(seen.max())))
     return fig
 
 

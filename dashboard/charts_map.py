@@ -187,5 +187,13 @@ def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: npt.NDArray[np.fl
             continue
         taken.append((x, half, y))
         lit = chosen is None or cluster == chosen
-        figure.note(fig, text, x=across, y=up, xref="x", yref="y", weight=600 if lit else 400,
-                    opacity=1 if lit else 0.7)  # fmt: skip
+        figure.note(
+            fig,
+            text,
+            x=across,
+            y=up,
+            xref="x",
+            yref="y",
+            font=figure.HALO,
+            opacity=1 if lit else 0.7,
+        )

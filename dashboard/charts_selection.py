@@ -135,7 +135,7 @@ def study_figure(
         )
     )  # fmt: skip
     for y, (mean, count) in enumerate(zip(arms["mean"], arms["count"], strict=True)):
-        text = f"{mean:.4g}  ({count} seed{'s' if count > 1 else ''})"
+        text = f"{mean:#.4g}  ({count} seed{'s' if count > 1 else ''})"
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
     references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
     better = "lower is better" if lower_is_better else "higher is better"
@@ -151,7 +151,8 @@ def _rows(names: pd.Series | pd.Index, *, right: int) -> go.Figure:
     fig = figure.bare(_ROW * max(n, 2) + 84, right=right)
     fig.update_yaxes(
         tickvals=list(range(n)), ticktext=[figure.label(name) for name in names],
-        range=[-0.6, n - 0.4], showgrid=False, zeroline=False, automargin=True,
+        range=[-0.6, n - 0.4], tickfont={"color": theme.INK}, automargin=True,
+        showgrid=False, zeroline=False,
     )  # fmt: skip
     fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
     return fig
@@ -168,7 +169,7 @@ def _references(fig: go.Figure, values: dict[str, float], low: float, high: floa
     pad = 0.06 * (right - left or spread)
     fig.update_xaxes(range=[left - pad, right + pad])
     for i, (name, x) in enumerate(sorted(values.items(), key=lambda item: item[1])):
-        text, side = f"{name} {x:.4g}", ("right", "left")[i] if len(near) == 2 else "center"
+        text, side = f"{name} {x:#.4g}", ("right", "left")[i] if len(near) == 2 else "center"
         if x in near:
             fig.add_vline(x=x, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
             figure.note(fig, text, x=x, y=1, xref="x", yshift=4, xanchor=side, yanchor="bottom")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,8 @@ LABEL_LENGTH = 28  # characters of a name that a chart shows
 LINE_HEIGHT = 15
 _TOP, _BOTTOM = 30, 46  # room for the y title above and the x axis below the plot
 _CHARACTER = 6.4  # mean width of a character of a 12 px label
-_INK = {"size": 12, "color": theme.INK, "shadow": "auto"}  # a halo keeps text legible on marks
+_INK = {"size": 12, "color": theme.INK}
+HALO = _INK | {"weight": 600, "shadow": ", ".join([f"0 0 3px {theme.PAPER}"] * 4)}  # for maps
 
 
 def label(text: object, length: int = LABEL_LENGTH) -> str:
@@ -78,12 +79,10 @@ def axes(fig: go.Figure, x: str, y: str) -> None:
 
 
 def note(fig: go.Figure, text: str, *, x: float, y: float, xref: str = "paper", yref: str = "paper",
-         weight: int = 400, **place: object) -> None:  # fmt: skip
+         **place: object) -> None:  # fmt: skip
     """Write a small text on the figure; `text` must already be safe."""
-    font = _INK | {"weight": weight}
-    fig.add_annotation(
-        text=text, x=x, y=y, xref=xref, yref=yref, showarrow=False, font=font, **place
-    )
+    place = {"font": _INK} | place
+    fig.add_annotation(text=text, x=x, y=y, xref=xref, yref=yref, showarrow=False, **place)
 
 
 def ribbon(
@@ -147,24 +146,23 @@ def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Float
     return placed
 
 
-def end_labels(fig: go.Figure, ends: Mapping[str, float], colours: Mapping[str, str],
+def end_labels(fig: go.Figure, ends: Sequence[tuple[str, float, str]],
                span: tuple[float, float]) -> None:  # fmt: skip
     """Name lines at the right edge, each beside the y where its line ends.
 
     Args:
         fig: A figure with a linear y axis; its y range and right margin are set here.
-        ends: Label (already safe) to the y value of the line's last point.
-        colours: Label to the colour of its dot.
+        ends: Of each line its name (already safe), the y of its last point and its colour.
         span: Lowest and highest y that must be seen.
     """
     low, high = span
     pad = 0.04 * (high - low or 1.0)
     low, high = low - pad, high + pad
     per_pixel = (high - low) / (fig.layout.height - _TOP - _BOTTOM)
-    places = dodge(list(ends.values()), LINE_HEIGHT * per_pixel, low, high)
-    for name, y in zip(ends, places, strict=True):
-        dot = f'<span style="color:{colours[name]}">●</span> '
+    places = dodge([y for _, y, _ in ends], LINE_HEIGHT * per_pixel, low, high)
+    for (name, _, colour), y in zip(ends, places, strict=True):
+        dot = f'<span style="color:{colour}">●</span> '
         note(fig, dot + name, x=1, y=float(y), yref="y", xshift=6, xanchor="left", align="left")
     fig.update_yaxes(range=[low, high])
-    longest = max((len(html.unescape(name)) for name in ends), default=0)
+    longest = max((len(html.unescape(name)) for name, _, _ in ends), default=0)
     fig.layout.margin.r = round(_CHARACTER * (longest + 3)) + 10

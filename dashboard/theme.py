@@ -14,9 +14,10 @@ import colorcet
 
 ACCENT = "#5b78ea"
 MUTED = "#8b909a"
-# Streamlit's page script replaces this one by the scheme's text colour (a test compares it with
-# Streamlit's own name); in a figure saved as a file it is near black.
+# Streamlit's page script replaces these two by the scheme's text and background colour (a test
+# compares them with Streamlit's own names); in a figure saved as a file they are near black.
 INK = "#000037"
+PAPER = "#000038"
 CLUSTER_LIMIT = 40  # more clusters than this have no colours of their own
 
 # Middle lightness at both ends: viridis and its kin start or end in a background.

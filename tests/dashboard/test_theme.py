@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from streamlit.elements.lib.streamlit_plotly_theme import GRAY_90
+from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
 
 from dashboard import theme
 
@@ -109,8 +109,15 @@ def test_settings_repeat_the_palette_of_the_charts():
     assert CONFIG["theme"]["chartCategoricalColors"] == list(theme.cluster_colours(10))
 
 
-def test_streamlit_still_replaces_the_ink_by_the_scheme_text_colour():
-    assert theme.INK == GRAY_90
+def test_streamlit_still_replaces_ink_and_paper_by_the_colours_of_the_scheme():
+    assert (theme.INK, theme.PAPER) == (GRAY_90, BG_COLOR)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_accent_carries_white_button_text_and_stands_out(scheme):
+    settings = CONFIG["theme"][scheme]
+    assert contrast(settings["primaryColor"], "#ffffff") >= 4
+    assert contrast(settings["primaryColor"], settings["backgroundColor"]) >= 4
 
 
 def test_server_listens_to_this_machine_only_and_reports_nothing():

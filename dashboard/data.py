@@ -1,0 +1,235 @@
+"""What pages read from artifacts, cached by id: sealed artifacts never change."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+from typing import Any, NamedTuple
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from core import budget as budgets
+from core import clusters, layout, selection, trajectories
+from core.files import read_jsonl
+from core.store import Artifact
+from dashboard import state
+
+Ints = npt.NDArray[np.int64]
+CLUSTERING = threading.Lock()
+"""k-means uses every core: one at a time in this server."""
+SAMPLES = 50
+POINTS = 20_000
+"""Points drawn one by one; above, a raster of all rows."""
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def losses(id: str) -> npt.NDArray[np.float32]:
+    """Return the losses (n_rows, n_checkpoints) of a trajectories artifact."""
+    return np.asarray(trajectories.load_losses(state.workspace().open(id)))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def flags(id: str) -> pd.DataFrame:
+    """Return the flags of a trajectories artifact, with first, final loss and drop."""
+    frame = trajectories.load_flags(state.workspace().open(id)).copy()
+    values = losses(id)
+    frame["first_loss"], frame["final_loss"] = values[:, 0], values[:, -1]
+    frame["drop"] = frame["first_loss"] - frame["final_loss"]
+    return frame
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def steps(id: str) -> list[int]:
+    """Return the recorded steps of a trajectories artifact."""
+    return [int(s) for s in trajectories.load_steps(state.workspace().open(id))]
+
+
+def examples(dataset: str, rows: Ints | list[int], columns: str = "*") -> pd.DataFrame:
+    """Fetch the texts of a page of rows, in the order given."""
+    path = state.workspace().open(dataset, "dataset").path / "examples.parquet"
+    with _sql() as sql:
+        found = sql.execute(
+            f"select {columns} from read_parquet(?) where row in (select unnest(?))",
+            [str(path), [int(r) for r in rows]],
+        ).df()
+    return found.set_index("row", drop=False).reindex([int(r) for r in rows]).dropna(subset=["row"])
+
+
+def _sql() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def lengths(dataset: str) -> pd.DataFrame:
+    """Return the characters of every row's prompt and response, its source and split."""
+    path = state.workspace().open(dataset, "dataset").path / "examples.parquet"
+    with _sql() as sql:
+        return sql.execute(
+            "select row, source, split, length(prompt) as prompt, length(response) as response "
+            "from read_parquet(?) order by row",
+            [str(path)],
+        ).df()
+
+
+def set_aside(dataset: Artifact) -> list[dict[str, Any]]:
+    """Return the rows that the import set aside, with reasons."""
+    return list(read_jsonl(dataset.path / "set_aside.jsonl"))
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def overview(id: str) -> tuple[pd.DataFrame, npt.NDArray[np.float32]]:
+    """Return loss quantiles over all measured rows a step, and up to 50 sampled trajectories."""
+    values = losses(id)
+    measured = values[np.isfinite(values).all(1)]
+    q = np.quantile(measured, clusters.QUANTILES, axis=0).T
+    rng = np.random.default_rng(0)
+    sample = measured[np.sort(rng.permutation(len(measured))[:SAMPLES])]
+    return pd.DataFrame(q, columns=["q10", "q25", "q50", "q75", "q90"]), sample
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def by_source(id: str, most: int = 12) -> tuple[pd.DataFrame, pd.Series]:
+    """Return mean loss per source and step for the largest sources, and the sources' rows."""
+    frame, values = flags(id), losses(id)
+    measured = np.isfinite(values).all(1)
+    source = frame["source"][measured]
+    counts = source.value_counts()
+    if len(counts) > most:
+        rest = counts.index[most - 1 :]
+        source = source.where(~source.isin(rest), f"{len(rest)} other sources")
+        counts = source.value_counts()
+    means = pd.DataFrame(values[measured], columns=steps(id)).groupby(source.to_numpy()).mean()
+    return means, counts
+
+
+class Preview(NamedTuple):
+    """An unsaved clustering, ready to draw."""
+
+    labels: npt.NDArray[np.int32]
+    table: pd.DataFrame
+    quantiles: pd.DataFrame
+    inertia: float
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def preview(id: str, k: int, features: str, include_start: bool, seed: int) -> Preview:
+    """Cluster without keeping it."""
+    values, frame = losses(id), flags(id)
+    with CLUSTERING:
+        made = clusters.cluster(
+            values, frame["id"].to_numpy(), k, features, include_start=include_start, seed=seed
+        )
+    table = clusters.describe(made.labels, values, frame)
+    table["name"] = clusters.keywords(_prompts(id), made.labels)
+    quantiles = clusters.quantiles(values, made.labels, np.array(steps(id)))
+    return Preview(made.labels, table, quantiles, made.inertia)
+
+
+def _prompts(id: str) -> pd.Series:
+    workspace = state.workspace()
+    dataset = workspace.ancestor(workspace.open(id), "dataset")
+    return pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def pca(id: str, features: str, include_start: bool) -> npt.NDArray[np.float32]:
+    """Return a quick map (n_rows, 2) to look at while there is no better one."""
+    frame = flags(id)
+    xy, _ = layout.place(
+        losses(id),
+        frame["id"].to_numpy(),
+        features,
+        include_start=include_start,
+        method="pca",
+        seed=0,
+    )
+    return xy
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def points(layout_id: str) -> npt.NDArray[np.float32]:
+    """Return the xy of a layout (n_rows, 2)."""
+    return np.load(state.workspace().open(layout_id).path / "xy.npy")  # type: ignore[no-any-return]
+
+
+def inside(xy: npt.NDArray[np.float32], chart: dict[str, Any]) -> npt.NDArray[np.bool_]:
+    """Say which points lie in the boxes and lassos of a chart selection.
+
+    Args:
+        xy: (n, 2); NaN is never inside.
+        chart: Streamlit's selection: `box` and `lasso` lists of x and y coordinates.
+    """
+    hit = np.zeros(len(xy), bool)
+    for box in chart.get("box", []):
+        (x0, x1), (y0, y1) = sorted(map(float, box["x"])), sorted(map(float, box["y"]))
+        hit |= (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
+    for lasso in chart.get("lasso", []):
+        hit |= _in_polygon(xy, np.array([lasso["x"], lasso["y"]], float).T)
+    return hit
+
+
+def _in_polygon(
+    xy: npt.NDArray[np.float32], corners: npt.NDArray[np.float64]
+) -> npt.NDArray[np.bool_]:
+    """Count, even or odd, the edges that a ray to the right of each point crosses."""
+    hit = np.zeros(len(xy), bool)
+    near = np.flatnonzero(
+        (xy >= corners.min(0)).all(1) & (xy <= corners.max(0)).all(1)
+    )  # most points of a large map are outside the polygon's box
+    x, y = xy[near, 0], xy[near, 1]
+    odd = np.zeros(len(near), bool)
+    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
+        if y0 != y1:
+            odd ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+    hit[near] = odd
+    return hit
+
+
+class Allocation(NamedTuple):
+    """What a budget would take."""
+
+    chosen: Ints
+    """Rows of the dataset."""
+    clusters: pd.DataFrame
+    """cluster, size, taken."""
+    sources: pd.DataFrame
+    """source, pool_rows, selected_rows, pool_share, selected_share."""
+    pool: int
+    tokens: int
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def pool(clusters_id: str) -> selection.Pool:
+    """Return the rows a clustering offers for selection."""
+    workspace = state.workspace()
+    return selection.load_pool(workspace, workspace.open(clusters_id), "s2l")
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def allocation(clusters_id: str, strategy: str, budget: str, seed: int) -> Allocation:
+    """Draw a selection without keeping it, and count what it takes from where."""
+    offered = pool(clusters_id)
+    with CLUSTERING:
+        choice = selection.choose(offered, strategy, budgets.parse(budget), seed)
+    taken = np.zeros(len(offered), bool)
+    taken[choice.positions] = True
+    frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})
+    by_cluster = frame.groupby("cluster")["taken"].agg(size="size", taken="sum").reset_index()
+    by_source = frame.groupby("source")["taken"].agg(pool_rows="size", selected_rows="sum")
+    by_source = by_source.reset_index()
+    by_source["pool_share"] = by_source["pool_rows"] / len(offered)
+    by_source["selected_share"] = by_source["selected_rows"] / max(1, int(taken.sum()))
+    rows = offered.rows[choice.positions]
+    tokens = int(offered.tokens[choice.positions].sum())
+    return Allocation(rows, by_cluster, by_source, len(offered), tokens)
+
+
+def metrics(folder: pathlib.Path) -> pd.DataFrame:
+    """Return the training log of a run, finished or not: step, loss, lr."""
+    return pd.DataFrame(list(read_jsonl(folder / "metrics.jsonl")), columns=["step", "loss", "lr"])

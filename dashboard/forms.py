@@ -1,0 +1,92 @@
+"""Settings as widgets: one declaration in core gives the flag and the field here."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from core.settings import Spec, specs
+
+T = TypeVar("T")
+
+
+def form(
+    cls: type[T], key: str, *, fixed: dict[str, Any], leave_out: tuple[str, ...] = ()
+) -> T | None:
+    """Draw a settings dataclass and return it, or show what is wrong and return None.
+
+    Values survive page changes. Settings marked advanced stand under "More settings".
+
+    Args:
+        cls: The dataclass.
+        key: Prefix of the widget keys.
+        fixed: Values that the page knows and does not ask for.
+        leave_out: Settings that keep their default here.
+    """
+    values = dict(fixed)
+    shown = [s for s in specs(cls) if s.name not in fixed and s.name not in leave_out]
+    plain = [s for s in shown if not s.meta["hidden"] and not s.meta["advanced"]]
+    more = [s for s in shown if not s.meta["hidden"] and s.meta["advanced"]]
+    problems: list[str] = []
+    for spec in plain:
+        _collect(spec, key, values, problems)
+    if more:
+        with st.expander("More settings", icon=":material/tune:"):
+            for spec in more:
+                _collect(spec, key, values, problems)
+    if not problems:
+        try:
+            return cls(**values)
+        except ValueError as e:
+            problems.append(str(e))
+    st.error("; ".join(problems), icon=":material/error:")
+    return None
+
+
+def preset(key: str, values: dict[str, Any]) -> None:
+    """Set the widgets of a form; call it from a callback, before they are drawn."""
+    for name, value in values.items():
+        st.session_state[f"{key}:{name}"] = value
+
+
+def _collect(spec: Spec, key: str, values: dict[str, Any], problems: list[str]) -> None:
+    try:
+        values[spec.name] = field(spec, f"{key}:{spec.name}")
+    except ValueError as e:
+        problems.append(str(e))
+
+
+def field(spec: Spec, key: str) -> Any:
+    """Draw one setting and return its value.
+
+    Raises:
+        ValueError: what was typed is not a value of the setting.
+    """
+    common: dict[str, Any] = {"key": key, "help": _sentence(spec), "persist_state": "session"}
+    default = None if spec.default is dataclasses.MISSING else spec.default
+    known = {} if key in st.session_state else {"default": default}
+    meta = spec.meta
+    if meta["choices"]:
+        options = list(meta["choices"])
+        index = options.index(known["default"]) if known.get("default") in options else 0
+        return st.selectbox(spec.label, options, index=index, **common)
+    if meta["suggestions"]:
+        options = list(dict.fromkeys([*meta["suggestions"], st.session_state.get(key) or default]))
+        index = options.index(known.get("default") or options[0]) if known else 0
+        chosen = st.selectbox(spec.label, options, index=index, accept_new_options=True, **common)
+        return spec.parse(str(chosen or ""))
+    if spec.kind is bool:
+        return st.toggle(spec.label, value=bool(default), **common)
+    if spec.kind is int and not spec.auto:
+        low = int(meta["minimum"]) if meta["minimum"] is not None else None
+        high = int(meta["maximum"]) if meta["maximum"] is not None else None
+        return int(st.number_input(spec.label, low, high, int(default or 0), step=1, **common) or 0)
+    text = st.text_input(spec.label, "" if default is None else f"{default}", **common)
+    return spec.parse(text.strip())
+
+
+def _sentence(spec: Spec) -> str:
+    text = str(spec.meta["help"])
+    return text[:1].upper() + text[1:]

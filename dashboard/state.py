@@ -1,0 +1,104 @@
+"""Where a page is: the workspace, and the artifacts its address names.
+
+The address always spells ids out (`?clusters=...`), so a link opens the same thing for everyone and
+for ever. Session state holds ids only.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import secrets
+from typing import Any
+
+import streamlit as st
+
+from core.store import Artifact, Entry, Kind, Workspace
+
+ROOT = pathlib.Path(__file__).parent.parent
+PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
+
+
+def workspace() -> Workspace:
+    """Return the workspace this server shows (S2L_WORKSPACE, else `workspace/` beside the code)."""
+    return Workspace(os.environ.get("S2L_WORKSPACE") or ROOT / "workspace")
+
+
+def page(name: str) -> str:
+    """Return a page's path for links and switches."""
+    return f"../pages/{name}.py"
+
+
+def sealed(kind: Kind) -> list[Entry]:
+    """List the usable artifacts of a kind, newest first."""
+    return [e for e in workspace().entries(kind) if e.state == "sealed"]
+
+
+def current(kind: Kind) -> Artifact | None:
+    """Return the artifact of a kind this page is about: of the address, the session, or the newest.
+
+    An address that names something unusable shows why and falls back to nothing.
+    """
+    named = st.query_params.get(kind)
+    if named:
+        try:
+            artifact = workspace().open(named, kind)
+        except ValueError as e:
+            st.error(
+                f"The link names something that cannot be opened: {e}", icon=":material/error:"
+            )
+            return None
+        remember(artifact)
+        return artifact
+    entries = sealed(kind)
+    remembered = st.session_state.get(f"current:{kind}")
+    chosen = next((e.id for e in entries if e.id == remembered), entries[0].id if entries else "")
+    if not chosen:
+        return None
+    artifact = workspace().open(chosen, kind)
+    remember(artifact)
+    st.query_params[kind] = artifact.id
+    return artifact
+
+
+def remember(artifact: Artifact) -> None:
+    """Make an artifact, and what it was made from, the ones other pages start with."""
+    st.session_state[f"current:{artifact.kind}"] = artifact.id
+    for parent in artifact.parents.values():
+        try:
+            remember(workspace().open(parent))
+        except ValueError:  # a damaged parent does not keep its child from being shown
+            continue
+
+
+def go(name: str, **ids: str) -> None:
+    """Switch to a page about these artifacts."""
+    st.switch_page(page(name), query_params=ids)
+
+
+def nonce(form: str) -> str:
+    """Return this form's one-time word: a launch repeated with it starts nothing twice."""
+    key = f"nonce:{form}"
+    if key not in st.session_state:
+        st.session_state[key] = secrets.token_hex(4)
+    return str(st.session_state[key])
+
+
+def spend(form: str) -> None:
+    """Use up a form's nonce, so that the next launch is a new one."""
+    st.session_state.pop(f"nonce:{form}", None)
+
+
+def title_of(artifact: Artifact) -> str:
+    """Name an artifact with its size, for chips: 'mathmix, 16,386 rows'."""
+    s: dict[str, Any] = artifact.summary
+    facts = {
+        "dataset": lambda: f"{s['rows']:,} rows",
+        "trajectories": lambda: f"{s['measured']:,} rows × {s['checkpoints']} recordings",
+        "clusters": lambda: f"{s['clusters']} clusters",
+        "selection": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
+        "finetune": lambda: f"{s['steps']:,} steps",
+        "study": lambda: f"{len(s['arms'])} arms × {len(s['seeds'])} seeds",
+        "layout": lambda: f"{s['placed']:,} rows",
+    }
+    return f"{artifact.name}, {facts[artifact.kind]()}"

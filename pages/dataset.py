@@ -1,0 +1,164 @@
+import os
+import pathlib
+
+import pandas as pd
+import streamlit as st
+
+from core import dataset
+from core.store import Artifact
+from dashboard import charts, data, reader, running, state, widgets
+from dashboard.forms import form
+
+ALLOWED = pathlib.Path(os.environ.get("S2L_DATA") or state.ROOT).expanduser().resolve()
+SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
+
+
+def uploaded() -> str:
+    """Keep an upload in the workspace and return its path."""
+    file = st.file_uploader(
+        "A JSON, JSONL, CSV or parquet file, at most 2,000 MB",
+        type=[s[1:] for s in SUFFIXES],
+    )
+    if file is None:
+        return ""
+    folder = state.workspace().root / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / pathlib.Path(file.name).name
+    if not target.exists() or target.stat().st_size != file.size:
+        with target.open("wb") as out:
+            while block := file.read(2**22):
+                out.write(block)
+    return str(target)
+
+
+def on_server() -> str:
+    """Offer the data files below the allowed folder."""
+    text = st.text_input(
+        "Path on the server",
+        key="dataset:server",
+        placeholder="file name or path",
+        help=f"Files below {ALLOWED} can be read; set S2L_DATA to allow another folder",
+        persist_state="session",
+    ).strip()
+    if not text:
+        return ""
+    path = (ALLOWED / text).resolve()
+    if not path.is_relative_to(ALLOWED):
+        st.error(f"Only files below {ALLOWED} can be read; S2L_DATA names the allowed folder.")
+        return ""
+    if not path.is_file():
+        near = sorted(
+            p.relative_to(ALLOWED).as_posix() for s in SUFFIXES for p in ALLOWED.glob(f"*{s}")
+        )
+        st.error(f"There is no file {path}. Here: {', '.join(near[:10]) or 'no data files'}.")
+        return ""
+    return str(path)
+
+
+def import_form() -> None:
+    """Choose a file, set how to read it, launch the import."""
+    how = st.segmented_control(
+        "From", ["Upload", "Server", "Hub"], default="Upload", key="dataset:from", required=True
+    )
+    if how == "Hub":
+        path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
+    else:
+        path = uploaded() if how == "Upload" else on_server()
+    settings = form(
+        dataset.Settings,
+        "dataset",
+        fixed={"path": path or "-"},
+        leave_out=() if how == "Hub" else ("split",),
+    )
+    if st.button("Import", type="primary", disabled=not path or settings is None, width="stretch"):
+        running.launch("dataset", settings, f"Import {pathlib.Path(path).name}", "dataset")
+        st.rerun()
+    if path and settings is not None:
+        running.command("dataset", settings)
+
+
+def picture(artifact: Artifact) -> None:
+    """Show what was understood of the data."""
+    s = artifact.summary
+    aside = sum(s["set_aside"].values())
+    widgets.facts(
+        ("Rows", f"{s['rows']:,} of {s['rows_read']:,}"),
+        ("Pool", f"{s['pool_rows']:,}"),
+        ("Held out", f"{s['holdout_rows']:,}"),
+        ("Set aside", f"{aside:,}"),
+        ("Exact copies", f"{s['duplicates']:,}"),
+        ("Sources", f"{s['n_sources']:,}"),
+    )
+    lengths = data.lengths(artifact.id)
+    st.plotly_chart(charts.length_histogram(lengths[["prompt", "response"]], "characters"))
+
+
+def rows(artifact: Artifact) -> None:
+    """Read rows with the trained text marked."""
+    controls = st.columns([1, 2])
+    template = controls[0].selectbox(
+        "Template", ["plain", "alpaca"], help="plain is what scratch models are trained with"
+    )
+    counts = list(artifact.summary["sources"])
+    source = controls[1].selectbox("Source", ["all", *counts])
+    st.caption("Marked text is trained; the rest is only read by the model.")
+    frame = data.lengths(artifact.id)
+    wanted = frame if source == "all" else frame[frame["source"] == source]
+    pages = max(1, -(-len(wanted) // reader.PER_PAGE))
+    page = st.pagination(pages, key="dataset:page") if pages > 1 else 1
+    part = wanted["row"].iloc[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]
+    found = data.examples(artifact.id, part.tolist(), "row, source, split, messages")
+    for row, example in found.iterrows():
+        with st.container(border=True):
+            st.text(f"row {row:,}   {example['source']}   {example['split']}")
+            messages = [dict(m) for m in example["messages"]]
+            st.html(reader.coloured(reader.trained_parts(messages, template)))
+
+
+def health(artifact: Artifact) -> None:
+    """Count what was set aside and why."""
+    s = artifact.summary
+    if not s["set_aside"]:
+        st.markdown(f"All {s['rows_read']:,} rows could be used.")
+        return
+    st.markdown(f"{sum(s['set_aside'].values()):,} of {s['rows_read']:,} rows were set aside:")
+    st.dataframe(pd.Series(s["set_aside"], name="rows"), width="content")
+    st.dataframe(data.set_aside(artifact)[:200], hide_index=True)
+
+
+widgets.title(
+    "Dataset", "The examples as the models will see them: how many, how long, from where."
+)
+artifact = widgets.chips("dataset")["dataset"]
+left, right = st.columns([1, 2.6], gap="large")
+job = running.latest("dataset")
+with left:
+    if artifact is not None:
+        widgets.next_step("Train a proxy on it", "trajectories", dataset=artifact.id)
+    with st.container(border=True):
+        st.markdown("**Import a dataset**")
+        import_form()
+with right:
+    if job is not None and job.state != "done":
+        running.card(job)
+    elif job is not None and job.result and st.session_state.get("seen:dataset") != job.result:
+        st.session_state["seen:dataset"] = job.result
+        st.query_params["dataset"] = job.result
+        st.rerun()
+    if artifact is None:
+        st.info(
+            "Here will stand the lengths, sources and rows of your dataset, with the trained text "
+            "marked. Import a file on the left, or run the demo from the overview.",
+            icon=":material/table_rows:",
+        )
+    else:
+        picture(artifact)
+        tabs = st.tabs(["Rows", "Sources", "Set aside"], on_change="rerun", key="dataset:tab")
+        if tabs[0].open:
+            with tabs[0]:
+                rows(artifact)
+        if tabs[1].open:
+            tabs[1].dataframe(pd.Series(artifact.summary["sources"], name="rows"))
+        if tabs[2].open:
+            with tabs[2]:
+                health(artifact)

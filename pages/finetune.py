@@ -1,0 +1,169 @@
+import pandas as pd
+import streamlit as st
+
+from core import finetune, jobs, models
+from core.files import read_jsonl
+from core.jobs import Job
+from core.progress import duration
+from core.store import Artifact
+from dashboard import charts, data, forms, reader, running, state, widgets
+
+FORM = "finetune"
+
+
+def launch(settings: finetune.Settings) -> None:
+    """Start the fine-tune as a job."""
+    title = f"Fine-tune {finetune.short(settings.model)}"
+    running.launch("finetune", settings, title, FORM)
+
+
+def live(job: Job, selection: Artifact) -> None:
+    """Show the loss as it comes."""
+    for entry in state.workspace().entries("finetune"):
+        if entry.state == "unfinished" and entry.parents.get("selection") == selection.id:
+            log = data.metrics(state.workspace().find(entry.id))
+            if len(log):
+                st.plotly_chart(charts.live_loss(log, []), key="live")
+            return
+
+
+def scores(artifact: Artifact) -> None:
+    """Show what the fine-tune scored, each number with its denominator."""
+    s = artifact.summary
+    pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({s['epochs']:g} epochs)")]
+    if "loss" in s:
+        pairs.append(("Held-out loss", f"{s['loss']:.3f} on {s['loss_items']:,}"))
+        pairs.append(("Balanced loss", f"{s['balanced_loss']:.3f}"))
+    if "exact_match" in s:
+        share = 100 * s["exact_match"]
+        pairs.append(("Exact match", f"{share:.1f}% ({s['right']:,} of {s['decoded']:,})"))
+    widgets.facts(*pairs)
+    st.caption(
+        f"Tested on {running.plain(s['test'])}; took {duration(artifact.manifest['seconds'])}. "
+        "Balanced loss is the mean over sources, so that large sources do not drown small ones."
+    )
+
+
+def answers(artifact: Artifact) -> None:
+    """Read what the model answered."""
+    records = list(read_jsonl(artifact.path / "generations.jsonl"))
+    if not records:
+        st.caption("No answers were decoded.")
+        return
+    only = st.segmented_control("Show", ["All", "Right", "Wrong"], default="All", required=True)
+    wanted = [r for r in records if only == "All" or r["right"] == (only == "Right")]
+    if not wanted:
+        st.caption("None.")
+        return
+    pages = -(-len(wanted) // reader.PER_PAGE)
+    page = st.pagination(pages, key="answers") if pages > 1 else 1
+    for r in wanted[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]:
+        with st.container(border=True):
+            st.text(f"{'right' if r['right'] else 'wrong'}   {r['source']}   id {r['id']}")
+            columns = st.columns(3)
+            for column, (title, key) in zip(
+                columns,
+                (("Question", "prompt"), ("Expected", "answer"), ("Answered", "said")),
+                strict=True,
+            ):
+                column.caption(title)
+                column.code(reader.cut(str(r[key])) or "(nothing)", language=None, wrap_lines=True)
+
+
+def table(runs: list[Artifact]) -> None:
+    """List the runs so far."""
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "run": a.name,
+                    "rows": a.summary["rows"],
+                    "steps": a.summary["steps"],
+                    "held-out loss": a.summary.get("loss"),
+                    "balanced loss": a.summary.get("balanced_loss"),
+                    "exact match": a.summary.get("exact_match"),
+                    "of": a.summary.get("decoded"),
+                    "took": duration(a.manifest["seconds"]),
+                    "id": a.id,
+                }
+                for a in runs
+            ]
+        ),
+        hide_index=True,
+        column_config={
+            "exact match": st.column_config.NumberColumn(format="percent"),
+            "held-out loss": st.column_config.NumberColumn(format="%.3f"),
+            "balanced loss": st.column_config.NumberColumn(format="%.3f"),
+        },
+    )
+
+
+widgets.title(
+    "Fine-tune", "The target is trained on the selected rows only and tested on rows held out."
+)
+selection = widgets.chips("selection")["selection"]
+if selection is None:
+    widgets.empty(
+        "filter_alt", "A target is trained on a selection; save one first.", "Set a budget",
+        "selection",
+    )  # fmt: skip
+    st.stop()
+workspace = state.workspace()
+dataset = workspace.ancestor(selection, "dataset")
+job = running.latest("finetune", selection=selection.id)
+runs = [
+    workspace.open(e.id)
+    for e in state.sealed("finetune")
+    if workspace.open(e.id).summary["rows"]
+][:50]  # fmt: skip
+mine = [a for a in runs if a.parents["selection"] == selection.id]
+left, right = st.columns([1, 2.6], gap="large")
+with left:
+    if "clusters" in selection.parents:
+        widgets.next_step(
+            "Compare with random and full", "study", clusters=selection.parents["clusters"]
+        )
+    with st.container(border=True):
+        st.markdown("**Train a target**")
+        settings = forms.form(finetune.Settings, FORM, fixed={"selection": selection.id})
+        if settings is not None:
+            size = models.KNOWN_SIZES.get(settings.model)
+            steps = settings.steps or finetune.planned_steps(
+                selection.summary["rows"], settings.epochs, settings.batch_size, settings.model
+            )
+            about = f"{size / 1e6:,.1f}M parameters, " if size else ""
+            st.caption(f"{about}{steps:,} steps of {settings.batch_size} rows")
+            if not (settings.eval or dataset.summary.get("holdout_rows")):
+                st.warning("No rows were held out at import: name a test file under Eval.")
+            st.button(
+                "Start fine-tune",
+                type="primary",
+                width="stretch",
+                disabled=job is not None and job.state in jobs.ACTIVE,
+                on_click=launch,
+                args=(settings,),
+            )
+            running.command("finetune", settings)
+with right:
+    if job is not None and job.state != "done":
+        running.card(job)
+        if job.state in jobs.ACTIVE:
+            st.fragment(live, run_every=2.0)(job, selection)
+    named = st.query_params.get("finetune")
+    shown = state.current("finetune") if named else (mine[0] if mine else None)
+    if shown is not None and (job is None or job.state not in jobs.ACTIVE):
+        st.text(shown.name)
+        scores(shown)
+        curves = {a.name: data.metrics(a.path) for a in (mine or [shown])[:6]}
+        st.plotly_chart(charts.finetune_curves(curves))
+        with st.expander("Read its answers", icon=":material/chat:"):
+            answers(shown)
+    elif shown is None and job is None:
+        st.info(
+            "Here will stand the training loss as it falls, then the held-out scores and the "
+            "model's own answers. Press Start fine-tune.",
+            icon=":material/model_training:",
+        )
+if runs:
+    st.subheader("Runs so far", anchor=False)
+    table(runs)

@@ -1,0 +1,143 @@
+import streamlit as st
+
+from core import budget as budgets
+from core import export, selection
+from core.store import Artifact
+from dashboard import charts_selection, data, reader, running, state, widgets
+
+WORDS = {
+    "s2l": "S2L: evenly over the clusters",
+    "s2l_per_source": "S2L inside each source",
+    "random": "Random",
+    "random_per_source": "Random, evenly over the sources",
+    "full": "Everything",
+    "least_confidence": "Largest final loss",
+    "middle_perplexity": "Middle final loss",
+    "high_learnability": "Largest loss drop",
+    "low_final_loss": "Smallest final loss",
+}
+
+
+def budget_control(pool: int, tokens: int) -> str:
+    """Ask for a budget as a share, rows or response tokens."""
+    unit = st.segmented_control(
+        "Budget in", ["Share", "Rows", "Tokens"], default="Share", key="selection:unit",
+        required=True, persist_state="session",
+    )  # fmt: skip
+    if unit == "Share":
+        share = st.slider(
+            "Budget", 1, 100, 11, format="%d%%", key="selection:share", persist_state="session"
+        )
+        return f"{share}%"
+    if unit == "Rows":
+        rows = st.number_input(
+            f"Budget (rows of {pool:,})", 1, pool, min(pool, max(1, round(0.11 * pool))),
+            key="selection:rows", persist_state="session",
+        )  # fmt: skip
+        return f"{rows}"
+    wanted = st.number_input(
+        f"Budget (response tokens of {tokens:,})", 1, max(1, tokens), max(1, tokens // 9),
+        key="selection:tokens", persist_state="session",
+    )  # fmt: skip
+    return f"{wanted} tokens"
+
+
+def save(settings: selection.Settings) -> None:
+    """Seal the selection that is shown."""
+    try:
+        made = selection.run(state.workspace(), settings)
+    except (ValueError, OSError) as e:
+        st.session_state["selection:error"] = str(e)
+        return
+    st.query_params["selection"] = made
+
+
+def saved(artifact: Artifact) -> None:
+    """Offer what can be done with a saved selection."""
+    st.success(f"Saved as {running.plain(artifact.name)}", icon=":material/check_circle:")
+    if st.button("Fine-tune a target on it", type="primary", width="stretch",
+                 icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
+        state.go("finetune", selection=artifact.id)
+    st.download_button(
+        "Download as JSONL",
+        lambda: "".join(export.jsonl_lines(state.workspace(), artifact)).encode(),
+        file_name=f"{artifact.id}.jsonl",
+        mime="application/x-ndjson",
+        icon=":material/download:",
+        width="stretch",
+        on_click="ignore",
+    )
+    st.caption("Fingerprint of the chosen ids (SHA-256)")
+    st.code(artifact.summary["ids_sha256"], language=None, wrap_lines=True)
+
+
+widgets.title(
+    "Selection",
+    "The budget is poured over the clusters like water: small clusters are taken whole, the large "
+    "ones share what is left evenly.",
+)
+inputs = widgets.chips("dataset", "clusters")
+clusters, dataset = inputs["clusters"], inputs["dataset"]
+if clusters is None or dataset is None:
+    widgets.empty(
+        "bubble_chart", "A selection is drawn from clusters; keep a clustering first.",
+        "See the clusters", "clusters",
+    )  # fmt: skip
+    st.stop()
+dataset = state.workspace().ancestor(clusters, "dataset")
+pool = data.pool(clusters.id)
+left, right = st.columns([1, 2.6], gap="large")
+with left, st.container(border=True):
+    strategy = st.selectbox(
+        "Strategy", list(selection.SELECTORS), format_func=WORDS.__getitem__,
+        key="selection:strategy", persist_state="session",
+    )  # fmt: skip
+    budget = budget_control(len(pool), int(pool.tokens.sum()))
+    seed = int(
+        st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session") or 0
+    )
+    name = st.text_input("Name", key="selection:name", placeholder="optional")
+    settings = selection.Settings(
+        parent=clusters.id, strategy=strategy, budget=budget, seed=seed, name=name
+    )
+    try:
+        made = data.allocation(clusters.id, strategy, budget, seed)
+    except ValueError as e:
+        st.error(running.plain(str(e)), icon=":material/error:")
+        st.stop()
+    if problem := st.session_state.pop("selection:error", ""):
+        st.error(running.plain(problem), icon=":material/error:")
+    shown = state.current("selection") if st.query_params.get("selection") else None
+    wanted = {"parent": clusters.id, "strategy": strategy, "budget": budget, "seed": seed}
+    if shown is not None and all(shown.config.get(k) == v for k, v in wanted.items()):
+        saved(shown)
+    else:
+        st.button(
+            "Save this selection", type="primary", width="stretch", on_click=save, args=(settings,)
+        )
+    running.command("selection", settings)
+with right:
+    whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
+    widgets.facts(
+        ("Rows", f"{len(made.chosen):,} of {made.pool:,}"),
+        ("Response tokens", f"{made.tokens:,} of {int(pool.tokens.sum()):,}"),
+        ("Clusters taken whole", f"{whole} of {len(made.clusters)}"),
+        ("Budget", str(budgets.parse(budget))),
+    )
+    st.plotly_chart(charts_selection.allocation(made.clusters, len(made.clusters)))
+    st.caption(
+        "One bar a cluster, largest first: pale is what it has, solid what is taken. "
+        + (
+            "Everything below the water level is taken whole."
+            if strategy == "s2l"
+            else f"{WORDS[strategy]} does not look at clusters; compare with S2L."
+        )
+    )
+tabs = st.tabs(["Sources before and after", "Read the selection"], on_change="rerun")
+if tabs[0].open:
+    with tabs[0]:
+        st.plotly_chart(charts_selection.share_change(made.sources))
+        st.caption("Share of each source in the pool and in the selection.")
+if tabs[1].open:
+    with tabs[1]:
+        reader.reader(dataset.id, made.chosen.tolist(), "selection")

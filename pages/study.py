@@ -1,0 +1,132 @@
+import pandas as pd
+import streamlit as st
+
+from core import jobs, study
+from core.store import Artifact
+from dashboard import charts_selection, forms, running, widgets
+
+FORM = "study"
+METRICS = {
+    "Held-out loss, balanced over sources": ("balanced_loss", True),
+    "Held-out loss": ("loss", True),
+    "Exact match": ("exact_match", False),
+    "Sources covered": ("coverage", False),
+}
+AXES = {
+    "balanced_loss": "loss, mean over sources (nats per response token)",
+    "loss": "loss (nats per response token)",
+    "exact_match": "share of test items answered exactly",
+    "coverage": "share of sources with at least half of the items right",
+}
+
+
+def launch(settings: study.Settings) -> None:
+    """Start the comparison as a job."""
+    running.launch("study", settings, f"Study at {settings.budget}", FORM)
+
+
+def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
+    """Say plainly how s2l did against random."""
+    means = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
+    if not {"s2l", "random"} <= set(means.index):
+        return ""
+    ours, other = means.loc["s2l"], means.loc["random"]
+    better = ours["mean"] < other["mean"] if lower else ours["mean"] > other["mean"]
+    if ours["mean"] == other["mean"]:
+        return "S2L and random scored the same."
+    who = "S2L is ahead of random" if better else "Random is ahead of S2L"
+    text = f"{who}: {ours['mean']:.3f} against {other['mean']:.3f}"
+    if min(ours["count"], other["count"]) < 2:
+        return f"{text}. One draw each: a walk-through, not evidence."
+    apart = ours["max"] < other["min"] or other["max"] < ours["min"]
+    ranges = "do not overlap" if apart else "overlap"
+    return (
+        f"{text}, means over {int(min(ours['count'], other['count']))} seeds; the ranges {ranges}."
+    )
+
+
+def picture(artifact: Artifact) -> None:
+    """Draw the arms side by side."""
+    table = pd.read_parquet(artifact.path / "table.parquet")
+    base = artifact.summary["base"]
+    usable = {k: v for k, v in METRICS.items() if v[0] in table}
+    chosen = st.segmented_control(
+        "Measure", list(usable), default=next(iter(usable)), required=True,
+        label_visibility="collapsed", key=f"study:metric:{artifact.id}",
+    )  # fmt: skip
+    metric, lower = usable[chosen or next(iter(usable))]
+    full = table.loc[table["arm"] == "full", metric]
+    st.markdown(f"**{verdict(table, metric, lower)}**")
+    st.plotly_chart(
+        charts_selection.study_figure(
+            table, metric, AXES[metric], lower, base.get(metric),
+            float(full.mean()) if len(full) else None,
+        )
+    )  # fmt: skip
+    s = artifact.summary
+    items = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
+    st.caption(
+        f"Every arm: the same base model, {s['steps']:,} steps, budget {s['budget']} (full: all "
+        f"rows), tested on {items:,} rows of {running.plain(s['test'])}. Dots are seeds "
+        f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters are one. "
+        "Equal steps saves data, not the target's computing time."
+    )
+    columns = ["arm", "seed", "rows", "response_tokens", "balanced_loss", "loss", "exact_match",
+               "right", "decoded", "covered", "sources", "seconds"]  # fmt: skip
+    frame = pd.concat([pd.DataFrame([{"arm": study.BASE, **base}]), table], ignore_index=True)
+    st.dataframe(
+        frame[[c for c in columns if c in frame]],
+        hide_index=True,
+        column_config={
+            "exact_match": st.column_config.NumberColumn("exact match", format="percent"),
+            "balanced_loss": st.column_config.NumberColumn("balanced loss", format="%.3f"),
+            "loss": st.column_config.NumberColumn(format="%.3f"),
+        },
+    )
+
+
+widgets.title(
+    "Study",
+    "The same target, the same steps, different rows: did the small selection do as well as all?",
+)
+inputs = widgets.chips("clusters", "study")
+clusters, artifact = inputs["clusters"], inputs["study"]
+if clusters is None:
+    widgets.empty(
+        "bubble_chart", "A study compares selections from clusters; keep a clustering first.",
+        "See the clusters", "clusters",
+    )  # fmt: skip
+    st.stop()
+job = running.latest("study", clusters=clusters.id)
+left, right = st.columns([1, 2.6], gap="large")
+with left, st.container(border=True):
+    st.markdown("**Compare selections**")
+    settings = forms.form(study.Settings, FORM, fixed={"clusters": clusters.id})
+    if settings is not None:
+        runs = len(study.strategies(settings)) * len(study.seeds(settings))
+        st.caption(f"{runs} fine-tunes; those that exist already are reused")
+        st.button(
+            "Start study",
+            type="primary",
+            width="stretch",
+            disabled=job is not None and job.state in jobs.ACTIVE,
+            on_click=launch,
+            args=(settings,),
+        )
+        running.command("study", settings)
+with right:
+    if job is not None and job.state != "done":
+        running.card(job)
+    elif job is not None and st.session_state.get("seen:study") != job.result:
+        st.session_state["seen:study"] = job.result
+        if artifact is None or artifact.id != job.result:
+            st.query_params["study"] = job.result
+            st.rerun()
+    if artifact is not None:
+        picture(artifact)
+    elif job is None:
+        st.info(
+            "Here will stand a dot per run: S2L, random, source-balanced random and full, beside "
+            "the untuned base. Press Start study.",
+            icon=":material/compare_arrows:",
+        )

@@ -1,0 +1,156 @@
+import json
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import jobs, models, trajectories
+from core.files import read_jsonl
+from core.jobs import Job
+from core.progress import duration
+from core.store import Artifact
+from dashboard import charts, data, forms, running, state, widgets
+
+FORM = "trajectories"
+
+
+def launch(settings: trajectories.Settings, *flags: str) -> None:
+    """Start training; a micro-run says first how long it takes."""
+    running.launch("trajectories", settings, f"Proxy {settings.model}", FORM, *flags)
+
+
+def live(job: Job, dataset: Artifact) -> None:
+    """Show the loss as it comes, and the columns recorded so far."""
+    for entry in state.workspace().entries("trajectories"):
+        if entry.state == "unfinished" and entry.parents.get("dataset") == dataset.id:
+            folder = state.workspace().find(entry.id)
+            log = data.metrics(folder)
+            columns = list(read_jsonl(folder / "columns.jsonl"))
+            if len(log):
+                st.plotly_chart(charts.live_loss(log, [c["step"] for c in columns]), key="live")
+            quantiles = [c["quantiles"] for c in columns if c["quantiles"]]
+            if len(quantiles) > 1:
+                frame = pd.DataFrame(quantiles, columns=["q10", "q25", "q50", "q75", "q90"])
+                st.caption(f"Loss of all examples at the {len(quantiles)} recordings so far")
+                figure = charts.trajectory_overview(
+                    [c["step"] for c in columns if c["quantiles"]], frame, None
+                )
+                st.plotly_chart(figure, key="live-quantiles")
+            return
+
+
+def proposals(job: Job) -> None:
+    """Offer shorter runs as buttons when the micro-run found the run too long."""
+    file = state.workspace().root / "jobs" / job.id / "proposals.json"
+    if job.state != "failed" or not file.exists():
+        return
+    st.markdown("**Shorter ways:**")
+    with st.container(horizontal=True):
+        for words, flags, seconds in json.loads(file.read_text()):
+            st.button(
+                f"{words}: at most {duration(seconds)}",
+                key=f"propose:{words}",
+                on_click=forms.preset,
+                args=(FORM, _typed(flags)),
+                help="Fills the form; press Train again",
+            )
+
+
+def _typed(flags: dict[str, str]) -> dict[str, Any]:
+    return {k: int(v) if k == "limit" else v for k, v in flags.items()}
+
+
+def picture(artifact: Artifact) -> None:
+    """Show the recorded trajectories."""
+    s = artifact.summary
+    widgets.facts(
+        ("Measured", f"{s['measured']:,} of {s['rows']:,}"),
+        ("Recordings", f"{s['checkpoints']} in {s['steps']:,} steps"),
+        ("Mean loss", f"{s['first_loss']:.2f} → {s['final_loss']:.2f}"),
+        ("Cut", f"{s['truncated']:,}"),
+        ("Not measurable", f"{s['unmeasurable']:,}"),
+        ("Took", duration(artifact.manifest["seconds"])),
+    )
+    quantiles, samples = data.overview(artifact.id)
+    st.plotly_chart(charts.trajectory_overview(data.steps(artifact.id), quantiles, samples))
+    st.caption(
+        f"Loss of {s['measured']:,} rows over training: median, middle half and 10-90% band, with "
+        f"{len(samples)} rows drawn at random. A wide band late in training means the proxy still "
+        "finds some examples much harder than others."
+    )
+    tabs = st.tabs(["By source", "Training loss", "Flags"], on_change="rerun")
+    if tabs[0].open:
+        means, counts = data.by_source(artifact.id)
+        tabs[0].plotly_chart(charts.source_curves(data.steps(artifact.id), means, counts))
+    if tabs[1].open:
+        log = data.metrics(artifact.path)
+        tabs[1].plotly_chart(charts.live_loss(log, data.steps(artifact.id)))
+    if tabs[2].open:
+        flags = data.flags(artifact.id)
+        counted = flags["flag"].replace("", "measured").value_counts()
+        tabs[2].dataframe(counted.rename("rows"), width="content")
+        odd = flags[flags["flag"].isin(["no response token"]) | flags["truncated"]]
+        shown = odd.reset_index(names="row")[["row", "source", "n_tokens", "n_response", "flag"]]
+        tabs[2].dataframe(shown.head(500), hide_index=True)
+
+
+widgets.title(
+    "Trajectories",
+    "A small proxy is trained on every row; each row's loss is recorded at steps along the way.",
+)
+inputs = widgets.chips("dataset", "trajectories")
+dataset, artifact = inputs["dataset"], inputs["trajectories"]
+if dataset is None:
+    widgets.empty("table_rows", "A proxy needs a dataset first.", "Import a dataset", "dataset")
+    st.stop()
+job = running.latest("trajectories", dataset=dataset.id)
+left, right = st.columns([1, 2.6], gap="large")
+with left:
+    if artifact is not None:
+        widgets.next_step("See the clusters", "clusters", trajectories=artifact.id)
+    with st.container(border=True):
+        st.markdown("**Train a proxy**")
+        settings = forms.form(trajectories.Settings, FORM, fixed={"dataset": dataset.id})
+        if settings is not None:
+            size = models.KNOWN_SIZES.get(settings.model)
+            if size:
+                ratio = models.KNOWN_SIZES["microsoft/phi-2"] / size
+                st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
+            busy = job is not None and job.state in jobs.ACTIVE
+            st.button(
+                "Train proxy",
+                type="primary",
+                width="stretch",
+                disabled=busy,
+                on_click=launch,
+                args=(settings,),
+                help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
+            )
+            if job is not None and job.state == "failed" and "accept-long" in job.message:
+                st.button(
+                    "Begin the long run anyway",
+                    on_click=launch,
+                    args=(settings, "--accept-long", "yes"),
+                    width="stretch",
+                )
+            running.command("trajectories", settings)
+with right:
+    if job is not None and job.state != "done":
+        running.card(job)
+        proposals(job)
+        if job.state in jobs.ACTIVE:
+            st.fragment(live, run_every=2.0)(job, dataset)
+    elif job is not None and st.session_state.get("seen:trajectories") != job.result:
+        st.session_state["seen:trajectories"] = job.result
+        if artifact is None or artifact.id != job.result:
+            st.query_params["trajectories"] = job.result
+            st.rerun()
+    if artifact is None:
+        if job is None:
+            st.info(
+                "Here will stand every row's loss over the proxy's training. The settings on the "
+                "left suit a first look: press Train proxy.",
+                icon=":material/show_chart:",
+            )
+    elif job is None or job.state not in jobs.ACTIVE:
+        picture(artifact)

@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.budget import Budget, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("30000", "rows", 30_000),
+        ("30,000", "rows", 30_000),
+        ("1", "rows", 1),
+        ("30k", "rows", 30_000),
+        ("1.5k rows", "rows", 1500),
+        ("0.11", "share", 0.11),
+        (".5", "share", 0.5),
+        ("1.0", "share", 1),
+        ("11%", "share", 0.11),
+        ("11 %", "share", 0.11),
+        (" 100% ", "share", 1),
+        ("500k tokens", "tokens", 500_000),
+        ("500K Tokens", "tokens", 500_000),
+        ("1 token", "tokens", 1),
+    ],
+)
+def test_the_grammar(text, kind, value):
+    assert parse(text) == Budget(kind, pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0", "0%", "0.0", "-5", "-1%", "nan", "inf", "11 percent", "120%", "1.5", "", "many"),
+        *("tokens", "1e3", "0,11", "3,5 %", "1 1%", "500k%", "0.5 rows", "1.5 tokens", "٣"),
+        "9" * 400,
+    ],
+)
+def test_anything_else_is_refused_with_the_value(text):
+    with pytest.raises(ValueError, match="budget") as e:
+        parse(text)
+    assert repr(text) in str(e.value)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 100))
+def test_a_share_is_its_floor_but_at_least_one_row(pool, percent):
+    expected = max(1, pool * percent // 100)
+    assert parse(f"{percent}%").rows(pool) == parse(f"{percent} %").rows(pool) == expected
+    assert parse(f"{percent / 100:.2f}").rows(pool) == expected
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6))
+def test_rows_are_exact_or_too_many(pool, wanted):
+    for text in (str(wanted), f"{wanted:,}"):
+        if wanted <= pool:
+            assert parse(text).rows(pool) == wanted
+        else:
+            with pytest.raises(ValueError, match="more than the"):
+                parse(text).rows(pool)
+
+
+@given(st.sampled_from(["rows", "tokens"]), st.integers(1, 10**9))
+def test_a_budget_reads_back_from_what_it_says(kind, value):
+    assert parse(str(Budget(kind, value))) == Budget(kind, value)
+
+
+@given(st.text(max_size=12))
+def test_no_text_breaks_it(text):
+    try:
+        budget = parse(text)
+    except ValueError:
+        return
+    assert budget.value > 0

@@ -1,0 +1,123 @@
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.__main__ import NOUNS, main
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def call(*argv):
+    return subprocess.run(
+        [sys.executable, *argv], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_line_loads_nothing_heavy():
+    heavy = ["torch", "streamlit", "transformers", "umap", "sklearn", "pandas", "duckdb"]
+    done = call("-c", f"import sys, core.__main__; print([m for m in {heavy} if m in sys.modules])")
+    assert done.stdout.strip() == "[]"
+
+
+def test_list_is_quick(house):
+    began = time.monotonic()
+    done = call("-m", "core", "list", "--workspace", str(house.workspace.root))
+    assert time.monotonic() - began < 5, "no torch in the way"
+    assert house.dataset in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_noun_has_help(noun, capsys):
+    with pytest.raises(SystemExit) as e:
+        main([noun, "--help"])
+    assert e.value.code == 0
+    said = capsys.readouterr().out
+    assert "--workspace" in said
+    assert NOUNS[noun].split()[0] in said
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["dataset"],
+        ["dataset", "--path", "/nowhere.jsonl"],
+        ["dataset", "--path", "x", "--limit", "-1"],
+        ["trajectories", "--dataset", "x"],
+        ["trajectories", "--dataset", "x", "--epochs", "many"],
+        ["clusters", "--trajectories", "x", "--k", "0"],
+        ["selection", "--clusters", "x", "--budget", "11 percent"],
+        ["selection", "--clusters", "x", "--strategy", "best"],
+        ["study", "--clusters", "x", "--seeds", "a"],
+        ["show", "x"],
+        ["delete", "../x"],
+        ["list", "nonsense"],
+        ["nonsense"],
+        ["dataset", "--path", "x", "--nonsense"],
+        [],
+    ],
+)
+def test_bad_input_exits_2_with_one_sentence(argv, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("S2L_WORKSPACE", str(tmp_path / "w"))
+    assert main(argv) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("error: ")
+    assert not list((tmp_path / "w").rglob("manifest.json"))
+
+
+def test_the_last_line_is_the_id(house, tmp_path, capsys):
+    file = tmp_path / "a.csv"
+    file.write_text("question,answer\n1 + 1?,2\n")
+    place = ["--workspace", str(tmp_path / "w")]
+    assert main(["dataset", "--path", str(file), *place]) == 0
+    made = capsys.readouterr().out.splitlines()[-1]
+    assert main(["show", made, "--json", *place]) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == made
+    assert main(["show", made, *place]) == 0
+    assert made in capsys.readouterr().out
+    assert main(["list", "dataset", "--json", *place]) == 0
+    assert [e["id"] for e in json.loads(capsys.readouterr().out)] == [made]
+    assert main(["delete", made, *place]) == 0
+    assert main(["list", *place]) == 0
+    assert "nothing in" in capsys.readouterr().out
+
+
+def test_a_job_learns_how_it_ended(tmp_path, monkeypatch, capsys):
+    job = tmp_path / "job"
+    job.mkdir()
+    monkeypatch.setenv("S2L_JOB", str(job))
+    assert main(["show", "x", "--workspace", str(tmp_path)]) == 2
+    status = json.loads((job / "status.json").read_text())
+    assert status["state"] == "failed"
+    assert "no artifact 'x'" in status["message"]
+    file = tmp_path / "a.csv"
+    file.write_text("question,answer\n1 + 1?,2\n")
+    assert main(["dataset", "--path", str(file), "--workspace", str(tmp_path)]) == 0
+    status = json.loads((job / "status.json").read_text())
+    assert status == {"state": "done", "result": capsys.readouterr().out.strip(), "message": ""}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (RuntimeError("CUDA out of memory"), 1, "smaller --batch-size"),
+        (MemoryError(), 1, "out of memory"),
+        (Exception("I/O error: No space left on device (os error 28)"), 2, "the disk is full"),
+        (OSError("12 requested and 0 written"), 2, "the disk is full"),
+        (KeyboardInterrupt(), 130, "--resume"),
+        (ZeroDivisionError("by design"), 1, "ZeroDivisionError: by design"),
+    ],
+)
+def test_what_goes_wrong_inside_is_said(tmp_path, monkeypatch, capsys, error, code, words):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr("core.dataset.run", fail)
+    assert main(["dataset", "--path", "x", "--workspace", str(tmp_path)]) == code
+    assert words in capsys.readouterr().err.splitlines()[-1]

@@ -1,0 +1,127 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from transformers import Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel
+
+from core import models, scoring, tokens
+from core.scoring import score
+
+
+@pytest.fixture(scope="module")
+def proxy(house):
+    return models.load(str(house.workspace.open(house.trajectories).path / "proxy"), seed=0)
+
+
+@pytest.fixture(scope="module")
+def data(house, proxy):
+    dataset = house.workspace.open(house.dataset)
+    return tokens.tokenize(house.workspace, dataset, proxy[1], "plain", 64)
+
+
+def plain(model, data, rows):
+    """One example at a time, full logits, log-softmax in double precision."""
+    out = []
+    model.eval()
+    for r in rows:
+        ids, mask = data.row(int(r))
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor(ids)[None]).logits[0].double()
+        losses = -logits.log_softmax(-1)[np.arange(len(ids) - 1), ids[1:]].numpy()
+        out.append(losses[mask[1:]].mean() if mask.any() else np.nan)
+    return np.array(out)
+
+
+def test_equal_to_a_plain_loop_over_examples(proxy, data):
+    rows = np.random.default_rng(0).permutation(len(data))
+    found = score(proxy[0], data, rows).losses
+    expected = plain(proxy[0], data, rows)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.isnan(found).sum() == 1, "the row whose prompt fills the window"
+    assert np.isnan(found[list(rows).index(158)])
+
+
+@pytest.mark.parametrize("budget", [1, 100, 700, 10**6])
+def test_any_batch_gives_the_same_values(proxy, data, budget, monkeypatch):
+    rows = np.arange(0, len(data), 3)
+    expected = score(proxy[0], data, rows, pool=True)
+    monkeypatch.setattr(scoring, "LOGITS_PER_CHUNK", 10_000)
+    seen = []
+    found = score(proxy[0], data, rows, pool=True, token_budget=budget, report=seen.append)
+    np.testing.assert_allclose(found.losses, expected.losses, atol=1e-5)
+    np.testing.assert_allclose(found.pooled, expected.pooled, atol=2e-3)
+    assert seen[-1] == len(rows)
+
+
+def test_pooled_is_the_mean_hidden_state_of_the_row(proxy, data):
+    found = score(proxy[0], data, np.array([5, 158]), pool=True).pooled
+    for i, r in enumerate((5, 158)):
+        ids, _ = data.row(r)
+        with torch.no_grad():
+            hidden = proxy[0].model(input_ids=torch.tensor(ids)[None]).last_hidden_state[0]
+        np.testing.assert_allclose(found[i], hidden.mean(0), atol=5e-3)
+    assert score(proxy[0], data, np.array([5])).pooled.shape == (1, 0)
+
+
+def test_it_draws_no_random_number_and_leaves_every_mode_as_it_was(data):
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=2048, n_embd=32, n_layer=2, n_head=2))
+    model.train()
+    model.transformer.h[0].eval()
+    before = (random.getstate(), np.random.get_state(), torch.get_rng_state())
+    modes = [m.training for m in model.modules()]
+    grads = [p.requires_grad for p in model.parameters()]
+    first = score(model, data, np.arange(20)).losses
+    again = score(model, data, np.arange(20)).losses
+    np.testing.assert_array_equal(first, again)
+    assert random.getstate() == before[0]
+    assert all(np.array_equal(a, b) for a, b in zip(np.random.get_state(), before[1], strict=True))
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert [m.training for m in model.modules()] == modes
+    assert [p.requires_grad for p in model.parameters()] == grads
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_model_that_caps_its_logits_is_refused(data):
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 2048}
+    capped = Gemma2ForCausalLM(Gemma2Config(**shape, **heads))
+    with pytest.raises(ValueError, match="Gemma2ForCausalLM changes its logits"):
+        score(capped, data, np.arange(4))
+    honest = Gemma2ForCausalLM(Gemma2Config(**shape, **heads, final_logit_softcapping=None))
+    rows = np.arange(4)
+    np.testing.assert_allclose(
+        score(honest, data, rows).losses, plain(honest, data, rows), atol=1e-5
+    )
+
+
+def test_a_model_that_scales_its_logits_is_refused(proxy, data):
+    model = proxy[0]
+    forward = model.forward
+
+    def scaled(*args, **kwargs):
+        out = forward(*args, **kwargs)
+        out.logits = out.logits / 8
+        return out
+
+    model.forward = scaled
+    try:
+        with pytest.raises(ValueError, match="changes its logits"):
+            score(model, data, np.arange(4))
+    finally:
+        del model.forward
+
+
+def test_an_adapter_counts(proxy, data):
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    base, _ = models.load("scratch:tiny", seed=0, texts=["abc"])
+    base.resize_token_embeddings(2048)
+    lora = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+    rows = np.arange(6)
+    without = score(base, data, rows).losses
+    adapted = get_peft_model(base, lora)
+    found = score(adapted, data, rows).losses
+    np.testing.assert_allclose(found, plain(adapted, data, rows), atol=1e-5)
+    assert np.abs(found - without).max() > 1e-3

@@ -1,0 +1,198 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core import budget, selection
+from core.clusters import cluster
+from core.selection import SELECTORS, Pool, choose, ids_sha256, water_fill
+
+SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
+RANDOM = {"s2l", "s2l_per_source", "random", "random_per_source"}
+N, K = 90, 7
+
+
+@given(SIZES, st.data())
+def test_water_fill_is_exact_and_takes_no_more_than_there_is(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    taken = water_fill(sizes, budget)
+    assert taken.sum() == budget
+    assert (taken <= np.array(sizes)).all()
+    assert (taken >= 0).all()
+
+
+@given(SIZES, st.data())
+def test_water_fill_is_even_but_for_groups_taken_whole(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    taken, sizes = water_fill(sizes, budget), np.array(sizes)
+    cut = taken[taken < sizes]
+    if len(cut):
+        assert cut.max() - cut.min() <= 1
+        assert taken.max() <= cut.max() + 1, "nobody got more than those who could take more"
+        assert (taken[sizes <= cut.min()] == sizes[sizes <= cut.min()]).all(), "small ones whole"
+
+
+@given(SIZES, st.data())
+def test_water_fill_of_permuted_groups_is_permuted_but_for_ties(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    order = data.draw(st.permutations(range(len(sizes))))
+    sizes = np.array(sizes)
+    one, two = water_fill(sizes, budget)[order], water_fill(sizes[order], budget)
+    assert sorted(zip(sizes[order], one, strict=True)) == sorted(
+        zip(sizes[order], two, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "budget", "taken"),
+    [
+        ([10, 10, 10], 9, [3, 3, 3]),
+        ([1, 100, 100], 21, [1, 10, 10]),
+        ([100, 1, 2], 50, [47, 1, 2]),  # sorted descending, the surplus of 1 and 2 would be lost
+        ([5], 5, [5]),
+        ([5, 5], 0, [0, 0]),
+    ],
+)
+def test_water_fill_by_hand(sizes, budget, taken):
+    assert water_fill(sizes, budget).tolist() == taken
+
+
+def make_pool(order=None, seed=0) -> Pool:
+    """A pool in order of id, whose dataset rows stand in another order."""
+    rng = np.random.default_rng(seed)
+    ids = np.array([f"{i:04d}" for i in range(N)], dtype=object)
+    losses = np.sort(rng.random((N, 4)), axis=1)[:, ::-1].astype(np.float32)
+    sources = rng.choice(["a", "b", "c"], N, p=[0.7, 0.2, 0.1]).astype(object)
+    labels = cluster(losses, ids, K).labels
+    rows = np.arange(N) if order is None else np.argsort(order)
+    tokens = rng.integers(1, 30, N)
+    return Pool(rows, ids, sources, tokens, losses, labels, K, "raw", False)
+
+
+def picked(pool, name, wanted, seed=0):
+    return pool.ids[choose(pool, name, budget.parse(wanted), seed).positions].tolist()
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+def test_every_selector_keeps_the_contract(name):
+    pool = make_pool()
+    for wanted, n in (("1", 1), ("13", 13), ("50%", 45), ("90", 90)):
+        choice = choose(pool, name, budget.parse(wanted), 3)
+        exact = N if name == "full" else n
+        assert len(choice.positions) == len(set(choice.positions.tolist())) == exact
+        assert len(choice.reasons) == exact
+        assert all(choice.reasons)
+    once, again = picked(pool, name, "13", 3), picked(make_pool(), name, "13", 3)
+    assert once == again, "seeded"
+    assert (picked(pool, name, "13", 4) != once) == (name in RANDOM)
+    if name != "full":
+        for wanted in ("91", "1000"):
+            with pytest.raises(ValueError, match="more than the 90 eligible rows"):
+                picked(pool, name, wanted)
+    filled = choose(pool, name, budget.parse("300 tokens"), 0).positions
+    if name != "full":
+        assert 240 <= pool.tokens[filled].sum() <= 300
+        with pytest.raises(ValueError, match="below the shortest choice"):
+            choose(
+                Pool(**{**pool.__dict__, "tokens": pool.tokens + 9}),
+                name,
+                budget.parse("2 tokens"),
+                0,
+            )
+    empty = Pool(**{k: v[:0] if isinstance(v, np.ndarray) else v for k, v in pool.__dict__.items()})
+    with pytest.raises(ValueError, match="no row can be selected"):
+        choose(empty, name, budget.parse("1"), 0)
+
+
+def test_what_the_loss_based_selectors_take():
+    pool = make_pool()
+    first, final = pool.losses[:, 0], pool.losses[:, -1]
+    for name, key in (
+        ("least_confidence", -final),
+        ("low_final_loss", final),
+        ("high_learnability", final - first),
+    ):
+        assert picked(pool, name, "9") == pool.ids[np.argsort(key, kind="stable")[:9]].tolist()
+    middle = choose(pool, "middle_perplexity", budget.parse("9"), 0).positions
+    ranks = np.argsort(np.argsort(final))[middle]
+    assert sorted(ranks) == list(range(41, 50))
+
+
+def test_ties_break_by_id():
+    pool = make_pool()
+    flat = Pool(**{**pool.__dict__, "losses": np.ones_like(pool.losses)})
+    for name in ("least_confidence", "low_final_loss", "high_learnability"):
+        assert picked(flat, name, "5") == pool.ids[:5].tolist()
+
+
+def test_s2l_takes_small_clusters_whole_and_draws_evenly_from_the_others():
+    pool = make_pool()
+    choice = choose(pool, "s2l", budget.parse("40"), 0)
+    taken = np.bincount(pool.labels[choice.positions], minlength=K)
+    assert taken.tolist() == water_fill(np.bincount(pool.labels), 40).tolist()
+    for position, reason in zip(choice.positions, choice.reasons, strict=True):
+        assert reason.startswith(f"cluster {pool.labels[position]}: ")
+
+
+def test_per_source_selectors_share_over_sources():
+    pool = make_pool()
+    names, counts = np.unique(pool.sources.astype(str), return_counts=True)
+    for name in ("random_per_source", "s2l_per_source"):
+        chosen = pool.sources[choose(pool, name, budget.parse("30"), 0).positions]
+        found = [int((chosen == s).sum()) for s in names]
+        assert found == water_fill(counts, 30).tolist()
+
+
+def seal(house, strategy, parent, wanted="20%", seed=0):
+    chosen = selection.Settings(parent=parent, strategy=strategy, budget=wanted, seed=seed)
+    return house.workspace.open(selection.run(house.workspace, chosen))
+
+
+@pytest.mark.parametrize("strategy", SELECTORS)
+def test_sealed_selections_hold_no_test_row_and_no_unmeasurable_row(house, strategy):
+    made = seal(house, strategy, house.clusters)
+    table = pd.read_parquet(made.path / "table.parquet")
+    examples = pd.read_parquet(house.workspace.open(house.dataset).path / "examples.parquet")
+    losses = np.load(house.workspace.open(house.trajectories).path / "losses.npy")
+    assert table.columns.tolist() == ["row", "id", "cluster", "rank", "reason"]
+    assert (examples["split"].to_numpy()[table["row"]] == "pool").all()
+    assert np.isfinite(losses[table["row"]]).all()
+    assert (examples["id"].to_numpy()[table["row"]] == table["id"]).all()
+    assert table["rank"].tolist() == list(range(1, len(table) + 1))
+    assert made.summary["ids_sha256"] == ids_sha256(table["id"].tolist())
+    assert made.summary["rows"] == len(table)
+    assert made.summary["pool"] == 139  # 160 rows, 20 test rows, one unmeasurable
+    if strategy != "full":
+        assert len(table) == 27  # 20%
+
+
+@pytest.mark.parametrize("strategy", SELECTORS)
+@settings(max_examples=3, deadline=None)
+@given(seed=st.integers(0, 1000))
+def test_a_permuted_dataset_gives_the_same_ids(strategy, seed):
+    """The pool comes in order of id whatever the order of the rows: `load_pool` sorts it."""
+    order = np.random.default_rng(seed).permutation(N)
+    assert picked(make_pool(order), strategy, "17", seed) == picked(
+        make_pool(), strategy, "17", seed
+    )
+
+
+def test_any_parent_that_suffices(house):
+    for strategy, parent in (
+        ("random", house.dataset),
+        ("full", house.dataset),
+        ("random_per_source", house.trajectories),
+        ("low_final_loss", house.trajectories),
+    ):
+        assert seal(house, strategy, parent).parents == {house.workspace.open(parent).kind: parent}
+    with pytest.raises(ValueError, match=r"s2l needs clusters; .* is a trajectories"):
+        seal(house, "s2l", house.trajectories)
+    with pytest.raises(ValueError, match="low_final_loss needs trajectories"):
+        seal(house, "low_final_loss", house.dataset)
+    with pytest.raises(ValueError, match="token budget needs trajectories"):
+        seal(house, "random", house.dataset, "100 tokens")
+
+
+def test_the_hash_is_of_the_set_of_ids():
+    assert ids_sha256(["b", "a"]) == ids_sha256(["a", "b"]) != ids_sha256(["a"])

@@ -1,0 +1,242 @@
+import errno
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from core import store
+from core.__main__ import main
+from core.store import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return Workspace(tmp_path / "workspace")
+
+
+def make(workspace, kind="dataset", parents=None, **more):
+    draft = workspace.draft(kind, name="a name", config={"k": 1}, parents=parents or {}, **more)
+    (draft.path / "part").mkdir()
+    (draft.path / "part" / "data.bin").write_bytes(b"abc")
+    return draft
+
+
+def sealed(workspace, kind="dataset", parents=None, **more):
+    return make(workspace, kind, parents, **more).seal({"rows": 3})
+
+
+def states(workspace):
+    return {e.id: e.state for e in workspace.entries()}
+
+
+def test_a_sealed_artifact_opens_with_what_was_put_in(workspace):
+    made = sealed(workspace, fingerprint="f")
+    again = workspace.open(made.id, "dataset")
+    assert again == made
+    assert (again.kind, again.name, again.config, again.summary) == (
+        "dataset",
+        "a name",
+        {"k": 1},
+        {"rows": 3},
+    )
+    assert again.manifest["schema"] == 1
+    assert set(again.manifest["files"]) == {"part/data.bin"}
+    assert {"python", "torch"} <= set(again.manifest["versions"])
+    assert {p.name for p in made.path.iterdir()} == {"part", "manifest.json"}
+    assert workspace.verify(made.id) == []
+    assert workspace.same("dataset", "f").id == made.id
+    assert workspace.same("dataset", "g") is None
+
+
+def test_what_is_dropped_survives_until_sealed(workspace, monkeypatch):
+    draft = make(workspace)
+    (draft.path / "checkpoints").mkdir()
+    (draft.path / "checkpoints" / "big").write_bytes(b"x")
+
+    def full(path, value):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_json", full)
+        with pytest.raises(OSError, match="No space"):
+            draft.seal({}, drop=("checkpoints",))
+    assert (draft.path / "checkpoints" / "big").exists()
+    made = draft.seal({}, drop=("checkpoints",))
+    assert not (made.path / "checkpoints").exists()
+    assert set(made.manifest["files"]) == {"part/data.bin"}
+
+
+def test_killed_between_manifest_and_rename_it_is_unfinished_and_can_be_sealed_again(
+    workspace, monkeypatch
+):
+    draft = make(workspace, fingerprint="f")
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self, target):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "rename", killed)
+        with pytest.raises(Killed):
+            draft.seal({"rows": 3})
+    (draft.path / ".manifest.json.dead").write_text("a killed writer's")
+    draft.lock.close()
+    assert states(workspace) == {draft.id: "unfinished"}
+    with pytest.raises(ValueError, match="unfinished; resume or delete"):
+        workspace.open(draft.id)
+    again = workspace.unfinished("dataset", "f")
+    (again.path / "part" / "more").write_bytes(b"1234")
+    made = again.seal({"rows": 4})
+    assert set(made.manifest["files"]) == {"part/data.bin", "part/more"}
+    assert workspace.verify(made.id) == []
+
+
+def test_a_draft_in_work_is_neither_continued_nor_deleted_by_others(workspace):
+    draft = make(workspace, fingerprint="f")
+    for other in (lambda: workspace.unfinished("dataset", "f"), lambda: workspace.delete(draft.id)):
+        with pytest.raises(ValueError, match="being worked on"):
+            other()
+    draft.lock.close()  # as the end of its process does
+    workspace.delete(draft.id)
+    assert workspace.entries() == []
+
+
+def test_unfinished_finds_the_newest_by_fingerprint_and_name(workspace):
+    drafts = [
+        workspace.draft("dataset", name=n, config={}, parents={}, fingerprint="f") for n in "ab"
+    ]
+    for d in drafts:
+        d.lock.close()
+    assert workspace.unfinished("dataset", "g") is None
+    assert workspace.unfinished("dataset", "f", "a").id == drafts[0].id
+    assert workspace.unfinished("dataset", "f").id == max(d.id for d in drafts)
+
+
+def edit(path, **changes):
+    facts = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**facts, **changes}))
+
+
+DAMAGE = {
+    "edited": (lambda p: edit(p, summary={"rows": 4}), "edited or truncated"),
+    "garbled": (lambda p: edit(p, summary=[1], config="x", parents=None), "edited or truncated"),
+    "truncated": (
+        lambda p: (p / "manifest.json").write_text((p / "manifest.json").read_text()[:80]),
+        "not JSON",
+    ),
+    "gone": (lambda p: (p / "manifest.json").unlink(), "missing or is not JSON"),
+    "shorter": (lambda p: (p / "part" / "data.bin").write_bytes(b"ab"), "has 2 bytes, not 3"),
+    "lost": (lambda p: (p / "part" / "data.bin").unlink(), "data.bin is missing"),
+    "newer": (lambda p: edit(p, schema=2), r"newer version \(schema 2\)"),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_artifact_is_listed_with_a_sentence_and_the_rest_works(workspace, how):
+    good, bad = sealed(workspace), sealed(workspace)
+    harm, words = DAMAGE[how]
+    harm(bad.path)
+    with pytest.raises(ValueError, match=words):
+        workspace.open(bad.id)
+    entry = {e.id: e for e in workspace.entries()}[bad.id]
+    assert entry.state == "damaged"
+    assert bad.id in entry.problem
+    assert workspace.open(good.id) == good
+    assert main(["list", "--json", "--workspace", str(workspace.root)]) == 0
+    assert main(["show", bad.id, "--workspace", str(workspace.root)]) == 2
+    workspace.delete(bad.id)
+    assert states(workspace) == {good.id: "sealed"}
+
+
+def test_verify_finds_a_changed_byte(workspace, capsys):
+    made = sealed(workspace)
+    assert main(["verify", made.id, "--workspace", str(workspace.root)]) == 0
+    (made.path / "part" / "data.bin").write_bytes(b"abd")
+    assert workspace.verify(made.id) == ["part/data.bin: content differs from the manifest"]
+    assert main(["verify", made.id, "--workspace", str(workspace.root)]) == 2
+
+
+def test_delete_refuses_while_something_depends_on_it(workspace):
+    parent = sealed(workspace)
+    child = make(workspace, "trajectories", {"dataset": parent.id})
+    with pytest.raises(ValueError, match=f"needed by trajectories {child.id}; delete those first"):
+        workspace.delete(parent.id)
+    child.lock.close()
+    workspace.delete(child.id)
+    workspace.delete(parent.id)
+    assert workspace.entries() == []
+    assert workspace.ancestor(sealed(workspace), "dataset").kind == "dataset"
+
+
+def test_ids_sort_by_age_and_are_never_given_twice(workspace, monkeypatch):
+    made = [sealed(workspace).id for _ in range(5)]
+    assert made == sorted(made)
+    assert [e.id for e in workspace.entries()] == sorted(made, reverse=True)
+    tokens = iter(["same", "same", "else"])
+    monkeypatch.setattr(store, "new_id", lambda now: next(tokens))
+    assert workspace.draft("dataset", name="", config={}, parents={}).id == "same"
+    assert workspace.draft("dataset", name="", config={}, parents={}).id == "else"
+
+
+@pytest.mark.parametrize("wanted", ["", "..", "../x", "a/b", "nothing", "a.partial"])
+def test_an_id_that_is_none_is_refused(workspace, wanted):
+    with pytest.raises(ValueError, match="no artifact"):
+        workspace.find(wanted)
+
+
+def test_ancestors_and_wrong_kinds(workspace):
+    data = sealed(workspace)
+    paths = sealed(workspace, "trajectories", {"dataset": data.id})
+    assert workspace.ancestor(paths, "dataset").id == data.id
+    with pytest.raises(ValueError, match="does not come from a clusters"):
+        workspace.ancestor(paths, "clusters")
+    with pytest.raises(ValueError, match="is a trajectories, not a dataset"):
+        workspace.open(paths.id, "dataset")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch, capsys, number):
+    file = tmp_path / "a.csv"
+    file.write_text("question,answer\na,b\n")
+
+    def refuse(self, *args, **kwargs):
+        raise OSError(number, "Read-only file system", str(self))
+
+    monkeypatch.setattr(pathlib.Path, "mkdir", refuse)
+    code = main(["dataset", "--path", str(file), "--workspace", str(tmp_path / "w")])
+    said = capsys.readouterr()
+    assert code == 2
+    assert len(said.err.splitlines()) == 1
+    assert "--workspace" in said.err
+    assert said.out == ""
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_sealed(tmp_path):
+    place = tmp_path / "tiny"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no right to mount a small disk")
+    try:
+        file = tmp_path / "a.jsonl"
+        with file.open("w") as f:
+            for i in range(3000):
+                f.write(
+                    json.dumps({"question": f"{i * 7919 % 10007} {i}", "answer": str(i)}) + "\n"
+                )
+        argv = ["dataset", "--path", str(file), "--holdout", "0", "--workspace", str(place)]
+        done = subprocess.run(
+            [sys.executable, "-m", "core", *argv], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert "the disk is full" in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        assert [e for e in Workspace(place).entries() if e.state == "sealed"] == []
+    finally:
+        subprocess.run(["umount", str(place)], check=False)

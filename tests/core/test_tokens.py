@@ -1,0 +1,116 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import models, tokens
+from core.tokens import Tokens, batches, encode, pad
+from core.trajectories import pool_texts
+
+
+@pytest.fixture(scope="module")
+def tokenizer(house):
+    dataset = house.workspace.open(house.dataset)
+    return models.train_tokenizer(pool_texts(dataset, "scratch:tiny"), 400)
+
+
+@pytest.fixture(scope="module")
+def whole(house, tokenizer):
+    return tokens.tokenize(house.workspace, house.workspace.open(house.dataset), tokenizer, "plain")
+
+
+def test_every_row_decodes_to_its_text(house, whole, tokenizer):
+    dataset = house.workspace.open(house.dataset)
+    examples = pd.read_parquet(dataset.path / "examples.parquet")
+    assert len(whole) == len(examples)
+    for r in (0, 100, len(examples) - 3):
+        ids, mask = whole.row(r)
+        prompt, response = examples.loc[r, ["prompt", "response"]]
+        assert tokenizer.decode(ids) == f"Q: {prompt}\nA:{response}<|end|>"
+        assert tokenizer.decode(ids[mask]) == f"{response}<|end|>"
+
+
+def test_a_straddling_token_counts_as_response(tokenizer):
+    def glued(messages, opened):  # the space before the answer belongs to the prompt
+        text = "".join("x" + m["content"] for m in messages)
+        return text + ("x" if opened else "")
+
+    talk = [{"role": "user", "content": "Is"}, {"role": "assistant", "content": "es"}]
+    made = models.train_tokenizer(["xes"] * 50, 300)
+    ids, [(a, b)] = encode(made, glued, [talk], "glued")[0]
+    assert "xes" in [made.decode([i]) for i in ids], "the token this test is about"
+    assert made.decode(ids[a:b]) == "xes"
+
+
+def test_the_cut_is_a_view(whole):
+    short = whole.cut(12)
+    assert short.ids is whole.ids
+    assert short.lengths().max() == 12
+    assert (short.full_lengths() == whole.full_lengths()).all()
+    for t in (whole, short):
+        counted = [t.row(r)[1].sum() for r in range(len(t))]
+        assert t.response_lengths().tolist() == counted
+    long = int(np.argmax(whole.full_lengths()))
+    assert short.response_lengths()[long] == 0  # its answer lies behind the cut
+
+
+def test_the_first_token_is_never_a_response_token():
+    t = Tokens(
+        np.arange(5, dtype=np.uint32),
+        np.array([0, 3, 5]),
+        np.array([[0, 3], [1, 2]]),
+        np.array([0, 1, 2]),
+        10,
+    )
+    assert t.row(0)[1].tolist() == [False, True, True]
+    assert t.response_lengths().tolist() == [2, 1]
+    ids, mask = pad(t, np.array([1, 0]), pad_id=9)
+    assert ids.tolist() == [[3, 4, 9], [0, 1, 2]]
+    assert mask.tolist() == [[False, True, False], [False, True, True]]
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 200))
+def test_batches_hold_every_row_once_within_the_budget(lengths, budget):
+    lengths = np.array(lengths)
+    rows = np.random.default_rng(0).permutation(len(lengths))
+    parts = list(batches(lengths, rows, budget))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(lengths)))
+    for part in parts:
+        assert len(part) == 1 or len(part) * lengths[part].max() <= budget
+
+
+def test_the_cache_is_written_once_and_keyed_by_all_that_changes_tokens(
+    house, whole, tokenizer, monkeypatch
+):
+    dataset = house.workspace.open(house.dataset)
+    folder = house.workspace.cache / "tokens"
+    before = {p.name for p in folder.iterdir()}
+    assert not any(name.startswith(".") for name in before)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tokens, "_write", lambda *args: pytest.fail("written again"))
+        again = tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 12)
+    assert (again.ids == whole.ids).all()
+    assert again.max_length == 12
+    tokens.tokenize(house.workspace, dataset, tokenizer, "alpaca")
+    assert len(list(folder.iterdir())) == len(before) + 1
+    eos = tokenizer.eos_token
+    try:  # the same vocabulary with another end-of-text token is another text
+        tokenizer.eos_token = "A"
+        tokens.tokenize(house.workspace, dataset, tokenizer, "plain")
+    finally:
+        tokenizer.eos_token = eos
+    assert len(list(folder.iterdir())) == len(before) + 2
+
+
+def test_a_failed_write_leaves_no_cache(house, tokenizer):
+    dataset = house.workspace.open(house.dataset)
+    broken = dataclasses.replace(dataset, path=dataset.path / "nowhere")
+    broken = dataclasses.replace(broken, manifest={**dataset.manifest, "id": "other"})
+    before = {p.name for p in (house.workspace.cache / "tokens").iterdir()}
+    with pytest.raises(FileNotFoundError):
+        tokens.tokenize(house.workspace, broken, tokenizer, "plain")
+    assert {p.name for p in (house.workspace.cache / "tokens").iterdir()} == before

@@ -1,0 +1,198 @@
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from transformers import Trainer, TrainingArguments
+
+from core import models, tokens, training
+from core.files import append_jsonl, read_jsonl
+from core.progress import Stopped
+from core.recorder import TrajectoryRecorder, plan
+from core.training import Recipe, fit, newest_complete, steps_for
+from core.trajectories import pool_texts
+
+ROWS = np.arange(0, 150, 2)
+RECIPE = Recipe(steps=9, batch_size=16, lr=3e-3, seed=1)  # five steps an epoch
+
+
+@pytest.fixture(scope="module")
+def texts(house):
+    return pool_texts(house.workspace.open(house.dataset), "scratch:tiny")
+
+
+@pytest.fixture(scope="module")
+def data(house, texts):
+    _, tokenizer = models.load("scratch:tiny", seed=0, texts=texts)
+    dataset = house.workspace.open(house.dataset)
+    return tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
+
+
+def weights(model):
+    return torch.cat([p.detach().cpu().flatten() for p in model.parameters()])
+
+
+@pytest.fixture(scope="module")
+def fitted(data, texts):
+    """Train in a folder; return the weights."""
+
+    def train(folder, recipe=RECIPE, record=True):
+        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        recorder = TrajectoryRecorder(data, folder, 4, ROWS)
+        callbacks = (recorder,) if record else ()
+        fit(model, data, ROWS, recipe, folder, stage="train", callbacks=callbacks)
+        return weights(model)
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def whole(fitted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return folder, fitted(folder)
+
+
+def test_recording_changes_nothing_in_training(whole, fitted, tmp_path):
+    assert torch.equal(fitted(tmp_path, record=False), whole[1])
+
+
+def test_what_is_recorded(whole, data):
+    folder = whole[0]
+    model, _ = models.load("scratch:tiny", seed=0, texts=[])
+    losses, steps = np.load(folder / "losses.npy"), np.load(folder / "steps.npy")
+    assert steps.tolist() == [0, 3, 6, 9]
+    assert losses.shape == (len(data), 4)
+    assert losses.dtype == np.float32
+    assert np.isfinite(losses[ROWS]).all()
+    assert np.isnan(np.delete(losses, ROWS, 0)).all()
+    assert losses[ROWS, -1].mean() < losses[ROWS, 0].mean() - 0.5, "it learned"
+    columns = list(read_jsonl(folder / "columns.jsonl"))
+    assert [c["step"] for c in columns] == steps.tolist()
+    assert all(len(c["quantiles"]) == 5 and len(c["sha256"]) == 64 for c in columns)
+    pooled = np.load(folder / "pooled.npy")
+    assert pooled.dtype == np.float16
+    assert pooled.shape == (len(data), model.config.hidden_size)
+    logged = list(read_jsonl(folder / "metrics.jsonl"))
+    assert [r["step"] for r in logged] == list(range(1, 10))
+    assert logged[0]["lr"] < max(r["lr"] for r in logged) <= RECIPE.lr
+
+
+@pytest.mark.parametrize("looks", [2, 5, 7])
+def test_stopped_and_resumed_is_as_if_never_stopped(whole, fitted, tmp_path, stop_after, looks):
+    with stop_after(looks), pytest.raises(Stopped, match=f"stopped at step {looks} of 9; saved"):
+        fitted(tmp_path)
+    assert newest_complete(tmp_path / "checkpoints").name == f"checkpoint-{looks}"
+    late = {"column": 3, "step": 9, "sha256": "past the step resumed from"}
+    append_jsonl(tmp_path / "columns.jsonl", late)
+    append_jsonl(tmp_path / "metrics.jsonl", {"step": 9, "loss": 0.0, "lr": 0.0})
+    assert torch.equal(fitted(tmp_path), whole[1])
+    for name in ("losses.npy", "steps.npy", "pooled.npy"):
+        np.testing.assert_array_equal(np.load(tmp_path / name), np.load(whole[0] / name))
+    for name, kept in (("columns.jsonl", "sha256"), ("metrics.jsonl", "loss")):
+        parts = [[(r["step"], r[kept]) for r in read_jsonl(f / name)] for f in (tmp_path, whole[0])]
+        assert parts[0] == parts[1]
+
+
+def test_only_complete_checkpoints_are_resumed_from_and_only_the_newest_kept(
+    whole, fitted, tmp_path, stop_after
+):
+    hasty = Recipe(**{**RECIPE.__dict__, "save_seconds": 0.0})
+    with stop_after(4), pytest.raises(Stopped):
+        fitted(tmp_path, hasty)
+    checkpoints = tmp_path / "checkpoints"
+    assert [p.name for p in checkpoints.iterdir()] == ["checkpoint-4"]
+    broken = checkpoints / "checkpoint-8"  # killed while saving
+    shutil.copytree(checkpoints / "checkpoint-4", broken)
+    (broken / "COMPLETE").unlink()
+    (broken / "model.safetensors").write_bytes(b"")
+    assert newest_complete(checkpoints).name == "checkpoint-4"
+    assert torch.equal(fitted(tmp_path), whole[1])
+
+
+def test_a_run_that_had_saved_its_last_step_is_not_trained_further(whole, fitted, tmp_path):
+    hasty = Recipe(**{**RECIPE.__dict__, "save_seconds": 0.0})
+    assert torch.equal(fitted(tmp_path, hasty), whole[1])
+    assert newest_complete(tmp_path / "checkpoints").name == "checkpoint-9"
+    assert torch.equal(fitted(tmp_path), whole[1])
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "losses.npy"), np.load(whole[0] / "losses.npy")
+    )
+
+
+def test_a_resumed_run_whose_columns_are_gone_says_so(fitted, tmp_path, stop_after):
+    with stop_after(4), pytest.raises(Stopped):
+        fitted(tmp_path)
+    (tmp_path / "columns.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"columns for steps \[0, 3\] are missing"):
+        fitted(tmp_path)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_advice(fitted, tmp_path):
+    wild = Recipe(**{**RECIPE.__dict__, "lr": 1e18, "weight_decay": 1.0})
+    with pytest.raises(ValueError, match=r"became nan at step .*smaller --lr"):
+        fitted(tmp_path, wild)
+
+
+def test_the_recorder_works_in_a_strangers_trainer(data, texts, tmp_path):
+    model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+    recorder = TrajectoryRecorder(data, tmp_path / "new" / "folder", 3)
+    args = TrainingArguments(
+        output_dir=str(tmp_path), max_steps=4, report_to=[], save_strategy="no", disable_tqdm=True
+    )
+    rows = [np.array([i]) for i in range(20)]
+    args.remove_unused_columns = False
+    Trainer(
+        model=model,
+        args=args,
+        train_dataset=rows,
+        data_collator=training._Collator(data),
+        callbacks=[recorder],
+    ).train()
+    assert recorder.steps.tolist() == [0, 2, 4]
+    losses = np.load(tmp_path / "new" / "folder" / "losses.npy")
+    assert np.isfinite(losses).sum() == 3 * (data.response_lengths() > 0).sum()
+
+
+@pytest.mark.parametrize(
+    ("steps", "checkpoints", "expected"),
+    [(9, 4, [0, 3, 6, 9]), (1, 13, [0, 1]), (3, 13, [0, 1, 2, 3]), (1000, 2, [0, 1000])],
+)
+def test_the_plan_has_first_and_last_and_strictly_increases(steps, checkpoints, expected):
+    assert plan(steps, checkpoints).tolist() == expected
+
+
+def test_the_schedule_has_every_row_once_an_epoch_in_batches_of_like_length():
+    rng = np.random.default_rng(0)
+    lengths, rows = rng.integers(5, 500, 2000), np.arange(100, 1999)
+    recipe = Recipe(steps=250, batch_size=16, lr=1.0, seed=3)
+    steps = training.schedule(lengths, rows, recipe)
+    assert len(steps) == 250
+    for epoch in (steps[:119], steps[119:238]):  # ceil(1899 / 16)
+        assert sorted(np.concatenate(epoch).tolist()) == rows.tolist()
+    assert [b.tolist() for b in steps[:119]] != [b.tolist() for b in steps[119:238]]
+    padded = sum(len(b) * lengths[b].max() for b in steps)
+    assert padded < 1.1 * sum(lengths[b].sum() for b in steps)
+    firsts = np.array([lengths[b].mean() for b in steps[:40]])
+    assert np.abs(np.diff(firsts)).mean() > 50, "batches come mixed, not from short to long"
+    again = training.schedule(lengths, rows, recipe)
+    assert all((a == b).all() for a, b in zip(steps, again, strict=True))
+
+
+def test_epochs_in_steps():
+    assert steps_for(100, 3, 32) == 12
+    assert steps_for(100, 0.25, 32) == 1
+    assert steps_for(1, 0.001, 32) == 1
+
+
+def test_a_stop_file_stops(fitted, tmp_path, monkeypatch):
+    job = tmp_path / "job"
+    job.mkdir()
+    (job / "STOP").touch()
+    monkeypatch.setenv("S2L_JOB", str(job))
+    with pytest.raises(Stopped):
+        fitted(tmp_path / "run")
+    records = [json.loads(line) for line in (job / "progress.jsonl").read_text().splitlines()]
+    assert {r["stage"] for r in records} == {"train"}
+    assert pathlib.Path(tmp_path / "run" / "checkpoints" / "checkpoint-1" / "COMPLETE").exists()

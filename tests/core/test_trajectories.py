@@ -1,0 +1,199 @@
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from core import estimate, models, tokens, trajectories
+from core.estimate import measure
+from core.files import read_jsonl
+from core.progress import Stopped
+from core.store import Workspace
+from core.trajectories import PAPER, Settings, load_flags, load_losses, load_steps, resolve, run
+from tests.core.conftest import TRAIN, load, rows, write
+
+pytestmark = pytest.mark.usefixtures("quick")
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def train(house, **more):
+    settings = Settings(**{"dataset": house.dataset, **TRAIN, **more})
+    return house.workspace.open(run(house.workspace, settings))
+
+
+def by_id(artifact):
+    return dict(zip(load_flags(artifact)["id"], load_losses(artifact), strict=True))
+
+
+def test_the_sealed_artifact(house):
+    made = house.workspace.open(house.trajectories)
+    losses, steps, flags = load_losses(made), load_steps(made), load_flags(made)
+    assert losses.dtype == np.float32
+    assert losses.shape == (160, 4)
+    assert steps[0] == 0
+    assert steps[-1] == made.summary["steps"] == 10
+    assert (np.diff(steps) > 0).all()
+    examples = pd.read_parquet(house.workspace.open(house.dataset).path / "examples.parquet")
+    assert ((flags["flag"] == "holdout") == (examples["split"] == "holdout")).all()
+    assert (np.isnan(losses).all(1) == (flags["flag"] != "")).all(), "never 0"
+    assert np.isfinite(losses[flags["flag"] == ""]).all()
+    assert flags["flag"].value_counts().to_dict() == {
+        "": 139,
+        "holdout": 20,
+        "no response token": 1,
+    }
+    assert flags["truncated"].sum() == made.summary["truncated"] >= 1
+    assert made.summary["unmeasurable"] == 1
+    assert made.summary["final_loss"] < made.summary["first_loss"]
+    assert made.config["template"] == "plain"
+    names = set(made.manifest["files"])
+    assert {"losses.npy", "steps.npy", "flags.parquet", "proxy/model.safetensors"} <= names
+    assert not [n for n in names if n.startswith("checkpoints")]
+    assert not [n for n in names if n.endswith((".bin", ".pt", ".pth", ".pkl"))]
+    assert house.workspace.verify(made.id) == []
+
+
+def test_permuted_rows_with_the_same_ids_give_the_same_losses(house, tmp_path):
+    mixed = random.Random(1).sample(rows(), len(rows()))
+    data = load(house.workspace, write(tmp_path / "mixed.jsonl", mixed))
+    one, two = by_id(house.workspace.open(house.trajectories)), by_id(train(house, dataset=data))
+    assert one.keys() == two.keys()
+    for k in one:
+        np.testing.assert_array_equal(one[k], two[k])
+
+
+def test_stopped_and_resumed_is_as_if_never_stopped(house, stop_after):
+    with stop_after(7), pytest.raises(Stopped):
+        train(house)
+    (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
+    made = train(house, resume=True)
+    assert made.id == left.id
+    whole = house.workspace.open(house.trajectories)
+    np.testing.assert_array_equal(load_losses(made), load_losses(whole))
+    for name in ("proxy/model.safetensors", "pooled.npy"):
+        assert made.manifest["files"][name] == whole.manifest["files"][name]
+
+
+def test_a_sample_is_trained_on_and_recorded_alone(house):
+    made = train(house, limit=50, epochs=1, checkpoints=2)
+    flags = load_flags(made)
+    assert (flags["flag"] == "").sum() == made.summary["measured"] == 50
+    assert made.summary["not_sampled"] == 89
+    assert np.isnan(load_losses(made)[flags["flag"] == "not sampled"]).all()
+    assert made.summary["steps"] == 2
+
+
+def test_a_run_too_long_is_refused_with_proposals(house, monkeypatch):
+    before = house.workspace.entries()
+    slow = estimate.Rates((0.01, 0.02), (0.01, 0.02))
+    monkeypatch.setattr(estimate, "measure", lambda *args, **kwargs: slow)
+    monkeypatch.setattr(estimate, "LONG", 20.0)
+    with pytest.raises(ValueError, match="this would take") as e:
+        train(house, model="scratch:small")
+    for way in ("--model scratch:tiny", "--epochs 1", "--limit 100", "--accept-long"):
+        assert way in str(e.value)
+    assert house.workspace.entries() == before
+
+
+def test_a_long_run_once_begun_is_resumed_without_asking(house, stop_after, monkeypatch):
+    with stop_after(3), pytest.raises(Stopped):
+        train(house, seed=5, accept_long=True)
+    monkeypatch.setattr(estimate, "LONG", 0.0)
+    assert train(house, seed=5, resume=True).summary["steps"] == 10
+
+
+def test_a_disk_too_small_is_refused_before_training(house, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("", (), {"free": 1000}))
+    with pytest.raises(ValueError, match=r"are free .*; free some space"):
+        train(house, seed=6)
+
+
+def test_the_micro_run_gives_a_range_and_changes_nothing(house):
+    model, tokenizer = models.load("scratch:tiny", seed=0, texts=["a b c"])
+    dataset = house.workspace.open(house.dataset)
+    data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
+    before = [p.clone() for p in model.parameters()]
+    rates = measure(model, data, np.arange(50), 8, seconds=1.0)
+    assert 0 < rates.train[0] <= rates.train[1]
+    assert 0 < rates.score[0] <= rates.score[1]
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    shape = {"steps": 100, "batch_size": 8, "checkpoints": 5}
+    now = estimate.estimate(rates, model, data, np.arange(50), **shape)
+    assert 0 < now.low <= now.high
+    assert now.memory > 10**8
+    assert now.disk > 4 * models.size(model)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"model": "scratch:vast"}, "no model 'scratch:vast'"),
+        ({"model": "/nowhere"}, "no model directory"),
+        ({"template": "chat"}, "no chat template"),
+        ({"dataset": "none"}, "no artifact 'none'"),
+        ({"max_length": 8}, r"no row of .* within 8 tokens; raise --max-length"),
+    ],
+)
+def test_bad_input_is_a_sentence_and_leaves_nothing_behind(house, wrong, words):
+    before = house.workspace.entries()
+    with pytest.raises(ValueError, match=words):
+        train(house, **wrong)
+    assert house.workspace.entries() == before
+
+
+def test_the_paper_preset_gives_the_papers_values():
+    paper = resolve(Settings(dataset="x", preset="paper"))
+    assert {k: getattr(paper, k) for k in PAPER} == PAPER
+    assert (paper.model, paper.epochs, paper.lr, paper.batch_size, paper.max_length) == (
+        "EleutherAI/pythia-70m-deduped",
+        3.0,
+        2e-5,
+        128,
+        512,
+    )
+    assert resolve(Settings(dataset="x", preset="paper", epochs=1)).epochs == 1.0
+    scratch = resolve(Settings(dataset="x"))
+    assert (scratch.epochs, scratch.lr, scratch.batch_size) == (6.0, 3e-3, 32)
+    assert resolve(Settings(dataset="x", model="some/model")).lr == 2e-5
+
+
+def test_killed_in_training_and_resumed_gives_the_losses_of_an_uninterrupted_run(house, tmp_path):
+    """A real kill -9 of a real process, after its first saved checkpoint."""
+    script = (
+        "import sys, time; from core import estimate, training, __main__ as m\n"
+        "r = training.Recipe.__init__\n"
+        "def init(self, **k): r(self, **{**k, 'save_seconds': 0.0})\n"
+        "training.Recipe.__init__ = init\n"
+        "estimate.measure = lambda *a, **k: estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))\n"
+        "step = training._Keeper.on_step_end\n"
+        "def slow(self, *a, **k): time.sleep(0.2); return step(self, *a, **k)\n"
+        "training._Keeper.on_step_end = slow\n"
+        "sys.exit(m.main(sys.argv[1:]))\n"
+    )
+    flags = {"dataset": house.dataset, **TRAIN, "map": "no", "workspace": house.workspace.root}
+    argv = [f"--{k.replace('_', '-')}={v}" for k, v in flags.items()]
+    command = [sys.executable, "-c", script, "trajectories", *argv]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    folder = house.workspace.root / "trajectories"
+    deadline = time.monotonic() + 120
+    saved = []
+    while not saved and time.monotonic() < deadline and process.poll() is None:
+        saved = list(folder.glob("*.partial/checkpoints/checkpoint-[3-9]/COMPLETE"))
+        time.sleep(0.02)
+    assert saved, "it saved a checkpoint before it was killed"
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    (left,) = [e for e in Workspace(house.workspace.root).entries() if e.state == "unfinished"]
+    made = train(house, resume=True)
+    assert made.id == left.id
+    columns = [c["step"] for c in read_jsonl(made.path / "columns.jsonl")]
+    assert columns == load_steps(made).tolist()
+    whole = house.workspace.open(house.trajectories)
+    np.testing.assert_array_equal(load_losses(made), load_losses(whole))
