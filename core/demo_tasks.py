@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
 HOLDOUT_PER_TASK = 18
-BASE_PER_TASK = 30
+BASE_PER_TASK = 60
 WALK = 40_000
 """Items that may be looked at per task; they are made lazily."""
 

@@ -10,6 +10,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from core.templates import PLAIN_JINJA
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -176,9 +178,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
             show_progress=False,
         ),
     )
-    return PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner, eos_token=END, pad_token=END, model_max_length=POSITIONS
     )
+    tokenizer.chat_template = PLAIN_JINJA  # a saved model knows the template it was trained with
+    return tokenizer
 
 
 def shrink(model: PreTrainedModel, layers: int) -> PreTrainedModel:

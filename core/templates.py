@@ -22,6 +22,16 @@ ALPACA_INTRO = (
 )
 
 
+PLAIN_JINJA = (
+    "{% for m in messages %}"
+    "{% if m['role'] == 'assistant' %}A:{{ m['content'] }}{{ eos_token }}"
+    "{% elif m['role'] == 'user' %}Q: {{ m['content'] }}"
+    "{% else %}{{ m['content'] }}{% endif %}{{ '\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
+)
+"""The plain template as scratch models carry it, for any other tool that loads them."""
+
+
 def _plain(tokenizer: Any) -> Render:
     bos, eos = _added_bos(tokenizer), tokenizer.eos_token or ""
 
