@@ -1,4 +1,4 @@
-"""The budget grammar, the same everywhere: rows, a share, or response tokens."""
+"""The budget grammar, the same everywhere (rows, a share, response tokens), and what it trains."""
 
 from __future__ import annotations
 
@@ -68,3 +68,8 @@ def parse(text: str) -> Budget:
     if value != int(value):
         raise ValueError(f"the budget {text!r} is not a whole number; it is {GRAMMAR}")
     return Budget("tokens" if unit and unit.startswith("token") else "rows", value)
+
+
+def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
+    """Return the optimizer steps of this many epochs, at least one."""
+    return max(1, round(epochs * math.ceil(n_rows / batch_size)))

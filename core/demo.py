@@ -24,8 +24,8 @@ NAME = "puzzles (demo)"
 DURATION = "about 4 minutes on 2 cores"
 WHAT = (
     f"{sum(n for n, _ in TASKS.values()):,} short puzzles of {len(TASKS)} kinds, some fifteen "
-    "times as common as others. A proxy learns them all, the clusters choose 11%, and a small model "
-    "trained on those is compared with one trained on a random 11% and one trained on all. "
+    "times as common as others. A proxy learns them all, the clusters choose 11%, and a small "
+    "model trained on those is compared with one trained on a random 11% and one on all. "
     "The models are tiny: it shows how the tool works, not how large models behave."
 )
 VERDICT = "one draw each: a walk-through, not evidence"
@@ -105,7 +105,7 @@ def base_model(workspace: Workspace, rows: list[Row]) -> pathlib.Path:
     from core.training import Recipe, fit
 
     key = fingerprint("base", BASE, models.SCRATCH["tiny"], rows)
-    folder = workspace.cache / "base" / key
+    folder = workspace.cache / "base" / key / "puzzle-base"
     if (folder / "config.json").exists():
         return folder
     texts = [f"{r['question']}\n{r['answer']}" for r in rows]
@@ -115,7 +115,7 @@ def base_model(workspace: Workspace, rows: list[Row]) -> pathlib.Path:
         for r in rows
     ]
     tokens = in_memory(tokenizer, renderer("plain", tokenizer), conversations, "plain")
-    work = folder.with_name(f".{key}")
+    work = folder.with_name(".unfinished")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     recipe = Recipe(**BASE)  # type: ignore[arg-type]

@@ -239,7 +239,7 @@ def generate(seed: int) -> Iterator[Row]:
             item = items[index]
             question = shorten(item["question"])
             key = normalised(question)
-            if key in seen:
+            if key in seen or not str(item["answer"]).strip():
                 continue
             if key in everywhere:
                 raise AssertionError(f"{source}: question of another task: {question!r}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from core import models
+from core.budget import steps_for
 from core.dataset import load_any
 from core.files import fingerprint, write_json, write_jsonl
 from core.progress import say
@@ -200,8 +201,6 @@ def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
 
 def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -> int:
     """Return the optimizer steps of a fine-tune: its epochs, but at least 200 steps on auto."""
-    from core.training import steps_for
-
     if epochs != "auto":
         return steps_for(rows, float(epochs), batch_size)
     auto = FROM_SCRATCH["epochs"] if models.is_scratch(model) else 3.0

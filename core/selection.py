@@ -222,9 +222,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
         }
     )
     dataset = workspace.ancestor(parent, "dataset")
+    title = "full" if settings.strategy == "full" else f"{settings.strategy} {settings.budget}"
     draft = workspace.draft(
         "selection",
-        name=settings.name or f"{dataset.name} · {settings.strategy} {settings.budget}",
+        name=settings.name or f"{dataset.name} · {title}",
         config=to_config(settings),
         parents={parent.kind: parent.id},
         fingerprint=key(settings),

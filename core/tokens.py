@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCH = 512
+SHORT = 128
+"""Rows of at most this many tokens are never cut by default."""
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -79,9 +81,15 @@ class Tokens:
 
 
 def window(wanted: int | str, lengths: Ints, model: PreTrainedModel) -> int:
-    """Return the longest row to train on, in tokens; `auto` is the 99th percentile."""
-    size = max(8, int(np.quantile(lengths, 0.99))) if wanted == "auto" else int(wanted)
-    return min(positions(model), size)
+    """Return the longest row to train on, in tokens.
+
+    `auto` is the 99th percentile, or the longest row where all are short: cutting saves nothing.
+    """
+    if wanted != "auto":
+        return min(positions(model), int(wanted))
+    most = int(lengths.max(initial=8))
+    usual = int(np.quantile(lengths, 0.99)) if len(lengths) else most
+    return min(positions(model), max(8, usual, min(most, SHORT)))
 
 
 def batches(lengths: Ints, rows: Ints, budget: int) -> Iterator[Ints]:

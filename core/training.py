@@ -44,11 +44,6 @@ class Recipe:
     save_seconds: float = SAVE_SECONDS
 
 
-def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
-    """Return the optimizer steps of this many epochs, at least one."""
-    return max(1, round(epochs * math.ceil(n_rows / batch_size)))
-
-
 def fit(
     model: PreTrainedModel,
     tokens: Tokens,

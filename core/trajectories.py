@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import models
+from core.budget import steps_for
 from core.drawer import Drawer
 from core.files import fingerprint, read_jsonl, write_json
 from core.progress import duration, job_dir, say
@@ -130,7 +131,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     from core.estimate import check_disk
     from core.recorder import TrajectoryRecorder
     from core.tokens import tokenize, window
-    from core.training import Recipe, fit, steps_for
+    from core.training import Recipe, fit
 
     dataset = workspace.open(settings.dataset, "dataset")
     if not dataset.summary.get("trainable", True):

@@ -169,7 +169,10 @@ def _references(fig: go.Figure, values: dict[str, float], low: float, high: floa
     pad = 0.06 * (right - left or spread)
     fig.update_xaxes(range=[left - pad, right + pad])
     for i, (name, x) in enumerate(sorted(values.items(), key=lambda item: item[1])):
-        text, side = f"{name} {x:#.4g}", ("right", "left")[i] if len(near) == 2 else "center"
+        text = f"{name} {x:#.4g}"
+        share = (x - left + pad) / (right - left + 2 * pad)
+        side = ("right", "left")[i] if len(near) == 2 else "center"
+        side = "left" if share < 0.15 else "right" if share > 0.85 else side
         if x in near:
             fig.add_vline(x=x, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
             figure.note(fig, text, x=x, y=1, xref="x", yshift=4, xanchor=side, yanchor="bottom")

@@ -221,8 +221,9 @@ def allocation(clusters_id: str, strategy: str, budget: str, seed: int) -> Alloc
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})
     by_cluster = frame.groupby("cluster")["taken"].agg(size="size", taken="sum").reset_index()
-    by_source = frame.groupby("source")["taken"].agg(pool_rows="size", selected_rows="sum")
-    by_source = by_source.reset_index()
+    by_source = (
+        frame.groupby("source")["taken"].agg(pool_rows="size", selected_rows="sum").reset_index()
+    )
     by_source["pool_share"] = by_source["pool_rows"] / len(offered)
     by_source["selected_share"] = by_source["selected_rows"] / max(1, int(taken.sum()))
     rows = offered.rows[choice.positions]

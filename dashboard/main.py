@@ -16,7 +16,12 @@ ICONS = {
     "study": ("Study", ":material/compare_arrows:"),
 }
 
-st.set_page_config(page_title="S2L Studio", page_icon=":material/scatter_plot:", layout="wide")
+st.set_page_config(
+    page_title="S2L Studio",
+    page_icon=":material/scatter_plot:",
+    layout="wide",
+    initial_sidebar_state=220,
+)
 page = st.navigation(
     [
         st.Page(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import streamlit as st
@@ -66,6 +66,7 @@ class _PlainEnd:
     bos_token_id = -1
     chat_template = None
     all_special_tokens = (eos_token,)
+    added_tokens_decoder: ClassVar[dict[int, str]] = {}
 
     def __call__(self, text: str) -> dict[str, list[int]]:
         return {"input_ids": [0]}

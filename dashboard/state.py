@@ -6,6 +6,7 @@ for ever. Session state holds ids only.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import secrets
@@ -13,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.store import Artifact, Entry, Kind, Workspace
+from core.store import KINDS, Artifact, Entry, Kind, Workspace
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
@@ -37,12 +38,13 @@ def sealed(kind: Kind) -> list[Entry]:
 def current(kind: Kind) -> Artifact | None:
     """Return the artifact of a kind this page is about: of the address, the session, or the newest.
 
-    An address that names something unusable shows why and falls back to nothing.
+    What comes from something damaged is not usable either. An address that names something
+    unusable shows why and falls back to nothing.
     """
     named = st.query_params.get(kind)
     if named:
         try:
-            artifact = workspace().open(named, kind)
+            artifact = _whole(named, kind)
         except ValueError as e:
             st.error(
                 f"The link names something that cannot be opened: {e}", icon=":material/error:"
@@ -50,14 +52,26 @@ def current(kind: Kind) -> Artifact | None:
             return None
         remember(artifact)
         return artifact
-    entries = sealed(kind)
     remembered = st.session_state.get(f"current:{kind}")
-    chosen = next((e.id for e in entries if e.id == remembered), entries[0].id if entries else "")
-    if not chosen:
-        return None
-    artifact = workspace().open(chosen, kind)
-    remember(artifact)
-    st.query_params[kind] = artifact.id
+    for entry in sorted(sealed(kind), key=lambda e: e.id != remembered):  # newest first otherwise
+        with contextlib.suppress(ValueError):
+            artifact = _whole(entry.id, kind)
+            remember(artifact)
+            st.query_params[kind] = artifact.id
+            return artifact
+    return None
+
+
+def _whole(id: str, *kinds: Kind) -> Artifact:
+    """Open an artifact after checking what it comes from, up to the dataset.
+
+    Raises:
+        ValueError: it, or something it comes from, cannot be opened.
+    """
+    artifact = workspace().open(id, *kinds)
+    for role, parent in artifact.parents.items():
+        if role in KINDS:
+            _whole(parent)
     return artifact
 
 

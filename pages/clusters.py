@@ -62,6 +62,17 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     )
 
 
+def same_kept(artifact: Artifact, settings: clusters.Settings) -> Artifact | None:
+    """Return the sealed clustering of these settings, if it was kept before."""
+    names = ("k", "features", "include_start", "seed")
+    for entry in state.sealed("clusters"):
+        if entry.parents.get("trajectories") == artifact.id and all(
+            entry.config.get(name) == getattr(settings, name) for name in names
+        ):
+            return state.workspace().open(entry.id)
+    return None
+
+
 def keep(artifact: Artifact, settings: clusters.Settings) -> None:
     """Seal the clustering that is shown."""
     made = clusters.seal(state.workspace(), artifact, settings)
@@ -91,10 +102,15 @@ def positions(artifact: Artifact, settings: clusters.Settings) -> tuple[np.ndarr
             st.button(
                 "Draw the UMAP map (about a minute)",
                 icon=":material/map:",
-                on_click=running.launch,
-                args=("layout", wanted, "Map of trajectories", "layout"),
+                on_click=draw,
+                args=(wanted,),
             )
     return data.pca(artifact.id, settings.features, settings.include_start), "PCA"
+
+
+def draw(wanted: layout.Settings) -> None:
+    """Draw the UMAP map as a job."""
+    running.launch("layout", wanted, "Map of trajectories", "layout")
 
 
 def remember_area() -> None:
@@ -206,7 +222,7 @@ def ribbons(made: Preview, chosen: int | None) -> None:
     """Draw a small panel per cluster."""
     by = st.segmented_control(
         "Sort", ["size", "final_loss", "drop"], default="size", key="clusters:sort", required=True,
-        format_func={"size": "Size", "final_loss": "Final loss", "drop": "Loss drop"}.get,
+        format_func={"size": "Size", "final_loss": "Final loss", "drop": "Loss drop"}.__getitem__,
     )  # fmt: skip
     table = made.table.sort_values(by or "size", ascending=False)
     per = 24
@@ -257,11 +273,8 @@ if st.query_params.get("clusters"):
 left, right = st.columns([1, 2.6], gap="large")
 with left, st.container(border=True):
     settings = controls(artifact, kept)
-    same = kept is not None and all(
-        kept.config[name] == getattr(settings, name)
-        for name in ("k", "features", "include_start", "seed")
-    )
-    if same and kept is not None:
+    kept = same_kept(artifact, settings)
+    if kept is not None:
         st.success(f"Kept as {running.plain(kept.name)}", icon=":material/check_circle:")
         if st.button("Choose a budget", type="primary", width="stretch",
                      icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip

@@ -120,9 +120,7 @@ mine = [a for a in runs if a.parents["selection"] == selection.id]
 left, right = st.columns([1, 2.6], gap="large")
 with left:
     if "clusters" in selection.parents:
-        widgets.next_step(
-            "Compare with random and full", "study", clusters=selection.parents["clusters"]
-        )
+        widgets.next_step("Compare selections", "study", clusters=selection.parents["clusters"])
     with st.container(border=True):
         st.markdown("**Train a target**")
         settings = forms.form(finetune.Settings, FORM, fixed={"selection": selection.id})

@@ -32,19 +32,19 @@ def pipeline() -> None:
     """Draw the six steps with what exists, and mark the next one."""
     counts = {kind: [e for e in usable if e.kind == kind] for kind in STEPS}
     following = next((kind for kind in STEPS if not counts[kind]), "study")
-    for column, (kind, (name, words, icon)) in zip(
-        st.columns(len(STEPS)), STEPS.items(), strict=True
+    columns = [c for _ in range(2) for c in st.columns(3)]
+    for number, (column, (kind, (name, words, icon))) in enumerate(
+        zip(columns, STEPS.items(), strict=True), 1
     ):
         made = counts[kind]
-        with column.container(border=True, height=210):
-            st.markdown(f"**{icon} {name}**")
-            st.caption(words)
+        with column.container(border=True, height=190):
+            st.markdown(f"**{number} {icon} {name}**")
             if made:
-                st.markdown(f"**{len(made):,}** · newest:")
-                st.text(made[0].name[:40])
-            elif kind == following:
-                st.badge("next step", icon=":material/arrow_back:")
-            label = "Open" if made else "Begin"
+                plural = f"{len(made):,} made" if len(made) > 1 else "1 made"
+                st.caption(f"{plural}; newest: {running.plain(made[0].name[:48])}")
+            else:
+                st.caption(words)
+            label = "Open" if made else "Begin" if kind == following else "Later"
             primary = kind == following and bool(usable)
             if st.button(
                 label,

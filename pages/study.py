@@ -1,3 +1,5 @@
+import dataclasses
+
 import pandas as pd
 import streamlit as st
 
@@ -30,7 +32,7 @@ def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
     means = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
     if not {"s2l", "random"} <= set(means.index):
         return ""
-    ours, other = means.loc["s2l"], means.loc["random"]
+    ours, other = (means.loc[arm].to_dict() for arm in ("s2l", "random"))
     better = ours["mean"] < other["mean"] if lower else ours["mean"] > other["mean"]
     if ours["mean"] == other["mean"]:
         return "S2L and random scored the same."
@@ -42,6 +44,21 @@ def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
     ranges = "do not overlap" if apart else "overlap"
     return (
         f"{text}, means over {int(min(ours['count'], other['count']))} seeds; the ranges {ranges}."
+    )
+
+
+def more_draws(artifact: Artifact) -> None:
+    """Offer what would make a walk-through evidence: the same study over five seeds."""
+    names = {f.name for f in dataclasses.fields(study.Settings)} - {"resume", "name"}
+    config = {k: v for k, v in artifact.config.items() if k in names}
+    arms = list(dict.fromkeys([*study.strategies(study.Settings(**config)), "random_per_source"]))
+    wanted = study.Settings(**{**config, "seeds": "0,1,2,3,4", "strategies": ",".join(arms)})
+    st.button(
+        "Run more draws in the background (seeds 0 to 4)",
+        icon=":material/casino:",
+        on_click=launch,
+        args=(wanted,),
+        help="Fine-tunes that exist are reused; random over the sources is added as a baseline",
     )
 
 
@@ -71,6 +88,8 @@ def picture(artifact: Artifact) -> None:
         f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters are one. "
         "Equal steps saves data, not the target's computing time."
     )
+    if len(s["seeds"]) < 3:
+        more_draws(artifact)
     columns = ["arm", "seed", "rows", "response_tokens", "balanced_loss", "loss", "exact_match",
                "right", "decoded", "covered", "sources", "seconds"]  # fmt: skip
     frame = pd.concat([pd.DataFrame([{"arm": study.BASE, **base}]), table], ignore_index=True)

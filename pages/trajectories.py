@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -32,9 +33,9 @@ def live(job: Job, dataset: Artifact) -> None:
             if len(quantiles) > 1:
                 frame = pd.DataFrame(quantiles, columns=["q10", "q25", "q50", "q75", "q90"])
                 st.caption(f"Loss of all examples at the {len(quantiles)} recordings so far")
-                figure = charts.trajectory_overview(
-                    [c["step"] for c in columns if c["quantiles"]], frame, None
-                )
+                steps = [c["step"] for c in columns if c["quantiles"]]
+                nothing = np.zeros((0, len(steps)), np.float32)
+                figure = charts.trajectory_overview(steps, frame, nothing)
                 st.plotly_chart(figure, key="live-quantiles")
             return
 

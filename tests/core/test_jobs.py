@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from core import job as job_files
 from core import jobs
 from core.files import read_json
 from core.store import Workspace
@@ -44,7 +45,7 @@ time.sleep(60)
 def workspace(tmp_path: pathlib.Path) -> Iterator[Workspace]:
     made = Workspace(tmp_path / "my workspace")
     yield made
-    left = [p for p in jobs._folders(made.root / "jobs") if jobs._alive(p)]
+    left = [p for p in job_files.folders(made.root / "jobs") if job_files.alive(p)]
     for folder in left:  # leave no process behind
         (folder / "STOP").touch()
     until(lambda: not any(kill_worker(folder) for folder in left))
@@ -78,7 +79,7 @@ def started(workspace: Workspace, id: str) -> dict[str, int]:
 
 def kill_worker(folder: pathlib.Path) -> bool:
     """Kill the worker, if it has begun; say whether anything of the job was alive."""
-    alive, worker = jobs._alive(folder), read_json(folder / "worker.json")
+    alive, worker = job_files.alive(folder), read_json(folder / "worker.json")
     if alive and worker:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker["pgid"], signal.SIGKILL)
@@ -109,7 +110,7 @@ def test_done_with_result_progress_and_log(workspace):
         "ana",
     )
     assert (job.stage, job.step, job.total, job.metrics) == ("training", 3, 3, {"loss": 1.5})
-    until(lambda: not jobs._alive(workspace.root / "jobs" / id))
+    until(lambda: not job_files.alive(workspace.root / "jobs" / id))
     job = jobs.status(workspace, id)
     assert job.created < job.started < job.ended
     assert job.seconds_left is None
@@ -226,7 +227,7 @@ def test_stop_lets_the_worker_save(workspace):
     assert job.message.startswith("saved at step")
     before = (workspace.root / "jobs" / id / "status.json").stat().st_mtime_ns
     jobs.stop(workspace, id)  # an ended job stays as it ended
-    until(lambda: not jobs._alive(workspace.root / "jobs" / id))
+    until(lambda: not job_files.alive(workspace.root / "jobs" / id))
     assert (workspace.root / "jobs" / id / "status.json").stat().st_mtime_ns == before
 
 
@@ -248,7 +249,9 @@ def test_stop_ladder(workspace):
     job = jobs.wait(workspace, deaf, 10)
     assert job.state == "stopped"
     assert "did not stop within 0.3 s nor 0.4 s after SIGTERM and was killed" in job.message
-    until(lambda: not jobs._alive(workspace.root / "jobs" / hung))  # done, but it kept the device
+    until(
+        lambda: not job_files.alive(workspace.root / "jobs" / hung)
+    )  # done, but it kept the device
     assert jobs.status(workspace, hung).state == "done"
 
 

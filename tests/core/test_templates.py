@@ -100,6 +100,7 @@ def test_marks_that_are_only_added_tokens_are_harmless_too(tokenizer):
 
 def test_auto_takes_the_chat_template_where_there_is_one(tokenizer):
     bare = train_tokenizer(["a"], 300)
+    bare.chat_template = None
     assert choose("auto", tokenizer, scratch=False) == "chat"
     assert choose("auto", bare, scratch=False) == "alpaca"
     assert choose("auto", tokenizer, scratch=True) == "plain"

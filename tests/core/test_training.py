@@ -8,10 +8,11 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from core import models, tokens, training
+from core.budget import steps_for
 from core.files import append_jsonl, read_jsonl
 from core.progress import Stopped
 from core.recorder import TrajectoryRecorder, plan
-from core.training import Recipe, fit, newest_complete, steps_for
+from core.training import Recipe, fit, newest_complete
 from core.trajectories import pool_texts
 
 ROWS = np.arange(0, 150, 2)

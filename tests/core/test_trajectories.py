@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from core import estimate, models, tokens, trajectories
+from core import estimate, models, tokens
 from core.estimate import measure
 from core.files import read_jsonl
 from core.progress import Stopped

@@ -1,0 +1,94 @@
+"""Pages run for real, without a browser: Streamlit's AppTest on a small real workspace."""
+
+import contextlib
+import fcntl
+import pathlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.jobs import Job
+from core.store import Workspace
+
+MAIN = pathlib.Path(__file__).parents[2] / "dashboard" / "main.py"
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Return a function that opens a page of a workspace, as a new browser would."""
+
+    def open_page(root: pathlib.Path, page: str, **ids: str) -> AppTest:
+        monkeypatch.setenv("S2L_WORKSPACE", str(root))
+        at = AppTest.from_file(str(MAIN), default_timeout=60).run()
+        if page != "overview":
+            at.switch_page(f"../pages/{page}.py")
+            for kind, id in ids.items():
+                at.query_params[kind] = id
+            at.run()
+        return at
+
+    return open_page
+
+
+def go(at: AppTest, page: str) -> AppTest:
+    """Switch to another page, as a click in the sidebar does: the address is bare."""
+    at.switch_page(f"../pages/{page}.py")
+    at.query_params.clear()
+    return at.run()
+
+
+@pytest.fixture
+def busy() -> Iterator[Callable[[Workspace], None]]:
+    """Return a function that takes a workspace's device, so that jobs wait until told to stop."""
+    with contextlib.ExitStack() as held:
+
+        def take(workspace: Workspace) -> None:
+            (workspace.root / "jobs").mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((workspace.root / "jobs" / "cpu.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+        yield take
+
+
+def words(at: AppTest) -> str:
+    """Return every text the page shows, markdown escapes taken out."""
+    parts: list[Any] = []
+    kinds = ("header", "subheader", "markdown", "caption", "text", "code", "error", "warning")
+    for kind in (*kinds, "info", "success", "exception"):
+        parts += [e.value for e in at.get(kind)]
+    parts += [f"{m.label}: {m.value}" for m in at.metric]
+    parts += [block.proto.popover.label for block in at.get("popover")]
+    parts += [e.proto.text for e in at.get("progress")]
+    return re.sub(r"\\(\W)", r"\1", "\n".join(map(str, parts)))
+
+
+def press(at: AppTest, label: str) -> AppTest:
+    """Press the button that begins with this label."""
+    return button(at, label).click().run()
+
+
+def button(at: AppTest, label: str) -> Any:
+    found = [b for b in at.button if b.label.startswith(label)]
+    assert len(found) == 1, f"{label!r} among {[b.label for b in at.button]}"
+    return found[0]
+
+
+def has_button(at: AppTest, label: str) -> bool:
+    return any(b.label.startswith(label) for b in at.button)
+
+
+def fine(at: AppTest) -> AppTest:
+    """Check that the page raised nothing and shows no error."""
+    assert not at.exception, at.exception[0].value
+    assert not at.error, at.error[0].value
+    return at
+
+
+def flags(job: Job) -> list[str]:
+    """Return a job's noun and flags, without interpreter and workspace."""
+    argv = list(job.argv)
+    return argv[argv.index("core") + 1 : argv.index("--workspace")]

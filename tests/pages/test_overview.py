@@ -1,0 +1,121 @@
+import json
+
+import pytest
+
+from core import jobs
+from core.store import Workspace
+from tests.conftest import NAME
+from tests.pages.conftest import button, fine, flags, has_button, press, words
+
+PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
+
+
+def study_run(shop):
+    """The fine-tune of the study's s2l arm."""
+    workspace = shop.workspace
+    return next(
+        e.id for e in workspace.entries("finetune") if e.parents.get("selection") == shop.selection
+    )
+
+
+def test_an_empty_workspace_offers_the_demo_and_says_how_long_it_takes(visit, bare):
+    at = fine(visit(bare.root, "overview"))
+    assert "minutes" in button(at, "Run the demo").label
+    assert "Bring my own dataset" in [b.label for b in at.button]
+    assert "No jobs running." in words(at)
+    assert not bare.root.exists()  # looking makes nothing
+
+
+def test_it_shows_what_exists_and_links_to_the_newest_comparison(visit, shop):
+    at = fine(visit(shop.root, "overview"))
+    assert NAME in words(at)
+    assert not has_button(at, "Run the demo")
+    press(at, "See the comparison")
+    assert at.header[0].value == "Study"
+    assert at.query_params["study"] == [shop.study]
+
+
+def test_the_listing_names_everything(visit, shop):
+    at = visit(shop.root, "overview")
+    listed = set(at.dataframe[0].value["id"])
+    assert listed == {e.id for e in shop.workspace.entries()}
+
+
+def test_the_demo_starts_once_however_many_press(visit, bare, busy):
+    busy(bare)
+    one, two = visit(bare.root, "overview"), visit(bare.root, "overview")
+    fine(press(one, "Run the demo"))
+    fine(press(two, "Run the demo"))
+    (job,) = jobs.jobs(bare)
+    assert flags(job) == ["demo"]
+    assert "The demo is running" in words(one)
+    assert not has_button(one, "Run the demo")
+    fine(press(one, "Stop"))
+    assert jobs.wait(bare, job.id, 20).state == "stopped"
+    fine(one.run())
+    assert "Stopped" in words(one)
+    assert has_button(one, "Run the demo")
+
+
+def spoil(shop, kind, id, how):
+    manifest = shop.root / kind / id / "manifest.json"
+    if how == "truncated":
+        manifest.write_text(manifest.read_text()[:200])
+    else:
+        facts = json.loads(manifest.read_text())
+        facts["summary"]["rows"] = 1_000_000
+        manifest.write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize("how", ["truncated", "edited"])
+def test_a_damaged_manifest_is_shown_as_damaged_and_the_rest_works(visit, shop, how):
+    run = study_run(shop)
+    spoil(shop, "finetune", run, how)
+    at = visit(shop.root, "overview")
+    assert not at.exception
+    (shown,) = at.error
+    assert run in words(at)
+    assert "manifest" in shown.value
+    for page in PAGES[1:]:
+        fine(visit(shop.root, page))
+
+
+@pytest.mark.parametrize("kind", ["dataset", "trajectories", "clusters", "selection", "study"])
+def test_no_page_breaks_when_something_it_depends_on_is_damaged(visit, shop, kind):
+    spoil(shop, kind, getattr(shop, kind), "edited")
+    for page in PAGES:
+        at = visit(shop.root, page)
+        assert not at.exception, f"{page}: {at.exception[0].value}"
+    at = visit(shop.root, kind, **{kind: getattr(shop, kind)})
+    assert not at.exception, at.exception[0].value
+    assert any("manifest" in e.value for e in at.error)
+
+
+def test_unfinished_work_is_listed_and_can_be_deleted(visit, shop):
+    draft = shop.workspace.draft("trajectories", name="half **done**", config={}, parents={})
+    draft.lock.close()
+    at = visit(shop.root, "overview")
+    assert not at.exception
+    assert f"{draft.id} · half **done**: unfinished" in words(at)
+    fine(press(at, "Delete"))
+    assert "unfinished" not in words(at)
+    assert not draft.path.exists()
+
+
+def test_a_link_to_nothing_says_so(visit, shop):
+    for page in PAGES[1:]:
+        at = visit(shop.root, page, **{page: "20200101-000000000-beef"})
+        assert not at.exception, f"{page}: {at.exception[0].value}"
+        (shown,) = at.error
+        assert "20200101-000000000-beef" in shown.value
+
+
+def test_a_read_only_workspace_says_so_instead_of_breaking(visit, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("a file where the folder should be")
+    at = visit(Workspace(file).root / "workspace", "overview")
+    assert not at.exception
+    press(at, "Run the demo")
+    assert not at.exception
+    (shown,) = at.error
+    assert "could not be started" in shown.value
