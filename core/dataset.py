@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from core import formats, holdout
 from core.files import canonical, fingerprint, sha256_file
-from core.formats import Rows, SetAside, Turn
+from core.formats import Turn
 from core.progress import Progress, Stopped, say, stop_requested
+from core.readers import Rows, SetAside, read
 from core.settings import check, setting, to_config
 from core.store import Artifact, Draft, Workspace
 
@@ -144,61 +145,8 @@ def load_any(workspace: Workspace, text: str) -> str:
     return run(workspace, wanted)
 
 
-def read(settings: Settings) -> Rows:
-    """Read a file or a hub dataset.
-
-    Raises:
-        ValueError: it is missing or cannot be read as rows.
-    """
-    path = pathlib.Path(settings.path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory; give one file in it")
-    if not path.exists():
-        return _arrow(_from_hub(settings.path, settings.split), settings.path)
-    with path.open("rb") as f:
-        head = f.read(1 << 16)
-    if not head.startswith(b"PAR1"):
-        return formats.read_text(path, head)
-    try:
-        return _arrow(pq.ParquetFile(path).read(), settings.path)
-    except (pa.ArrowException, OSError) as e:
-        raise ValueError(f"{path} is a broken parquet file ({e}); write it again") from e
-
-
-def _from_hub(name: str, split: str) -> pa.Table:
-    repository, _, configuration = name.partition(":")
-    if (
-        name.count("/") > 1
-        or name.startswith((".", "~"))
-        or repository.endswith((".json", ".jsonl", ".csv", ".tsv", ".txt", ".gz", ".parquet"))
-    ):
-        raise ValueError(f"{name}: no such file; check the spelling")
-    import datasets
-
-    try:
-        return datasets.load_dataset(repository, configuration or None, split=split).with_format(
-            "arrow"
-        )[:]
-    except Exception as e:  # dozens of types, the hub client's own and its transport's
-        seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
-        raise ValueError(
-            f"there is no file {name!r}, and no hub dataset of that name and split {split!r} could "
-            f"be loaded ({seen}); check the spelling and the network, or give a file"
-        ) from e
-
-
-def _arrow(table: pa.Table, where: str) -> Rows:
-    names = table.column_names
-    if table.num_rows == 0:
-        raise ValueError(f"{where} has no row; give a file with at least one")
-    if len(set(names)) < len(names):
-        raise ValueError(f"{where} names a column twice in {names!r:.300}; rename one of them")
-    columns = dict(zip(names, table.columns, strict=True))
-    return Rows(columns, range(table.num_rows), "index", [])
-
-
 def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
-    rows = read(settings)
+    rows = read(settings.path, settings.split)
     n_read = len(rows.places) + len(rows.aside)
     part_names = ("prompt", "response", "source", "answer", "split", "id")
     named = {p: c for p in part_names if (c := getattr(settings, f"{p}_column"))}

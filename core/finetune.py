@@ -13,10 +13,10 @@ from core.budget import steps_for
 from core.dataset import load_any
 from core.files import fingerprint, write_json, write_jsonl
 from core.progress import say
-from core.settings import MAX_SEED, Auto, check, setting, to_config
+from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
 from core.store import Artifact, Workspace
 from core.templates import TEMPLATES, choose
-from core.trajectories import FROM_SCRATCH, pool_texts
+from core.trajectories import FROM_SCRATCH, PAPER, pool_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MIN_STEPS = 200
 """A small selection is trained at least this many optimizer steps."""
+PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
+"""Target settings of arXiv 2403.07384: the proxy's, on a 40 times larger model."""
 RATES = {"full": 2e-5, "lora": 2e-4}
 LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
@@ -71,6 +73,12 @@ class Settings:
         choices=("auto", *TEMPLATES),
         advanced=True,
     )
+    preset: str = setting(
+        "none",
+        help="paper: Phi-2 and every value of the paper, where no other is given",
+        choices=("none", "paper"),
+        advanced=True,
+    )
     seed: int = setting(
         0, help="Of scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
     )
@@ -106,7 +114,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     from core.tokens import tokenize, window
     from core.training import Recipe, fit
 
-    s = settings
+    s = resolve(settings)
     selection = workspace.open(s.selection, "selection")
     dataset = workspace.ancestor(selection, "dataset")
     test, split = test_set(workspace, dataset, s.eval)
@@ -176,6 +184,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
     artifact = draft.seal(summary, drop=("checkpoints",))
     say(describe(result.scores))
     return artifact.id
+
+
+def resolve(settings: Settings) -> Settings:
+    """Fill in the preset."""
+    return with_preset(settings, PAPER_TARGET) if settings.preset == "paper" else settings
 
 
 def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:

@@ -206,5 +206,12 @@ def to_config(settings: Any, *, identity: bool = False) -> dict[str, Any]:
     }
 
 
+def with_preset(settings: T, values: dict[str, Any]) -> T:
+    """Fill in a preset's values wherever a setting still has its default."""
+    missing = {s.name for s in specs(type(settings)) if getattr(settings, s.name) == s.default}
+    changes = {k: v for k, v in values.items() if k in missing}
+    return dataclasses.replace(settings, **changes)  # type: ignore[type-var]
+
+
 def _text(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else f"{value}"

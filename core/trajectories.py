@@ -14,7 +14,7 @@ from core.budget import steps_for
 from core.drawer import Drawer
 from core.files import fingerprint, read_jsonl, write_json
 from core.progress import duration, job_dir, say
-from core.settings import MAX_SEED, Auto, check, setting, to_config
+from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
 from core.store import Artifact, Workspace
 from core.templates import TEMPLATES, choose
 
@@ -112,11 +112,7 @@ class Settings:
 
 def resolve(settings: Settings) -> Settings:
     """Replace presets and the autos that depend on the model alone."""
-    changes: dict[str, Any] = {}
-    if settings.preset == "paper":
-        defaults = {f.name: f.default for f in dataclasses.fields(Settings)}
-        changes = {k: v for k, v in PAPER.items() if getattr(settings, k) == defaults[k]}
-    out = dataclasses.replace(settings, **changes)
+    out = with_preset(settings, PAPER) if settings.preset == "paper" else settings
     auto: dict[str, Any] = FROM_SCRATCH if models.is_scratch(out.model) else PRETRAINED
     return dataclasses.replace(out, **{k: v for k, v in auto.items() if getattr(out, k) == "auto"})
 

@@ -30,8 +30,10 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     config = kept.config if kept is not None else {}
     auto = clusters.auto_k(usable)
     start = int(config.get("k", auto))
-    if st.session_state.get("clusters:for") != (artifact.id, kept and kept.id):
-        st.session_state["clusters:for"] = (artifact.id, kept and kept.id)
+    before = st.session_state.get("clusters:for", ("", ""))
+    opened = (artifact.id, kept.id if kept else before[1] if before[0] == artifact.id else "")
+    if before != opened:
+        st.session_state["clusters:for"] = opened
         st.session_state["clusters:k"] = start
         st.session_state["clusters:features"] = config.get("features", "raw")
         st.session_state["clusters:start"] = bool(config.get("include_start", False))
@@ -74,8 +76,8 @@ def same_kept(artifact: Artifact, settings: clusters.Settings) -> Artifact | Non
 
 
 def keep(artifact: Artifact, settings: clusters.Settings) -> None:
-    """Seal the clustering that is shown."""
-    made = clusters.seal(state.workspace(), artifact, settings)
+    """Seal the clustering that is shown, unless somebody did meanwhile."""
+    made = same_kept(artifact, settings) or clusters.seal(state.workspace(), artifact, settings)
     st.query_params["clusters"] = made.id
     st.session_state["clusters:for"] = (artifact.id, made.id)
 
@@ -270,12 +272,21 @@ if st.query_params.get("clusters"):
     if kept is not None and kept.parents["trajectories"] != artifact.id:
         st.query_params["trajectories"] = kept.parents["trajectories"]
         st.rerun()
+elif st.session_state.get("clusters:for", ("", ""))[0] != artifact.id:  # a first visit
+    kept = next(
+        (
+            state.workspace().open(e.id)
+            for e in state.sealed("clusters")
+            if e.parents.get("trajectories") == artifact.id
+        ),
+        None,
+    )
 left, right = st.columns([1, 2.6], gap="large")
 with left, st.container(border=True):
     settings = controls(artifact, kept)
     kept = same_kept(artifact, settings)
     if kept is not None:
-        st.success(f"Kept as {running.plain(kept.name)}", icon=":material/check_circle:")
+        st.caption(f":material/check_circle: Kept as {running.plain(kept.name)}")
         if st.button("Choose a budget", type="primary", width="stretch",
                      icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
             state.go("selection", clusters=kept.id)

@@ -17,6 +17,18 @@ def launch(settings: finetune.Settings) -> None:
     running.launch("finetune", settings, title, FORM)
 
 
+def size_of(model: str, selection: Artifact) -> str:
+    """Say how large the target is, and how many times the proxy."""
+    size = models.KNOWN_SIZES.get(model)
+    if not size:
+        return ""
+    try:
+        proxy = state.workspace().ancestor(selection, "trajectories").summary["parameters"]
+    except ValueError:  # drawn from a dataset alone
+        return f"{size / 1e6:,.1f}M parameters; "
+    return f"{size / 1e6:,.1f}M parameters, {size / proxy:,.1f}× the proxy; "
+
+
 def live(job: Job, selection: Artifact) -> None:
     """Show the loss as it comes."""
     for entry in state.workspace().entries("finetune"):
@@ -125,12 +137,13 @@ with left:
         st.markdown("**Train a target**")
         settings = forms.form(finetune.Settings, FORM, fixed={"selection": selection.id})
         if settings is not None:
-            size = models.KNOWN_SIZES.get(settings.model)
-            steps = settings.steps or finetune.planned_steps(
-                selection.summary["rows"], settings.epochs, settings.batch_size, settings.model
+            meant = finetune.resolve(settings)
+            steps = meant.steps or finetune.planned_steps(
+                selection.summary["rows"], meant.epochs, meant.batch_size, meant.model
             )
-            about = f"{size / 1e6:,.1f}M parameters, " if size else ""
-            st.caption(f"{about}{steps:,} steps of {settings.batch_size} rows")
+            st.caption(
+                f"{size_of(meant.model, selection)}{steps:,} steps of {meant.batch_size} rows"
+            )
             if not (settings.eval or dataset.summary.get("holdout_rows")):
                 st.warning("No rows were held out at import: name a test file under Eval.")
             st.button(

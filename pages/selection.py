@@ -2,6 +2,7 @@ import streamlit as st
 
 from core import budget as budgets
 from core import export, selection
+from core.settings import to_config
 from core.store import Artifact
 from dashboard import charts_selection, data, reader, running, state, widgets
 
@@ -43,9 +44,10 @@ def budget_control(pool: int, tokens: int) -> str:
 
 
 def save(settings: selection.Settings) -> None:
-    """Seal the selection that is shown."""
+    """Seal the selection that is shown, unless somebody did meanwhile."""
+    same = [e.id for e in state.sealed("selection") if e.config == to_config(settings)]
     try:
-        made = selection.run(state.workspace(), settings)
+        made = same[0] if same else selection.run(state.workspace(), settings)
     except (ValueError, OSError) as e:
         st.session_state["selection:error"] = str(e)
         return
@@ -54,13 +56,15 @@ def save(settings: selection.Settings) -> None:
 
 def saved(artifact: Artifact) -> None:
     """Offer what can be done with a saved selection."""
-    st.success(f"Saved as {running.plain(artifact.name)}", icon=":material/check_circle:")
+    st.caption(f":material/check_circle: Saved as {running.plain(artifact.name)}")
     if st.button("Fine-tune a target on it", type="primary", width="stretch",
                  icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
         state.go("finetune", selection=artifact.id)
     st.download_button(
         "Download as JSONL",
-        lambda: "".join(export.jsonl_lines(state.workspace(), artifact)).encode(),
+        lambda: "".join(export.jsonl_lines(state.workspace(), artifact)).encode(
+            errors="backslashreplace"
+        ),
         file_name=f"{artifact.id}.jsonl",
         mime="application/x-ndjson",
         icon=":material/download:",

@@ -179,3 +179,11 @@ def test_an_export_gives_back_lone_surrogates(house, tmp_path):
     out = tmp_path / "out.jsonl"
     export.run(house.workspace, export.Settings(selection=chosen, out=str(out)))
     assert [json.loads(line) for line in out.read_text().splitlines()] == rows
+
+
+def test_preset_paper_fills_in_what_was_left_at_its_default():
+    from core.finetune import resolve
+
+    made = resolve(Settings(selection="x", preset="paper", lr=1e-4))
+    assert (made.model, made.batch_size, made.epochs) == ("microsoft/phi-2", 128, 3.0)
+    assert (made.max_length, made.template, made.lr) == (512, "alpaca", 1e-4)

@@ -15,7 +15,7 @@ SMALL = Plan(skills=30, common=6, originals=4, copies=40)
 def test_s2l_covers_more_planted_skills_than_any_of_20_random_draws(tmp_path):
     planted = planted_skills.plant(SMALL, 0)
     workspace = Workspace(tmp_path)
-    recorded = planted_skills.record(workspace, planted, epochs=6.0)
+    recorded = planted_skills.record(workspace, planted, epochs=3.0)
     pool = planted_skills.cluster(workspace, recorded)
     mixed = np.random.default_rng(0).permutation(pool.labels)
     shuffled = dataclasses.replace(pool, labels=mixed)
