@@ -23,9 +23,11 @@ Pass. On every pool, at both budgets, s2l as it comes (raw, K auto) covers more 
 of its draws than the best of the 99 random draws does. Everything else is exploratory.
 
 Controls. The same water-fill over shuffled cluster labels must look like random. The selectors by
-one loss score show what a plain score would have covered.
+one loss score show what a plain score would have covered. Added after the first run, to see where
+the gain comes from: the water-fill over groups of equal response length, which needs no proxy, and
+over k-means of the final loss alone.
 
-Run: python benchmarks/planted_skills.py [--pools 3] [--epochs 6]
+Run: python benchmarks/planted_skills.py [--pools 1] [--first 0] [--epochs 6]
 The table goes to stderr; the last line of stdout is one JSON object; exit 1 if s2l does not pass.
 """
 
@@ -350,6 +352,10 @@ def run_pool(plan: Plan, seed: int, epochs: float) -> dict[str, Any]:
     first = pools[PRIMARY]
     mixed = np.random.default_rng(seed).permutation(first.labels)
     pools["s2l labels shuffled"] = dataclasses.replace(first, labels=mixed)
+    lengths = np.unique(first.tokens, return_inverse=True)[1].astype(np.int32)
+    pools["s2l on length"] = dataclasses.replace(first, labels=lengths)
+    final = clusters.cluster(first.losses[:, -1:], first.ids, first.k).labels
+    pools["s2l on final loss"] = dataclasses.replace(first, labels=final)
     for budget in BUDGETS:
         found[budget]["random"] = draw(first, planted, "random", budget, range(RANDOM_DRAWS))
         for name, pool in pools.items():
@@ -443,9 +449,10 @@ def show(report: dict[str, Any]) -> None:
 def main() -> int:
     """Run the design on some pools; 0 if s2l beats every random draw on all of them."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
-    parser.add_argument("--pools", type=int, default=3, help="pools, seeds 0 onwards")
+    parser.add_argument("--pools", type=int, default=1, help="number of pools, 1.5 minutes each")
     parser.add_argument("--first", type=int, default=0, help="seed of the first pool")
-    parser.add_argument("--epochs", type=float, default=trajectories.FROM_SCRATCH["epochs"])
+    epochs = trajectories.FROM_SCRATCH["epochs"]
+    parser.add_argument("--epochs", type=float, default=epochs, help="of the proxy")
     asked = parser.parse_args()
     reports = []
     for seed in range(asked.first, asked.first + asked.pools):

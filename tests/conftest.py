@@ -28,6 +28,10 @@ NAME = "puzzles **bold** <b>tag</b> $x$"
 SOURCE = "<script>window.__pwned=1</script> **src**"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes; leave out with -m 'not slow'")
+
+
 class Shop(NamedTuple):
     """The ids of a workspace with one of everything."""
 
@@ -57,7 +61,7 @@ def hostile_rows() -> list[dict[str, str]]:
             }[task]
             out.append({"question": question, "answer": answer, "task": task})
     out += [{"question": text, "answer": f"7 {text}", "task": SOURCE} for text in HOSTILE]
-    out.append({"question": LONG, "answer": "too long", "task": SOURCE})
+    out.append({"question": "Say spam, many times.", "answer": LONG, "task": SOURCE})
     out.append({"question": "Says nothing?", "answer": "", "task": "adding"})
     for i, row in enumerate(out):
         row["part"] = "test" if i % 8 == 3 and row["task"] != SOURCE else "train"

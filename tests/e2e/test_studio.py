@@ -1,0 +1,190 @@
+"""What a person does, in a browser. The deep link comes first, on a server nobody has visited."""
+
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from core import jobs
+from core.store import Workspace
+from tests.e2e.conftest import button, settled, sound, title
+
+TITLES = {
+    "": "S2L Studio",
+    "dataset": "Dataset",
+    "trajectories": "Trajectories",
+    "clusters": "Clusters",
+    "selection": "Selection",
+    "finetune": "Fine-tune",
+    "study": "Study",
+}
+
+
+def test_a_deep_link_is_the_first_thing_a_fresh_server_sees(serve, tab, shop):
+    server = serve(shop.root)
+    page = tab(server.url(f"/clusters?clusters={shop.clusters}"))
+    title(page, "Clusters")
+    expect(page.get_by_text("6 clusters of 113 rows")).to_be_visible()
+    expect(page.get_by_text("Kept as")).to_be_visible()
+    assert f"clusters={shop.clusters}" in page.url
+    sound(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_all_pages_are_sound_and_hostile_text_stays_text(serve, tab, shop, scheme):
+    server = serve(shop.root)
+    for name, words in TITLES.items():
+        page = tab(server.url(f"/{name}"), scheme)
+        title(page, words)
+        page.wait_for_timeout(300)
+        sound(settled(page))
+        page.context.close()
+    page = tab(server.url("/dataset"), scheme)
+    box = page.get_by_role("combobox", name=re.compile("Source$"))
+    box.last.click()
+    page.get_by_role("option", name="<script>window.__pwned=1</script> **src**").click()
+    expect(page.get_by_text("<script>window.__pwned=1;alert(1)</script>").first).to_be_visible()
+    expect(page.get_by_text('<img src="x" onerror=').first).to_be_visible()
+    page.wait_for_timeout(500)
+    sound(settled(page))
+    assert page.locator("iframe[srcdoc]").count() == 0
+    page = tab(server.url(f"/selection?clusters={shop.clusters}"), scheme)
+    page.get_by_role("tab", name="Read the selection").click()
+    expect(page.get_by_text("row ").first).to_be_visible()
+    sound(settled(page))
+
+
+def test_a_lasso_on_the_map_fills_the_reader_and_recolouring_keeps_it(serve, tab, shop):
+    page = tab(serve(shop.root).url(f"/clusters?clusters={shop.clusters}"))
+    expect(page.get_by_text("Draw a lasso or a box on the map")).to_be_visible()
+    chart = page.locator(".js-plotly-plot .nsewdrag").first
+    chart.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)  # the chart is drawn after the script has run
+    box = chart.bounding_box()
+    x0, y0 = box["x"] + 8, box["y"] + 8
+    x1, y1 = box["x"] + box["width"] - 8, box["y"] + box["height"] - 8
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    for x, y in ((x1, y0), (x1, y1), (x0, y1), (x0, y0 + 4)):
+        page.mouse.move(x, y, steps=12)
+    page.mouse.up()
+    found = page.get_by_text(re.compile(r"\d+ rows in the area drawn on the map"))
+    expect(found).to_be_visible()
+    words = found.inner_text()
+    assert int(words.split(" ")[0]) > 100
+    expect(page.get_by_text(re.compile(r"^row \d+ ")).first).to_be_visible()
+    page.get_by_role("radio", name="Final loss").or_(
+        page.get_by_role("button", name="Final loss")
+    ).first.click()
+    page.wait_for_timeout(1000)
+    settled(page)
+    expect(page.get_by_text(words)).to_be_visible()
+    sound(page)
+
+
+def test_the_budget_by_keyboard_save_and_download(serve, tab, shop):
+    page = tab(serve(shop.root).url(f"/selection?clusters={shop.clusters}"))
+    rows = page.get_by_test_id("stMetric").filter(has_text="Rows").get_by_test_id("stMetricValue")
+    expect(rows).to_have_text("12 of 113")
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(9):
+        slider.press("ArrowRight")
+    expect(rows).to_have_text("22 of 113")
+    before = {e.id for e in shop.workspace.entries("selection")}
+    button(page, "Save this selection").click()
+    expect(page.get_by_text("Saved as")).to_be_visible()
+    (made,) = {e.id for e in shop.workspace.entries("selection")} - before
+    assert f"selection={made}" in page.url
+    with page.expect_download() as waiting:
+        button(page, "Download as JSONL").click()
+    lines = [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
+    assert len(lines) == 22
+    assert set(lines[0]) == {"question", "answer", "task", "part"}
+    sound(page)
+
+
+def train(page, epochs):
+    """Fill the form of a short or long training."""
+    field = page.get_by_role("textbox", name="Epochs")
+    field.fill(epochs)
+    field.press("Enter")
+    expect(page.get_by_text(f"--epochs {epochs}")).to_be_attached()
+    settled(page)
+
+
+def test_two_browsers_that_start_the_same_thing_start_one_job(serve, tab, shop):
+    server = serve(shop.root)
+    two = [tab(server.url(f"/trajectories?dataset={shop.dataset}")) for _ in range(2)]
+    for page in two:
+        button(page, "Train proxy").wait_for()
+    for page in two:
+        button(page, "Train proxy").click()
+    for page in two:
+        expect(button(page, "Stop")).to_be_visible()
+    assert len(jobs.jobs(shop.workspace)) == 1
+    button(two[0], "Stop").click()
+    for page in two:
+        expect(page.get_by_text(re.compile("^Stopped")).first).to_be_visible(timeout=120_000)
+        sound(page)
+    assert len(jobs.jobs(shop.workspace)) == 1
+
+
+def test_a_job_outlives_the_server_and_is_stopped_after_its_restart(serve, tab, shop):
+    server = serve(shop.root)
+    address = server.url(f"/trajectories?dataset={shop.dataset}")
+    page = tab(address)
+    page.get_by_role("textbox", name="Epochs").fill("900")
+    page.get_by_role("textbox", name="Epochs").press("Enter")
+    settled(page)
+    button(page, "Train proxy").click()
+    expect(button(page, "Stop")).to_be_visible()
+    (job,) = jobs.active(shop.workspace)
+    assert "900.0" in job.argv
+    deadline = time.monotonic() + 120
+    while jobs.status(shop.workspace, job.id).step < 1:
+        assert time.monotonic() < deadline, jobs.log_tail(shop.workspace, job.id)
+        time.sleep(0.2)
+    server.kill()
+    time.sleep(1)
+    assert jobs.status(shop.workspace, job.id).state == "running"
+    server.start()
+    page = tab(address)
+    expect(button(page, "Stop")).to_be_visible()
+    expect(page.get_by_text("train proxy:").first).to_be_visible()
+    assert jobs.status(shop.workspace, job.id).state == "running"
+    button(page, "Stop").click()
+    expect(page.get_by_text(re.compile("^Stopped")).first).to_be_visible(timeout=120_000)
+    assert jobs.status(shop.workspace, job.id).state == "stopped"
+    expect(button(page, "Resume")).to_be_visible()
+    sound(page)
+
+
+@pytest.mark.slow
+def test_the_demo_from_the_button_to_the_study(serve, tab, bare):
+    page = tab(serve(bare.root).url())
+    button(page, "Run the demo").click()
+    expect(page.get_by_text("The demo is running")).to_be_visible()
+    (job,) = jobs.active(bare)
+    link = button(page, "See the comparison")
+    expect(link).to_be_visible(timeout=900_000)  # nobody reloads the page: it follows the job
+    assert jobs.status(bare, job.id).state == "done"
+    link.click()
+    title(page, "Study")
+    verdict = page.get_by_text(re.compile("ahead of|scored the same"))
+    expect(verdict.first).to_be_visible()
+    expect(page.get_by_text("a walk-through, not evidence").first).to_be_visible()
+    (made,) = Workspace(bare.root).entries("study")
+    assert f"study={made.id}" in page.url
+    assert [a.split(" ")[0] for a in made.summary["arms"]] == ["s2l", "random", "full"]
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    cells = page.get_by_test_id("stDataFrame").locator("table")
+    for arm in ("untuned base", "s2l", "random", "full"):
+        expect(cells.get_by_text(arm, exact=True).first).to_be_attached()
+    sound(page)
+    for name, words in TITLES.items():
+        page = tab(page.url.split("/study")[0] + f"/{name}")
+        title(page, words)
+        sound(settled(page))

@@ -1,0 +1,106 @@
+import re
+
+import pytest
+
+from core import jobs
+from tests.conftest import NAME, SOURCE, hostile_rows, write_jsonl
+from tests.pages.conftest import fine, flags, has_button, press, words
+
+
+@pytest.fixture
+def page(visit, shop):
+    return fine(visit(shop.root, "dataset"))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The folder whose files the server may read."""
+    monkeypatch.setenv("S2L_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def choose(at, path):
+    at.button_group(key="dataset:from").set_value("Server").run()
+    return at.text_input(key="dataset:server").set_value(str(path)).run()
+
+
+def test_empty_it_says_what_will_stand_here(visit, bare):
+    at = fine(visit(bare.root, "dataset"))
+    assert "Here will stand" in words(at)
+    assert has_button(at, "Import")
+
+
+def test_it_names_the_dataset_and_counts_its_rows(page):
+    assert f"dataset: {NAME}, 130 rows" in words(page)
+    facts = {m.label: m.value for m in page.metric}
+    assert facts["Rows"] == "130 of 131"
+    assert facts["Set aside"] == "1"
+
+
+def test_hostile_texts_stay_text(page):
+    source = next(b for b in page.selectbox if b.label == "Source")
+    fine(source.set_value(SOURCE).run())
+    shown = "".join(e.proto.body for e in page.get("html"))
+    assert "&lt;script&gt;window.__pwned=1;alert(1)&lt;/script&gt;" in shown
+    assert set(re.findall(r"</?([a-z]+)", shown)) == {"pre", "mark"}
+    assert "more characters" in shown
+    assert SOURCE in words(page)  # in st.text, which renders nothing
+    assert "<script" not in "".join(m.value for m in page.markdown)
+
+
+def test_sources_and_set_aside_rows_can_be_looked_at(page):
+    page.session_state["dataset:tab"] = "Sources"
+    fine(page.run())
+    assert SOURCE in page.dataframe[0].value.index
+    page.session_state["dataset:tab"] = "Set aside"
+    fine(page.run())
+    assert "1 of 131 rows were set aside" in words(page)
+
+
+def test_a_file_on_the_server_is_imported_by_a_job(visit, bare, folder):
+    write_jsonl(folder / "mine.jsonl", hostile_rows())
+    at = fine(choose(visit(bare.root, "dataset"), "mine.jsonl"))
+    fine(press(at, "Import"))
+    (job,) = jobs.jobs(bare)
+    assert flags(job) == ["dataset", "--path", str(folder / "mine.jsonl")]
+    assert jobs.wait(bare, job.id, 60).state == "done"
+    fine(at.run())
+    (made,) = bare.entries("dataset")
+    assert at.query_params["dataset"] == made.id
+    assert "130 of 131" in words(at)
+    assert has_button(at, "Train a proxy on it")
+
+
+def test_a_file_that_is_no_data_fails_with_a_sentence(visit, bare, folder):
+    (folder / "noise.jsonl").write_bytes(bytes(range(256)) * 40)
+    at = press(choose(visit(bare.root, "dataset"), "noise.jsonl"), "Import")
+    (job,) = jobs.jobs(bare)
+    assert jobs.wait(bare, job.id, 60).state == "failed"
+    at.run()
+    assert not at.exception
+    (shown,) = at.error
+    assert "Failed" in shown.value
+    assert "Traceback" not in shown.value
+    assert not bare.entries("dataset")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("absent.csv", "There is no file"), ("../secret.jsonl", "Only files below"), ("/etc/passwd", "Only files below")],
+)  # fmt: skip
+def test_a_path_that_cannot_be_read_says_why(visit, bare, folder, path, why):
+    write_jsonl(folder / "here.jsonl", hostile_rows())
+    write_jsonl(folder.parent / "secret.jsonl", hostile_rows())
+    at = choose(visit(bare.root, "dataset"), path)
+    (shown,) = at.error
+    assert why in shown.value
+    assert next(b for b in at.button if b.label == "Import").disabled
+
+
+def test_a_bad_setting_shows_one_sentence(page):
+    page.text_input(key="dataset:split_column").set_value("part").run()
+    page.selectbox(key="dataset:holdout").set_value("0").run()
+    (shown,) = page.error
+    assert "--split-column" in shown.value
+    assert not page.exception

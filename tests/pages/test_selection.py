@@ -1,0 +1,86 @@
+import json
+
+import pandas as pd
+import pytest
+
+from core import export
+from tests.conftest import NAME
+from tests.pages.conftest import fine, go, has_button, press, words
+
+
+@pytest.fixture
+def page(visit, shop):
+    return fine(visit(shop.root, "selection", clusters=shop.clusters))
+
+
+def rows(at):
+    return next(m.value for m in at.metric if m.label == "Rows")
+
+
+def test_without_clusters_it_says_what_to_do(visit, bare):
+    at = fine(visit(bare.root, "selection"))
+    assert has_button(at, "See the clusters")
+
+
+def test_it_names_its_inputs(page):
+    assert f"dataset: {NAME}" in words(page)
+    assert "clusters: " in words(page)
+
+
+def test_the_budget_changes_every_count(page):
+    assert rows(page) == "12 of 113"
+    fine(page.slider(key="selection:share").set_value(50).run())
+    assert rows(page) == "56 of 113"
+    page.button_group(key="selection:unit").set_value("Rows").run()
+    fine(page.number_input(key="selection:rows").set_value(17).run())
+    assert rows(page) == "17 of 113"
+    page.button_group(key="selection:unit").set_value("Tokens").run()
+    fine(page.number_input(key="selection:tokens").set_value(100).run())
+    tokens = next(m.value for m in page.metric if m.label == "Response tokens")
+    assert 0 < int(tokens.split(" ")[0]) <= 100
+
+
+def test_saving_twice_makes_one_with_exactly_these_rows(page, visit, shop):
+    before = {e.id for e in shop.workspace.entries("selection")}
+    other = visit(shop.root, "selection", clusters=shop.clusters)
+    for at in (page, other):
+        at.slider(key="selection:share").set_value(30).run()
+        fine(press(at, "Save this selection"))
+        assert "Saved as" in words(at)
+    (made,) = {e.id for e in shop.workspace.entries("selection")} - before
+    artifact = shop.workspace.open(made, "selection")
+    table = pd.read_parquet(artifact.path / "table.parquet")
+    assert len(table) == 33 == table["row"].nunique()
+    assert page.query_params["selection"] == made
+    lines = list(export.jsonl_lines(shop.workspace, artifact))
+    assert len(lines) == 33
+    assert {"question", "answer", "task", "part"} == set(json.loads(lines[0]))
+
+
+def test_a_link_to_a_selection_starts_the_fine_tune_of_it(visit, shop):
+    at = fine(visit(shop.root, "selection", selection=shop.selection, clusters=shop.clusters))
+    at.slider(key="selection:share").set_value(25).run()
+    fine(press(at, "Fine-tune a target on it"))
+    assert at.header[0].value == "Fine-tune"
+    assert at.query_params["selection"] == shop.selection
+
+
+@pytest.mark.parametrize("strategy", ["random", "full", "least_confidence", "s2l_per_source"])
+def test_other_strategies_draw_too(page, strategy):
+    fine(page.selectbox(key="selection:strategy").set_value(strategy).run())
+    assert rows(page) == ("113 of 113" if strategy == "full" else "12 of 113")
+
+
+def test_the_selection_can_be_read(page):
+    page.slider(key="selection:share").set_value(100).run()
+    assert "<script>window.__pwned=1;alert(1)</script>" in words(page) or page.get("tab")
+    assert not page.get("html")
+
+
+def test_settings_survive_a_visit_to_another_page(page):
+    page.slider(key="selection:share").set_value(42).run()
+    page.selectbox(key="selection:strategy").set_value("random").run()
+    go(page, "dataset")
+    fine(go(page, "selection"))
+    assert page.slider(key="selection:share").value == 42
+    assert page.selectbox(key="selection:strategy").value == "random"

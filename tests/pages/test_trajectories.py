@@ -1,0 +1,74 @@
+import pytest
+
+from core import jobs
+from tests.conftest import NAME
+from tests.pages.conftest import button, fine, flags, go, has_button, press, words
+
+
+@pytest.fixture
+def page(visit, shop):
+    return fine(visit(shop.root, "trajectories"))
+
+
+def test_without_a_dataset_it_says_what_to_do(visit, bare):
+    at = fine(visit(bare.root, "trajectories"))
+    assert has_button(at, "Import a dataset")
+
+
+def test_it_names_its_inputs_and_counts_what_was_measured(page):
+    assert f"dataset: {NAME}" in words(page)
+    assert "trajectories: " in words(page)
+    assert "of 130" in next(m.value for m in page.metric if m.label == "Measured")
+
+
+def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
+    page.text_input(key="trajectories:lr").set_value("abc").run()
+    assert not page.exception
+    (shown,) = page.error
+    assert shown.value == "--lr takes a number or auto, not 'abc'"
+    assert not has_button(page, "Train proxy")
+    fine(page.text_input(key="trajectories:lr").set_value("0.001").run())
+    assert has_button(page, "Train proxy")
+
+
+def test_training_starts_once_what_the_command_line_would_start_and_stops(visit, page, shop, busy):
+    busy(shop.workspace)
+    two = [page, visit(shop.root, "trajectories")]
+    for at in two:
+        at.selectbox(key="trajectories:model").set_value("scratch:tiny")
+        at.number_input(key="trajectories:checkpoints").set_value(3)
+        at.text_input(key="trajectories:epochs").set_value("1").run()
+    assert "--epochs 1.0 --checkpoints 3" in words(page)  # the command shown
+    for at in two:
+        fine(press(at, "Train proxy"))
+    (job,) = jobs.jobs(shop.workspace)
+    assert flags(job) == [
+        "trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny",
+        "--epochs", "1.0", "--checkpoints", "3",
+    ]  # fmt: skip
+    assert job.command in words(page)
+    assert "Waiting" in words(page)
+    assert button(page, "Train proxy").disabled
+    fine(press(page, "Stop"))
+    assert jobs.wait(shop.workspace, job.id, 20).state == "stopped"
+    page.run()
+    assert "Stopped" in words(page)
+    assert has_button(page, "Resume")
+    assert not button(page, "Train proxy").disabled
+
+
+def test_settings_survive_a_visit_to_another_page(page):
+    page.text_input(key="trajectories:epochs").set_value("2.5").run()
+    page.selectbox(key="trajectories:model").set_value("scratch:tiny").run()
+    page.number_input(key="trajectories:seed").set_value(7).run()
+    go(page, "overview")
+    fine(go(page, "trajectories"))
+    assert page.text_input(key="trajectories:epochs").value == "2.5"
+    assert page.selectbox(key="trajectories:model").value == "scratch:tiny"
+    assert page.number_input(key="trajectories:seed").value == 7
+
+
+def test_the_next_step_is_the_clusters_of_these(page, shop):
+    fine(press(page, "See the clusters"))
+    assert page.header[0].value == "Clusters"
+    assert page.query_params["trajectories"] == shop.trajectories

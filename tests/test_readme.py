@@ -1,0 +1,38 @@
+"""The README's own commands, run as they stand."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from core.store import Workspace
+
+ROOT = pathlib.Path(__file__).parents[1]
+MARK = "# test: command line"
+
+
+def test_the_command_line_of_the_readme(tmp_path):
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.exists() else ""
+    blocks = re.findall(rf"^```bash\n({MARK}\n.*?)^```", text, re.DOTALL | re.MULTILINE)
+    if not blocks:
+        pytest.skip(f"README.md has no ```bash block that begins with {MARK!r}")
+    (script,) = blocks
+    path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-u", "-o", "pipefail", "-c", script],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path, "S2L_WORKSPACE": str(tmp_path / "workspace")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    entries = Workspace(tmp_path / "workspace").entries()
+    assert {"dataset", "trajectories", "clusters", "selection"} <= {e.kind for e in entries}
+    assert {e.state for e in entries} == {"sealed"}
