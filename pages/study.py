@@ -8,6 +8,7 @@ from core.store import Artifact
 from dashboard import charts_selection, forms, running, widgets
 
 FORM = "study"
+FLOOR = 0.3
 METRICS = {
     "Held-out loss, balanced over sources": ("balanced_loss", True),
     "Held-out loss": ("loss", True),
@@ -88,6 +89,11 @@ def picture(artifact: Artifact) -> None:
         f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters are one. "
         "Equal steps saves data, not the target's computing time."
     )
+    if "exact_match" in table and table["exact_match"].max() < FLOOR:
+        st.caption(
+            f"Exact match is below {FLOOR:.0%} in every arm, near the floor of a model this small: "
+            "the loss says more."
+        )
     if len(s["seeds"]) < 3:
         more_draws(artifact)
     columns = ["arm", "seed", "rows", "response_tokens", "balanced_loss", "loss", "exact_match",
