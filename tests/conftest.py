@@ -1,11 +1,13 @@
 """A small finished workspace for page and browser tests: made once, copied by whoever writes."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on two threads
@@ -107,6 +109,19 @@ def bare(tmp_path: pathlib.Path) -> Iterator[Workspace]:
     workspace = Workspace(tmp_path / "bare")
     yield workspace
     stop_all(workspace)
+
+
+@pytest.fixture
+def busy() -> Iterator[Callable[[Workspace], None]]:
+    """Return a function that takes a workspace's device, so that jobs wait until told to stop."""
+    with contextlib.ExitStack() as held:
+
+        def take(workspace: Workspace) -> None:
+            (workspace.root / "jobs").mkdir(parents=True, exist_ok=True)
+            file = held.enter_context((workspace.root / "jobs" / "cpu.lock").open("w"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+        yield take
 
 
 def stop_all(workspace: Workspace) -> None:

@@ -21,11 +21,12 @@ def test_the_command_line_of_the_readme(tmp_path):
     if not blocks:
         pytest.skip(f"README.md has no ```bash block that begins with {MARK!r}")
     (script,) = blocks
+    workspace = tmp_path / "workspace"
     path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-e", "-u", "-o", "pipefail", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "PATH": path, "S2L_WORKSPACE": str(tmp_path / "workspace")},
+        cwd=tmp_path,  # with the repository importable: the commands' files stay out of it
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "S2L_WORKSPACE": str(workspace)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -33,6 +34,6 @@ def test_the_command_line_of_the_readme(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    entries = Workspace(tmp_path / "workspace").entries()
+    entries = Workspace(workspace).entries()
     assert {"dataset", "trajectories", "clusters", "selection"} <= {e.kind for e in entries}
     assert {e.state for e in entries} == {"sealed"}

@@ -133,3 +133,8 @@ def title(page: Page, text: str) -> None:
 
 def button(page: Page, name: str):
     return page.get_by_role("button", name=name)
+
+
+def stop_button(page: Page):
+    """The job's own (Streamlit shows another while a script runs, and draws tooltips twice)."""
+    return page.locator('[data-testid="stMain"] [class*="st-key-stop"] button').first

@@ -1,17 +1,14 @@
 """Pages run for real, without a browser: Streamlit's AppTest on a small real workspace."""
 
-import contextlib
-import fcntl
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.jobs import Job
-from core.store import Workspace
 
 MAIN = pathlib.Path(__file__).parents[2] / "dashboard" / "main.py"
 Open = Callable[..., AppTest]
@@ -39,19 +36,6 @@ def go(at: AppTest, page: str) -> AppTest:
     at.switch_page(f"../pages/{page}.py")
     at.query_params.clear()
     return at.run()
-
-
-@pytest.fixture
-def busy() -> Iterator[Callable[[Workspace], None]]:
-    """Return a function that takes a workspace's device, so that jobs wait until told to stop."""
-    with contextlib.ExitStack() as held:
-
-        def take(workspace: Workspace) -> None:
-            (workspace.root / "jobs").mkdir(parents=True, exist_ok=True)
-            file = held.enter_context((workspace.root / "jobs" / "cpu.lock").open("w"))
-            fcntl.flock(file, fcntl.LOCK_EX)
-
-        yield take
 
 
 def words(at: AppTest) -> str:

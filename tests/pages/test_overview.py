@@ -115,7 +115,7 @@ def test_a_link_to_nothing_says_so(visit, shop):
         assert "20200101-000000000-beef" in shown.value
 
 
-def test_a_read_only_workspace_says_so_instead_of_breaking(visit, tmp_path):
+def test_a_workspace_that_cannot_be_made_says_so_instead_of_breaking(visit, tmp_path):
     file = tmp_path / "file"
     file.write_text("a file where the folder should be")
     at = visit(Workspace(file).root / "workspace", "overview")
