@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -35,11 +36,11 @@ def sealed(kind: Kind) -> list[Entry]:
     return [e for e in workspace().entries(kind) if e.state == "sealed"]
 
 
-def current(kind: Kind) -> Artifact | None:
+def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
     """Return the artifact of a kind this page is about: of the address, the session, or the newest.
 
     What comes from something damaged is not usable either. An address that names something
-    unusable shows why and falls back to nothing.
+    unusable shows why and falls back to nothing. Given `above`, only what was made from it counts.
     """
     named = st.query_params.get(kind)
     if named:
@@ -56,10 +57,24 @@ def current(kind: Kind) -> Artifact | None:
     for entry in sorted(sealed(kind), key=lambda e: e.id != remembered):  # newest first otherwise
         with contextlib.suppress(ValueError):
             artifact = _whole(entry.id, kind)
+            if above and workspace().ancestor(artifact, above.kind).id != above.id:
+                continue
             remember(artifact)
             st.query_params[kind] = artifact.id
             return artifact
     return None
+
+
+def settle(kinds: Sequence[Kind]) -> None:
+    """Let the most downstream artifact that the address names decide what stands above it."""
+    for place in range(len(kinds) - 1, 0, -1):
+        named = st.query_params.get(kinds[place])
+        if named:
+            with contextlib.suppress(ValueError):
+                artifact = _whole(named, kinds[place])
+                for kind in kinds[:place]:
+                    st.query_params[kind] = workspace().ancestor(artifact, kind).id
+                return
 
 
 def _whole(id: str, *kinds: Kind) -> Artifact:

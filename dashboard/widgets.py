@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.store import Artifact, Kind
+from core.store import KINDS, Artifact, Kind
 from dashboard import running, state
 
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}
@@ -29,10 +29,12 @@ def title(text: str, sentence: str) -> None:
 def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
     """Name the inputs of the page; each chip opens a list to change it."""
     found: dict[Kind, Artifact | None] = {}
+    state.settle(kinds)
+    above: Artifact | None = None
     with st.container(horizontal=True, vertical_alignment="center"):
         for kind in kinds:
-            artifact = state.current(kind)
-            found[kind] = artifact
+            artifact = state.current(kind, above)
+            found[kind] = above = artifact
             entries = state.sealed(kind)
             if artifact is None or not entries:
                 continue
@@ -57,6 +59,8 @@ def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
 
 def _changed(kind: Kind, key: str) -> None:
     st.query_params[kind] = st.session_state[key]
+    for below in KINDS[KINDS.index(kind) + 1 :]:  # what was made from the old choice no longer fits
+        st.query_params.pop(below, None)
 
 
 def empty(icon: str, text: str, button: str, page: str) -> None:

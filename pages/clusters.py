@@ -259,6 +259,7 @@ widgets.title(
     "Each dot is an example; near dots lost their loss in the same way while the proxy trained. "
     "k-means cuts a continuum: islands are not proof of kinds.",
 )
+state.settle(("dataset", "trajectories", "clusters"))
 inputs = widgets.chips("dataset", "trajectories")
 artifact = inputs["trajectories"]
 if artifact is None:
@@ -268,10 +269,7 @@ if artifact is None:
     st.stop()
 kept: Artifact | None = None
 if st.query_params.get("clusters"):
-    kept = state.current("clusters")
-    if kept is not None and kept.parents["trajectories"] != artifact.id:
-        st.query_params["trajectories"] = kept.parents["trajectories"]
-        st.rerun()
+    kept = state.current("clusters", artifact)
 elif st.session_state.get("clusters:for", ("", ""))[0] != artifact.id:  # a first visit
     kept = next(
         (

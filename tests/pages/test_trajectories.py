@@ -1,7 +1,7 @@
 import pytest
 
-from core import jobs
-from tests.conftest import NAME
+from core import dataset, jobs
+from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
 
@@ -72,3 +72,17 @@ def test_the_next_step_is_the_clusters_of_these(page, shop):
     fine(press(page, "See the clusters"))
     assert page.header[0].value == "Clusters"
     assert page.query_params["trajectories"] == shop.trajectories
+
+
+def test_inputs_belong_together(visit, shop, tmp_path):
+    """A link to trajectories shows their dataset; another dataset does not show them."""
+    other = write_jsonl(tmp_path / "other.jsonl", [{"question": "1?", "answer": "1"}] * 3)
+    newer = dataset.run(shop.workspace, dataset.Settings(path=str(other), name="the newer one"))
+    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    assert f"dataset: {NAME}" in words(at)
+    assert "trajectories: " in words(at)
+    at = fine(visit(shop.root, "trajectories", dataset=newer))
+    assert "dataset: the newer one" in words(at)
+    assert "trajectories: " not in words(at)
+    at = fine(visit(shop.root, "clusters", clusters=shop.clusters))
+    assert f"dataset: {NAME}" in words(at)
