@@ -136,7 +136,6 @@ def test_the_micro_run_gives_a_range_and_changes_nothing(house):
     [
         ({"model": "scratch:vast"}, "no model 'scratch:vast'"),
         ({"model": "/nowhere"}, "no model directory"),
-        ({"template": "chat"}, "no chat template"),
         ({"dataset": "none"}, "no artifact 'none'"),
         ({"max_length": 8}, r"no row of .* within 8 tokens; raise --max-length"),
     ],
