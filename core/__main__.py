@@ -28,7 +28,7 @@ NOUNS = {
     "finetune": "train a target on a selection and test it",
     "study": "compare selections by equal fine-tunes",
     "export": "write the selected rows in the dataset's own columns",
-    "demo": "the whole pipeline on embedded data, in about four minutes",
+    "demo": "the whole pipeline on embedded data, in about three minutes",
 }
 
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
