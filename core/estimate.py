@@ -17,10 +17,12 @@ import numpy as np
 
 from core.progress import duration
 from core.store import Workspace
-from core.tokens import Ints, Tokens, pad
+from core.tokens import Ints, Tokens, batches, pad
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from core.training import Recipe
 
 LONG = 30 * 60.0
 """Seconds above which a run is not begun without saying so."""
@@ -41,6 +43,8 @@ class Estimate:
     """Seconds, if every batch goes as the faster quarter did."""
     high: float
     """Seconds, if every batch goes as the slower quarter did, plus a tenth."""
+    recording: float
+    """Seconds of `high` that go to recording: fewer epochs do not shorten them."""
     memory: float
     """Bytes of peak memory of this process."""
     disk: float
@@ -54,27 +58,32 @@ class Estimate:
 
 
 def measure(
-    model: PreTrainedModel, tokens: Tokens, rows: Ints, batch_size: int, seconds: float = 15.0
+    model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe, seconds: float = 15.0
 ) -> Rates:
     """Time training steps and scoring on a copy of the model, at most about `seconds`.
 
-    Stops early once the rates are known well enough for a short run.
+    On batches as the run itself will make them. Stops early once the rates are known well enough
+    for a short run.
     """
     import torch
 
     from core.models import device
-    from core.scoring import score
+    from core.scoring import TOKEN_BUDGET, score
+    from core.training import schedule
 
     twin: Any = copy.deepcopy(model)
     twin.to(device())
     optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-6)
     rng = np.random.default_rng(0)
+    lengths = tokens.lengths()
+    steps = schedule(lengths, rows, recipe)
+    scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type]))
     train: list[float] = []
     scored: list[float] = []
     began = time.monotonic()
     twin.train()
     while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
-        batch = rng.choice(rows, min(batch_size, len(rows)), replace=False)
+        batch = steps[rng.integers(len(steps))]
         ids, mask = pad(tokens, batch, 0)
         labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
         start = time.monotonic()
@@ -83,14 +92,15 @@ def measure(
         optimizer.zero_grad()
         if twin.device.type == "cuda":
             torch.cuda.synchronize()
-        train.append((time.monotonic() - start) / ids.size)
+        train.append((time.monotonic() - start) / float(lengths[batch].sum()))
         if time.monotonic() - began > seconds:
             break
     while len(scored) < 2 or (time.monotonic() - began < seconds and len(scored) < 6):
-        batch = rng.choice(rows, min(64, len(rows)), replace=False)
+        some = rng.permutation(len(scorings))[:4]
+        batch = np.concatenate([scorings[i] for i in some])
         start = time.monotonic()
         score(twin, tokens, batch)
-        scored.append((time.monotonic() - start) / float(tokens.lengths()[batch].sum()))
+        scored.append((time.monotonic() - start) / float(lengths[batch].sum()))
         if time.monotonic() - began > 2 * seconds:
             break
     return Rates(_spread(train[1:] or train), _spread(scored[1:] or scored))
@@ -106,21 +116,21 @@ def estimate(
     model: PreTrainedModel,
     tokens: Tokens,
     rows: Ints,
+    recipe: Recipe,
     *,
-    steps: int,
-    batch_size: int,
     checkpoints: int,
 ) -> Estimate:
     """Extrapolate a micro-run to a whole training with recordings of `rows`."""
     lengths = tokens.lengths()[rows]
-    trained = steps * min(batch_size, len(rows)) * float(lengths.mean())
-    recorded = min(checkpoints, steps + 1) * float(lengths.sum())
+    trained = recipe.steps * min(recipe.batch_size, len(rows)) * float(lengths.mean())
+    recorded = min(checkpoints, recipe.steps + 1) * float(lengths.sum())
     low, high = (trained * rates.train[i] + recorded * rates.score[i] for i in (0, 1))
+    recording = 1.1 * recorded * rates.score[1]
     weights = 4.0 * sum(p.numel() for p in model.parameters())
     scale = 1 if sys.platform == "darwin" else 1024
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
     losses = 4.0 * len(tokens) * checkpoints
-    return Estimate(low, high * 1.1, used + losses, 2 * 3 * weights + weights + losses)
+    return Estimate(low, high * 1.1, recording, used + losses, 2 * 3 * weights + weights + losses)
 
 
 def check_disk(workspace: Workspace, needed: float) -> None:
@@ -156,7 +166,8 @@ def propose(
             expected = now.high * max(count / parameters, 0.02)
             out.append((f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
     if epochs > 1:
-        out.append(("1 epoch", {"epochs": "1"}, now.high / epochs))
+        expected = now.recording + (now.high - now.recording) / epochs
+        out.append(("1 epoch", {"epochs": "1"}, expected))
     share = min(1.0, LONG / now.high)
     sample = max(100, int(rows * share) // 100 * 100)
     if sample < rows:

@@ -74,7 +74,7 @@ def load(
         tokenizer = train_tokenizer(texts, SCRATCH[name]["vocabulary"])
         set_seed(seed)
         return _scratch(SCRATCH[name], tokenizer), tokenizer
-    tokenizer = _tokenizer(spec)
+    tokenizer = load_tokenizer(spec)
     from transformers import AutoModelForCausalLM
 
     folder = pathlib.Path(spec).expanduser()
@@ -93,7 +93,12 @@ def load(
     return model, tokenizer
 
 
-def _tokenizer(spec: str) -> PreTrainedTokenizerBase:
+def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of a local directory or hub id.
+
+    Raises:
+        ValueError: there is none, it is a slow one, or it cannot be read.
+    """
     from transformers import AutoTokenizer
 
     folder = pathlib.Path(spec).expanduser()

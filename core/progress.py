@@ -39,12 +39,24 @@ class Progress:
     Where stderr is a file or a pipe, a person reads a line every five seconds.
     """
 
-    def __init__(self, stage: str, total: int, *, done: int = 0, brief: bool = False) -> None:
+    def __init__(
+        self,
+        stage: str,
+        total: int,
+        *,
+        done: int = 0,
+        brief: bool = False,
+        expected: float | None = None,
+    ) -> None:
         """Begin a stage of `total` steps, `done` of them already behind us (a resumed run).
 
         A `brief` one, part of a longer stage, says nothing until it has taken two seconds.
+        `expected` seconds stand as the time left until the steps themselves say better.
         """
         self.stage, self.total, self.done = stage, max(total, 1), done
+        self.expected = expected
+        self.aside = self.ahead = 0.0
+        """Seconds that other work inside this stage has taken, and those it will still take."""
         self._first = done
         self._began = time.monotonic()
         self._last = self._said = 0.0
@@ -79,11 +91,11 @@ class Progress:
         sys.stderr.flush()
 
     def seconds_left(self) -> float | None:
-        """Estimate the seconds left of this stage, None before the first step."""
-        steps = self.done - self._first
+        """Estimate the seconds left of this stage; None before the first step says anything."""
+        steps, spent = self.done - self._first, time.monotonic() - self._began
         if steps <= 0:
-            return None
-        return (time.monotonic() - self._began) / steps * (self.total - self.done)
+            return None if self.expected is None else max(0.0, self.expected - spent)
+        return (spent - self.aside) / steps * (self.total - self.done) + self.ahead
 
 
 def say(text: str) -> None:

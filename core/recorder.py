@@ -47,6 +47,8 @@ class TrajectoryRecorder(TrainerCallback):
         self.rows = np.arange(len(tokens)) if rows is None else rows
         self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""
+        self.seconds: list[float] = []
+        """What each recording of this process took."""
 
     def on_train_begin(
         self,
@@ -88,6 +90,11 @@ class TrajectoryRecorder(TrainerCallback):
         if state.global_step in self.steps:
             self._record(kwargs["model"], state.global_step)
 
+    def cost(self, step: int) -> tuple[float, float]:
+        """Return the seconds that recording has taken, and those it will take after `step`."""
+        mean = sum(self.seconds) / max(1, len(self.seconds))
+        return sum(self.seconds), mean * float((self.steps > step).sum())
+
     def _record(self, model: PreTrainedModel, step: int) -> None:
         steps = self.steps
         column = int(np.searchsorted(steps, step))
@@ -107,6 +114,7 @@ class TrajectoryRecorder(TrainerCallback):
         digest = hashlib.sha256(result.losses.tobytes()).hexdigest()
         facts = {"column": column, "step": step, "sha256": digest}
         seconds = round(time.monotonic() - began, 2)
+        self.seconds.append(seconds)
         append_jsonl(
             self.folder / "columns.jsonl",
             {**facts, "seconds": seconds, "quantiles": _quantiles(result.losses)},

@@ -10,7 +10,7 @@ import pathlib
 import secrets
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -207,11 +207,49 @@ def encode(
     for (_, char_spans), ids, offsets in zip(
         rendered, encoded["input_ids"], encoded["offset_mapping"], strict=True
     ):
-        chars = np.array(offsets, np.int64).reshape(-1, 2)
-        spans = []
-        for a, b in char_spans:
-            first = int(np.searchsorted(chars[:, 1], a, "right"))
-            last = int(np.searchsorted(chars[:, 0], b, "left"))
-            spans.append((first, max(first, last)))
-        out.append((np.array(ids, np.int64), spans))
+        out.append((np.array(ids, np.int64), _token_spans(np.array(offsets), char_spans)))
     return out
+
+
+def _token_spans(chars: Ints, char_spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    chars = chars.reshape(-1, 2)
+    spans = []
+    for a, b in char_spans:
+        first = int(np.searchsorted(chars[:, 1], a, "right"))
+        last = int(np.searchsorted(chars[:, 0], b, "left"))
+        spans.append((first, max(first, last)))
+    return spans
+
+
+class Piece(NamedTuple):
+    """A token as a person reads it."""
+
+    text: str
+    """Its characters; several tokens that share one character are one piece."""
+    role: str
+    """read, trained, or cut: beyond the maximum length."""
+
+
+def pieces(
+    tokenizer: Any,
+    render: Render,
+    messages: list[dict[str, str]],
+    template: str,
+    max_length: int = 2**31,
+) -> list[Piece]:
+    """Split what a model sees of a conversation into its tokens, each with its part in training."""
+    text, char_spans = render_spans(render, messages, template)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    chars = np.array(encoded["offset_mapping"], np.int64).reshape(-1, 2)
+    trained = np.zeros(len(chars), bool)
+    for first, last in _token_spans(chars, char_spans):
+        trained[max(first, 1) : last] = True
+    out: list[Piece] = []
+    end = 0
+    for i, stop in enumerate(chars[:, 1].tolist()):
+        if stop <= end:  # a later byte of a character that is already shown
+            continue
+        role = "cut" if i >= max_length else "trained" if trained[i] else "read"
+        out.append(Piece(text[end:stop], role))
+        end = stop
+    return [*out, Piece(text[end:], "read")] if end < len(text) else out

@@ -23,6 +23,8 @@ from core.tokens import Ints, Tokens, pad
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
+    from core.recorder import TrajectoryRecorder
+
 COMPLETE = "COMPLETE"
 SAVE_SECONDS = 60.0
 GROUPED_BATCHES = 50
@@ -52,7 +54,8 @@ def fit(
     folder: pathlib.Path,
     *,
     stage: str,
-    callbacks: tuple[TrainerCallback, ...] = (),
+    recorder: TrajectoryRecorder | None = None,
+    expected: float | None = None,
 ) -> None:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
@@ -65,7 +68,8 @@ def fit(
         recipe: Steps, batch, learning rate, seed.
         folder: Where this run keeps its files.
         stage: What progress is reported as.
-        callbacks: Run before the keeper, as the loss recorder.
+        recorder: Records losses on the way; its time is told apart from the training's.
+        expected: Seconds this is thought to take, shown until the steps say better.
 
     Raises:
         Stopped: someone asked for it; a checkpoint was saved first.
@@ -100,13 +104,15 @@ def fit(
         report_to=[],
         disable_tqdm=True,
     )
-    keeper = _Keeper(folder, Progress(stage, recipe.steps, done=step), recipe.save_seconds)
+    rest = None if expected is None else expected * (1 - step / recipe.steps)
+    progress = Progress(stage, recipe.steps, done=step, expected=rest)
+    keeper = _Keeper(folder, progress, recipe.save_seconds, recorder)
     trainer = Trainer(
         model=model,
         args=args,
         train_dataset=schedule(tokens.lengths(), rows, recipe),  # type: ignore[arg-type]
         data_collator=_Collator(tokens),
-        callbacks=[*callbacks, keeper],
+        callbacks=[recorder, keeper] if recorder else [keeper],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -154,8 +160,15 @@ class _Collator:
 class _Keeper(TrainerCallback):
     """Report, log, save every minute, stop when asked."""
 
-    def __init__(self, folder: pathlib.Path, progress: Progress, save_seconds: float) -> None:
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        progress: Progress,
+        save_seconds: float,
+        recorder: TrajectoryRecorder | None,
+    ) -> None:
         self.folder, self.progress, self.save_seconds = folder, progress, save_seconds
+        self.recorder = recorder
         self.saved_at = time.monotonic()
         self.stopped = False
         self.last: dict[str, float] = {}
@@ -186,6 +199,8 @@ class _Keeper(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        if self.recorder:
+            self.progress.aside, self.progress.ahead = self.recorder.cost(state.global_step)
         self.progress.update(state.global_step, **self.last)
         if stop_requested() and state.global_step < state.max_steps:
             self.stopped = control.should_training_stop = control.should_save = True

@@ -21,6 +21,7 @@ from core.templates import TEMPLATES, choose
 if TYPE_CHECKING:
     from core.estimate import Estimate
     from core.tokens import Ints, Tokens
+    from core.training import Recipe
 
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
 """The paper's values."""
@@ -147,7 +148,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     steps = steps_for(len(rows), float(s.epochs), batch_size)
     key = fingerprint("trajectories", to_config(s, identity=True))
     draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
-    estimate = _estimate(s, model, tokens, rows, steps, batch_size, begun=draft is not None)
+    recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
+    estimate = _estimate(s, model, tokens, rows, recipe, begun=draft is not None)
     if draft is None:
         check_disk(workspace, estimate.disk)
         draft = workspace.draft(
@@ -158,10 +160,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
             fingerprint=key,
         )
     recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, rows)
-    recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
     drawer = Drawer(workspace) if s.map else None
     try:
-        fit(model, tokens, rows, recipe, draft.path, stage="train proxy", callbacks=(recorder,))
+        fit(
+            model, tokens, rows, recipe, draft.path, stage="train proxy", recorder=recorder,
+            expected=(estimate.low + estimate.high) / 2,
+        )  # fmt: skip
     except BaseException:
         if drawer:
             drawer.close()
@@ -249,18 +253,15 @@ def _estimate(
     model: Any,
     tokens: Tokens,
     rows: Ints,
-    steps: int,
-    batch_size: int,
+    recipe: Recipe,
     *,
     begun: bool,
 ) -> Estimate:
     """Estimate the run; one that was begun before may be long."""
     from core.estimate import LONG, estimate, measure, propose
 
-    rates = measure(model, tokens, rows, batch_size)
-    now = estimate(
-        rates, model, tokens, rows, steps=steps, batch_size=batch_size, checkpoints=s.checkpoints
-    )
+    rates = measure(model, tokens, rows, recipe)
+    now = estimate(rates, model, tokens, rows, recipe, checkpoints=s.checkpoints)
     say(f"estimate: {now}")
     if now.high > LONG and not s.accept_long and not begun:
         smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}

@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from core import budget as budgets
-from core import clusters, layout, selection, trajectories
+from core import clusters, layout, models, selection, trajectories
 from core.files import read_jsonl
 from core.store import Artifact
 from dashboard import state
@@ -46,6 +46,12 @@ def flags(id: str) -> pd.DataFrame:
 def steps(id: str) -> list[int]:
     """Return the recorded steps of a trajectories artifact."""
     return [int(s) for s in trajectories.load_steps(state.workspace().open(id))]
+
+
+@st.cache_resource(max_entries=4, show_spinner="Loading the proxy's tokenizer")
+def tokenizer(id: str) -> Any:
+    """Return the tokenizer of a trajectories artifact's proxy."""
+    return models.load_tokenizer(str(state.workspace().open(id).path / "proxy"))
 
 
 def examples(dataset: str, rows: Ints | list[int], columns: str = "*") -> pd.DataFrame:

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import pandas as pd
 import streamlit as st
 
+from core.store import Artifact
 from core.templates import render_spans, renderer
+from core.tokens import Piece, pieces
 from dashboard import data
 
 PER_PAGE = 20
@@ -72,29 +74,46 @@ class _PlainEnd:
         return {"input_ids": [0]}
 
 
-def trained_parts(messages: list[dict[str, str]], template: str) -> list[tuple[str, bool]]:
-    """Split what the model sees into (text, whether it is trained)."""
+SHADES = {
+    "read": ("transparent", "rgba(128,128,128,.14)"),
+    "trained": ("rgba(67,97,216,.36)", "rgba(67,97,216,.20)"),
+    "cut": ("transparent;opacity:.5;text-decoration:line-through",) * 2,
+}
+"""Neighbours differ, so that the borders of tokens show."""
+
+
+def by_template(messages: list[dict[str, str]], template: str) -> list[Piece]:
+    """Split what a model sees into what is trained and what is read, by character."""
     text, spans = render_spans(renderer(template, _PlainEnd()), messages, template)
-    parts: list[tuple[str, bool]] = []
+    parts: list[Piece] = []
     end = 0
     for a, b in spans:
-        parts += [(text[end:a], False), (text[a:b], True)]
+        parts += [Piece(text[end:a], "read"), Piece(text[a:b], "trained")]
         end = b
-    return [*parts, (text[end:], False)]
+    return [*parts, Piece(text[end:], "read")]
 
 
-def coloured(parts: list[tuple[str, bool]]) -> str:
-    """Return HTML with every character of the texts escaped; trained parts are marked.
+def by_proxy(messages: list[dict[str, str]], proxy: Artifact) -> list[Piece]:
+    """Split a row into the tokens that a trained proxy saw, cut where it was cut."""
+    tokenizer, template = data.tokenizer(proxy.id), str(proxy.config["template"])
+    render = renderer(template, tokenizer)
+    return pieces(tokenizer, render, messages, template, int(proxy.config["max_length"]))
+
+
+def coloured(parts: list[Piece]) -> str:
+    """Return HTML with every character of the texts escaped, each part in the shade of its role.
 
     The only place where dataset text meets HTML: Streamlit has no other way to colour part of a
     text, and `html.escape` leaves nothing that could be a tag.
     """
-    body = "".join(
-        f'<mark style="background:rgba(67,97,216,.28);color:inherit;border-radius:3px">'
-        f"{html.escape(cut(text))}</mark>"
-        if trained
-        else html.escape(cut(text))
-        for text, trained in parts
-    )
+    body, shown = [], 0
+    for i, (text, role) in enumerate(parts):
+        part = html.escape(text[: LONGEST - shown])
+        body.append(f'<mark style="color:inherit;background:{SHADES[role][i % 2]}">{part}</mark>')
+        shown += len(text)
+        if shown > LONGEST:
+            rest = sum(len(p.text) for p in parts) - LONGEST
+            body.append(f"\n… {rest:,} more characters")
+            break
     style = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:.85rem"
-    return f'<pre style="{style}">{body}</pre>'
+    return f'<pre style="{style}">{"".join(body)}</pre>'

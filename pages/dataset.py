@@ -94,14 +94,35 @@ def picture(artifact: Artifact) -> None:
 
 
 def rows(artifact: Artifact) -> None:
-    """Read rows with the trained text marked."""
-    controls = st.columns([1, 2])
-    template = controls[0].selectbox(
-        "Template", ["plain", "alpaca"], help="plain is what scratch models are trained with"
+    """Read rows with the trained text marked: by token once there is a proxy's tokenizer."""
+    controls = st.columns(2)
+    entries = state.workspace().entries("trajectories")
+    proxies = {
+        e.id: f"proxy {e.name}"
+        for e in entries
+        if e.state == "sealed" and e.parents.get("dataset") == artifact.id
+    }
+    seen_by = controls[0].selectbox(
+        "As seen by",
+        [*proxies, "plain", "alpaca"],
+        format_func=lambda o: proxies.get(o, f"{o} template"),
+        help="A trained proxy shows its own tokens; scratch models use the plain template",
     )
     counts = list(artifact.summary["sources"])
     source = controls[1].selectbox("Source", ["all", *counts])
-    st.caption("Marked text is trained; the rest is only read by the model.")
+    if seen_by in proxies:
+        proxy = state.workspace().open(seen_by, "trajectories")
+        most = proxy.config["max_length"]
+        st.caption(
+            "Each shade is a token. Blue is trained, grey is only read; struck through lies "
+            f"beyond {most:,} tokens and is cut."
+        )
+    else:
+        proxy = None
+        st.caption(
+            "Marked text is trained; the rest is only read by the model. Tokens show once a proxy "
+            "has been trained."
+        )
     frame = data.lengths(artifact.id)
     wanted = frame if source == "all" else frame[frame["source"] == source]
     pages = max(1, -(-len(wanted) // reader.PER_PAGE))
@@ -112,7 +133,12 @@ def rows(artifact: Artifact) -> None:
         with st.container(border=True):
             st.text(f"row {row:,}   {example['source']}   {example['split']}")
             messages = [dict(m) for m in example["messages"]]
-            st.html(reader.coloured(reader.trained_parts(messages, template)))
+            parts = (
+                reader.by_template(messages, seen_by)
+                if proxy is None
+                else reader.by_proxy(messages, proxy)
+            )
+            st.html(reader.coloured(parts))
 
 
 def health(artifact: Artifact) -> None:

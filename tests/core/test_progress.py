@@ -41,6 +41,16 @@ def test_time_left_counts_only_what_this_run_did(job):
     assert work.seconds_left() == pytest.approx(10, abs=0.2)  # 5 steps took 10 s, 5 are left
 
 
+def test_time_left_tells_training_from_the_recordings_inside_it(job):
+    work = progress.Progress("training", 100, expected=300)
+    assert work.seconds_left() == pytest.approx(300, abs=0.2)
+    work._began -= 70  # a recording of one minute, then ten seconds of training
+    assert work.seconds_left() == pytest.approx(230, abs=0.2)
+    work.aside, work.ahead = 60, 120  # and two recordings to come
+    work.update(10)
+    assert work.seconds_left() == pytest.approx(90 + 120, abs=0.2)
+
+
 def test_nothing_to_do_is_no_division_by_zero(job):
     progress.Progress("scoring", 0).update(0)
     assert [r["total"] for r in read_jsonl(job / "progress.jsonl")] == [1]

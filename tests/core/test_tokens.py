@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import models, tokens
-from core.tokens import Tokens, batches, encode, pad
+from core.templates import render_spans, renderer
+from core.tokens import Tokens, batches, encode, pad, pieces
 from core.trajectories import pool_texts
 
 
@@ -114,3 +115,27 @@ def test_a_failed_write_leaves_no_cache(house, tokenizer):
     with pytest.raises(FileNotFoundError):
         tokens.tokenize(house.workspace, broken, tokenizer, "plain")
     assert {p.name for p in (house.workspace.cache / "tokens").iterdir()} == before
+
+
+def test_pieces_are_the_tokens_that_training_sees(house, whole, tokenizer):
+    dataset = house.workspace.open(house.dataset)
+    talks = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])["messages"]
+    render = renderer("plain", tokenizer)
+    for r in (0, 50, len(talks) - 1):
+        ids, mask = whole.row(r)
+        made = pieces(tokenizer, render, [dict(m) for m in talks[r]], "plain")
+        assert [p.text for p in made] == [tokenizer.decode([i]) for i in ids]
+        assert [p.role == "trained" for p in made] == mask.tolist()
+        short = pieces(tokenizer, render, [dict(m) for m in talks[r]], "plain", 5)
+        assert [p.role == "cut" for p in short] == [i >= 5 for i in range(len(ids))]
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_pieces_lose_no_character(tokenizer, question, answer):
+    talk = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    render = renderer("plain", tokenizer)
+    text, [(a, b)] = render_spans(render, talk, "plain")
+    made = pieces(tokenizer, render, talk, "plain")
+    assert "".join(p.text for p in made) == text
+    trained = "".join(p.text for p in made if p.role == "trained")
+    assert trained.endswith(text[a:b])  # a token across the border is trained whole

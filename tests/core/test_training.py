@@ -42,8 +42,8 @@ def fitted(data, texts):
     def train(folder, recipe=RECIPE, record=True):
         model, _ = models.load("scratch:tiny", seed=0, texts=texts)
         recorder = TrajectoryRecorder(data, folder, 4, ROWS)
-        callbacks = (recorder,) if record else ()
-        fit(model, data, ROWS, recipe, folder, stage="train", callbacks=callbacks)
+        recorder = recorder if record else None
+        fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
         return weights(model)
 
     return train

@@ -15,6 +15,7 @@ from core.estimate import measure
 from core.files import read_jsonl
 from core.progress import Stopped
 from core.store import Workspace
+from core.training import Recipe
 from core.trajectories import PAPER, Settings, load_flags, load_losses, load_steps, resolve, run
 from tests.core.conftest import TRAIN, load, rows, write
 
@@ -102,6 +103,14 @@ def test_a_run_too_long_is_refused_with_proposals(house, monkeypatch):
     assert house.workspace.entries() == before
 
 
+def test_fewer_epochs_shorten_the_training_not_the_recordings():
+    now = estimate.Estimate(low=0, high=100, recording=40, memory=0, disk=0)
+    ways = estimate.propose(now, epochs=3, rows=10_000, parameters=1e6, smaller={"tiny": 1e5})
+    seconds = {words: s for words, _, s in ways}
+    assert seconds["1 epoch"] == pytest.approx(40 + 60 / 3)
+    assert seconds["the smaller proxy tiny"] == pytest.approx(10)
+
+
 def test_a_long_run_once_begun_is_resumed_without_asking(house, stop_after, monkeypatch):
     with stop_after(3), pytest.raises(Stopped):
         train(house, seed=5, accept_long=True)
@@ -120,13 +129,14 @@ def test_the_micro_run_gives_a_range_and_changes_nothing(house):
     dataset = house.workspace.open(house.dataset)
     data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
     before = [p.clone() for p in model.parameters()]
-    rates = measure(model, data, np.arange(50), 8, seconds=1.0)
+    recipe = Recipe(steps=100, batch_size=8, lr=1e-3, seed=0)
+    rates = measure(model, data, np.arange(50), recipe, seconds=1.0)
     assert 0 < rates.train[0] <= rates.train[1]
     assert 0 < rates.score[0] <= rates.score[1]
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    shape = {"steps": 100, "batch_size": 8, "checkpoints": 5}
-    now = estimate.estimate(rates, model, data, np.arange(50), **shape)
+    now = estimate.estimate(rates, model, data, np.arange(50), recipe, checkpoints=5)
     assert 0 < now.low <= now.high
+    assert 0 < now.recording < now.high
     assert now.memory > 10**8
     assert now.disk > 4 * models.size(model)
 

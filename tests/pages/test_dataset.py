@@ -1,8 +1,10 @@
+import html
 import re
 
 import pytest
 
 from core import jobs
+from dashboard import data, reader
 from tests.conftest import NAME, SOURCE, hostile_rows, write_jsonl
 from tests.pages.conftest import fine, flags, has_button, press, words
 
@@ -38,15 +40,39 @@ def test_it_names_the_dataset_and_counts_its_rows(page):
     assert facts["Set aside"] == "1"
 
 
-def test_hostile_texts_stay_text(page):
+@pytest.mark.parametrize("seen_by", ["", "plain"])
+def test_hostile_texts_stay_text(page, seen_by):
+    if seen_by:
+        next(b for b in page.selectbox if b.label == "As seen by").set_value(seen_by).run()
     source = next(b for b in page.selectbox if b.label == "Source")
     fine(source.set_value(SOURCE).run())
     shown = "".join(e.proto.body for e in page.get("html"))
-    assert "&lt;script&gt;window.__pwned=1;alert(1)&lt;/script&gt;" in shown
+    text = re.sub(r"</?mark[^>]*>", "", shown)  # its tokens have a mark each
+    assert "&lt;script&gt;window.__pwned=1;alert(1)&lt;/script&gt;" in text
     assert set(re.findall(r"</?([a-z]+)", shown)) == {"pre", "mark"}
     assert "more characters" in shown
     assert SOURCE in words(page)  # in st.text, which renders nothing
     assert "<script" not in "".join(m.value for m in page.markdown)
+
+
+def test_rows_are_marked_by_token_as_the_proxy_saw_them(page, shop):
+    shown = [e.proto.body for e in page.get("html")]
+    proxy = shop.workspace.open(shop.trajectories)
+    tokenizer = data.tokenizer(proxy.id)
+    first = data.examples(shop.dataset, [0]).iloc[0]
+    text = f"Q: {first['prompt']}\nA:{first['response']}<|end|>"
+    parts = re.findall(r'background:([^"]+)">([^<]*)</mark>', shown[0])
+    tokens = [tokenizer.decode([i]) for i in tokenizer(text)["input_ids"]]
+    assert [html.unescape(p) for _, p in parts] == tokens
+    trained = "".join(p for shade, p in parts if shade in reader.SHADES["trained"])
+    assert html.unescape(trained) == f"{first['response']}<|end|>"
+
+
+def test_before_a_proxy_rows_are_marked_by_character(page):
+    fine(next(b for b in page.selectbox if b.label == "As seen by").set_value("alpaca").run())
+    shown = next(e.proto.body for e in page.get("html"))
+    assert "### Instruction:" in shown
+    assert "Tokens show once a proxy has been trained" in words(page)
 
 
 def test_sources_and_set_aside_rows_can_be_looked_at(page):
