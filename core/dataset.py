@@ -45,16 +45,20 @@ class Settings:
     format: str = setting(
         "auto", choices=("auto", *sorted(formats.FORMATS)), help="how a row holds its messages"
     )
-    prompt_column: str = setting("", help="column with the prompt")
-    response_column: str = setting("", help="column with the response")
-    source_column: str = setting("", help="column with the source; found by name when empty")
-    answer_column: str = setting("", help="column with the final answer that a test compares")
+    prompt_column: str = setting("", help="column with the prompt", advanced=True)
+    response_column: str = setting("", help="column with the response", advanced=True)
+    source_column: str = setting(
+        "", help="column with the source; found by name when empty", advanced=True
+    )
+    answer_column: str = setting(
+        "", help="column with the final answer that a test compares", advanced=True
+    )
     split_column: str = setting(
         "", help=f"column that says {', '.join(HELD_OUT)} for rows to hold out", advanced=True
     )
     id_column: str = setting("", help="column with unique ids", advanced=True)
     limit: int = setting(0, minimum=0, help="import a random sample of this many rows; 0: all")
-    seed: int = setting(0, minimum=0, help="of the sample and of the holdout")
+    seed: int = setting(0, minimum=0, help="of the sample and of the holdout", advanced=True)
     holdout: str = setting(
         "auto",
         suggestions=("auto", "0"),

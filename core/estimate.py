@@ -150,8 +150,8 @@ def check_disk(workspace: Workspace, needed: float) -> None:
 
 def propose(
     now: Estimate, *, epochs: float, rows: int, parameters: float, smaller: dict[str, float]
-) -> list[tuple[str, dict[str, str], float]]:
-    """List ways to make a run shorter: (words, changed flags, expected seconds at most).
+) -> list[tuple[str, dict[str, Any], float]]:
+    """List ways to make a run shorter: (words, changed settings, expected seconds at most).
 
     Args:
         now: The run as it stands.
@@ -160,17 +160,17 @@ def propose(
         parameters: The model's size.
         smaller: Other models -> parameters.
     """
-    out: list[tuple[str, dict[str, str], float]] = []
+    out: list[tuple[str, dict[str, Any], float]] = []
     for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
         if count < 0.7 * parameters:
             expected = now.high * max(count / parameters, 0.02)
             out.append((f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
     if epochs > 1:
         expected = now.recording + (now.high - now.recording) / epochs
-        out.append(("1 epoch", {"epochs": "1"}, expected))
+        out.append(("1 epoch", {"epochs": 1}, expected))
     share = min(1.0, LONG / now.high)
     sample = max(100, int(rows * share) // 100 * 100)
     if sample < rows:
         words = f"a sample of {sample:,} of {rows:,} rows"
-        out.append((words, {"limit": str(sample)}, now.high * sample / rows))
+        out.append((words, {"limit": sample}, now.high * sample / rows))
     return out

@@ -263,24 +263,29 @@ def _estimate(
     rates = measure(model, tokens, rows, recipe)
     now = estimate(rates, model, tokens, rows, recipe, checkpoints=s.checkpoints)
     say(f"estimate: {now}")
-    if now.high > LONG and not s.accept_long and not begun:
+    refused = now.high > LONG and not s.accept_long and not begun
+    ways = []
+    if refused:
         smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
-        options = propose(
+        ways = propose(
             now,
             epochs=float(s.epochs),
             rows=len(rows),
             parameters=models.size(model),
             smaller=smaller,
         )
-        job = job_dir()
-        if job is not None:  # the page makes buttons of them
-            write_json(job / "proposals.json", [list(o) for o in options])
+    job = job_dir()
+    if job is not None:  # the page shows it, and makes buttons of the ways
+        found = {"text": str(now), "seconds": [now.low, now.high], "ways": ways, "refused": refused}
+        write_json(job / "estimate.json", found)
+    if refused:
         words = "; ".join(
             f"{text} ({' '.join(f'--{k} {v}' for k, v in flags.items())}): {duration(seconds)}"
-            for text, flags, seconds in options
+            for text, flags, seconds in ways
         )
+        shorter = f"Shorter: {words}. Or begin" if words else "Begin"
         raise ValueError(
-            f"this would take {duration(now.low)} to {duration(now.high)}. Shorter: {words}. "
-            "Or begin it as it is with --accept-long"
+            f"this would take {duration(now.low)} to {duration(now.high)}. "
+            f"{shorter} it as it is with --accept-long"
         )
     return now

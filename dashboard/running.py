@@ -124,7 +124,7 @@ def headline(job: Job) -> tuple[float, str]:
     if main.get("left"):
         parts.append(f"about {duration(main['left'])} left")
     if newest is not main:
-        parts.append(str(newest["stage"]))
+        parts.append(f"{newest['stage']}, {newest['step'] / max(1, newest['total']):.0%}")
     return min(1.0, main["step"] / max(1, main["total"])), " · ".join(parts)
 
 

@@ -1,4 +1,4 @@
-import json
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, models, trajectories
-from core.files import read_jsonl
+from core.files import read_json, read_jsonl
 from core.jobs import Job
 from core.progress import duration
 from core.store import Artifact
@@ -22,6 +22,11 @@ def launch(settings: trajectories.Settings, *flags: str) -> None:
 
 def live(job: Job, dataset: Artifact) -> None:
     """Show the loss as it comes, and the columns recorded so far."""
+    found = estimate(job)
+    if found:
+        st.caption(f"The trial before it said: {found['text']}.")
+    else:
+        st.caption("A trial of seconds says first how long it will take.")
     for entry in state.workspace().entries("trajectories"):
         if entry.state == "unfinished" and entry.parents.get("dataset") == dataset.id:
             folder = state.workspace().find(entry.id)
@@ -40,25 +45,45 @@ def live(job: Job, dataset: Artifact) -> None:
             return
 
 
-def proposals(job: Job) -> None:
-    """Offer shorter runs as buttons when the micro-run found the run too long."""
-    file = state.workspace().root / "jobs" / job.id / "proposals.json"
-    if job.state != "failed" or not file.exists():
-        return
-    st.markdown("**Shorter ways:**")
-    with st.container(horizontal=True):
-        for words, flags, seconds in json.loads(file.read_text()):
+def estimate(job: Job) -> dict[str, Any]:
+    """Return what the micro-run found before the run began; empty until then."""
+    return read_json(state.workspace().root / "jobs" / job.id / "estimate.json") or {}
+
+
+def long_run(job: Job, settings: trajectories.Settings | None) -> bool:
+    """Offer shorter runs, each one press away, when the micro-run found a run long."""
+    found = estimate(job)
+    if job.state != "failed" or not found.get("refused") or settings is None:
+        return False
+    low, high = map(duration, found["seconds"])
+    with st.container(border=True):
+        st.warning(
+            f"Nothing was begun: a short trial says this run takes {low} to {high} here.",
+            icon=":material/schedule:",
+        )
+        for words, flags, seconds in found["ways"]:
+            shorter = dataclasses.replace(settings, **flags)
             st.button(
-                f"{words}: at most {duration(seconds)}",
-                key=f"propose:{words}",
-                on_click=forms.preset,
-                args=(FORM, _typed(flags)),
-                help="Fills the form; press Train again",
+                f"Train {words}: at most {duration(seconds)}",
+                key=f"shorter:{words}",
+                icon=":material/bolt:",
+                on_click=begin,
+                args=(shorter, flags),
             )
+        st.button(
+            f"Begin as it is: {low} to {high}",
+            icon=":material/hourglass_top:",
+            on_click=begin,
+            args=(settings, {}),
+            help="It runs without this page, can be stopped, and goes on where it stopped",
+        )
+    return True
 
 
-def _typed(flags: dict[str, str]) -> dict[str, Any]:
-    return {k: int(v) if k == "limit" else v for k, v in flags.items()}
+def begin(settings: trajectories.Settings, changed: dict[str, Any]) -> None:
+    """Start a run that was offered, and let the form say what runs."""
+    forms.preset(FORM, {k: v if k == "limit" else str(v) for k, v in changed.items()})
+    launch(settings, "--accept-long", "yes")
 
 
 def picture(artifact: Artifact) -> None:
@@ -127,18 +152,11 @@ with left:
                 args=(settings,),
                 help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
             )
-            if job is not None and job.state == "failed" and "accept-long" in job.message:
-                st.button(
-                    "Begin the long run anyway",
-                    on_click=launch,
-                    args=(settings, "--accept-long", "yes"),
-                    width="stretch",
-                )
             running.command("trajectories", settings)
 with right:
     if job is not None and job.state != "done":
-        running.card(job)
-        proposals(job)
+        if not long_run(job, settings):
+            running.card(job)
         if job.state in jobs.ACTIVE:
             st.fragment(live, run_every=2.0)(job, dataset)
     elif job is not None and st.session_state.get("seen:trajectories") != job.result:

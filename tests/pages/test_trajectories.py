@@ -1,6 +1,7 @@
 import pytest
 
-from core import dataset, jobs
+from core import dataset, estimate, jobs
+from core.files import write_json
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
@@ -55,6 +56,30 @@ def test_training_starts_once_what_the_command_line_would_start_and_stops(visit,
     assert "Stopped" in words(page)
     assert has_button(page, "Resume")
     assert not button(page, "Train proxy").disabled
+
+
+def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
+    """What the worker leaves when its micro-run finds a run long becomes buttons that start it."""
+    argv = ["trajectories", "--dataset", shop.dataset, "--model", "/nowhere"]
+    id = jobs.submit(shop.workspace, argv, title="Proxy")
+    assert jobs.wait(shop.workspace, id, 60).state == "failed"
+    ways = estimate.propose(
+        estimate.Estimate(low=5400, high=7200, recording=3000, memory=0, disk=0),
+        epochs=6, rows=123, parameters=2e6, smaller={"scratch:tiny": 2e5},
+    )  # fmt: skip
+    found = {"seconds": [5400, 7200], "ways": ways, "text": "", "refused": True}
+    write_json(shop.root / "jobs" / id / "estimate.json", found)
+    fine(page.run())
+    assert "this run takes 1 h 30 min to 2 h 0 min" in words(page)
+    assert not has_button(page, "Resume")
+    assert has_button(page, "Begin as it is: 1 h 30 min to 2 h 0 min")
+    busy(shop.workspace)
+    fine(press(page, "Train 1 epoch: at most 1 h 1 min"))
+    started = jobs.jobs(shop.workspace)[0]
+    assert "--epochs" in started.argv
+    assert "--accept-long" in started.argv
+    assert page.text_input(key="trajectories:epochs").value == "1"
+    assert "Waiting" in words(page)
 
 
 def test_settings_survive_a_visit_to_another_page(page):
