@@ -50,7 +50,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
-from core import clusters, dataset, selection, trajectories
+from core import clusters, dataset, selection, selectors, trajectories
 from core.budget import parse
 from core.store import Workspace
 
@@ -318,7 +318,7 @@ def record(workspace: Workspace, planted: Planted, epochs: float) -> str:
 
 def cluster(
     workspace: Workspace, recorded: str, features: str = "raw", k: int | str = "auto"
-) -> selection.Pool:
+) -> selectors.Pool:
     """Cluster the trajectories and return the pool that selectors draw from."""
     settings = clusters.Settings(trajectories=recorded, features=features, k=k, map=False)
     grouped = workspace.open(clusters.run(workspace, settings))
@@ -329,12 +329,12 @@ def cluster(
 
 
 def draw(
-    pool: selection.Pool, planted: Planted, strategy: str, budget: str, seeds: range
+    pool: selectors.Pool, planted: Planted, strategy: str, budget: str, seeds: range
 ) -> list[Measured]:
     """Measure one draw a seed."""
     out = []
     for seed in seeds:
-        choice = selection.choose(pool, strategy, parse(budget), seed)
+        choice = selectors.choose(pool, strategy, parse(budget), seed)
         skills = np.array([planted.skill[i] for i in pool.ids[choice.positions]])
         out.append(measure(skills, planted))
     return out
@@ -399,7 +399,7 @@ def summarise(rows: list[Measured], random: list[Measured]) -> dict[str, dict[st
     return out
 
 
-def explain(pool: selection.Pool, planted: Planted) -> dict[str, float]:
+def explain(pool: selectors.Pool, planted: Planted) -> dict[str, float]:
     """Return K, and the adjusted mutual information of the clusters with what could make them."""
     from sklearn.metrics import adjusted_mutual_info_score as ami
 
@@ -412,7 +412,7 @@ def explain(pool: selection.Pool, planted: Planted) -> dict[str, float]:
     }
 
 
-def final_loss(pool: selection.Pool, planted: Planted) -> dict[str, float]:
+def final_loss(pool: selectors.Pool, planted: Planted) -> dict[str, float]:
     """Return the median final loss of common and rare rows, nats per response token."""
     common = np.array([planted.skill[i] in planted.common for i in pool.ids])
     final = pool.losses[:, -1]

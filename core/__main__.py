@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from core import settings
+from core.artifact import KINDS
 from core.files import disk_full, explain_os_error, write_json
 from core.progress import Stopped, job_dir, say
-from core.store import KINDS, Workspace
+from core.store import Workspace
 
 NOUNS = {
     "dataset": "import a fine-tuning dataset",

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.artifact import Artifact
 from core.budget import Budget
 from core.drawer import Drawer
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.trajectories import load_flags, load_losses, load_steps
 
 Losses = npt.NDArray[np.float32]

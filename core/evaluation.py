@@ -16,10 +16,11 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.artifact import Artifact
 from core.models import positions
 from core.progress import Progress, Stopped, stop_requested
 from core.scoring import evaluating, score
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.templates import Render, renderer
 from core.tokens import tokenize
 

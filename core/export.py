@@ -12,9 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.artifact import Artifact
 from core.progress import say
 from core.settings import check, setting
-from core.store import Artifact, Workspace
+from core.store import Workspace
 
 BATCH = 10_000
 

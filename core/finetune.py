@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from core import models
+from core.artifact import Artifact
 from core.budget import steps_for
 from core.dataset import load_any
 from core.files import fingerprint, write_json, write_jsonl
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.templates import TEMPLATES, choose
 from core.trajectories import FROM_SCRATCH, PAPER, pool_texts
 

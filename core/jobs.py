@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from core.artifact import new_id, utc_now
 from core.files import read_jsonl, write_json
 from core.job import (
     ACTIVE,
@@ -36,7 +37,7 @@ from core.job import (
     shell,
     tail_log,
 )
-from core.store import Workspace, new_id, utc_now
+from core.store import Workspace
 
 __all__ = ["ACTIVE", "ENDED", "Job", "JobState"]
 

@@ -11,11 +11,12 @@ import warnings
 import numpy as np
 import numpy.typing as npt
 
+from core.artifact import Artifact
 from core.clusters import FEATURES, Features, features
 from core.files import fingerprint
 from core.progress import Progress
 from core.settings import MAX_SEED, check, setting, to_config
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.trajectories import load_flags, load_losses
 
 Points = npt.NDArray[np.float32]

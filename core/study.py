@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from core import budget as budgets
-from core import finetune, models, selection
+from core import finetune, models, selection, selectors
+from core.artifact import Artifact
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.templates import choose
 from core.trajectories import pool_texts
 
@@ -77,9 +78,9 @@ class Settings:
         check(self)
         budgets.parse(self.budget)
         for strategy in strategies(self):
-            if strategy not in selection.SELECTORS:
+            if strategy not in selectors.SELECTORS:
                 raise ValueError(
-                    f"--strategies has {strategy!r}; there are {', '.join(selection.SELECTORS)}"
+                    f"--strategies has {strategy!r}; there are {', '.join(selectors.SELECTORS)}"
                 )
         seeds(self)
 
@@ -170,7 +171,7 @@ def _spread(part: pd.DataFrame, metric: str, scale: float, form: str) -> str:
 
 def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:
     pool = selection.load_pool(workspace, clusters, "random")
-    rows = len(selection.choose(pool, "random", budgets.parse(s.budget), 0).positions)
+    rows = len(selectors.choose(pool, "random", budgets.parse(s.budget), 0).positions)
     return finetune.planned_steps(rows, "auto", s.batch_size, s.model)
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.artifact import utc_now
 from core.files import explain_os_error, read_json, write_json
 from core.job import (
     ACTIVE,
@@ -31,7 +32,6 @@ from core.job import (
     tail_log,
 )
 from core.progress import JOB_VARIABLE
-from core.store import utc_now
 
 POLL = 0.3  # seconds between two looks of a supervisor
 CAUSES: dict[int, str] = {

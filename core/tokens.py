@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.artifact import Artifact
 from core.files import fingerprint
 from core.models import positions
 from core.progress import Progress
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.templates import TEMPLATES_VERSION, Render, render_spans, renderer
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import models
+from core.artifact import Artifact
 from core.budget import steps_for
 from core.drawer import Drawer
 from core.files import fingerprint, read_jsonl, write_json
 from core.progress import duration, job_dir, say
 from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
-from core.store import Artifact, Workspace
+from core.store import Workspace
 from core.templates import TEMPLATES, choose
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pandas as pd
 import streamlit as st
 
 from core import budget as budgets
-from core import clusters, layout, models, selection, trajectories
+from core import clusters, layout, models, selection, selectors, trajectories
+from core.artifact import Artifact
 from core.files import read_jsonl
-from core.store import Artifact
 from dashboard import state
 
 Ints = npt.NDArray[np.int64]
@@ -211,7 +211,7 @@ class Allocation(NamedTuple):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def pool(clusters_id: str) -> selection.Pool:
+def pool(clusters_id: str) -> selectors.Pool:
     """Return the rows a clustering offers for selection."""
     workspace = state.workspace()
     return selection.load_pool(workspace, workspace.open(clusters_id), "s2l")
@@ -222,7 +222,7 @@ def allocation(clusters_id: str, strategy: str, budget: str, seed: int) -> Alloc
     """Draw a selection without keeping it, and count what it takes from where."""
     offered = pool(clusters_id)
     with CLUSTERING:
-        choice = selection.choose(offered, strategy, budgets.parse(budget), seed)
+        choice = selectors.choose(offered, strategy, budgets.parse(budget), seed)
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pandas as pd
 import streamlit as st
 
-from core.store import Artifact
+from core.artifact import Artifact
 from core.templates import render_spans, renderer
 from core.tokens import Piece, pieces
 from dashboard import data

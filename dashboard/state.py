@@ -15,7 +15,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.store import KINDS, Artifact, Entry, Kind, Workspace
+from core.artifact import KINDS, Artifact, Entry, Kind
+from core.store import Workspace
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.store import KINDS, Artifact, Kind
+from core.artifact import KINDS, Artifact, Kind
 from dashboard import running, state
 
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}

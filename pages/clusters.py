@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import clusters, jobs, layout
-from core.store import Artifact
+from core.artifact import Artifact
 from dashboard import charts, charts_map, data, reader, running, state, widgets
 from dashboard.data import POINTS, Preview
 

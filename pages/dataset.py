@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import dataset
-from core.store import Artifact
+from core.artifact import Artifact
 from dashboard import charts, data, reader, running, state, widgets
 from dashboard.forms import form
 

@@ -2,10 +2,10 @@ import pandas as pd
 import streamlit as st
 
 from core import finetune, jobs, models
+from core.artifact import Artifact
 from core.files import read_jsonl
 from core.jobs import Job
 from core.progress import duration
-from core.store import Artifact
 from dashboard import charts, data, forms, reader, running, state, widgets
 
 FORM = "finetune"

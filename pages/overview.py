@@ -1,7 +1,7 @@
 import streamlit as st
 
 from core import demo, jobs
-from core.store import KINDS, Entry
+from core.artifact import KINDS, Entry
 from dashboard import running, state, widgets
 
 STEPS = {

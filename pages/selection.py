@@ -1,9 +1,9 @@
 import streamlit as st
 
 from core import budget as budgets
-from core import export, selection
+from core import export, selection, selectors
+from core.artifact import Artifact
 from core.settings import to_config
-from core.store import Artifact
 from dashboard import charts_selection, data, reader, running, state, widgets
 
 WORDS = {
@@ -93,7 +93,7 @@ pool = data.pool(clusters.id)
 left, right = st.columns([1, 2.6], gap="large")
 with left, st.container(border=True):
     strategy = st.selectbox(
-        "Strategy", list(selection.SELECTORS), format_func=WORDS.__getitem__,
+        "Strategy", list(selectors.SELECTORS), format_func=WORDS.__getitem__,
         key="selection:strategy", persist_state="session",
     )  # fmt: skip
     budget = budget_control(len(pool), int(pool.tokens.sum()))

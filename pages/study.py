@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, study
-from core.store import Artifact
+from core.artifact import Artifact
 from dashboard import charts_selection, forms, running, widgets
 
 FORM = "study"

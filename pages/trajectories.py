@@ -6,10 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, models, trajectories
+from core.artifact import Artifact
 from core.files import read_json, read_jsonl
 from core.jobs import Job
 from core.progress import duration
-from core.store import Artifact
 from dashboard import charts, data, forms, running, state, widgets
 
 FORM = "trajectories"

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from core import budget, selection
 from core.clusters import cluster
-from core.selection import SELECTORS, Pool, choose, ids_sha256, water_fill
+from core.selection import ids_sha256
+from core.selectors import SELECTORS, Pool, choose, water_fill
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
 RANDOM = {"s2l", "s2l_per_source", "random", "random_per_source"}

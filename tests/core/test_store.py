@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from core import store
+from core import artifact, store
 from core.__main__ import main
 from core.store import Workspace
 
@@ -59,7 +59,7 @@ def test_what_is_dropped_survives_until_sealed(workspace, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_json", full)
+        patch.setattr(artifact, "write_json", full)
         with pytest.raises(OSError, match="No space"):
             draft.seal({}, drop=("checkpoints",))
     assert (draft.path / "checkpoints" / "big").exists()
