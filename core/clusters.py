@@ -22,7 +22,7 @@ from core.drawer import Drawer
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
-from core.trajectories import load_flags, load_losses, load_steps
+from core.trajectories import from_start, load_flags, load_losses, load_steps
 
 Losses = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -102,7 +102,7 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         flags["id"].to_numpy(),
         k,
         settings.features,
-        include_start=settings.include_start,
+        include_start=from_start(trajectories, settings.include_start),
         seed=settings.seed,
     )
     dataset = workspace.ancestor(trajectories, "dataset")

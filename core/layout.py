@@ -17,7 +17,7 @@ from core.files import fingerprint
 from core.progress import Progress
 from core.settings import MAX_SEED, check, setting, to_config
 from core.store import Workspace
-from core.trajectories import load_flags, load_losses
+from core.trajectories import from_start, load_flags, load_losses
 
 Points = npt.NDArray[np.float32]
 FIT_ROWS = 20_000
@@ -62,7 +62,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             np.asarray(load_losses(trajectories)),
             load_flags(trajectories)["id"].to_numpy(),
             settings.features,
-            include_start=settings.include_start,
+            include_start=from_start(trajectories, settings.include_start),
             method=settings.method,
             seed=settings.seed,
         )

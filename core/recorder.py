@@ -24,12 +24,58 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
 
-def plan(max_steps: int, checkpoints: int) -> Ints:
-    """Return the steps to record at: evenly spaced, the first (0) and the last always.
+SMOOTHING = 0.9
+"""Weight of the past in the running mean of the training loss."""
 
-    Fewer than asked where training has fewer steps.
+
+def plan(max_steps: int, checkpoints: int, schedule: str = "linear") -> Ints:
+    """Return the steps to record at, the first (0) and the last always; strictly increasing.
+
+    Fewer than asked where training has fewer steps. `log` spaces them evenly in log(1 + step).
+    `equal_loss` finds those between while training: see `fallen`.
     """
-    return np.unique(np.round(np.linspace(0, max_steps, checkpoints)).astype(np.int64))
+    if schedule == "equal_loss":
+        return np.unique([0, max_steps])
+    if schedule == "linear":
+        return np.unique(np.round(np.linspace(0, max_steps, checkpoints)).astype(np.int64))
+    count = min(checkpoints, max_steps + 1)
+    steps = np.round(np.expm1(np.linspace(0, np.log1p(max_steps), count))).astype(np.int64)
+    distinct = np.maximum.accumulate(steps - np.arange(count)) + np.arange(count)
+    return np.minimum(distinct, max_steps - np.arange(count)[::-1])
+
+
+def fallen(
+    history: list[dict[str, float]], recorded: list[int], step: int, last: int, checkpoints: int
+) -> bool:
+    """Say whether `equal_loss` records at this step.
+
+    It does when the smoothed training loss has fallen by 1 / (checkpoints - 1) of its start since
+    the recording before, and at the latest after twice the spacing of `linear`. The last recording
+    is kept for the last step.
+
+    Args:
+        history: The Trainer's log: step and loss, in order.
+        recorded: The steps recorded so far.
+        step: The step now.
+        last: The last step of the training.
+        checkpoints: Recordings at most.
+    """
+    if len(recorded) >= checkpoints - 1:
+        return False
+    if step - recorded[-1] >= 2 * last / (checkpoints - 1):
+        return True
+    then = now = start = None
+    for record in history:
+        if "loss" not in record or record["step"] > step:
+            continue
+        loss = float(record["loss"])
+        now = loss if now is None else SMOOTHING * now + (1 - SMOOTHING) * loss
+        start = now if start is None else start
+        if then is None or record["step"] <= recorded[-1]:
+            then = now
+    if then is None or now is None or start is None:
+        return False
+    return then - now >= start / (checkpoints - 1)
 
 
 class TrajectoryRecorder(TrainerCallback):
@@ -40,13 +86,21 @@ class TrajectoryRecorder(TrainerCallback):
     """
 
     def __init__(
-        self, tokens: Tokens, folder: pathlib.Path, checkpoints: int, rows: Ints | None = None
+        self,
+        tokens: Tokens,
+        folder: pathlib.Path,
+        checkpoints: int,
+        rows: Ints | None = None,
+        schedule: str = "linear",
     ) -> None:
         """Record `rows` of `tokens` (all when None) at `checkpoints` steps into `folder`."""
         self.tokens, self.folder, self.checkpoints = tokens, folder, checkpoints
         self.rows = np.arange(len(tokens)) if rows is None else rows
+        self.schedule = schedule
         self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""
+        self.recorded: list[int] = []
+        """The steps recorded so far."""
         self.seconds: list[float] = []
         """What each recording of this process took."""
 
@@ -58,24 +112,27 @@ class TrajectoryRecorder(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         if state.global_step == 0:
-            self.steps = plan(state.max_steps, self.checkpoints)
+            self.steps = plan(state.max_steps, self.checkpoints, self.schedule)
+            columns = self.checkpoints if self.schedule == "equal_loss" else len(self.steps)
+            self.recorded = []
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "columns.jsonl").unlink(missing_ok=True)
             write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
             # written, not mapped: a full disk is an error here and a SIGBUS in a map
-            shape = (len(self.tokens), len(self.steps))
+            shape = (len(self.tokens), columns)
             np.save(self.folder / "losses.npy", np.full(shape, np.nan, np.float32))
-            self._record(kwargs["model"], 0)
+            self._record(kwargs["model"], 0, last=False)
             return
         planned = read_json(self.folder / "plan.json")
         self.steps = np.array(planned["steps"] if planned else [0], np.int64)
         kept = [
             c for c in read_jsonl(self.folder / "columns.jsonl") if c["step"] <= state.global_step
         ]
-        missing = {int(s) for s in self.steps if s <= state.global_step} - {c["step"] for c in kept}
-        if missing:
+        self.recorded = [int(c["step"]) for c in kept]
+        missing = {int(s) for s in self.steps if s <= state.global_step} - set(self.recorded)
+        if missing or [c["column"] for c in kept] != list(range(len(kept))):
             raise ValueError(
-                f"recorded columns for steps {sorted(missing)} are missing; "
+                f"recorded columns for steps {sorted(missing) or 'between'} are missing; "
                 "delete this unfinished run and start again"
             )
         write_jsonl(self.folder / "columns.jsonl", kept)
@@ -87,29 +144,40 @@ class TrajectoryRecorder(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        if state.global_step in self.steps:
-            self._record(kwargs["model"], state.global_step)
+        step, last = state.global_step, state.max_steps
+        due = step in self.steps or (
+            self.schedule == "equal_loss"
+            and fallen(state.log_history, self.recorded, step, last, self.checkpoints)
+        )
+        if due:
+            self._record(kwargs["model"], step, last=step == last)
 
     def cost(self, step: int) -> tuple[float, float]:
         """Return the seconds that recording has taken, and those it will take after `step`."""
         mean = sum(self.seconds) / max(1, len(self.seconds))
-        return sum(self.seconds), mean * float((self.steps > step).sum())
+        ahead = float((self.steps > step).sum())
+        if self.schedule == "equal_loss":
+            ahead = self.checkpoints - len(self.recorded)
+        return sum(self.seconds), mean * ahead
 
-    def _record(self, model: PreTrainedModel, step: int) -> None:
-        steps = self.steps
-        column = int(np.searchsorted(steps, step))
-        last = column == len(steps) - 1
-        progress = Progress(f"record {column + 1}/{len(steps)}", len(self.rows), brief=True)
+    def _record(self, model: PreTrainedModel, step: int, *, last: bool) -> None:
+        column = len(self.recorded)
+        total = self.checkpoints if self.schedule == "equal_loss" else len(self.steps)
+        progress = Progress(f"record {column + 1}/{total}", len(self.rows), brief=True)
         began = time.monotonic()
         result = score(model, self.tokens, self.rows, pool=last, report=progress.update)
         losses = np.lib.format.open_memmap(self.folder / "losses.npy", "r+")
         losses[self.rows, column] = result.losses
         losses.flush()
+        self.recorded.append(step)
         if last:
             pooled = np.zeros((len(self.tokens), result.pooled.shape[1]), np.float16)
             pooled[self.rows] = result.pooled
             np.save(self.folder / "pooled.npy", pooled)
-            np.save(self.folder / "steps.npy", steps)
+            np.save(self.folder / "steps.npy", np.array(self.recorded, np.int64))
+            if len(self.recorded) < losses.shape[1]:
+                np.save(self.folder / "fewer.npy", losses[:, : len(self.recorded)])
+                (self.folder / "fewer.npy").replace(self.folder / "losses.npy")
         fsync(self.folder / "losses.npy")
         digest = hashlib.sha256(result.losses.tobytes()).hexdigest()
         facts = {"column": column, "step": step, "sha256": digest}
@@ -117,11 +185,11 @@ class TrajectoryRecorder(TrainerCallback):
         self.seconds.append(seconds)
         append_jsonl(
             self.folder / "columns.jsonl",
-            {**facts, "seconds": seconds, "quantiles": _quantiles(result.losses)},
+            {**facts, "seconds": seconds, "quantiles": quantiles(result.losses)},
         )
 
 
-def _quantiles(losses: npt.NDArray[np.float32]) -> list[float]:
+def quantiles(losses: npt.NDArray[np.float32]) -> list[float]:
     """Return the 10, 25, 50, 75 and 90% quantiles of the finite losses, for a live picture."""
     finite = losses[np.isfinite(losses)]
     if not len(finite):

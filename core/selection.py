@@ -17,7 +17,7 @@ from core.progress import say
 from core.selectors import NEEDS_CLUSTERS, NEEDS_NOTHING, SELECTORS, Pool, choose
 from core.settings import MAX_SEED, check, setting, to_config
 from core.store import Workspace
-from core.trajectories import load_flags, load_losses
+from core.trajectories import from_start, load_flags, load_losses
 
 Ints = npt.NDArray[np.int64]
 
@@ -122,7 +122,8 @@ def load_pool(workspace: Workspace, parent: Artifact, strategy: str) -> Pool:
     config: dict[str, Any] = {"k": 1, "features": "raw", "include_start": False}
     if parent.kind == "clusters":
         labels = np.load(parent.path / "labels.npy")
-        config = parent.config
+        config = {**parent.config}
+        config["include_start"] = from_start(trajectories, config["include_start"])
     rows = frame["row"][usable].to_numpy()
     rows = rows[np.argsort(frame["id"].to_numpy()[rows])]
     return Pool(

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
+from core.epoch_losses import IGNORED, EpochRecorder
 from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
 from core.progress import Progress, Stopped, stop_requested
 from core.tokens import Ints, Tokens, pad
 
 if TYPE_CHECKING:
+    from collections import deque
+
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
     from core.recorder import TrajectoryRecorder
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 COMPLETE = "COMPLETE"
 SAVE_SECONDS = 60.0
 GROUPED_BATCHES = 50
-IGNORED = -100
-"""The label that a causal model's loss leaves out."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def fit(
     folder: pathlib.Path,
     *,
     stage: str,
-    recorder: TrajectoryRecorder | None = None,
+    recorder: TrajectoryRecorder | EpochRecorder | None = None,
     expected: float | None = None,
 ) -> None:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
@@ -107,11 +108,13 @@ def fit(
     rest = None if expected is None else expected * (1 - step / recipe.steps)
     progress = Progress(stage, recipe.steps, done=step, expected=rest)
     keeper = _Keeper(folder, progress, recipe.save_seconds, recorder)
+    own = recorder if isinstance(recorder, EpochRecorder) else None
     trainer = Trainer(
         model=model,
         args=args,
         train_dataset=schedule(tokens.lengths(), rows, recipe),  # type: ignore[arg-type]
-        data_collator=_Collator(tokens),
+        data_collator=_Collator(tokens, own.batches if own else None),
+        compute_loss_func=own.loss if own else None,
         callbacks=[recorder, keeper] if recorder else [keeper],
     )
     trainer.remove_callback(PrinterCallback)
@@ -144,13 +147,17 @@ def schedule(lengths: Ints, rows: Ints, recipe: Recipe) -> list[Ints]:
 class _Collator:
     """Turn a batch of rows into padded ids and labels; prompt and padding are not trained."""
 
-    def __init__(self, tokens: Tokens) -> None:
-        self.tokens = tokens
+    def __init__(self, tokens: Tokens, seen: deque[Ints] | None = None) -> None:
+        """Keep the rows of each batch in `seen`, if given."""
+        self.tokens, self.seen = tokens, seen
 
     def __call__(self, features: list[Ints]) -> dict[str, Any]:
         import torch
 
-        ids, mask = pad(self.tokens, np.concatenate(features), pad_id=0)
+        rows = np.concatenate(features)
+        if self.seen is not None:
+            self.seen.append(rows)
+        ids, mask = pad(self.tokens, rows, pad_id=0)
         return {
             "input_ids": torch.from_numpy(ids),
             "labels": torch.from_numpy(np.where(mask, ids, IGNORED)),
@@ -165,7 +172,7 @@ class _Keeper(TrainerCallback):
         folder: pathlib.Path,
         progress: Progress,
         save_seconds: float,
-        recorder: TrajectoryRecorder | None,
+        recorder: TrajectoryRecorder | EpochRecorder | None,
     ) -> None:
         self.folder, self.progress, self.save_seconds = folder, progress, save_seconds
         self.recorder = recorder

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
 """The paper's values."""
 FROM_SCRATCH = {"epochs": 6.0, "lr": 3e-3, "batch_size": 32}
+SCHEDULES = ("linear", "log", "equal_loss")
 PAPER = {
     "model": "EleutherAI/pythia-70m-deduped",
     "epochs": 3.0,
@@ -58,6 +59,20 @@ class Settings:
         help="Recordings, step 0 and the last included; 13 gives the paper's 12 features",
         minimum=2,
         maximum=200,
+    )
+    schedule: str = setting(
+        "linear",
+        help="Where recordings stand: linear; log: dense early; equal_loss: whenever the training "
+        "loss has fallen by an equal share",
+        choices=SCHEDULES,
+        advanced=True,
+    )
+    record: str = setting(
+        "all",
+        help="all: every row at every recording, with the same weights; epoch: what the training "
+        "pass saw, free, one column an epoch",
+        choices=("all", "epoch"),
+        advanced=True,
     )
     seed: int = setting(
         0, help="Draws scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
@@ -126,6 +141,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
+    from core.epoch_losses import EpochRecorder
     from core.estimate import check_disk
     from core.recorder import TrajectoryRecorder
     from core.tokens import tokenize, window
@@ -147,6 +163,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         )
     batch_size = int(s.batch_size)
     steps = steps_for(len(rows), float(s.epochs), batch_size)
+    per_epoch = -(-len(rows) // batch_size)
+    if s.record == "epoch" and steps < per_epoch:
+        raise ValueError("--record epoch needs at least one whole epoch; raise --epochs")
     key = fingerprint("trajectories", to_config(s, identity=True))
     draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
     recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
@@ -160,7 +179,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
             parents={"dataset": dataset.id},
             fingerprint=key,
         )
-    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, rows)
+    recorder: TrajectoryRecorder | EpochRecorder = (
+        EpochRecorder(len(tokens), draft.path, per_epoch, steps // per_epoch)
+        if s.record == "epoch"
+        else TrajectoryRecorder(tokens, draft.path, s.checkpoints, rows, s.schedule)
+    )
     drawer = Drawer(workspace) if s.map else None
     try:
         fit(
@@ -222,6 +245,11 @@ def load_losses(artifact: Artifact) -> npt.NDArray[np.float32]:
     return np.load(artifact.path / "losses.npy", mmap_mode="r")  # type: ignore[no-any-return]
 
 
+def from_start(artifact: Artifact, include_start: bool) -> bool:
+    """Say whether the first column is a feature: if asked, or if it is not from before training."""
+    return include_start or bool(load_steps(artifact)[0] > 0)
+
+
 def load_steps(artifact: Artifact) -> Ints:
     """Return the optimizer step of every column (n_checkpoints,)."""
     return np.load(artifact.path / "steps.npy")  # type: ignore[no-any-return]
@@ -262,7 +290,8 @@ def _estimate(
     from core.estimate import LONG, estimate, measure, propose
 
     rates = measure(model, tokens, rows, recipe)
-    now = estimate(rates, model, tokens, rows, recipe, checkpoints=s.checkpoints)
+    checkpoints = 0 if s.record == "epoch" else s.checkpoints
+    now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints)
     say(f"estimate: {now}")
     refused = now.high > LONG and not s.accept_long and not begun
     ways = []

@@ -127,6 +127,7 @@ class Preview(NamedTuple):
 def preview(id: str, k: int, features: str, include_start: bool, seed: int) -> Preview:
     """Cluster without keeping it."""
     values, frame = losses(id), flags(id)
+    include_start = include_start or steps(id)[0] > 0
     with CLUSTERING:
         made = clusters.cluster(
             values, frame["id"].to_numpy(), k, features, include_start=include_start, seed=seed
@@ -151,7 +152,7 @@ def pca(id: str, features: str, include_start: bool) -> npt.NDArray[np.float32]:
         losses(id),
         frame["id"].to_numpy(),
         features,
-        include_start=include_start,
+        include_start=include_start or steps(id)[0] > 0,
         method="pca",
         seed=0,
     )

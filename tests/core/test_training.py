@@ -5,13 +5,17 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
 from core import models, tokens, training
 from core.budget import steps_for
+from core.epoch_losses import EpochRecorder
 from core.files import append_jsonl, read_jsonl
 from core.progress import Stopped
-from core.recorder import TrajectoryRecorder, plan
+from core.recorder import TrajectoryRecorder, fallen, plan
+from core.scoring import score
 from core.training import Recipe, fit, newest_complete
 from core.trajectories import pool_texts
 
@@ -197,3 +201,108 @@ def test_a_stop_file_stops(fitted, tmp_path, monkeypatch):
     records = [json.loads(line) for line in (job / "progress.jsonl").read_text().splitlines()]
     assert {r["stage"] for r in records} == {"train"}
     assert pathlib.Path(tmp_path / "run" / "checkpoints" / "checkpoint-1" / "COMPLETE").exists()
+
+
+@given(st.integers(0, 3000), st.integers(2, 60), st.sampled_from(["linear", "log"]))
+def test_a_plan_has_as_many_steps_as_training_allows(last, checkpoints, schedule):
+    steps = plan(last, checkpoints, schedule)
+    assert (steps[0], steps[-1]) == (0, last)
+    assert (np.diff(steps) > 0).all()
+    assert len(steps) <= checkpoints
+    if schedule == "log" or checkpoints <= last:
+        assert len(steps) == min(checkpoints, last + 1)
+
+
+def test_log_is_dense_early():
+    assert plan(1000, 6, "log").tolist() == [0, 3, 15, 62, 250, 1000]
+    assert plan(5, 6, "log").tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=200), st.integers(2, 20))
+def test_equal_loss_never_exceeds_the_checkpoints(losses, checkpoints):
+    """Run the rule over a whole training, the last step included by the plan."""
+    history = [{"step": i + 1, "loss": x} for i, x in enumerate(losses)]
+    recorded, last = [0], len(losses)
+    for step in range(1, last):
+        if fallen(history[: step - 1], recorded, step, last, checkpoints):
+            recorded.append(step)
+    assert len(recorded) + 1 <= checkpoints
+    gaps = np.diff([*recorded, last])
+    if len(recorded) < checkpoints - 1:
+        assert gaps.max(initial=0) <= 2 * last / (checkpoints - 1) + 1
+
+
+def test_equal_loss_records_where_the_loss_falls():
+    """A loss that falls quickly for a tenth of the training, then rests."""
+    history = [{"step": s, "loss": max(1.0, 9.0 - 0.08 * s)} for s in range(1, 1001)]
+    recorded = [0]
+    for step in range(1, 1000):
+        if fallen(history[: step - 1], recorded, step, 1000, 13):
+            recorded.append(step)
+    assert sum(s <= 150 for s in recorded) >= 8
+    assert len(recorded) <= 12
+
+
+def test_equal_loss_is_resumed_as_if_never_stopped(data, texts, tmp_path, stop_after):
+    def train(folder):
+        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        recorder = TrajectoryRecorder(data, folder, 6, ROWS, "equal_loss")
+        recipe = Recipe(**{**RECIPE.__dict__, "steps": 20})
+        fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
+        return np.load(folder / "losses.npy"), np.load(folder / "steps.npy").tolist()
+
+    losses, steps = train(tmp_path / "whole")
+    assert losses.shape == (len(data), len(steps))
+    assert (steps[0], steps[-1]) == (0, 20)
+    assert 3 <= len(steps) <= 6
+    assert np.isfinite(losses[ROWS]).all()
+    with stop_after(11), pytest.raises(Stopped):
+        train(tmp_path / "stopped")
+    again, same = train(tmp_path / "stopped")
+    assert same == steps
+    np.testing.assert_array_equal(again, losses)
+
+
+@pytest.fixture
+def free(data, texts):
+    """Train with the training pass's own losses; return weights, losses, steps."""
+
+    def train(folder, steps):
+        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        recipe = Recipe(**{**RECIPE.__dict__, "steps": steps, "batch_size": 8})
+        each = -(-len(ROWS) // 8)
+        recorder = EpochRecorder(len(data), folder, each, steps // each)
+        fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
+        return weights(model), np.load(folder / "losses.npy"), np.load(folder / "steps.npy")
+
+    return train
+
+
+def test_the_training_pass_gives_losses_for_free(free, data, texts, tmp_path):
+    """They are each row's loss under the weights it met: those before its step."""
+    each = -(-len(ROWS) // 8)
+    trained, losses, steps = free(tmp_path / "free", 2 * each)
+    assert steps.tolist() == [each, 2 * each]
+    assert losses.shape == (len(data), 2)
+    assert np.isfinite(losses[ROWS]).all()
+    assert np.isnan(np.delete(losses, ROWS, 0)).all()
+    plain = models.load("scratch:tiny", seed=0, texts=texts)[0]
+    recipe = Recipe(**{**RECIPE.__dict__, "steps": 2 * each, "batch_size": 8})
+    first = training.schedule(data.lengths(), ROWS, recipe)[0]
+    expected = score(plain, data, first).losses  # nothing was trained before step 1
+    np.testing.assert_allclose(losses[first, 0], expected, atol=1e-5)
+    (tmp_path / "plain").mkdir()
+    fit(plain, data, ROWS, recipe, tmp_path / "plain", stage="train")
+    np.testing.assert_allclose(weights(plain), trained, atol=1e-6)  # its loss is the Trainer's
+
+
+def test_free_losses_are_resumed_as_if_never_stopped(free, tmp_path, stop_after):
+    each = -(-len(ROWS) // 8)
+    _, losses, _ = free(tmp_path / "whole", 2 * each)
+    with stop_after(each + 2), pytest.raises(Stopped):
+        free(tmp_path / "stopped", 2 * each)
+    _, again, steps = free(tmp_path / "stopped", 2 * each)
+    assert steps.tolist() == [each, 2 * each]
+    np.testing.assert_array_equal(again, losses)
+    columns = list(read_jsonl(tmp_path / "stopped" / "columns.jsonl"))
+    assert [c["step"] for c in columns] == steps.tolist()

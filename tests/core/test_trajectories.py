@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from core import estimate, models, tokens
+from core import clusters, estimate, models, selection, tokens
 from core.estimate import measure
 from core.files import read_jsonl
 from core.progress import Stopped
@@ -89,6 +89,30 @@ def test_a_sample_is_trained_on_and_recorded_alone(house):
     assert made.summary["not_sampled"] == 89
     assert np.isnan(load_losses(made)[flags["flag"] == "not sampled"]).all()
     assert made.summary["steps"] == 2
+
+
+def test_free_losses_go_through_to_a_selection(house):
+    """All their columns are features: none is from before training."""
+    made = train(house, record="epoch", epochs=2, batch_size=32)
+    assert made.summary["checkpoints"] == 2
+    assert made.summary["record_seconds"] == 0
+    assert load_steps(made)[0] > 0
+    groups = clusters.run(house.workspace, clusters.Settings(trajectories=made.id, k=4))
+    centroids = np.load(house.workspace.open(groups).path / "centroids.npy")
+    assert centroids.shape == (4, 2)
+    chosen = selection.run(house.workspace, selection.Settings(parent=groups, budget="20"))
+    assert house.workspace.open(chosen).summary["rows"] == 20
+    with pytest.raises(ValueError, match="at least one whole epoch"):
+        train(house, record="epoch", epochs=0.5)
+
+
+@pytest.mark.parametrize("schedule", ["log", "equal_loss"])
+def test_recordings_stand_where_the_schedule_says(house, schedule):
+    made = train(house, schedule=schedule, checkpoints=4)
+    steps = load_steps(made)
+    assert (steps[0], steps[-1]) == (0, made.summary["steps"])
+    assert load_losses(made).shape[1] == len(steps) == made.summary["checkpoints"] <= 4
+    assert (np.diff(steps) > 0).all()
 
 
 def test_a_run_too_long_is_refused_with_proposals(house, monkeypatch):
