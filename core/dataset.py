@@ -171,6 +171,7 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     summary = {
         "rows_read": n_read,
         "rows": n,
+        "rows_parsed": len(rows.places),
         "pool_rows": n - len(held),
         "holdout_rows": len(held),
         "holdout_asked": asked,

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from core.progress import duration
+from core import models
+from core.files import write_json
+from core.progress import duration, job_dir, say
 from core.store import Workspace
 from core.tokens import Ints, Tokens, batches, pad
 
@@ -67,12 +69,11 @@ def measure(
     """
     import torch
 
-    from core.models import device
     from core.scoring import TOKEN_BUDGET, score
     from core.training import schedule
 
     twin: Any = copy.deepcopy(model)
-    twin.to(device())
+    twin.to(models.device())
     optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-6)
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
@@ -174,3 +175,44 @@ def propose(
         words = f"a sample of {sample:,} of {rows:,} rows"
         out.append((words, {"limit": sample}, now.high * sample / rows))
     return out
+
+
+def foresee(
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: Ints,
+    recipe: Recipe,
+    *,
+    checkpoints: int,
+    epochs: float,
+    accept_long: bool,
+) -> Estimate:
+    """Say before a run how long it takes, to a person and to its job's page.
+
+    Raises:
+        ValueError: it is too long to begin unasked; the message lists shorter ways.
+    """
+    rates = measure(model, tokens, rows, recipe)
+    now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints)
+    say(f"estimate: {now}")
+    refused = now.high > LONG and not accept_long
+    smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
+    size = models.size(model)
+    ways = propose(now, epochs=epochs, rows=len(rows), parameters=size, smaller=smaller)
+    ways = ways if refused else []
+    job = job_dir()
+    if job is not None:  # the page shows it, and makes buttons of the ways
+        seconds = [now.low, now.high]
+        found = {"text": str(now), "seconds": seconds, "ways": ways, "refused": refused}
+        write_json(job / "estimate.json", found)
+    if refused:
+        words = "; ".join(
+            f"{text} ({' '.join(f'--{k} {v}' for k, v in flags.items())}): {duration(seconds)}"
+            for text, flags, seconds in ways
+        )
+        shorter = f"Shorter: {words}. Or begin" if words else "Begin"
+        raise ValueError(
+            f"this would take {duration(now.low)} to {duration(now.high)}. "
+            f"{shorter} it as it is with --accept-long"
+        )
+    return now

@@ -136,11 +136,16 @@ def _cell(value: Any) -> Any:
 
 
 def as_table(found: Examples, held: set[int]) -> pa.Table:
-    """Return the columns of examples.parquet; `held` are the positions held out."""
+    """Return the columns of examples.parquet; the rows `held` are held out.
+
+    `position` counts the well-formed rows of the input, kept or not: losses that somebody recorded
+    elsewhere come in that order.
+    """
     n = len(found.at)
     return pa.table(
         {
             "row": pa.array(range(n), pa.int64()),
+            "position": pa.array(found.at, pa.int64()),
             "id": pa.array(found.ids, pa.string()),
             "source": pa.array(found.sources, pa.string()),
             "messages": pa.array(found.messages, MESSAGES),

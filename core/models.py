@@ -56,7 +56,6 @@ def load(
     Raises:
         ValueError: there is no such model, it has no tokenizer, or it cannot be read.
     """
-    import torch
     from transformers import set_seed
     from transformers.utils import logging
 
@@ -75,13 +74,23 @@ def load(
         set_seed(seed)
         return _scratch(SCRATCH[name], tokenizer), tokenizer
     tokenizer = load_tokenizer(spec)
+    return load_weights(spec), tokenizer
+
+
+def load_weights(spec: str) -> PreTrainedModel:
+    """Load a model in fp32 from a local directory or the hub: safetensors or GGUF, never a pickle.
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+    """
+    import torch
     from transformers import AutoModelForCausalLM
 
     folder = pathlib.Path(spec).expanduser()
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        return AutoModelForCausalLM.from_pretrained(
             str(folder) if folder.is_dir() else spec,
             dtype=torch.float32,
             trust_remote_code=False,
@@ -90,7 +99,6 @@ def load(
         )
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
         raise ValueError(_explain(spec, "model", e)) from e
-    return model, tokenizer
 
 
 def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:

@@ -10,19 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import models
-from core.artifact import Artifact
+from core.artifact import Artifact, Draft
 from core.budget import steps_for
 from core.drawer import Drawer
-from core.files import fingerprint, read_jsonl, write_json
-from core.progress import duration, job_dir, say
+from core.files import fingerprint, read_jsonl
+from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
 from core.store import Workspace
 from core.templates import TEMPLATES, choose
 
 if TYPE_CHECKING:
-    from core.estimate import Estimate
     from core.tokens import Ints, Tokens
-    from core.training import Recipe
 
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
 """The paper's values."""
@@ -115,6 +113,13 @@ class Settings:
     accept_long: bool = setting(
         False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
     )
+    source: str = setting(
+        "",
+        flags=("--import",),
+        help="Take losses from elsewhere instead of training: a directory of checkpoint-* with "
+        "losses.pt or with models to score, or a .npy or .parquet matrix",
+        hidden=True,
+    )
     resume: bool = setting(
         False,
         help="Continue the newest unfinished run of the same settings",
@@ -141,8 +146,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
         ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
+    if settings.source:
+        from core import imported
+
+        return imported.run(workspace, settings)
     from core.epoch_losses import EpochRecorder
-    from core.estimate import check_disk
+    from core.estimate import check_disk, foresee
     from core.recorder import TrajectoryRecorder
     from core.tokens import tokenize, window
     from core.training import Recipe, fit
@@ -155,7 +164,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
-    rows, flags = _rows(dataset, tokens, s.limit, s.seed)
+    rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
         raise ValueError(
             f"no row of {dataset.name} has a response token left within {tokens.max_length} tokens;"
@@ -169,7 +178,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
     key = fingerprint("trajectories", to_config(s, identity=True))
     draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
     recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
-    estimate = _estimate(s, model, tokens, rows, recipe, begun=draft is not None)
+    estimate = foresee(
+        model, tokens, rows, recipe,
+        checkpoints=0 if s.record == "epoch" else s.checkpoints,
+        epochs=float(s.epochs),
+        accept_long=s.accept_long or draft is not None,  # one that was begun before may be long
+    )  # fmt: skip
     if draft is None:
         check_disk(workspace, estimate.disk)
         draft = workspace.draft(
@@ -195,12 +209,34 @@ def run(workspace: Workspace, settings: Settings) -> str:
             drawer.close()
         raise
 
-    losses = np.load(draft.path / "losses.npy", mmap_mode="r")
-    measured = rows[np.isfinite(losses[rows]).all(1)]
-    flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"
-    flags.to_parquet(draft.path / "flags.parquet")
     model.save_pretrained(draft.path / "proxy")
     tokenizer.save_pretrained(draft.path / "proxy")
+    facts = {
+        "steps": steps,
+        "parameters": models.size(model),
+        "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
+    }
+    artifact = finish(draft, rows, flags, facts)
+    if drawer:
+        drawer.draw(artifact.id)
+    return artifact.id
+
+
+def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:
+    """Write the flags of recorded losses, count, and seal.
+
+    Args:
+        draft: With losses.npy, steps.npy and columns.jsonl written.
+        rows: The rows that were to be recorded.
+        flags: As `load_flags` gives them; rows whose loss is not finite are flagged here.
+        facts: What else the summary holds.
+    """
+    losses = np.load(draft.path / "losses.npy", mmap_mode="r")
+    measured = rows[np.isfinite(losses[rows]).all(1)]
+    if not len(measured):
+        raise ValueError("no row has a finite loss at every recording, so there is nothing to use")
+    flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"
+    flags.to_parquet(draft.path / "flags.parquet")
     means = losses[measured].mean(0, np.float64)
     columns = list(read_jsonl(draft.path / "columns.jsonl"))
     counts = flags["flag"].value_counts()
@@ -212,21 +248,17 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "not_sampled": int(counts.get("not sampled", 0)),
         "truncated": int(flags["truncated"].sum()),
         "checkpoints": len(columns),
-        "steps": steps,
-        "parameters": models.size(model),
         "first_loss": round(float(means[0]), 4),
         "final_loss": round(float(means[-1]), 4),
         "record_seconds": round(sum(c["seconds"] for c in columns), 1),
-        "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
+        **facts,
     }
     artifact = draft.seal(summary, drop=("checkpoints",))
     say(
         f"mean loss {means[0]:.3f} -> {means[-1]:.3f} nats per response token over "
-        f"{len(measured):,} of {len(flags):,} rows, {len(columns)} recordings, {steps:,} steps"
+        f"{len(measured):,} of {len(flags):,} rows, {len(columns)} recordings"
     )
-    if drawer:
-        drawer.draw(artifact.id)
-    return artifact.id
+    return artifact
 
 
 def pool_texts(dataset: Artifact, model: str) -> list[str]:
@@ -260,7 +292,9 @@ def load_flags(artifact: Artifact) -> pd.DataFrame:
     return pd.read_parquet(artifact.path / "flags.parquet")
 
 
-def _rows(dataset: Artifact, tokens: Tokens, limit: int, seed: int) -> tuple[Ints, pd.DataFrame]:
+def pool_rows(
+    dataset: Artifact, tokens: Tokens, limit: int, seed: int
+) -> tuple[Ints, pd.DataFrame]:
     """Return the rows to train on, in order of id, and the flags of all rows."""
     examples = pd.read_parquet(dataset.path / "examples.parquet", columns=["id", "source", "split"])
     flags = examples[["id", "source"]].copy()
@@ -275,47 +309,3 @@ def _rows(dataset: Artifact, tokens: Tokens, limit: int, seed: int) -> tuple[Int
         pool = kept.sort_values("id")
     flags.loc[examples["split"] != "pool", "flag"] = "holdout"
     return pool.index.to_numpy(), flags
-
-
-def _estimate(
-    s: Settings,
-    model: Any,
-    tokens: Tokens,
-    rows: Ints,
-    recipe: Recipe,
-    *,
-    begun: bool,
-) -> Estimate:
-    """Estimate the run; one that was begun before may be long."""
-    from core.estimate import LONG, estimate, measure, propose
-
-    rates = measure(model, tokens, rows, recipe)
-    checkpoints = 0 if s.record == "epoch" else s.checkpoints
-    now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints)
-    say(f"estimate: {now}")
-    refused = now.high > LONG and not s.accept_long and not begun
-    ways = []
-    if refused:
-        smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
-        ways = propose(
-            now,
-            epochs=float(s.epochs),
-            rows=len(rows),
-            parameters=models.size(model),
-            smaller=smaller,
-        )
-    job = job_dir()
-    if job is not None:  # the page shows it, and makes buttons of the ways
-        found = {"text": str(now), "seconds": [now.low, now.high], "ways": ways, "refused": refused}
-        write_json(job / "estimate.json", found)
-    if refused:
-        words = "; ".join(
-            f"{text} ({' '.join(f'--{k} {v}' for k, v in flags.items())}): {duration(seconds)}"
-            for text, flags, seconds in ways
-        )
-        shorter = f"Shorter: {words}. Or begin" if words else "Begin"
-        raise ValueError(
-            f"this would take {duration(now.low)} to {duration(now.high)}. "
-            f"{shorter} it as it is with --accept-long"
-        )
-    return now

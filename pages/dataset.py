@@ -100,7 +100,9 @@ def rows(artifact: Artifact) -> None:
     proxies = {
         e.id: f"proxy {e.name}"
         for e in entries
-        if e.state == "sealed" and e.parents.get("dataset") == artifact.id
+        if e.state == "sealed"
+        and e.parents.get("dataset") == artifact.id
+        and (state.workspace().find(e.id) / "proxy").is_dir()  # imported losses have none
     }
     seen_by = controls[0].selectbox(
         "As seen by",

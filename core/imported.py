@@ -1,0 +1,295 @@
+"""Trajectories from elsewhere: losses that someone else recorded, or checkpoints still to score.
+
+A source is an ordered list of columns, each with a step and a way to get every row's loss. Nothing
+is skipped in silence: what cannot be read is named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core import models
+from core.artifact import Artifact, Draft
+from core.files import append_jsonl, fingerprint, fsync, read_jsonl, sha256_file
+from core.progress import Progress, Stopped, say, stop_requested
+from core.settings import to_config
+from core.store import Workspace
+from core.templates import choose
+from core.trajectories import Settings, finish, pool_rows, pool_texts
+
+if TYPE_CHECKING:
+    from core.tokens import Tokens
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One recording."""
+
+    step: int
+    losses: Callable[[], Floats]
+    """Nats per response token of every row of the dataset (n_rows,); NaN where unknown."""
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Import losses or score checkpoints, seal; return the id.
+
+    Raises:
+        ValueError: the source is no known kind, has unreadable parts, or does not fit the dataset.
+        Stopped: asked to stop between checkpoints; `resume` goes on there.
+    """
+    dataset = workspace.open(settings.dataset, "dataset")
+    path = pathlib.Path(settings.source).expanduser().absolute()
+    folders = checkpoints(path)
+    scored = bool(folders) and not any((f / "losses.pt").exists() for f in folders)
+    model = str(folders[-1]) if scored else settings.model
+    tokens, template = _tokens(workspace, dataset, model, settings)
+    rows, flags = pool_rows(dataset, tokens, settings.limit, settings.seed)
+    if scored:
+        columns = [Column(step(f), _scorer(f, tokens, rows)) for f in folders]
+    elif folders:
+        columns = saved(folders, dataset)
+    else:
+        columns = matrix(path, dataset)
+    settings = dataclasses.replace(settings, source=str(path), model=model)
+    key = fingerprint("imported", to_config(settings, identity=True), [c.step for c in columns])
+    draft = workspace.unfinished("trajectories", key, settings.name) if settings.resume else None
+    config = {**to_config(settings), "max_length": tokens.max_length, "template": template}
+    draft = draft or workspace.draft(
+        "trajectories",
+        name=settings.name or f"{dataset.name} · {path.name}",
+        config=config,
+        parents={"dataset": dataset.id},
+        fingerprint=key,
+    )
+    try:
+        _record(draft, columns, rows, len(flags))
+        if scored:
+            _load(folders[-1])[1].save_pretrained(draft.path / "proxy")
+        digest = "" if path.is_dir() else sha256_file(path)
+        facts = {"steps": columns[-1].step, "source_sha256": digest, "imported": True}
+        return finish(draft, rows, flags, facts).id
+    except ValueError:
+        draft.discard()  # it would fail again
+        raise
+
+
+def checkpoints(path: pathlib.Path) -> list[pathlib.Path]:
+    """List the checkpoint-* directories below a path by their number, not their name."""
+    found = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdigit()]
+    return sorted(found, key=step)
+
+
+def step(folder: pathlib.Path) -> int:
+    """Return the number at the end of a checkpoint's name."""
+    return int(folder.name.rsplit("-", 1)[1])
+
+
+def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[Column]:
+    """Read the losses.pt of each checkpoint: a tensor, or a list of one-number tensors.
+
+    Raises:
+        ValueError: any is missing, unreadable, or not of the dataset's length; all are named.
+    """
+    out, problems = [], []
+    for folder in folders:
+        try:
+            values = _tensor(folder / "losses.pt")
+        except (OSError, ValueError) as e:
+            problems.append(f"{folder.name}: {e}")
+            continue
+        try:
+            column = _fit(values, dataset)
+        except ValueError as e:
+            problems.append(f"{folder.name}: {e}")
+            continue
+        out.append(Column(step(folder), lambda column=column: column))  # type: ignore[misc]
+    if problems:
+        raise ValueError(
+            f"{len(problems)} of {len(folders)} checkpoints cannot be used; record them again or "
+            f"move them away: {'; '.join(problems[:5])}"
+        )
+    return out
+
+
+def _tensor(file: pathlib.Path) -> Floats:
+    """Read numbers from a torch file without running anything that is in it."""
+    import pickle
+
+    import torch
+
+    if not file.exists():
+        raise ValueError("has no losses.pt")
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+        if isinstance(found, list | tuple):
+            found = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in found])
+        if not isinstance(found, torch.Tensor):
+            raise ValueError("losses.pt holds no tensor")
+        values: Floats = found.to(torch.float32).squeeze().numpy()
+    except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as e:
+        reason = str(e).strip().split("\n")[0][:120]
+        raise ValueError(f"losses.pt cannot be read safely ({reason})") from e
+    if values.ndim != 1:
+        raise ValueError(f"losses.pt has the shape {tuple(values.shape)}, not one loss a row")
+    return values
+
+
+def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
+    """Read a .npy array (n_rows, n_checkpoints) or a .parquet table with a column a checkpoint.
+
+    A parquet column is a checkpoint when its values are numbers and its name ends in its step; rows
+    are matched by a column `id` where there is one, else by their order.
+
+    Raises:
+        ValueError: it is neither, or does not fit the dataset.
+    """
+    if path.suffix == ".npy" and path.is_file():
+        try:
+            table = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError) as e:
+            raise ValueError(f"{path} cannot be read as a NumPy array: {e}") from e
+        if table.ndim != 2 or table.dtype.kind not in "fiu" or not table.shape[1]:
+            raise ValueError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
+        _fit(table[:, 0], dataset)
+        return [
+            Column(t + 1, lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
+            for t in range(table.shape[1])
+        ]
+    if path.suffix != ".parquet" or not path.is_file():
+        raise ValueError(
+            f"{path} is nothing to import: give a directory with checkpoint-* directories, each "
+            "with losses.pt or a model, or a .npy or .parquet file"
+        )
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as e:
+        raise ValueError(f"{path} cannot be read as parquet: {e}") from e
+    steps = {
+        int(found[1]): c
+        for c in frame.columns
+        if pd.api.types.is_numeric_dtype(frame[c]) and (found := re.search(r"(\d+)$", str(c)))
+    }
+    if not steps:
+        raise ValueError(f"{path} has no column of numbers whose name ends in a step, as loss_500")
+    if "id" in frame:
+        known = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
+        frame = frame.assign(id=frame["id"].astype(str)).drop_duplicates("id").set_index("id")
+        matched = int(known.isin(frame.index).sum())
+        if not matched:
+            raise ValueError(f"no id of {path} is an id of {dataset.name}")
+        say(f"{matched:,} of {len(known):,} rows of {dataset.name} have losses in {path.name}")
+        frame = frame.reindex(known)
+        return [_column(s, frame[c].to_numpy(np.float32)) for s, c in sorted(steps.items())]
+    return [
+        _column(s, _fit(frame[c].to_numpy(np.float32), dataset)) for s, c in sorted(steps.items())
+    ]
+
+
+def _column(at: int, values: Floats) -> Column:
+    return Column(at, lambda: values)
+
+
+def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Floats:
+    """Bring losses in the order of the input file to the rows that the dataset kept of it.
+
+    Raises:
+        ValueError: there are neither as many as rows, nor as many as the file had.
+    """
+    n, read = (
+        int(dataset.summary["rows"]),
+        int(dataset.summary.get("rows_parsed", dataset.summary["rows"])),
+    )
+    if len(values) == n:
+        return np.asarray(values, np.float32)
+    if len(values) != read:
+        raise ValueError(
+            f"{len(values):,} losses for {dataset.name}, which has {n:,} rows"
+            + (f" of {read:,} in its file" if read != n else "")
+        )
+    at = pd.read_parquet(dataset.path / "examples.parquet", columns=["position"])["position"]
+    return np.asarray(values[at.to_numpy()], np.float32)
+
+
+def _load(folder: pathlib.Path) -> Any:
+    """Load a checkpoint's model and tokenizer; the tokenizer may stand beside the checkpoints."""
+    if (folder / "adapter_config.json").exists():
+        raise ValueError(f"{folder.name} holds an adapter only; merge it into its model first")
+    beside = folder if _has_tokenizer(folder) else folder.parent
+    tokenizer = models.load_tokenizer(str(beside))
+    return models.load_weights(str(folder)), tokenizer
+
+
+def _has_tokenizer(folder: pathlib.Path) -> bool:
+    return any((folder / f).exists() for f in ("tokenizer.json", "tokenizer_config.json"))
+
+
+def _tokens(
+    workspace: Workspace, dataset: Artifact, model: str, settings: Settings
+) -> tuple[Tokens, str]:
+    """Tokenize the dataset as the model that made the losses does.
+
+    For a table of losses nobody knows that model: the one named by --model counts the tokens.
+    """
+    from core.tokens import tokenize
+
+    folder = pathlib.Path(model)
+    if models.is_scratch(model):
+        vocabulary = models.SCRATCH[model.removeprefix("scratch:")]["vocabulary"]
+        tokenizer = models.train_tokenizer(pool_texts(dataset, model), vocabulary)
+    elif folder.name.startswith("checkpoint-") and not _has_tokenizer(folder):
+        tokenizer = models.load_tokenizer(str(folder.parent))
+    else:
+        tokenizer = models.load_tokenizer(model)
+    template = choose(settings.template, tokenizer, scratch=models.is_scratch(model))
+    tokens = tokenize(workspace, dataset, tokenizer, template)
+    if settings.max_length != "auto":
+        return tokens.cut(int(settings.max_length)), template
+    return tokens, template
+
+
+def _scorer(folder: pathlib.Path, tokens: Tokens, rows: npt.NDArray[np.int64]) -> Any:
+    def losses() -> Floats:
+        from core.scoring import score
+
+        model = _load(folder)[0].to(models.device())
+        most = models.positions(model)
+        progress = Progress(f"score {folder.name}", len(rows))
+        out = np.full(len(tokens), np.nan, np.float32)
+        seen = tokens.cut(min(tokens.max_length, most))
+        out[rows] = score(model, seen, rows, report=progress.update).losses
+        return out
+
+    return losses
+
+
+def _record(draft: Draft, columns: list[Column], rows: npt.NDArray[np.int64], n: int) -> None:
+    """Write every column that is not yet written, each committed when it is whole."""
+    log = draft.path / "columns.jsonl"
+    done = len(list(read_jsonl(log)))
+    if not done:
+        blank = np.full((n, len(columns)), np.nan, np.float32)
+        np.save(draft.path / "losses.npy", blank)
+        np.save(draft.path / "steps.npy", np.array([c.step for c in columns], np.int64))
+    progress = Progress("import losses", len(columns), done=done)
+    for i, column in enumerate(columns[done:], done):
+        if stop_requested():
+            raise Stopped(f"stopped after {i} of {len(columns)} checkpoints; saved")
+        values = np.lib.format.open_memmap(draft.path / "losses.npy", "r+")
+        values[rows, i] = column.losses()[rows]
+        values.flush()
+        fsync(draft.path / "losses.npy")
+        digest = hashlib.sha256(values[rows, i].tobytes()).hexdigest()
+        facts = {"column": i, "step": column.step, "sha256": digest, "seconds": 0.0}
+        append_jsonl(log, {**facts, "quantiles": []})
+        progress.update(i + 1)

@@ -1,0 +1,193 @@
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from core import clusters, dataset, models, selection
+from core.progress import Stopped
+from core.scoring import score
+from core.tokens import tokenize
+from core.trajectories import Settings, load_flags, load_losses, load_steps, pool_texts, run
+from tests.core.conftest import write
+
+STEPS = (500, 1000, 1500)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, house):
+    """40 rows of which two are set aside on import, none held out."""
+    records = [{"question": f"{i} + 1?", "answer": f"{i + 1}"} for i in range(40)]
+    records[3]["answer"] = records[30]["answer"] = ""
+    path = write(tmp_path_factory.mktemp("elsewhere") / "sums.jsonl", records)
+    id = dataset.run(house.workspace, dataset.Settings(path=str(path), holdout="0"))
+    return house.workspace.open(id)
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    return np.random.default_rng(0).gamma(2, 1, (40, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def take(house, data):
+    def get(source, **changes):
+        settings = Settings(dataset=data.id, source=str(source), model="scratch:tiny", **changes)
+        return house.workspace.open(run(house.workspace, settings))
+
+    return get
+
+
+def official(folder, numbers):
+    """Write what the official code writes: a list of one-number tensors a checkpoint."""
+    for step, column in zip(STEPS, numbers.T, strict=True):
+        (folder / f"checkpoint-{step}").mkdir(parents=True)
+        values = [torch.tensor(float(x)) for x in column]
+        torch.save(values, folder / f"checkpoint-{step}" / "losses.pt")
+    return folder
+
+
+def kept(numbers):
+    return np.delete(numbers, [3, 30], 0)
+
+
+def test_the_official_codes_losses_come_in_numeric_order(take, numbers, house, tmp_path):
+    made = take(official(tmp_path / "output", numbers))
+    assert load_steps(made).tolist() == list(STEPS)  # by name, 1000 and 1500 come before 500
+    np.testing.assert_array_equal(load_losses(made), kept(numbers))
+    assert made.summary["imported"]
+    assert (load_flags(made)["n_response"] > 0).all()
+    groups = clusters.run(house.workspace, clusters.Settings(trajectories=made.id, k=4))
+    chosen = selection.run(house.workspace, selection.Settings(parent=groups, budget="12"))
+    assert house.workspace.open(chosen).summary["rows"] == 12
+    assert house.workspace.verify(made.id) == []
+
+
+def test_missing_and_unreadable_checkpoints_are_named_and_nothing_is_kept(
+    take, numbers, house, tmp_path
+):
+    folder = official(tmp_path / "output", numbers)
+    (folder / "checkpoint-500" / "losses.pt").unlink()
+    (folder / "checkpoint-1500" / "losses.pt").write_bytes(b"not a tensor")
+    before = house.workspace.entries()
+    with pytest.raises(ValueError, match=r"2 of 3 .*checkpoint-500: has no .*checkpoint-1500: los"):
+        take(folder)
+    assert house.workspace.entries() == before
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch exploded",)
+
+
+def test_a_pickle_that_runs_code_is_refused_and_does_not_run(take, numbers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = official(tmp_path / "output", numbers)
+    file = folder / "checkpoint-1000" / "losses.pt"
+    for write_bomb in (
+        lambda: file.write_bytes(pickle.dumps(Bomb())),
+        lambda: torch.save(Bomb(), file),
+    ):
+        write_bomb()
+        with pytest.raises(ValueError, match=r"checkpoint-1000: losses\.pt cannot be read safely"):
+            take(folder)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_losses_of_another_dataset_are_refused(take, numbers, tmp_path):
+    with pytest.raises(ValueError, match=r"39 losses for sums, which has 38 rows of 40 in its"):
+        take(official(tmp_path / "output", numbers[:39]))
+
+
+def test_rows_without_a_loss_stay_nan_and_are_flagged(take, numbers, tmp_path):
+    holes = numbers.copy()
+    holes[7, 1], holes[8] = np.nan, np.inf
+    np.save(tmp_path / "losses.npy", holes)
+    made = take(tmp_path / "losses.npy")
+    assert load_steps(made).tolist() == [1, 2, 3]
+    assert made.summary["measured"] == 36
+    assert made.summary["unmeasurable"] == 2
+    assert (load_flags(made)["flag"] == "loss not finite").sum() == 2
+
+
+def test_a_table_with_ids_is_matched_by_them(take, numbers, data, tmp_path):
+    ids = pd.read_parquet(data.path / "examples.parquet", columns=["id"])["id"]
+    some = pd.DataFrame({"id": ids, "loss_10": kept(numbers)[:, 0], "loss_2": kept(numbers)[:, 1]})
+    some["note"] = "text"
+    some.sample(frac=0.5, random_state=0).to_parquet(tmp_path / "half.parquet")
+    made = take(tmp_path / "half.parquet")
+    assert load_steps(made).tolist() == [2, 10]
+    assert made.summary["measured"] == 19
+    there = np.isfinite(load_losses(made)).all(1)
+    np.testing.assert_array_equal(load_losses(made)[there], kept(numbers)[there][:, [1, 0]])
+    some.drop(columns="id").to_parquet(tmp_path / "by_order.parquet")
+    made = take(tmp_path / "by_order.parquet")
+    np.testing.assert_array_equal(load_losses(made), kept(numbers)[:, [1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.npy", b"\x93NUMPY nonsense", "cannot be read as a NumPy array"),
+        ("x.npy", pickle.dumps([1]), "cannot be read as a NumPy array"),
+        ("x.parquet", b"nonsense", "cannot be read as parquet"),
+        ("x.txt", b"1 2 3", "is nothing to import"),
+    ],
+)
+def test_what_is_no_table_says_so(take, tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        take(tmp_path / name)
+    with pytest.raises(ValueError, match="is nothing to import"):
+        take(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """Three Hugging Face checkpoints, the tokenizer beside them; the newest has the lowest name."""
+    folder = tmp_path_factory.mktemp("run")
+    texts = pool_texts(data, "scratch:tiny")
+    for step in (5, 10, 100):
+        model, tokenizer = models.load("scratch:tiny", seed=step, texts=texts)
+        model.save_pretrained(folder / f"checkpoint-{step}")
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_checkpoints_are_scored_one_after_the_other(take, trained, house, data):
+    made = take(trained)
+    assert load_steps(made).tolist() == [5, 10, 100]
+    model, tokenizer = (
+        models.load_weights(str(trained / "checkpoint-10")),
+        models.load_tokenizer(str(trained)),
+    )
+    tokens = tokenize(house.workspace, data, tokenizer, "chat")
+    expected = score(model, tokens, np.arange(len(tokens))).losses
+    np.testing.assert_allclose(load_losses(made)[:, 1], expected, atol=1e-6)
+    assert made.config["template"] == "chat"  # a scratch model carries the plain one
+
+
+def test_scoring_stopped_goes_on_after_the_last_whole_checkpoint(take, trained, house, monkeypatch):
+    looks = iter([False, False, True])
+    monkeypatch.setattr("core.imported.stop_requested", lambda: next(looks))
+    with pytest.raises(Stopped, match="after 2 of 3"):
+        take(trained, seed=1)
+    monkeypatch.undo()
+    (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
+    made = take(trained, seed=1, resume=True)
+    assert made.id == left.id
+    assert np.isfinite(load_losses(made)).all()
+
+
+def test_a_checkpoint_without_weights_or_with_an_adapter_only_is_named(take, trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    (folder / "checkpoint-100" / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"model in .*checkpoint-100 cannot be read"):
+        take(folder)
+    (folder / "checkpoint-100" / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="checkpoint-100 holds an adapter only"):
+        take(folder)
