@@ -206,10 +206,8 @@ def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Floats:
     Raises:
         ValueError: there are neither as many as rows, nor as many as the file had.
     """
-    n, read = (
-        int(dataset.summary["rows"]),
-        int(dataset.summary.get("rows_parsed", dataset.summary["rows"])),
-    )
+    n = int(dataset.summary["rows"])
+    read = int(dataset.summary.get("rows_parsed", n))
     if len(values) == n:
         return np.asarray(values, np.float32)
     if len(values) != read:

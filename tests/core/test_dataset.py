@@ -17,7 +17,7 @@ from core.holdout import normalise
 from core.store import Workspace
 
 DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
-COLUMNS = ["row", "id", "source", "messages", "prompt", "response", "answer", "split"]
+COLUMNS = ["row", "position", "id", "source", "messages", "prompt", "response", "answer", "split"]
 
 
 @pytest.fixture
