@@ -111,11 +111,11 @@ def _active(job: Job, words: str) -> None:
 def headline(job: Job) -> tuple[float, str]:
     """Return how far a job is (0 to 1) and a line about it."""
     last: dict[str, dict[str, Any]] = {}
-    for record in jobs.progress(state.workspace(), job.id):
-        last[record["stage"]] = record
+    newest: dict[str, Any] = {}
+    for newest in jobs.progress(state.workspace(), job.id):
+        last[newest["stage"]] = newest
     if not last:
         return 0.0, "starting (loading the libraries takes some seconds)"
-    newest = list(jobs.progress(state.workspace(), job.id))[-1]
     main = next((last[s] for s in MAIN_STAGES if s in last and newest["stage"].startswith(
         ("record", s))), newest)  # fmt: skip
     parts = [f"{main['stage']}: {main['step']:,} of {main['total']:,}"]
