@@ -43,6 +43,7 @@ def score(
     *,
     pool: bool = False,
     token_budget: int = 0,
+    dtype: torch.dtype | None = None,
     report: Callable[[int], None] | None = None,
 ) -> Scores:
     """Score rows with the model as it stands.
@@ -53,13 +54,16 @@ def score(
         rows: The rows to score (n_rows,), in any order; results come in that order.
         pool: Also average each row's last hidden states.
         token_budget: Padded tokens a batch; 0 picks by device.
+        dtype: Of the matrix products; bfloat16 where the GPU has it, else fp32. Sums and the
+            softmax are fp32 always.
         report: Called with the number of rows done.
     """
     import torch
 
     measured = tokens.response_lengths()[rows] > 0
     wanted = rows[measured | pool]
-    place = {int(r): i for i, r in enumerate(rows)}
+    place = np.zeros(len(tokens), np.int64)
+    place[rows] = np.arange(len(rows))
     losses = np.full(len(rows), np.nan, np.float32)
     width = int(model.config.get_text_config().hidden_size) if pool else 0
     pooled = np.zeros((len(rows), width), np.float16)
@@ -67,15 +71,19 @@ def score(
     device = model.device
     budget = token_budget or TOKEN_BUDGET[device.type]
     done = 0
-    half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    with evaluating(model), torch.no_grad(), torch.autocast(device.type, torch.bfloat16, half):
+    if dtype is None:
+        on_gpu = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        dtype = torch.bfloat16 if on_gpu else torch.float32
+    half = dtype != torch.float32
+    cast = torch.autocast(device.type, dtype if half else torch.bfloat16, enabled=half)
+    with evaluating(model), torch.no_grad(), cast:
         for batch in batches(tokens.lengths(), wanted, budget):
             ids, mask = pad(tokens, batch, pad_id=0)
-            at = [place[int(r)] for r in batch]
+            at = place[batch]
             sums, hidden = _batch_losses(model, head, ids, mask)
             counts = mask.sum(1)
             has = counts > 0
-            losses[np.array(at)[has]] = sums[has] / counts[has]
+            losses[at[has]] = sums[has] / counts[has]
             if pool:
                 inside = (
                     torch.arange(ids.shape[1])[None]

@@ -13,6 +13,7 @@ from dashboard import figure, theme
 
 MAP_POINTS = 20_000  # above this the browser chokes on the selected points it must send back
 HEIGHT = 560
+WIDTH = 620  # on a small screen; wider ones have room to spare
 _SHADES = (0.25, 0.45, 0.7, 1.0)  # opacity of a raster cell by its log count
 
 
@@ -46,7 +47,7 @@ def cluster_map(
         first = -1 if (points["colour"] < 0).any() else 0
         scale = _category_scale(first, k, chosen, names)
     else:
-        scale = _value_scale(title)
+        scale = _value_scale(title, points["colour"].to_numpy(float))
     fact = "%{marker.color}" if mode == "category" else "%{marker.color:.3f}"
     short = figure.label(title)
     fig.add_trace(
@@ -126,11 +127,11 @@ def density_map(
 
 
 def _plane() -> go.Figure:
-    """A figure without axes (a map has none), equal aspect, lasso in hand."""
+    """A figure without axes (a map has no units: it fills the space), lasso in hand."""
     fig = figure.bare(HEIGHT, right=0, top=0)
     fig.update_layout(dragmode="lasso", uirevision="map", margin_b=0)
     fig.update_xaxes(visible=False)
-    fig.update_yaxes(visible=False, scaleanchor="x")
+    fig.update_yaxes(visible=False)
     return fig
 
 
@@ -162,10 +163,13 @@ def _category_scale(
     return scale
 
 
-def _value_scale(title: str) -> dict[str, object]:
+def _value_scale(title: str, values: npt.NDArray[np.floating]) -> dict[str, object]:
+    """Marker settings for a quantity; the outermost hundredths share the end colours."""
+    low, high = np.nanquantile(values, [0.01, 0.99]) if len(values) else (0.0, 1.0)
     bar = _bar({"title": {"text": figure.label(title, 40), "side": "right"}, "nticks": 5})
     colours = figure.sloped([figure.rgba(c, 0.85) for c in theme.SEQUENTIAL])
-    return {"colorscale": colours, "showscale": True, "colorbar": bar}
+    ends = {"cmin": float(low), "cmax": float(high)} if high > low else {}
+    return {"colorscale": colours, "showscale": True, "colorbar": bar, **ends}
 
 
 def _bar(settings: dict[str, object]) -> dict[str, object]:
@@ -176,12 +180,12 @@ def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: npt.NDArray[np.fl
                  chosen: int | None) -> None:  # fmt: skip
     """Write at most 12 names, the chosen one first, skipping any that would hide another."""
     width, height = np.ptp(extent, axis=0) if len(extent) else (1.0, 1.0)
-    pixel = max(height / HEIGHT, width / 900) or 1.0  # equal aspect: one scale for both axes
+    across_pixel, up_pixel = width / WIDTH or 1.0, height / HEIGHT or 1.0
     taken: list[tuple[float, float, float]] = []
     ordered = labels.sort_values("cluster", key=lambda c: c != chosen, kind="stable")
     spots = zip(ordered["cluster"], ordered["x"], ordered["y"], ordered["name"], strict=True)
     for cluster, across, up, name in spots:
-        text, x, y = figure.label(name), across / pixel, up / pixel
+        text, x, y = figure.label(name), across / across_pixel, up / up_pixel
         half = 3.5 * len(text) + 4
         if any(abs(x - a) < half + b and abs(y - c) < 20 for a, b, c in taken) or len(taken) == 12:
             continue

@@ -82,6 +82,7 @@ def next_step(label: str, page: str, **ids: str) -> None:
 
 
 def facts(*pairs: tuple[str, str]) -> None:
-    """Show a few numbers in a row."""
-    for column, (label, value) in zip(st.columns(len(pairs)), pairs, strict=True):
-        column.metric(label, value)
+    """Show a few numbers in a row, each as wide as it needs."""
+    with st.container(horizontal=True, gap="small"):
+        for label, value in pairs:
+            st.metric(label, value, width="content")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import clusters, jobs, layout
 from core.artifact import Artifact
-from dashboard import charts, charts_map, data, reader, running, state, widgets
+from dashboard import charts, charts_map, data, reader, running, state, theme, widgets
 from dashboard.data import POINTS, Preview
 
 COLOURS = {
@@ -143,7 +143,13 @@ def draw_map(
     shown = np.flatnonzero(np.isfinite(xy[:, 0]) & (made.labels >= 0))
     points = pd.DataFrame({"row": shown, "x": xy[shown, 0], "y": xy[shown, 1]})
     names: dict[int, str] | None = None
-    if column == "cluster":
+    title = (colour or "Cluster").lower()
+    many = column == "cluster" and chosen is None and k > theme.CLUSTER_LIMIT
+    if many:  # so many have no colours of their own
+        means = made.table.set_index("cluster")["final_loss"].reindex(range(k)).to_numpy()
+        points["colour"], mode = means[made.labels[shown]], "value"
+        title = "cluster's mean final loss"
+    elif column == "cluster":
         points["colour"] = made.labels[shown]
     elif column == "source":
         order = frame["source"].value_counts().index
@@ -155,7 +161,7 @@ def draw_map(
         points["colour"] = frame[column].to_numpy()[shown]
     labels = None
     if column == "cluster":
-        centres = points.groupby("colour")[["x", "y"]].median()
+        centres = points.groupby(made.labels[shown])[["x", "y"]].median()
         labels = made.table.set_index("cluster")[["size", "name"]].join(centres)
         labels = labels.sort_values("size", ascending=False).reset_index(names="cluster")
     if len(points) > POINTS:
@@ -165,7 +171,7 @@ def draw_map(
         )
     else:
         figure = charts_map.cluster_map(
-            points, mode=mode, k=k, title=(colour or "Cluster").lower(), labels=labels,
+            points, mode=mode, k=k, title=title, labels=labels,
             chosen=chosen if mode == "category" else None, names=names,
         )  # fmt: skip
     st.plotly_chart(

@@ -1,0 +1,311 @@
+"""Recording per-example losses: ours against one example at a time, and against its training.
+
+The opponent does what the released S2L code does, written afresh: load the checkpoint, then score
+one example at a time with full logits in fp32. Same rows, same weights, both orders, medians; the
+machine's own matmul peak is measured in the same run. Loading a checkpoint is timed apart.
+
+Rows are drawn at random from mathmix (MathInstruct-shaped JSONL, instruction and output). Its
+tokens are those of a scratch tokenizer; the 70M shape has Pythia's 6 layers of 512, its vocabulary
+of 50,304 and random weights, which cost what trained ones do.
+
+Run: python benchmarks/recording.py --data mathmix_train.jsonl [--only pythia70m,small,training]
+The table goes to stderr; the last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    PreTrainedModel,
+    Trainer,
+    TrainingArguments,
+)
+
+from core import dataset, models, training
+from core.budget import steps_for
+from core.scoring import score
+from core.store import Workspace
+from core.tokens import Ints, Tokens, pad, tokenize, window
+from core.trajectories import pool_texts
+
+ROUNDS = 4
+"""Each a b, then b a: both orders, alternating."""
+EPOCHS, CHECKPOINTS = 3, 12
+
+
+def say(text: str) -> None:
+    """Write a line of the table."""
+    sys.stderr.write(text + "\n")
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Time one call, the GPU's part included."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def side_by_side(works: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
+    """Time each of the works in turn, the order reversed every round; one round to warm up."""
+    out: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+    for i in range(ROUNDS):
+        for name in list(works)[:: 1 if i % 2 else -1]:
+            out[name].append(seconds(works[name]))
+    return out
+
+
+def peak(dtype: torch.dtype, device: str) -> float:
+    """Return the best matmul rate seen, in FLOP/s."""
+    n = 8192 if device == "cuda" else 2048
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    a @ b
+    return 2 * n**3 / min(seconds(lambda: a @ b) for _ in range(8))
+
+
+def operations(model: PreTrainedModel, tokens: Tokens, rows: Ints) -> float:
+    """Count the multiplications and additions that scoring these rows needs at least.
+
+    Matrices of the blocks for every token, causal attention (half a square), the vocabulary for
+    response tokens only.
+    """
+    config: Any = model.config
+    lengths = tokens.lengths()[rows].astype(float)
+    wide, layers, words = config.hidden_size, config.num_hidden_layers, config.vocab_size
+    blocks = sum(p.numel() for n, p in model.named_parameters() if ".layers." in n and p.dim() == 2)
+    return float(
+        2 * blocks * lengths.sum()
+        + layers * 2 * wide * (lengths**2).sum()
+        + 2 * wide * words * float(tokens.response_lengths()[rows].sum())
+    )
+
+
+def one_at_a_time(model: PreTrainedModel, tokens: Tokens, rows: Ints) -> np.ndarray[Any, Any]:
+    """Score as the released code does: a forward pass a row, all logits, the model's own loss."""
+    out = []
+    with torch.no_grad():
+        for r in rows:
+            ids, mask = pad(tokens, np.array([r]), 0)
+            labels = torch.from_numpy(np.where(mask, ids, -100)).to(model.device)
+            loss = model(input_ids=torch.from_numpy(ids).to(model.device), labels=labels).loss
+            out.append(float(loss))
+    return np.array(out, np.float32)
+
+
+def scoring(
+    name: str, model: PreTrainedModel, tokens: Tokens, rows: Ints, result: dict[str, Any]
+) -> None:
+    """Measure one shape and put its ratios into the result."""
+    model.eval()
+    losses: dict[str, Any] = {}
+
+    def keep(key: str, work: Callable[[], Any]) -> Callable[[], None]:
+        def run() -> None:
+            losses[key] = work()
+
+        return run
+
+    half = torch.bfloat16
+    took = side_by_side(
+        {
+            "opponent": keep("opponent", lambda: one_at_a_time(model, tokens, rows)),
+            "ours fp32": keep("fp32", lambda: score(model, tokens, rows).losses),
+            "ours bf16": keep("bf16", lambda: score(model, tokens, rows, dtype=half).losses),
+        }
+    )
+    medians = {k: statistics.median(v) for k, v in took.items()}
+    n = float(tokens.lengths()[rows].sum())
+    with tempfile.TemporaryDirectory() as folder:
+        written = seconds(lambda: model.save_pretrained(folder))
+        read = seconds(lambda: AutoModelForCausalLM.from_pretrained(folder))
+    done = operations(model, tokens, rows)
+    for part, kind in (("fp32", torch.float32), ("bf16", half)):
+        ratios = [a / b for a, b in zip(took["opponent"], took[f"ours {part}"], strict=True)]
+        gap = float(np.abs(losses[part] - losses["opponent"]).max())
+        share = done / medians[f"ours {part}"] / result["peaks"][part]
+        result[f"{name}_{part}_ratio"] = round(statistics.median(ratios), 2)
+        result[f"{name}_max_abs_diff_{part}"] = gap
+        result[f"{name}_peak_share_{part}"] = round(share, 3)
+        say(
+            f"{name} {part}: {result[f'{name}_{part}_ratio']:.2f}x "
+            f"({min(ratios):.2f} to {max(ratios):.2f}), {n / medians[f'ours {part}']:,.0f} "
+            f"tokens/s, {share:.0%} of the {kind} matmul peak, largest difference {gap:.1e}"
+        )
+    say(f"{name} opponent: {n / medians['opponent']:,.0f} tokens/s on {len(rows)} rows; besides, "
+        f"{written:.2f} s to write and {read:.2f} s to load a checkpoint")  # fmt: skip
+
+
+def train(data: Tokens, batches: list[Ints], model: PreTrainedModel) -> Callable[[], Any]:
+    """Return a training run of the plain Trainer over these batches."""
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            args = TrainingArguments(
+                output_dir=folder, max_steps=len(batches), per_device_train_batch_size=1,
+                learning_rate=1e-5, report_to=[], save_strategy="no", disable_tqdm=True,
+                train_sampling_strategy="sequential", remove_unused_columns=False,
+                logging_strategy="no", dataloader_pin_memory=False,
+            )  # fmt: skip
+            Trainer(
+                model=model, args=args, train_dataset=batches,  # type: ignore[arg-type]
+                data_collator=training._Collator(data),
+            ).train()  # fmt: skip
+
+    return run
+
+
+def against_training(
+    model: PreTrainedModel, tokens: Tokens, rows: Ints, steps: int, result: dict[str, Any]
+) -> None:
+    """Compare grouped with random batches, and recording with grouped training."""
+    rng = np.random.default_rng(0)
+    lengths = tokens.lengths()
+    recipe = training.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
+    grouped = training.schedule(lengths, rows, recipe)
+    mixed = np.array_split(rng.permutation(rows), len(grouped))
+    some = rng.permutation(len(grouped))[:steps]
+    sets = {"grouped": [grouped[i] for i in some], "random": [mixed[i] for i in some]}
+    scored = rng.permutation(rows)[: 32 * steps]
+    took = side_by_side(
+        {
+            **{k: train(tokens, v, model) for k, v in sets.items()},
+            "record": lambda: score(model, tokens, scored),
+        }
+    )
+    per = {k: float(sum(lengths[b].sum() for b in v)) for k, v in sets.items()}
+    per["record"] = float(lengths[scored].sum())
+    waste = {k: sum(len(b) * int(lengths[b].max()) for b in v) / per[k] for k, v in sets.items()}
+    rates = {k: [per[k] / s for s in v] for k, v in took.items()}
+    ratios = [a / b for a, b in zip(rates["grouped"], rates["random"], strict=True)]
+    share = [
+        CHECKPOINTS / EPOCHS * a / b for a, b in zip(rates["grouped"], rates["record"], strict=True)
+    ]
+    bound = CHECKPOINTS / (3 * EPOCHS)
+    result["train_ratio"] = round(statistics.median(ratios), 2)
+    result["record_over_train"] = round(statistics.median(share), 3)
+    result["record_over_train_bound"] = round(bound, 3)
+    say(
+        f"training: grouped {statistics.median(rates['grouped']):,.0f} tokens/s, padded "
+        f"{waste['grouped']:.2f}x; random {statistics.median(rates['random']):,.0f}, padded "
+        f"{waste['random']:.2f}x: {result['train_ratio']:.2f}x ({min(ratios):.2f} to "
+        f"{max(ratios):.2f})"
+    )
+    say(
+        f"recording {CHECKPOINTS} times in {EPOCHS} epochs: {result['record_over_train']:.2f} of "
+        f"the training ({min(share):.2f} to {max(share):.2f}), "
+        f"{result['record_over_train'] / bound:.2f}"
+        f" of the {bound:.2f} by count of operations"
+    )
+
+
+def tokenising(workspace: Workspace, data: Any, tokenizer: Any, result: dict[str, Any]) -> None:
+    """Compare writing the token cache with the tokenizer library's own batch call."""
+    import shutil
+
+    from core.templates import render_spans, renderer
+
+    render = renderer("plain", tokenizer)
+    frame = dataset.examples(data, ["messages"])
+    texts = [render_spans(render, m, "plain")[0] for m in frame["messages"]]
+
+    def ours() -> None:
+        shutil.rmtree(workspace.cache / "tokens", ignore_errors=True)
+        tokenize(workspace, data, tokenizer, "plain")
+
+    def plain() -> None:
+        for i in range(0, len(texts), 512):
+            tokenizer(texts[i : i + 512], add_special_tokens=False)
+
+    took = side_by_side({"ours": ours, "library": plain})
+    ratios = [a / b for a, b in zip(took["library"], took["ours"], strict=True)]
+    result["tokenise_ratio"] = round(statistics.median(ratios), 2)
+    say(f"tokenising: {result['tokenise_ratio']:.2f} of the library's own batch speed")
+
+
+def main() -> None:
+    """Measure the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", required=True, help="a JSONL that `core dataset` reads")
+    parser.add_argument("--only", default="pythia70m,small,training,tokenising")
+    parser.add_argument(
+        "--rows", type=int, default=64, help="rows for the 70M shape; 16x for small"
+    )
+    parser.add_argument("--steps", type=int, default=24, help="training steps a round")
+    args = parser.parse_args()
+    parts = args.only.split(",")
+    device = models.device()
+    result: dict[str, Any] = {
+        "date": f"{dt.date.today()}",  # noqa: DTZ011
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+    }
+    if device == "cuda":
+        result["machine"] = torch.cuda.get_device_name()
+    result["peaks"] = {
+        "fp32": peak(torch.float32, device),
+        "bf16": peak(torch.bfloat16, device),
+    }
+    say(f"matmul peak: fp32 {result['peaks']['fp32'] / 1e9:,.0f} GFLOP/s, "
+        f"bf16 {result['peaks']['bf16'] / 1e9:,.0f} GFLOP/s")  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(folder)
+        data = workspace.open(dataset.run(workspace, dataset.Settings(path=args.data)))
+        small, tokenizer = models.load(
+            "scratch:small", seed=0, texts=pool_texts(data, "scratch:small")
+        )
+        if "tokenising" in parts:
+            tokenising(workspace, data, tokenizer, result)
+        tokens = tokenize(workspace, data, tokenizer, "plain")
+        tokens = tokens.cut(min(512, window("auto", tokens.full_lengths(), small)))
+        rows = np.flatnonzero(tokens.response_lengths() > 0)
+        mixed = np.random.default_rng(0).permutation(rows)
+        if "pythia70m" in parts:
+            shape = GPTNeoXConfig(
+                hidden_size=512, num_hidden_layers=6, num_attention_heads=8,
+                intermediate_size=2048, vocab_size=50304,
+            )  # fmt: skip
+            torch.manual_seed(0)
+            scoring(
+                "pythia70m",
+                GPTNeoXForCausalLM(shape).to(device),
+                tokens,
+                mixed[: args.rows],
+                result,
+            )
+        if "small" in parts:
+            scoring("small", small.to(device), tokens, mixed[: 16 * args.rows], result)
+        if "training" in parts:
+            against_training(small.to(device), tokens, rows, args.steps, result)
+    if "pythia70m_max_abs_diff_fp32" in result:
+        result["max_abs_diff_fp32"] = result["pythia70m_max_abs_diff_fp32"]
+        result["peak_share_fp32"] = result["pythia70m_peak_share_fp32"]
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()
