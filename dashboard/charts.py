@@ -234,7 +234,9 @@ def length_histogram(lengths: pd.DataFrame, unit: str) -> go.Figure:
         key.append(f"{dot} {name}, median {lengths[name].median():,.0f}")
     figure.axes(fig, f"length ({unit}, logarithmic)", "rows")
     figure.note(fig, "    ".join(key), x=1, y=1, yshift=8, xanchor="right", yanchor="bottom")
-    fig.update_xaxes(type="log", range=list(np.log10([edges[0], edges[-1]])), dtick="D2")
+    marks = [m * 10**e for e in range(9) for m in (1, 3) if edges[0] <= m * 10**e <= edges[-1]]
+    fig.update_xaxes(type="log", range=list(np.log10([edges[0], edges[-1]])))
+    fig.update_xaxes(tickvals=marks, ticktext=[f"{m:,}" for m in marks])
     fig.update_yaxes(rangemode="tozero")
     return fig
 

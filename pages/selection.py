@@ -3,7 +3,6 @@ import streamlit as st
 from core import budget as budgets
 from core import export, selection, selectors
 from core.artifact import Artifact
-from core.settings import to_config
 from dashboard import charts_selection, data, reader, running, state, widgets
 
 WORDS = {
@@ -45,9 +44,9 @@ def budget_control(pool: int, tokens: int) -> str:
 
 def save(settings: selection.Settings) -> None:
     """Seal the selection that is shown, unless somebody did meanwhile."""
-    same = [e.id for e in state.sealed("selection") if e.config == to_config(settings)]
     try:
-        made = same[0] if same else selection.run(state.workspace(), settings)
+        same = state.workspace().same("selection", selection.key(settings))
+        made = same.id if same else selection.run(state.workspace(), settings)
     except (ValueError, OSError) as e:
         st.session_state["selection:error"] = str(e)
         return
@@ -111,10 +110,8 @@ with left, st.container(border=True):
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):
         st.error(running.plain(problem), icon=":material/error:")
-    shown = state.current("selection") if st.query_params.get("selection") else None
-    wanted = {"parent": clusters.id, "strategy": strategy, "budget": budget, "seed": seed}
-    if shown is not None and all(shown.config.get(k) == v for k, v in wanted.items()):
-        saved(shown)
+    if kept := state.workspace().same("selection", selection.key(settings)):
+        saved(kept)
     else:
         st.button(
             "Save this selection", type="primary", width="stretch", on_click=save, args=(settings,)

@@ -45,6 +45,7 @@ def test_saving_twice_makes_one_with_exactly_these_rows(page, visit, shop):
     other = visit(shop.root, "selection", clusters=shop.clusters)
     for at in (page, other):
         at.slider(key="selection:share").set_value(30).run()
+    for at in (page, other):
         fine(press(at, "Save this selection"))
         assert "Saved as" in words(at)
     (made,) = {e.id for e in shop.workspace.entries("selection")} - before
