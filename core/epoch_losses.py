@@ -16,14 +16,11 @@ from transformers import TrainerCallback
 
 from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
 from core.recorder import quantiles
-from core.tokens import Ints
+from core.tokens import IGNORED, Ints
 
 if TYPE_CHECKING:
     import torch
     from transformers import TrainerControl, TrainerState, TrainingArguments
-
-IGNORED = -100
-"""The label that a causal model's loss leaves out."""
 
 
 class EpochRecorder(TrainerCallback):

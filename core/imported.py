@@ -148,6 +148,7 @@ def _tensor(file: pathlib.Path) -> Floats:
 def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
     """Read a .npy array (n_rows, n_checkpoints) or a .parquet table with a column a checkpoint.
 
+    An array's steps are read from `steps.npy` beside it, else they are 1, 2, 3.
     A parquet column is a checkpoint when its values are numbers and its name ends in its step; rows
     are matched by a column `id` where there is one, else by their order.
 
@@ -162,9 +163,15 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
         if table.ndim != 2 or table.dtype.kind not in "fiu" or not table.shape[1]:
             raise ValueError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
         _fit(table[:, 0], dataset)
+        beside = path.with_name("steps.npy")
+        steps = (
+            np.load(beside, allow_pickle=False) if beside.exists() else range(1, 1 + len(table.T))
+        )
+        if len(steps) != table.shape[1]:
+            raise ValueError(f"{beside} has {len(steps)} steps for {table.shape[1]} columns")
         return [
-            Column(t + 1, lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
-            for t in range(table.shape[1])
+            Column(int(at), lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
+            for t, at in enumerate(steps)
         ]
     if path.suffix != ".parquet" or not path.is_file():
         raise ValueError(

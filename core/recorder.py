@@ -7,8 +7,10 @@ are those of a run without it. Usable in a stranger's own Trainer.
 from __future__ import annotations
 
 import hashlib
+import os
 import pathlib
 import time
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from transformers import TrainerCallback
 from core.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 from core.progress import Progress
 from core.scoring import score
-from core.tokens import Ints, Tokens
+from core.tokens import Ints, Tokens, from_labels
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
@@ -87,15 +89,24 @@ class TrajectoryRecorder(TrainerCallback):
 
     def __init__(
         self,
-        tokens: Tokens,
-        folder: pathlib.Path,
+        tokens: Tokens | Iterable[Mapping[str, Any]],
+        folder: str | os.PathLike[str],
         checkpoints: int,
         rows: Ints | None = None,
         schedule: str = "linear",
     ) -> None:
-        """Record `rows` of `tokens` (all when None) at `checkpoints` steps into `folder`."""
-        self.tokens, self.folder, self.checkpoints = tokens, folder, checkpoints
-        self.rows = np.arange(len(tokens)) if rows is None else rows
+        """Record at `checkpoints` steps into `folder`.
+
+        Args:
+            tokens: What to score; or examples with input_ids and labels, as a Trainer takes them.
+            folder: Made if it is not there.
+            checkpoints: Recordings, the first (step 0) and the last included.
+            rows: Rows to score; all when None.
+            schedule: linear, log or equal_loss.
+        """
+        self.tokens = tokens if isinstance(tokens, Tokens) else from_labels(tokens)
+        self.folder, self.checkpoints = pathlib.Path(folder), checkpoints
+        self.rows = np.arange(len(self.tokens)) if rows is None else rows
         self.schedule = schedule
         self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""

@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 BATCH = 512
+IGNORED = -100
+"""The label that a causal model's loss leaves out."""
 SHORT = 128
 """Rows of at most this many tokens are never cut by default."""
 Ints = npt.NDArray[np.int64]
@@ -166,6 +168,38 @@ def in_memory(
         np.cumsum([0, *(len(ids) for ids, _ in encoded)]),
         np.array(spans, np.int64).reshape(-1, 2),
         np.cumsum([0, *(len(row) for _, row in encoded)]),
+        2**31,
+    )
+
+
+def from_labels(examples: Iterable[Mapping[str, Any]]) -> Tokens:
+    """Return the tokens of examples that are tokenized already, as any Trainer takes them.
+
+    Args:
+        examples: Each with `input_ids` and `labels` of one length, -100 where nothing is trained;
+            padding is left out where there is an `attention_mask`.
+
+    Raises:
+        ValueError: an example's labels are not its ids where they are not -100.
+    """
+    ids, spans, lengths, counts = [], [], [], []
+    for i, example in enumerate(examples):
+        row, labels = (np.asarray(example[k], np.int64) for k in ("input_ids", "labels"))
+        if row.shape != labels.shape or (labels[labels != IGNORED] != row[labels != IGNORED]).any():
+            raise ValueError(f"example {i:,}: labels must be input_ids, or {IGNORED} where ignored")
+        if "attention_mask" in example:
+            real = np.asarray(example["attention_mask"], bool)
+            row, labels = row[real], labels[real]
+        edges = np.flatnonzero(np.diff(np.r_[0, labels != IGNORED, 0]))
+        ids.append(row.astype(np.uint32))
+        lengths.append(len(row))
+        spans.append(edges.reshape(-1, 2))
+        counts.append(len(edges) // 2)
+    return Tokens(
+        np.concatenate([np.zeros(0, np.uint32), *ids]),
+        np.cumsum([0, *lengths]),
+        np.concatenate([np.zeros((0, 2), np.int64), *spans]),
+        np.cumsum([0, *counts]),
         2**31,
     )
 

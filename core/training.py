@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
-from core.epoch_losses import IGNORED, EpochRecorder
+from core.epoch_losses import EpochRecorder
 from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
 from core.progress import Progress, Stopped, stop_requested
-from core.tokens import Ints, Tokens, pad
+from core.tokens import IGNORED, Ints, Tokens, pad
 
 if TYPE_CHECKING:
     from collections import deque
