@@ -109,6 +109,11 @@ def test_rows_without_a_loss_stay_nan_and_are_flagged(take, numbers, tmp_path):
     made = take(tmp_path / "losses.npy")
     assert load_steps(made).tolist() == [1, 2, 3]
     assert made.summary["measured"] == 36
+    np.save(tmp_path / "steps.npy", [0, 40, 80])  # as the recorder leaves them
+    assert load_steps(take(tmp_path / "losses.npy")).tolist() == [0, 40, 80]
+    np.save(tmp_path / "steps.npy", [0, 40])
+    with pytest.raises(ValueError, match="2 steps for 3 columns"):
+        take(tmp_path / "losses.npy")
     assert made.summary["unmeasurable"] == 2
     assert (load_flags(made)["flag"] == "loss not finite").sum() == 2
 
