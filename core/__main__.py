@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from core import settings
+from core import ranks, settings
 from core.artifact import KINDS
 from core.files import disk_full, explain_os_error, write_json
 from core.progress import Stopped, job_dir, say
@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2)
         traceback.print_exc()
         return _end("failed", _remedy(e), 1)
+    if ranks.tell("done", result=result):
+        return 0
     _finish_job("done", result=result)
     sys.stdout.write(result + "\n")
     return 0
@@ -157,10 +159,17 @@ def _remedy(error: Exception) -> str:
             "out of memory; try a smaller --batch-size or --max-length, or a smaller model "
             f"({text})"
         )
+    if ranks.world() > 1 and "peer" in text:
+        return (
+            "another process of this run died; the log may say why, and --resume continues from "
+            f"the last saved checkpoint ({text[:160]})"
+        )
     return text
 
 
 def _end(state: str, message: str, code: int) -> int:
+    if ranks.tell(state, message=message):
+        return 0  # whoever launched this process says it
     with contextlib.suppress(OSError):
         _finish_job(state, message=message)
     say(f"{'error: ' if state == 'failed' else ''}{message}")

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import TrainerCallback
 
+from core import ranks
 from core.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 from core.progress import Progress
 from core.scoring import score
@@ -126,12 +127,13 @@ class TrajectoryRecorder(TrainerCallback):
             self.steps = plan(state.max_steps, self.checkpoints, self.schedule)
             columns = self.checkpoints if self.schedule == "equal_loss" else len(self.steps)
             self.recorded = []
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "columns.jsonl").unlink(missing_ok=True)
-            write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
-            # written, not mapped: a full disk is an error here and a SIGBUS in a map
-            shape = (len(self.tokens), columns)
-            np.save(self.folder / "losses.npy", np.full(shape, np.nan, np.float32))
+            if ranks.main():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                (self.folder / "columns.jsonl").unlink(missing_ok=True)
+                write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
+                # written, not mapped: a full disk is an error here and a SIGBUS in a map
+                shape = (len(self.tokens), columns)
+                np.save(self.folder / "losses.npy", np.full(shape, np.nan, np.float32))
             self._record(kwargs["model"], 0, last=False)
             return
         planned = read_json(self.folder / "plan.json")
@@ -146,7 +148,9 @@ class TrajectoryRecorder(TrainerCallback):
                 f"recorded columns for steps {sorted(missing) or 'between'} are missing; "
                 "delete this unfinished run and start again"
             )
-        write_jsonl(self.folder / "columns.jsonl", kept)
+        ranks.barrier()  # nobody reads what rank 0 is about to write
+        if ranks.main():
+            write_jsonl(self.folder / "columns.jsonl", kept)
 
     def on_step_end(
         self,
@@ -174,30 +178,60 @@ class TrajectoryRecorder(TrainerCallback):
     def _record(self, model: PreTrainedModel, step: int, *, last: bool) -> None:
         column = len(self.recorded)
         total = self.checkpoints if self.schedule == "equal_loss" else len(self.steps)
-        progress = Progress(f"record {column + 1}/{total}", len(self.rows), brief=True)
+        mine = self._share()
+        title = f"record {column + 1}/{total}"
+        progress = Progress(title, len(mine), brief=True) if ranks.main() else None
+        report = progress.update if progress else None
         began = time.monotonic()
-        result = score(model, self.tokens, self.rows, pool=last, report=progress.update)
-        losses = np.lib.format.open_memmap(self.folder / "losses.npy", "r+")
-        losses[self.rows, column] = result.losses
-        losses.flush()
+        result = score(model, self.tokens, mine, pool=last, report=report)
+        rows, losses = ranks.gather(mine), ranks.gather(result.losses)
+        pooled = ranks.gather(result.pooled)
+        if ranks.main():
+            self._write(rows, losses, column, step, began)
         self.recorded.append(step)
-        if last:
-            pooled = np.zeros((len(self.tokens), result.pooled.shape[1]), np.float16)
-            pooled[self.rows] = result.pooled
-            np.save(self.folder / "pooled.npy", pooled)
-            np.save(self.folder / "steps.npy", np.array(self.recorded, np.int64))
-            if len(self.recorded) < losses.shape[1]:
-                np.save(self.folder / "fewer.npy", losses[:, : len(self.recorded)])
-                (self.folder / "fewer.npy").replace(self.folder / "losses.npy")
+        self.seconds.append(time.monotonic() - began)
+        if last and ranks.main():
+            self._close(rows, pooled)
+
+    def _share(self) -> Ints:
+        """Return the rows that this process scores: every so many by length, so that all take long.
+
+        In the order of `rows` where one process scores all.
+        """
+        if ranks.world() == 1:
+            return self.rows
+        order = np.argsort(self.tokens.lengths()[self.rows], kind="stable")
+        return self.rows[order[ranks.rank() :: ranks.world()]]
+
+    def _write(
+        self, rows: Ints, found: npt.NDArray[np.float32], column: int, step: int, began: float
+    ) -> None:
+        losses = np.lib.format.open_memmap(self.folder / "losses.npy", "r+")
+        losses[rows, column] = found
+        losses.flush()
         fsync(self.folder / "losses.npy")
-        digest = hashlib.sha256(result.losses.tobytes()).hexdigest()
-        facts = {"column": column, "step": step, "sha256": digest}
-        seconds = round(time.monotonic() - began, 2)
-        self.seconds.append(seconds)
         append_jsonl(
             self.folder / "columns.jsonl",
-            {**facts, "seconds": seconds, "quantiles": quantiles(result.losses)},
+            {
+                "column": column,
+                "step": step,
+                "sha256": hashlib.sha256(losses[self.rows, column].tobytes()).hexdigest(),
+                "seconds": round(time.monotonic() - began, 2),
+                "quantiles": quantiles(found),
+            },
         )
+
+    def _close(self, rows: Ints, means: npt.NDArray[np.float16]) -> None:
+        """Write what stands beside the losses, and drop columns that were not needed."""
+        pooled = np.zeros((len(self.tokens), means.shape[1]), np.float16)
+        pooled[rows] = means
+        np.save(self.folder / "pooled.npy", pooled)
+        np.save(self.folder / "steps.npy", np.array(self.recorded, np.int64))
+        losses = np.load(self.folder / "losses.npy", mmap_mode="r")
+        if len(self.recorded) < losses.shape[1]:
+            np.save(self.folder / "fewer.npy", losses[:, : len(self.recorded)])
+            (self.folder / "fewer.npy").replace(self.folder / "losses.npy")
+            fsync(self.folder / "losses.npy")
 
 
 def quantiles(losses: npt.NDArray[np.float32]) -> list[float]:

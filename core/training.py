@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
+from core import ranks
 from core.epoch_losses import EpochRecorder
 from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
 from core.progress import Progress, Stopped, stop_requested
@@ -81,7 +82,8 @@ def fit(
 
     resume = newest_complete(folder / "checkpoints")
     step = int(resume.name.split("-")[1]) if resume else 0
-    _drop_after(folder / "metrics.jsonl", step)
+    if ranks.main():
+        _drop_after(folder / "metrics.jsonl", step)
     on_gpu = torch.cuda.is_available()
     args = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
@@ -98,6 +100,9 @@ def fit(
         remove_unused_columns=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
+        use_cpu=ranks.world() > 1 and not on_gpu,  # else processes without a GPU train apart
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if ranks.world() > 1 and not on_gpu else None,
         logging_steps=max(1, recipe.steps // 200),
         logging_first_step=True,
         logging_nan_inf_filter=False,
@@ -106,13 +111,13 @@ def fit(
         disable_tqdm=True,
     )
     rest = None if expected is None else expected * (1 - step / recipe.steps)
-    progress = Progress(stage, recipe.steps, done=step, expected=rest)
+    progress = Progress(stage, recipe.steps, done=step, expected=rest) if ranks.main() else None
     keeper = _Keeper(folder, progress, recipe.save_seconds, recorder)
     own = recorder if isinstance(recorder, EpochRecorder) else None
     trainer = Trainer(
         model=model,
         args=args,
-        train_dataset=schedule(tokens.lengths(), rows, recipe),  # type: ignore[arg-type]
+        train_dataset=shards(schedule(tokens.lengths(), rows, recipe), ranks.world()),  # type: ignore[arg-type]
         data_collator=_Collator(tokens, own.batches if own else None),
         compute_loss_func=own.loss if own else None,
         callbacks=[recorder, keeper] if recorder else [keeper],
@@ -144,6 +149,13 @@ def schedule(lengths: Ints, rows: Ints, recipe: Recipe) -> list[Ints]:
     return out[: recipe.steps]
 
 
+def shards(steps: list[Ints], world: int) -> list[Ints]:
+    """Cut every step's rows into one part a process, in the order in which they take them."""
+    if world == 1:
+        return steps
+    return [part for rows in steps for part in (rows[i::world] for i in range(world))]
+
+
 class _Collator:
     """Turn a batch of rows into padded ids and labels; prompt and padding are not trained."""
 
@@ -157,7 +169,10 @@ class _Collator:
         rows = np.concatenate(features)
         if self.seen is not None:
             self.seen.append(rows)
-        ids, mask = pad(self.tokens, rows, pad_id=0)
+        if len(rows):
+            ids, mask = pad(self.tokens, rows, pad_id=0)
+        else:  # a step of fewer rows than processes: this one trains on nothing
+            ids, mask = np.zeros((1, 2), np.int64), np.zeros((1, 2), bool)
         return {
             "input_ids": torch.from_numpy(ids),
             "labels": torch.from_numpy(np.where(mask, ids, IGNORED)),
@@ -170,7 +185,7 @@ class _Keeper(TrainerCallback):
     def __init__(
         self,
         folder: pathlib.Path,
-        progress: Progress,
+        progress: Progress | None,
         save_seconds: float,
         recorder: TrajectoryRecorder | EpochRecorder | None,
     ) -> None:
@@ -196,7 +211,8 @@ class _Keeper(TrainerCallback):
                 "try a smaller --lr"
             )
         record = {"step": state.global_step, "loss": logs["loss"], "lr": logs["learning_rate"]}
-        append_jsonl(self.folder / "metrics.jsonl", record)
+        if ranks.main():
+            append_jsonl(self.folder / "metrics.jsonl", record)
         self.last = {"loss": logs["loss"]}
 
     def on_step_end(
@@ -206,13 +222,19 @@ class _Keeper(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        if self.recorder:
-            self.progress.aside, self.progress.ahead = self.recorder.cost(state.global_step)
-        self.progress.update(state.global_step, **self.last)
-        if stop_requested() and state.global_step < state.max_steps:
+        if self.progress:
+            if self.recorder:
+                self.progress.aside, self.progress.ahead = self.recorder.cost(state.global_step)
+            self.progress.update(state.global_step, **self.last)
+        stop, save = ranks.once(self._wishes)
+        if stop and state.global_step < state.max_steps:
             self.stopped = control.should_training_stop = control.should_save = True
-        elif time.monotonic() - self.saved_at > self.save_seconds:
+        elif save:
             control.should_save = True
+
+    def _wishes(self) -> tuple[bool, bool]:
+        """Say whether to stop and whether to save; one process decides for all."""
+        return stop_requested(), time.monotonic() - self.saved_at > self.save_seconds
 
     def on_save(
         self,
@@ -221,6 +243,10 @@ class _Keeper(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        self.saved_at = time.monotonic()
+        ranks.barrier()  # every process has written its part
+        if not ranks.main():
+            return
         here = self.folder / "checkpoints" / f"checkpoint-{state.global_step}"
         for file in here.iterdir():
             fsync(file)
@@ -229,7 +255,6 @@ class _Keeper(TrainerCallback):
         for other in here.parent.glob("checkpoint-*"):
             if other != here:
                 shutil.rmtree(other)
-        self.saved_at = time.monotonic()
 
 
 def newest_complete(checkpoints: pathlib.Path) -> pathlib.Path | None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core import models
+from core import models, ranks
 from core.artifact import Artifact, Draft
 from core.budget import steps_for
 from core.drawer import Drawer
 from core.files import fingerprint, read_jsonl
 from core.progress import say
-from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
+from core.settings import MAX_SEED, Auto, check, setting, to_argv, to_config, with_preset
 from core.store import Workspace
 from core.templates import TEMPLATES, choose
 
 if TYPE_CHECKING:
+    from core.estimate import Estimate
     from core.tokens import Ints, Tokens
 
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
@@ -113,6 +115,10 @@ class Settings:
     accept_long: bool = setting(
         False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
     )
+    processes: int = setting(
+        1, help="Processes of this machine that share the work", minimum=1, identity=False,
+        advanced=True,
+    )  # fmt: skip
     source: str = setting(
         "",
         flags=("--import",),
@@ -146,6 +152,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
+    if settings.processes > 1 and ranks.world() == 1:
+        argv = ["trajectories", *to_argv(settings), "--workspace", str(workspace.root)]
+        return ranks.launch(argv, settings.processes)
     if settings.source:
         from core import imported
 
@@ -162,7 +171,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     s = resolve(settings)
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
-    tokens = tokenize(workspace, dataset, tokenizer, template)
+    tokens = ranks.first(lambda: tokenize(workspace, dataset, tokenizer, template))
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
@@ -175,33 +184,44 @@ def run(workspace: Workspace, settings: Settings) -> str:
     per_epoch = -(-len(rows) // batch_size)
     if s.record == "epoch" and steps < per_epoch:
         raise ValueError("--record epoch needs at least one whole epoch; raise --epochs")
+    if s.record == "epoch" and ranks.world() > 1:
+        raise ValueError("--record epoch works in one process only; leave --processes away")
     key = fingerprint("trajectories", to_config(s, identity=True))
-    draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
     recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
-    estimate = foresee(
-        model, tokens, rows, recipe,
-        checkpoints=0 if s.record == "epoch" else s.checkpoints,
-        epochs=float(s.epochs),
-        accept_long=s.accept_long or draft is not None,  # one that was begun before may be long
-    )  # fmt: skip
-    if draft is None:
-        check_disk(workspace, estimate.disk)
-        draft = workspace.draft(
-            "trajectories",
-            name=s.name or f"{dataset.name} · {s.model}",
-            config={**to_config(s), "max_length": tokens.max_length, "template": template},
-            parents={"dataset": dataset.id},
-            fingerprint=key,
-        )
+    draft: Draft | None = None
+
+    def begin() -> tuple[str, Estimate]:
+        """Say how long it takes and open the run, on the one process that writes."""
+        nonlocal draft
+        draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
+        estimate = foresee(
+            model, tokens, rows, recipe,
+            checkpoints=0 if s.record == "epoch" else s.checkpoints,
+            epochs=float(s.epochs),
+            accept_long=s.accept_long or draft is not None,  # one begun before may be long
+        )  # fmt: skip
+        if draft is None:
+            check_disk(workspace, estimate.disk)
+            draft = workspace.draft(
+                "trajectories",
+                name=s.name or f"{dataset.name} · {s.model}",
+                config={**to_config(s), "max_length": tokens.max_length, "template": template},
+                parents={"dataset": dataset.id},
+                fingerprint=key,
+            )
+        return str(draft.path), estimate
+
+    path, estimate = ranks.once(begin)
+    folder = pathlib.Path(path)
     recorder: TrajectoryRecorder | EpochRecorder = (
-        EpochRecorder(len(tokens), draft.path, per_epoch, steps // per_epoch)
+        EpochRecorder(len(tokens), folder, per_epoch, steps // per_epoch)
         if s.record == "epoch"
-        else TrajectoryRecorder(tokens, draft.path, s.checkpoints, rows, s.schedule)
+        else TrajectoryRecorder(tokens, folder, s.checkpoints, rows, s.schedule)
     )
-    drawer = Drawer(workspace) if s.map else None
+    drawer = Drawer(workspace) if s.map and ranks.main() else None
     try:
         fit(
-            model, tokens, rows, recipe, draft.path, stage="train proxy", recorder=recorder,
+            model, tokens, rows, recipe, folder, stage="train proxy", recorder=recorder,
             expected=(estimate.low + estimate.high) / 2,
         )  # fmt: skip
     except BaseException:
@@ -209,17 +229,21 @@ def run(workspace: Workspace, settings: Settings) -> str:
             drawer.close()
         raise
 
-    model.save_pretrained(draft.path / "proxy")
-    tokenizer.save_pretrained(draft.path / "proxy")
-    facts = {
-        "steps": steps,
-        "parameters": models.size(model),
-        "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
-    }
-    artifact = finish(draft, rows, flags, facts)
+    def seal() -> str:
+        assert draft is not None
+        model.save_pretrained(folder / "proxy")
+        tokenizer.save_pretrained(folder / "proxy")
+        facts = {
+            "steps": steps,
+            "parameters": models.size(model),
+            "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
+        }
+        return finish(draft, rows, flags, facts).id
+
+    id = ranks.once(seal)
     if drawer:
-        drawer.draw(artifact.id)
-    return artifact.id
+        drawer.draw(id)
+    return id
 
 
 def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:

@@ -1,0 +1,83 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from core import ranks
+from core.files import read_jsonl
+from core.store import Workspace
+from core.trajectories import Settings, load_losses, load_steps, run
+from tests.core.conftest import TRAIN
+
+
+@pytest.fixture(scope="module")
+def one(house):
+    return house.workspace.open(house.trajectories)
+
+
+def settings(house, **changes):
+    return Settings(**{**TRAIN, "dataset": house.dataset, "map": False, "processes": 2, **changes})
+
+
+def test_two_processes_give_what_one_gives(house, one):
+    """The weights after training agree, so the recordings do; the first is of the same weights."""
+    two = house.workspace.open(run(house.workspace, settings(house)))
+    assert load_steps(two).tolist() == load_steps(one).tolist()
+    a, b = load_losses(one), load_losses(two)
+    assert (np.isnan(a) == np.isnan(b)).all()
+    np.testing.assert_allclose(a[:, 0], b[:, 0], atol=1e-5)
+    np.testing.assert_allclose(a, b, atol=1e-3)
+    pooled = [np.load(t.path / "pooled.npy").astype(np.float32) for t in (one, two)]
+    np.testing.assert_allclose(*pooled, atol=2e-2)
+    assert two.summary["measured"] == one.summary["measured"]
+    assert house.workspace.verify(two.id) == []
+
+
+def test_bad_input_of_a_group_is_one_sentence(house, capfd):
+    with pytest.raises(ValueError, match="no model 'scratch:vast'"):
+        run(house.workspace, settings(house, model="scratch:vast"))
+    assert "Traceback" not in capfd.readouterr().err
+    with pytest.raises(ValueError, match="works in one process only"):
+        run(house.workspace, settings(house, record="epoch", epochs=2))
+
+
+def test_a_killed_process_takes_the_group_down_and_the_run_resumes(house, tmp_path):
+    whole = house.workspace.open(run(house.workspace, settings(house, seed=8)))
+    argv = [sys.executable, "-m", "core", "trajectories", "--dataset", house.dataset, "--seed", "8",
+            "--processes", "2", "--map", "no", "--workspace", str(house.workspace.root)]  # fmt: skip
+    for key, value in TRAIN.items():
+        if key not in ("dataset", "seed", "map"):
+            argv += [f"--{key.replace('_', '-')}", f"{value}"]
+    work = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    folder = wait_for_column(house.workspace)
+    victim = subprocess.run(["pgrep", "-f", f"core trajectories.*{house.workspace.root}"],
+                            capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+    os.kill(int(victim[-1]), signal.SIGKILL)
+    _, said = work.communicate(timeout=120)
+    assert work.returncode == 2
+    assert "--resume continues" in said
+    made = house.workspace.open(run(house.workspace, settings(house, seed=8, resume=True)))
+    assert made.id == folder
+    np.testing.assert_array_equal(load_losses(made), load_losses(whole))
+
+
+def wait_for_column(workspace: Workspace) -> str:
+    for _ in range(600):
+        for entry in workspace.entries("trajectories"):
+            log = workspace.find(entry.id) / "columns.jsonl"
+            if entry.state == "unfinished" and len(list(read_jsonl(log))) >= 2:
+                return entry.id
+        time.sleep(0.1)
+    raise AssertionError("no recording was committed in a minute")
+
+
+def test_alone_nothing_is_shared():
+    assert ranks.world() == 1
+    assert ranks.main()
+    assert ranks.once(lambda: 3) == ranks.first(lambda: 3) == 3
+    part = np.arange(3)
+    assert ranks.gather(part) is part
