@@ -1,4 +1,3 @@
-import os
 import pathlib
 
 import pandas as pd
@@ -6,18 +5,15 @@ import streamlit as st
 
 from core import dataset
 from core.artifact import Artifact
-from dashboard import charts, data, reader, running, state, widgets
+from dashboard import charts, data, reader, running, server, state, widgets
 from dashboard.forms import form
-
-ALLOWED = pathlib.Path(os.environ.get("S2L_DATA") or state.ROOT).expanduser().resolve()
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
 
 def uploaded() -> str:
     """Keep an upload in the workspace and return its path."""
     file = st.file_uploader(
         "A JSON, JSONL, CSV or parquet file, at most 2,000 MB",
-        type=[s[1:] for s in SUFFIXES],
+        type=[s[1:] for s in server.SUFFIXES],
     )
     if file is None:
         return ""
@@ -31,30 +27,6 @@ def uploaded() -> str:
     return str(target)
 
 
-def on_server() -> str:
-    """Offer the data files below the allowed folder."""
-    text = st.text_input(
-        "Path on the server",
-        key="dataset:server",
-        placeholder="file name or path",
-        help=f"Files below {ALLOWED} can be read; set S2L_DATA to allow another folder",
-        persist_state="session",
-    ).strip()
-    if not text:
-        return ""
-    path = (ALLOWED / text).resolve()
-    if not path.is_relative_to(ALLOWED):
-        st.error(f"Only files below {ALLOWED} can be read; S2L_DATA names the allowed folder.")
-        return ""
-    if not path.is_file():
-        near = sorted(
-            p.relative_to(ALLOWED).as_posix() for s in SUFFIXES for p in ALLOWED.glob(f"*{s}")
-        )
-        st.error(f"There is no file {path}. Here: {', '.join(near[:10]) or 'no data files'}.")
-        return ""
-    return str(path)
-
-
 def import_form() -> None:
     """Choose a file, set how to read it, launch the import."""
     how = st.segmented_control(
@@ -63,7 +35,7 @@ def import_form() -> None:
     if how == "Hub":
         path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
     else:
-        path = uploaded() if how == "Upload" else on_server()
+        path = uploaded() if how == "Upload" else server.path("dataset:server")
     settings = form(
         dataset.Settings,
         "dataset",

@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from core.artifact import Artifact
 from core.files import read_json, read_jsonl
 from core.jobs import Job
 from core.progress import duration
-from dashboard import charts, data, forms, running, state, widgets
+from dashboard import charts, data, forms, running, server, state, widgets
 
 FORM = "trajectories"
 
@@ -43,6 +44,23 @@ def live(job: Job, dataset: Artifact) -> None:
                 figure = charts.trajectory_overview(steps, frame, nothing)
                 st.plotly_chart(figure, key="live-quantiles")
             return
+
+
+def from_elsewhere(dataset: Artifact, busy: bool) -> None:
+    """Take losses that were recorded by other code, or score its checkpoints."""
+    st.caption(
+        "A folder of checkpoint-* with losses.pt (the official code) or with models, which are "
+        "then scored; or a .npy or .parquet table of losses, a row an example."
+    )
+    source = server.path("trajectories:source", folders=True)
+    if source:
+        settings = trajectories.Settings(dataset=dataset.id, source=source)
+        st.button(
+            "Import losses", width="stretch", disabled=busy,
+            on_click=running.launch,
+            args=("trajectories", settings, f"Losses of {pathlib.Path(source).name}", FORM),
+        )  # fmt: skip
+        running.command("trajectories", settings)
 
 
 def estimate(job: Job) -> dict[str, Any]:
@@ -153,6 +171,8 @@ with left:
                 help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
             )
             running.command("trajectories", settings)
+    with st.expander("Trained elsewhere?", icon=":material/download:"):
+        from_elsewhere(dataset, job is not None and job.state in jobs.ACTIVE)
 with right:
     if job is not None and job.state != "done":
         if not long_run(job, settings):
