@@ -136,7 +136,7 @@ def scoring(
         {
             "opponent": keep("opponent", lambda: one_at_a_time(model, tokens, rows)),
             "ours fp32": keep("fp32", lambda: score(model, tokens, rows).losses),
-            "ours bf16": keep("bf16", lambda: score(model, tokens, rows, dtype=half).losses),
+            "ours bf16": keep("bf16", lambda: score(model, tokens, rows, precision="bf16").losses),
         }
     )
     medians = {k: statistics.median(v) for k, v in took.items()}

@@ -30,6 +30,10 @@ LONG = 30 * 60.0
 """Seconds above which a run is not begun without saying so."""
 
 
+Way = tuple[str, dict[str, Any], float]
+"""A shorter run: words, changed settings, seconds at most."""
+
+
 class Rates(NamedTuple):
     """Seconds per token seen in the micro-run: fast and slow."""
 
@@ -75,6 +79,8 @@ def measure(
     twin: Any = copy.deepcopy(model)
     twin.to(models.device())
     optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-6)
+    half = models.in_bf16(recipe.precision, models.device())
+    cast = torch.autocast(twin.device.type, torch.bfloat16, enabled=half)
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
     steps = schedule(lengths, rows, recipe)
@@ -88,7 +94,9 @@ def measure(
         ids, mask = pad(tokens, batch, 0)
         labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
         start = time.monotonic()
-        twin(input_ids=torch.from_numpy(ids).to(twin.device), labels=labels).loss.backward()
+        with cast:
+            loss = twin(input_ids=torch.from_numpy(ids).to(twin.device), labels=labels).loss
+        loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         if twin.device.type == "cuda":
@@ -100,7 +108,7 @@ def measure(
         some = rng.permutation(len(scorings))[:4]
         batch = np.concatenate([scorings[i] for i in some])
         start = time.monotonic()
-        score(twin, tokens, batch)
+        score(twin, tokens, batch, precision=recipe.precision)
         scored.append((time.monotonic() - start) / float(lengths[batch].sum()))
         if time.monotonic() - began > 2 * seconds:
             break
@@ -151,8 +159,8 @@ def check_disk(workspace: Workspace, needed: float) -> None:
 
 def propose(
     now: Estimate, *, epochs: float, rows: int, parameters: float, smaller: dict[str, float]
-) -> list[tuple[str, dict[str, Any], float]]:
-    """List ways to make a run shorter: (words, changed settings, expected seconds at most).
+) -> list[Way]:
+    """List ways to make a run shorter.
 
     Args:
         now: The run as it stands.
@@ -161,7 +169,7 @@ def propose(
         parameters: The model's size.
         smaller: Other models -> parameters.
     """
-    out: list[tuple[str, dict[str, Any], float]] = []
+    out: list[Way] = []
     for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
         if count < 0.7 * parameters:
             expected = now.high * max(count / parameters, 0.02)
@@ -198,8 +206,14 @@ def foresee(
     refused = now.high > LONG and not accept_long
     smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
     size = models.size(model)
-    ways = propose(now, epochs=epochs, rows=len(rows), parameters=size, smaller=smaller)
-    ways = ways if refused else []
+    ways: list[Way] = []
+    if refused:
+        ways = propose(now, epochs=epochs, rows=len(rows), parameters=size, smaller=smaller)
+        half = dataclasses.replace(recipe, precision="bf16")
+        if models.cpu_has_bf16() and not models.in_bf16(recipe.precision, models.device()):
+            rates = measure(model, tokens, rows, half, seconds=6.0)
+            then = estimate(rates, model, tokens, rows, half, checkpoints=checkpoints)
+            ways.insert(0, ("in bf16, losses within 0.002", {"precision": "bf16"}, then.high))
     job = job_dir()
     if job is not None:  # the page shows it, and makes buttons of the ways
         seconds = [now.low, now.high]

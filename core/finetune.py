@@ -68,6 +68,13 @@ class Settings:
         minimum=8,
         advanced=True,
     )
+    precision: str = setting(
+        "auto",
+        help="Of the matrix products in training: fp32; bf16, faster where the processor has it; "
+        "auto is bf16 on a GPU, fp32 on a CPU",
+        choices=models.PRECISIONS,
+        advanced=True,
+    )
     template: str = setting(
         "auto",
         help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
@@ -154,7 +161,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             parents={"selection": selection.id, "test": test.id},
             fingerprint=wanted,
         )
-    recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed)
+    recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed, precision=s.precision)
     fit(model, tokens, rows, recipe, draft.path, stage="train target")
 
     model.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))

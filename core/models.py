@@ -247,3 +247,26 @@ def device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def in_bf16(precision: str, where: str) -> bool:
+    """Say whether to compute in bf16 on a device: when told to, or by itself on a GPU that has it.
+
+    On CPUs it is never automatic: fp32 gives the same values after a resume.
+    """
+    import torch
+
+    if precision == "auto":
+        return where == "cuda" and torch.cuda.is_bf16_supported()
+    return precision == "bf16"
+
+
+def cpu_has_bf16() -> bool:
+    """Say whether this processor multiplies bf16 matrices itself."""
+    import torch
+
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))

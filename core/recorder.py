@@ -95,6 +95,7 @@ class TrajectoryRecorder(TrainerCallback):
         checkpoints: int,
         rows: Ints | None = None,
         schedule: str = "linear",
+        precision: str = "auto",
     ) -> None:
         """Record at `checkpoints` steps into `folder`.
 
@@ -104,11 +105,12 @@ class TrajectoryRecorder(TrainerCallback):
             checkpoints: Recordings, the first (step 0) and the last included.
             rows: Rows to score; all when None.
             schedule: linear, log or equal_loss.
+            precision: Of the weights while scoring: fp32, bf16, or auto (bf16 on a GPU).
         """
         self.tokens = tokens if isinstance(tokens, Tokens) else from_labels(tokens)
         self.folder, self.checkpoints = pathlib.Path(folder), checkpoints
         self.rows = np.arange(len(self.tokens)) if rows is None else rows
-        self.schedule = schedule
+        self.schedule, self.precision = schedule, precision
         self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""
         self.recorded: list[int] = []
@@ -183,7 +185,7 @@ class TrajectoryRecorder(TrainerCallback):
         progress = Progress(title, len(mine), brief=True) if ranks.main() else None
         report = progress.update if progress else None
         began = time.monotonic()
-        result = score(model, self.tokens, mine, pool=last, report=report)
+        result = score(model, self.tokens, mine, pool=last, precision=self.precision, report=report)
         rows, losses = ranks.gather(mine), ranks.gather(result.losses)
         pooled = ranks.gather(result.pooled)
         if ranks.main():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
-from core import ranks
+from core import models, ranks
 from core.epoch_losses import EpochRecorder
 from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
 from core.progress import Progress, Stopped, stop_requested
@@ -45,6 +45,8 @@ class Recipe:
     warmup: float = 0.03
     """Share of the steps."""
     weight_decay: float = 0.0
+    precision: str = "auto"
+    """Of the matrix products: fp32, bf16, or auto (bf16 on a GPU that has it)."""
     save_seconds: float = SAVE_SECONDS
 
 
@@ -95,12 +97,13 @@ def fit(
         weight_decay=recipe.weight_decay,
         seed=recipe.seed,
         data_seed=recipe.seed,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
+        bf16=models.in_bf16(recipe.precision, models.device()),
         train_sampling_strategy="sequential",
         remove_unused_columns=False,
         dataloader_num_workers=0,
         dataloader_pin_memory=on_gpu,
-        use_cpu=ranks.world() > 1 and not on_gpu,  # else processes without a GPU train apart
+        # said outright, or bf16 is refused and processes without a GPU train apart
+        use_cpu=models.device() == "cpu" or (ranks.world() > 1 and not on_gpu),
         ddp_find_unused_parameters=False,
         ddp_backend="gloo" if ranks.world() > 1 and not on_gpu else None,
         logging_steps=max(1, recipe.steps // 200),

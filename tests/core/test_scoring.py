@@ -3,7 +3,14 @@ import random
 import numpy as np
 import pytest
 import torch
-from transformers import Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTJConfig,
+    GPTJForCausalLM,
+)
 
 from core import models, scoring, tokens
 from core.scoring import score
@@ -46,12 +53,85 @@ def test_equal_to_a_plain_loop_over_examples(proxy, data):
 def test_any_batch_gives_the_same_values(proxy, data, budget, monkeypatch):
     rows = np.arange(0, len(data), 3)
     expected = score(proxy[0], data, rows, pool=True)
-    monkeypatch.setattr(scoring, "LOGITS_PER_CHUNK", 10_000)
+    monkeypatch.setitem(scoring.TILE, "cpu", (7, 100))
     seen = []
     found = score(proxy[0], data, rows, pool=True, token_budget=budget, report=seen.append)
     np.testing.assert_allclose(found.losses, expected.losses, atol=1e-5)
     np.testing.assert_allclose(found.pooled, expected.pooled, atol=2e-3)
     assert seen[-1] == len(rows)
+
+
+def test_bf16_is_near_and_leaves_the_weights_alone(proxy, data):
+    rows = np.arange(0, len(data), 3)
+    before = [p.clone() for p in proxy[0].parameters()]
+    expected = score(proxy[0], data, rows, pool=True, precision="fp32")
+    found = score(proxy[0], data, rows, pool=True, precision="bf16")
+    gap = np.abs(found.losses - expected.losses)
+    assert 0 < np.nanmax(gap) < 0.05
+    np.testing.assert_allclose(found.pooled, expected.pooled, atol=0.1)
+    assert all(torch.equal(a, b) for a, b in zip(before, proxy[0].parameters(), strict=True))
+    assert all(p.dtype == torch.float32 for p in proxy[0].parameters())
+
+
+def test_auto_on_a_cpu_is_fp32(proxy, data):
+    rows = np.arange(20)
+    one, two = (score(proxy[0], data, rows, precision=p).losses for p in ("auto", "fp32"))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_an_output_layer_with_a_bias(data):
+    shape = {"vocab_size": 2048, "n_embd": 32, "n_layer": 1, "n_head": 2, "n_inner": 64}
+    model = GPTJForCausalLM(GPTJConfig(**shape, rotary_dim=8))
+    torch.nn.init.normal_(model.lm_head.bias)
+    rows = np.arange(12)
+    np.testing.assert_allclose(score(model, data, rows).losses, plain(model, data, rows), atol=1e-5)
+
+
+@pytest.fixture
+def memory_for(monkeypatch):
+    """Let a batch of more than so many padded tokens run out of memory."""
+
+    def limit(most):
+        inner, seen = scoring._batch_losses, []
+
+        def small(view, ids, mask):
+            seen.append(ids.size)
+            if ids.size > most:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return inner(view, ids, mask)
+
+        monkeypatch.setattr(scoring, "_batch_losses", small)
+        return seen
+
+    return limit
+
+
+def test_out_of_memory_halves_the_batches_and_goes_on(proxy, data, memory_for, capsys):
+    rows = np.random.default_rng(0).permutation(len(data))
+    expected = score(proxy[0], data, rows, pool=True)
+    tried = memory_for(300)
+    done = []
+    found = score(proxy[0], data, rows, pool=True, token_budget=2048, report=done.append)
+    np.testing.assert_allclose(found.losses, expected.losses, atol=1e-5)
+    np.testing.assert_allclose(found.pooled, expected.pooled, atol=2e-3)
+    assert sum(size > 300 for size in tried) == 3, "2,048, 1,024 and 512 were too much"
+    assert done[-1] == len(rows)
+    assert capsys.readouterr().err.count("going on with") == 3
+
+
+def test_out_of_memory_for_a_single_row_says_what_to_do(proxy, data, memory_for):
+    memory_for(10)
+    with pytest.raises(ValueError, match=r"one row of 59 tokens; lower --max-length"):
+        score(proxy[0], data, np.arange(len(data)))
+
+
+def test_another_error_is_not_taken_for_a_want_of_memory(proxy, data, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("a shape does not fit")
+
+    monkeypatch.setattr(scoring, "_batch_losses", broken)
+    with pytest.raises(RuntimeError, match="a shape"):
+        score(proxy[0], data, np.arange(4))
 
 
 def test_pooled_is_the_mean_hidden_state_of_the_row(proxy, data):
