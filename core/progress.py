@@ -98,6 +98,12 @@ class Progress:
         return (spent - self.aside) / steps * (self.total - self.done) + self.ahead
 
 
+def speed(rows: int, tokens: int, seconds: float) -> dict[str, float]:
+    """Return rows and tokens a second, by the names under which progress reports them."""
+    rates = {"rows/s": rows / max(seconds, 1e-3), "tokens/s": tokens / max(seconds, 1e-3)}
+    return {k: round(v) if v >= 10 else round(v, 2) for k, v in rates.items()}
+
+
 def say(text: str) -> None:
     """Write one line for a person."""
     sys.stderr.write(text + "\n")

@@ -19,7 +19,7 @@ from transformers import TrainerCallback
 
 from core import ranks
 from core.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
-from core.progress import Progress
+from core.progress import Progress, speed
 from core.scoring import score
 from core.tokens import Ints, Tokens, from_labels
 
@@ -183,8 +183,15 @@ class TrajectoryRecorder(TrainerCallback):
         mine = self._share()
         title = f"record {column + 1}/{total}"
         progress = Progress(title, len(mine), brief=True) if ranks.main() else None
-        report = progress.update if progress else None
         began = time.monotonic()
+        longest_first = np.sort(self.tokens.lengths()[mine])[::-1]  # as they are scored
+        seen = np.cumsum(longest_first) * ranks.world()
+
+        def report(done: int) -> None:
+            if progress:
+                rates = speed(done * ranks.world(), int(seen[done - 1]), time.monotonic() - began)
+                progress.update(done, **rates)
+
         result = score(model, self.tokens, mine, pool=last, precision=self.precision, report=report)
         rows, losses = ranks.gather(mine), ranks.gather(result.losses)
         pooled = ranks.gather(result.pooled)

@@ -18,8 +18,8 @@ from transformers import TrainerCallback
 
 from core import models, ranks
 from core.epoch_losses import EpochRecorder
-from core.files import append_jsonl, fsync, read_jsonl, write_jsonl
-from core.progress import Progress, Stopped, stop_requested
+from core.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
+from core.progress import Progress, Stopped, speed, stop_requested
 from core.tokens import IGNORED, Ints, Tokens, pad
 
 if TYPE_CHECKING:
@@ -60,10 +60,11 @@ def fit(
     stage: str,
     recorder: TrajectoryRecorder | EpochRecorder | None = None,
     expected: float | None = None,
-) -> None:
+) -> float:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
     Writes `folder/metrics.jsonl` (step, loss, lr) and checkpoints; the caller drops the latter.
+    Returns the seconds of training, recordings left out, those before a resume included.
 
     Args:
         model: Changed in place.
@@ -115,12 +116,16 @@ def fit(
     )
     rest = None if expected is None else expected * (1 - step / recipe.steps)
     progress = Progress(stage, recipe.steps, done=step, expected=rest) if ranks.main() else None
+    planned = schedule(tokens.lengths(), rows, recipe)
     keeper = _Keeper(folder, progress, recipe.save_seconds, recorder)
+    keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
+    if resume:
+        keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
     own = recorder if isinstance(recorder, EpochRecorder) else None
     trainer = Trainer(
         model=model,
         args=args,
-        train_dataset=shards(schedule(tokens.lengths(), rows, recipe), ranks.world()),  # type: ignore[arg-type]
+        train_dataset=shards(planned, ranks.world()),  # type: ignore[arg-type]
         data_collator=_Collator(tokens, own.batches if own else None),
         compute_loss_func=own.loss if own else None,
         callbacks=[recorder, keeper] if recorder else [keeper],
@@ -129,6 +134,7 @@ def fit(
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if keeper.stopped:
         raise Stopped(f"stopped at step {trainer.state.global_step:,} of {recipe.steps:,}; saved")
+    return keeper.seconds()
 
 
 def schedule(lengths: Ints, rows: Ints, recipe: Recipe) -> list[Ints]:
@@ -197,6 +203,27 @@ class _Keeper(TrainerCallback):
         self.saved_at = time.monotonic()
         self.stopped = False
         self.last: dict[str, float] = {}
+        self.sizes: list[tuple[int, int]] = []
+        """Rows and tokens of every step."""
+        self.before = 0.0
+        """Seconds of training before this process took over."""
+        self.began = time.monotonic()
+        self.done = (0, 0)
+        """Rows and tokens that this process has trained on."""
+
+    def seconds(self) -> float:
+        """Return the seconds of training so far, recordings left out."""
+        recording = self.recorder.cost(0)[0] if self.recorder else 0.0
+        return self.before + time.monotonic() - self.began - recording
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self.began = time.monotonic() - (self.recorder.cost(0)[0] if self.recorder else 0.0)
 
     def on_log(
         self,
@@ -211,7 +238,7 @@ class _Keeper(TrainerCallback):
         if not math.isfinite(logs["loss"]):
             raise ValueError(
                 f"the training loss became {logs['loss']} at step {state.global_step:,}; "
-                "try a smaller --lr"
+                f"try a smaller --lr than {args.learning_rate:g}"
             )
         record = {"step": state.global_step, "loss": logs["loss"], "lr": logs["learning_rate"]}
         if ranks.main():
@@ -225,10 +252,13 @@ class _Keeper(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        rows, tokens = self.sizes[state.global_step - 1]
+        self.done = self.done[0] + rows, self.done[1] + tokens
         if self.progress:
             if self.recorder:
                 self.progress.aside, self.progress.ahead = self.recorder.cost(state.global_step)
-            self.progress.update(state.global_step, **self.last)
+            rates = speed(*self.done, self.seconds() - self.before)
+            self.progress.update(state.global_step, **self.last, **rates)
         stop, save = ranks.once(self._wishes)
         if stop and state.global_step < state.max_steps:
             self.stopped = control.should_training_stop = control.should_save = True
@@ -253,7 +283,7 @@ class _Keeper(TrainerCallback):
         here = self.folder / "checkpoints" / f"checkpoint-{state.global_step}"
         for file in here.iterdir():
             fsync(file)
-        (here / COMPLETE).touch()
+        write_json(here / COMPLETE, {"train_seconds": round(self.seconds(), 2)})
         fsync(here)
         for other in here.parent.glob("checkpoint-*"):
             if other != here:

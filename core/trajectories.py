@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core import models, ranks
+from core import health, models, ranks
 from core.artifact import Artifact, Draft
 from core.budget import steps_for
 from core.drawer import Drawer
-from core.files import fingerprint, read_jsonl
+from core.files import fingerprint, read_json, read_jsonl
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_argv, to_config, with_preset
 from core.store import Workspace
@@ -178,7 +179,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     s = resolve(settings)
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
+    began = time.monotonic()
     tokens = ranks.first(lambda: tokenize(workspace, dataset, tokenizer, template))
+    tokenizing = time.monotonic() - began  # next to nothing when the cache had them
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
@@ -218,6 +221,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
                 parents={"dataset": dataset.id},
                 fingerprint=key,
             )
+        health.note_start(draft, tokens, rows, flags, steps=steps, seconds=tokenizing)
         return str(draft.path), estimate
 
     path, estimate = ranks.once(begin)
@@ -229,7 +233,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     )
     drawer = Drawer(workspace) if s.map and ranks.main() else None
     try:
-        fit(
+        trained = fit(
             model, tokens, rows, recipe, folder, stage="train proxy", recorder=recorder,
             expected=(estimate.low + estimate.high) / 2,
         )  # fmt: skip
@@ -245,6 +249,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         facts = {
             "steps": steps,
             "parameters": models.size(model),
+            "positions": models.positions(model),
+            "tokenize_seconds": (read_json(folder / health.START) or {})["tokenize_seconds"],
+            "train_seconds": round(trained, 1),
             "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
         }
         return finish(draft, rows, flags, facts).id
@@ -267,7 +274,10 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
     losses = np.load(draft.path / "losses.npy", mmap_mode="r")
     measured = rows[np.isfinite(losses[rows]).all(1)]
     if not len(measured):
-        raise ValueError("no row has a finite loss at every recording, so there is nothing to use")
+        remedy = "import others" if facts.get("imported") else "try a smaller --lr"
+        raise ValueError(
+            f"no row has a finite loss at every recording, so there is nothing to use; {remedy}"
+        )
     flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"
     flags.to_parquet(draft.path / "flags.parquet")
     means = losses[measured].mean(0, np.float64)
@@ -277,6 +287,7 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
         "rows": len(flags),
         "measured": len(measured),
         "unmeasurable": int(counts.get("no response token", 0) + counts.get("loss not finite", 0)),
+        "not_finite": int(counts.get("loss not finite", 0)),
         "holdout": int(counts.get("holdout", 0)),
         "not_sampled": int(counts.get("not sampled", 0)),
         "truncated": int(flags["truncated"].sum()),
@@ -291,6 +302,11 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
         f"mean loss {means[0]:.3f} -> {means[-1]:.3f} nats per response token over "
         f"{len(measured):,} of {len(flags):,} rows, {len(columns)} recordings"
     )
+    found = health.warnings(
+        summary, draft.run["config"], flags["n_tokens"].to_numpy(), int(columns[0]["step"])
+    )
+    for warning in found:
+        say(f"warning: {warning}")
     return artifact
 
 

@@ -71,14 +71,19 @@ def finetune_curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
     return _curves(smooth, 360)
 
 
-def live_loss(records: pd.DataFrame, recorded_steps: Sequence[int]) -> go.Figure:
+def live_loss(
+    records: pd.DataFrame, recorded_steps: Sequence[int], last_step: int = 0, height: int = 340
+) -> go.Figure:
     """Training loss so far, and a tick at each step where all rows' losses were recorded.
 
     Args:
         records: step, loss, and optionally eval_loss (NaN where it was not measured).
         recorded_steps: Steps of the trajectory columns recorded so far.
+        last_step: Of a run that goes on: the x axis ends there and the y axis begins at 0 from
+            the start, so that nothing that is drawn moves.
+        height: Pixels.
     """
-    fig = figure.bare(340)
+    fig = figure.bare(height)
     raw, smooth = records["loss"], _smooth(records["loss"])
     fig.add_trace(_line(records["step"], raw, figure.rgba(theme.MUTED, 0.45), width=1, hover=None))
     fig.add_trace(_line(records["step"], smooth, theme.ACCENT, hover="training loss"))
@@ -94,7 +99,11 @@ def live_loss(records: pd.DataFrame, recorded_steps: Sequence[int]) -> go.Figure
     figure.axes(fig, STEP, LOSS)
     seen = records.filter(["loss", "eval_loss"]).to_numpy(float)
     if np.isfinite(seen).any():
-        figure.end_labels(fig, ends, (float(np.nanmin(seen)), float(np.nanmax(seen))))
+        low = 0.0 if last_step else float(np.nanmin(seen))
+        at = float(records["step"].iloc[-1]) if last_step else None
+        figure.end_labels(fig, ends, (low, float(np.nanmax(seen))), x=at)
+    else:
+        fig.update_yaxes(showticklabels=False)
     fig.add_trace(
         go.Scatter(
             x=list(recorded_steps), y=[0.0] * len(recorded_steps), yaxis="y2", mode="markers",
@@ -103,7 +112,9 @@ def live_loss(records: pd.DataFrame, recorded_steps: Sequence[int]) -> go.Figure
         )
     )  # fmt: skip
     fig.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False})
-    last_step = max([1, *records["step"], *recorded_steps])
+    if last_step:
+        figure.steady(fig)
+    last_step = max([1, last_step, *records["step"], *recorded_steps])
     fig.update_xaxes(range=[0, last_step])
     if len(recorded_steps):
         count = f"{len(recorded_steps):,} recording{'s' if len(recorded_steps) > 1 else ''}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,6 +125,12 @@ def sloped(colours: Sequence[str]) -> list[tuple[float, str]]:
     return [(i / (len(colours) - 1), c) for i, c in enumerate(colours)]
 
 
+def steady(fig: go.Figure) -> None:
+    """Give a figure that is redrawn the same margins every time, and room for labels."""
+    fig.layout.margin.l, fig.layout.margin.r = 28, 130
+    fig.update_yaxes(automargin=False, tickformat=".3~g")
+
+
 def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Floats:
     """Move positions as little as possible (least squares) so that they lie `gap` apart.
 
@@ -147,13 +154,14 @@ def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Float
 
 
 def end_labels(fig: go.Figure, ends: Sequence[tuple[str, float, str]],
-               span: tuple[float, float]) -> None:  # fmt: skip
+               span: tuple[float, float], x: float | None = None) -> None:  # fmt: skip
     """Name lines at the right edge, each beside the y where its line ends.
 
     Args:
         fig: A figure with a linear y axis; its y range and right margin are set here.
         ends: Of each line its name (already safe), the y of its last point and its colour.
         span: Lowest and highest y that must be seen.
+        x: Where lines that have not reached the right edge end; the margin is kept all the same.
     """
     low, high = span
     pad = 0.04 * (high - low or 1.0)
@@ -162,7 +170,8 @@ def end_labels(fig: go.Figure, ends: Sequence[tuple[str, float, str]],
     places = dodge([y for _, y, _ in ends], LINE_HEIGHT * per_pixel, low, high)
     for (name, _, colour), y in zip(ends, places, strict=True):
         dot = f'<span style="color:{colour}">●</span> '
-        note(fig, dot + name, x=1, y=float(y), yref="y", xshift=6, xanchor="left", align="left")
+        there: dict[str, Any] = {"x": 1} if x is None else {"x": x, "xref": "x"}
+        note(fig, dot + name, y=float(y), yref="y", xshift=6, xanchor="left", align="left", **there)
     fig.update_yaxes(range=[low, high])
     longest = max((len(html.unescape(name)) for name, _, _ in ends), default=0)
     fig.layout.margin.r = round(_CHARACTER * (longest + 3)) + 10

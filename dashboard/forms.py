@@ -66,15 +66,15 @@ def field(spec: Spec, key: str) -> Any:
     """
     common: dict[str, Any] = {"key": key, "help": _sentence(spec), "persist_state": "session"}
     default = None if spec.default is dataclasses.MISSING else spec.default
-    known = {} if key in st.session_state else {"default": default}
     meta = spec.meta
     if meta["choices"]:
         options = list(meta["choices"])
-        index = options.index(known["default"]) if known.get("default") in options else 0
+        index = options.index(default) if default in options else 0
         return st.selectbox(spec.label, options, index=index, **common)
     if meta["suggestions"]:
         options = list(dict.fromkeys([*meta["suggestions"], st.session_state.get(key) or default]))
-        index = options.index(known.get("default") or options[0]) if known else 0
+        index = options.index(default) if default in options else 0  # the same in every run: a
+        # browser that first draws a later run shows what stands there, whatever the value is
         chosen = st.selectbox(spec.label, options, index=index, accept_new_options=True, **common)
         return spec.parse(str(chosen or ""))
     if spec.kind is bool:

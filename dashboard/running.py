@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core import jobs
+from core.artifact import Kind
 from core.jobs import Job
 from core.progress import duration
 from core.settings import to_argv
@@ -35,7 +36,6 @@ def launch(noun: str, settings: Any, title: str, form: str, *flags: str) -> str:
         st.error(f"The job could not be started: {e}", icon=":material/error:")
         st.stop()
     state.spend(form)
-    st.session_state[f"job:{form}"] = id
     return id
 
 
@@ -57,6 +57,20 @@ def latest(noun: str, **flags: str) -> Job | None:
         if noun in argv and wanted:
             return job
     return None
+
+
+def arrive(job: Job | None, kind: Kind) -> None:
+    """Turn the page to what a job has made, once, if this browser saw the job at work.
+
+    A link that names something older is left alone.
+    """
+    key = f"watched:{kind}"
+    if job is not None and job.state in jobs.ACTIVE:
+        st.session_state[key] = job.id
+    elif job is not None and job.state == "done" and st.session_state.get(key) == job.id:
+        del st.session_state[key]
+        st.query_params[kind] = job.result
+        st.rerun()
 
 
 def card(job: Job) -> None:
@@ -92,10 +106,10 @@ def _active(job: Job, words: str) -> None:
     left, right = st.columns([5, 1], vertical_alignment="center")
     if job.state == "queued":
         ahead = f"; {job.ahead} before it" if job.ahead else ""
-        left.progress(0.0, text=f"{words}{ahead} · {plain(job.title)}")
+        left.progress(0.0, text=f"{plain(job.title)}  \n{words}{ahead}")
     else:
         share, text = headline(job)
-        left.progress(share, text=f"{plain(job.title)} · {text}")
+        left.progress(share, text=f"{plain(job.title)}  \n{text}")
     right.button(
         "Stop",
         key=f"stop:{job.id}",
@@ -119,7 +133,7 @@ def headline(job: Job) -> tuple[float, str]:
     main = next((last[s] for s in MAIN_STAGES if s in last and newest["stage"].startswith(
         ("record", s))), newest)  # fmt: skip
     parts = [f"{main['stage']}: {main['step']:,} of {main['total']:,}"]
-    if "loss" in main:
+    if "loss" in main and newest is main:  # else it stands still, and the line gets too long
         parts.append(f"loss {main['loss']:.3f}")
     if main.get("left"):
         parts.append(f"about {duration(main['left'])} left")

@@ -75,9 +75,15 @@ def empty(icon: str, text: str, button: str, page: str) -> None:
         st.space("medium")
 
 
-def next_step(label: str, page: str, **ids: str) -> None:
-    """Offer the next page of the pipeline."""
-    if st.button(label, icon=":material/arrow_forward:", icon_position="right", width="stretch"):
+def next_step(label: str, page: str, *, primary: bool = False, **ids: str) -> None:
+    """Offer the next page of the pipeline; primary where nothing else on the page is."""
+    if st.button(
+        label,
+        type="primary" if primary else "secondary",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+        width="stretch",
+    ):
         state.go(page, **ids)
 
 

@@ -141,10 +141,7 @@ with left:
 with right:
     if job is not None and job.state != "done":
         running.card(job)
-    elif job is not None and job.result and st.session_state.get("seen:dataset") != job.result:
-        st.session_state["seen:dataset"] = job.result
-        st.query_params["dataset"] = job.result
-        st.rerun()
+    running.arrive(job, "dataset")
     if artifact is None:
         st.info(
             "Here will stand the lengths, sources and rows of your dataset, with the trained text "

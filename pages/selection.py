@@ -1,9 +1,11 @@
+from typing import Any
+
 import streamlit as st
 
 from core import budget as budgets
 from core import export, selection, selectors
 from core.artifact import Artifact
-from dashboard import charts_selection, data, reader, running, state, widgets
+from dashboard import charts_selection, data, forms, reader, running, state, widgets
 
 WORDS = {
     "s2l": "S2L: evenly over the clusters",
@@ -40,6 +42,27 @@ def budget_control(pool: int, tokens: int) -> str:
         key="selection:tokens", persist_state="session",
     )  # fmt: skip
     return f"{wanted} tokens"
+
+
+def opened() -> None:
+    """Say when the selection that the address names cannot be opened, else let the form show it."""
+    named = st.query_params.get("selection")
+    if not named or st.session_state.get("selection:opened") == named:
+        return
+    artifact = state.current("selection")
+    if artifact is None:
+        return
+    st.session_state["selection:opened"] = named
+    asked = budgets.parse(artifact.config["budget"])
+    share = round(100 * asked.value, 6)
+    form: dict[str, Any] = {k: artifact.config[k] for k in ("strategy", "seed")}
+    if asked.kind == "tokens":
+        form |= {"unit": "Tokens", "tokens": int(asked.value)}
+    elif asked.kind == "share" and share == int(share):  # what the slider can show
+        form |= {"unit": "Share", "share": int(share)}
+    else:
+        form |= {"unit": "Rows", "rows": artifact.summary["rows"]}
+    forms.preset("selection", form)
 
 
 def save(settings: selection.Settings) -> None:
@@ -79,7 +102,9 @@ widgets.title(
     "The budget is poured over the clusters like water: small clusters are taken whole, the large "
     "ones share what is left evenly.",
 )
+state.settle(("dataset", "clusters", "selection"))
 inputs = widgets.chips("dataset", "clusters")
+opened()
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
     widgets.empty(

@@ -142,11 +142,7 @@ with left, st.container(border=True):
 with right:
     if job is not None and job.state != "done":
         running.card(job)
-    elif job is not None and st.session_state.get("seen:study") != job.result:
-        st.session_state["seen:study"] = job.result
-        if artifact is None or artifact.id != job.result:
-            st.query_params["study"] = job.result
-            st.rerun()
+    running.arrive(job, "study")
     if artifact is not None:
         picture(artifact)
     elif job is None:

@@ -1,142 +1,90 @@
-import dataclasses
-import pathlib
-from typing import Any
-
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core import jobs, models, trajectories
 from core.artifact import Artifact
-from core.files import read_json, read_jsonl
-from core.jobs import Job
-from core.progress import duration
-from dashboard import charts, data, forms, running, server, state, widgets
-
-FORM = "trajectories"
+from dashboard import charts, data, forms, recording, running, server, widgets
 
 
-def launch(settings: trajectories.Settings, *flags: str) -> None:
-    """Start training; a micro-run says first how long it takes."""
-    running.launch("trajectories", settings, f"Proxy {settings.model}", FORM, *flags)
+def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Settings | None:
+    """Ask how to train and offer to begin; return the settings, if they are good."""
+    st.markdown("**Train a proxy**")
+    settings = forms.form(trajectories.Settings, recording.FORM, fixed={"dataset": dataset.id})
+    if settings is None:
+        return None
+    size = models.KNOWN_SIZES.get(settings.model)
+    if size:
+        ratio = models.KNOWN_SIZES["microsoft/phi-2"] / size
+        st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
+    st.button(
+        "Train proxy",
+        type="primary" if primary else "secondary",
+        width="stretch",
+        disabled=busy,
+        on_click=recording.launch,
+        args=(settings,),
+        help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
+    )
+    running.command("trajectories", settings)
+    return settings
 
 
-def live(job: Job, dataset: Artifact) -> None:
-    """Show the loss as it comes, and the columns recorded so far."""
-    found = estimate(job)
-    if found:
-        st.caption(f"The trial before it said: {found['text']}.")
-    else:
-        st.caption("A trial of seconds says first how long it will take.")
-    for entry in state.workspace().entries("trajectories"):
-        if entry.state == "unfinished" and entry.parents.get("dataset") == dataset.id:
-            folder = state.workspace().find(entry.id)
-            log = data.metrics(folder)
-            columns = list(read_jsonl(folder / "columns.jsonl"))
-            if len(log):
-                st.plotly_chart(charts.live_loss(log, [c["step"] for c in columns]), key="live")
-            quantiles = [c["quantiles"] for c in columns if c["quantiles"]]
-            if len(quantiles) > 1:
-                frame = pd.DataFrame(quantiles, columns=["q10", "q25", "q50", "q75", "q90"])
-                st.caption(f"Loss of all examples at the {len(quantiles)} recordings so far")
-                steps = [c["step"] for c in columns if c["quantiles"]]
-                nothing = np.zeros((0, len(steps)), np.float32)
-                figure = charts.trajectory_overview(steps, frame, nothing)
-                st.plotly_chart(figure, key="live-quantiles")
-            return
-
-
-def from_elsewhere(dataset: Artifact, busy: bool) -> None:
+def from_elsewhere(dataset: Artifact, *, busy: bool) -> None:
     """Take losses that were recorded by other code, or score its checkpoints."""
     st.caption(
         "A folder of checkpoint-* with losses.pt (the official code) or with models, which are "
         "then scored; or a .npy or .parquet table of losses, a row an example."
     )
-    source = server.path("trajectories:source", folders=True)
+    source = server.path("trajectories:source", folders=True, suffixes=(".npy", ".parquet"))
     if source:
         settings = trajectories.Settings(dataset=dataset.id, source=source)
         st.button(
             "Import losses", width="stretch", disabled=busy,
-            on_click=running.launch,
-            args=("trajectories", settings, f"Losses of {pathlib.Path(source).name}", FORM),
+            on_click=recording.launch, args=(settings,),
         )  # fmt: skip
         running.command("trajectories", settings)
 
 
-def estimate(job: Job) -> dict[str, Any]:
-    """Return what the micro-run found before the run began; empty until then."""
-    return read_json(state.workspace().root / "jobs" / job.id / "estimate.json") or {}
-
-
-def long_run(job: Job, settings: trajectories.Settings | None) -> bool:
-    """Offer shorter runs, each one press away, when the micro-run found a run long."""
-    found = estimate(job)
-    if job.state != "failed" or not found.get("refused") or settings is None:
-        return False
-    low, high = map(duration, found["seconds"])
-    with st.container(border=True):
-        st.warning(
-            f"Nothing was begun: a short trial says this run takes {low} to {high} here.",
-            icon=":material/schedule:",
-        )
-        for words, flags, seconds in found["ways"]:
-            shorter = dataclasses.replace(settings, **flags)
-            st.button(
-                f"Train {words}: at most {duration(seconds)}",
-                key=f"shorter:{words}",
-                icon=":material/bolt:",
-                on_click=begin,
-                args=(shorter, flags),
-            )
-        st.button(
-            f"Begin as it is: {low} to {high}",
-            icon=":material/hourglass_top:",
-            on_click=begin,
-            args=(settings, {}),
-            help="It runs without this page, can be stopped, and goes on where it stopped",
-        )
-    return True
-
-
-def begin(settings: trajectories.Settings, changed: dict[str, Any]) -> None:
-    """Start a run that was offered, and let the form say what runs."""
-    forms.preset(FORM, {k: v if k == "limit" else str(v) for k, v in changed.items()})
-    launch(settings, "--accept-long", "yes")
-
-
 def picture(artifact: Artifact) -> None:
     """Show the recorded trajectories."""
-    s = artifact.summary
-    widgets.facts(
-        ("Measured", f"{s['measured']:,} of {s['rows']:,}"),
-        ("Recordings", f"{s['checkpoints']} in {s['steps']:,} steps"),
-        ("Mean loss", f"{s['first_loss']:.2f} → {s['final_loss']:.2f}"),
-        ("Cut", f"{s['truncated']:,}"),
-        ("Not measurable", f"{s['unmeasurable']:,}"),
-        ("Took", duration(artifact.manifest["seconds"])),
-    )
+    recording.warn(artifact)
+    recording.facts(artifact)
     quantiles, samples = data.overview(artifact.id)
     st.plotly_chart(charts.trajectory_overview(data.steps(artifact.id), quantiles, samples))
     st.caption(
-        f"Loss of {s['measured']:,} rows over training: median, middle half and 10-90% band, with "
-        f"{len(samples)} rows drawn at random. A wide band late in training means the proxy still "
-        "finds some examples much harder than others."
+        f"Loss of {artifact.summary['measured']:,} rows over training: median, middle half and "
+        f"10-90% band, with {len(samples)} rows drawn at random. A wide band late in training "
+        "means the proxy still finds some examples much harder than others."
     )
-    tabs = st.tabs(["By source", "Training loss", "Flags"], on_change="rerun")
-    if tabs[0].open:
-        means, counts = data.by_source(artifact.id)
-        tabs[0].plotly_chart(charts.source_curves(data.steps(artifact.id), means, counts))
-    if tabs[1].open:
-        log = data.metrics(artifact.path)
-        tabs[1].plotly_chart(charts.live_loss(log, data.steps(artifact.id)))
-    if tabs[2].open:
-        flags = data.flags(artifact.id)
-        counted = flags["flag"].replace("", "measured").value_counts()
-        tabs[2].dataframe(counted.rename("rows"), width="content")
-        odd = flags[flags["flag"].isin(["no response token"]) | flags["truncated"]]
-        shown = odd.reset_index(names="row")[["row", "source", "n_tokens", "n_response", "flag"]]
-        tabs[2].dataframe(shown.head(500), hide_index=True)
+    recording.cost(artifact)
+    tabs = st.tabs(list(TABS), on_change="rerun")
+    for tab, draw in zip(tabs, TABS.values(), strict=True):
+        if tab.open:
+            with tab:
+                draw(artifact)
 
+
+def by_source(artifact: Artifact) -> None:
+    """Show the mean loss of each source."""
+    means, counts = data.by_source(artifact.id)
+    st.plotly_chart(charts.source_curves(data.steps(artifact.id), means, counts))
+
+
+def training_loss(artifact: Artifact) -> None:
+    """Show the training loss, with the recordings marked."""
+    st.plotly_chart(charts.live_loss(data.metrics(artifact.path), data.steps(artifact.id)))
+
+
+def flagged(artifact: Artifact) -> None:
+    """Count the flags and list the rows that could not be measured, or not whole."""
+    flags = data.flags(artifact.id)
+    counted = flags["flag"].replace("", "measured").value_counts()
+    st.dataframe(counted.rename("rows"), width="content")
+    odd = flags[flags["flag"].isin(["no response token", "loss not finite"]) | flags["truncated"]]
+    shown = odd.reset_index(names="row")[["row", "source", "n_tokens", "n_response", "flag"]]
+    st.dataframe(shown.head(500), hide_index=True)
+
+
+TABS = {"By source": by_source, "Training loss": training_loss, "Flags": flagged}
 
 widgets.title(
     "Trajectories",
@@ -148,42 +96,22 @@ if dataset is None:
     widgets.empty("table_rows", "A proxy needs a dataset first.", "Import a dataset", "dataset")
     st.stop()
 job = running.latest("trajectories", dataset=dataset.id)
+busy = job is not None and job.state in jobs.ACTIVE
 left, right = st.columns([1, 2.6], gap="large")
 with left:
     if artifact is not None:
-        widgets.next_step("See the clusters", "clusters", trajectories=artifact.id)
+        widgets.next_step("See the clusters", "clusters", primary=True, trajectories=artifact.id)
     with st.container(border=True):
-        st.markdown("**Train a proxy**")
-        settings = forms.form(trajectories.Settings, FORM, fixed={"dataset": dataset.id})
-        if settings is not None:
-            size = models.KNOWN_SIZES.get(settings.model)
-            if size:
-                ratio = models.KNOWN_SIZES["microsoft/phi-2"] / size
-                st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
-            busy = job is not None and job.state in jobs.ACTIVE
-            st.button(
-                "Train proxy",
-                type="primary",
-                width="stretch",
-                disabled=busy,
-                on_click=launch,
-                args=(settings,),
-                help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
-            )
-            running.command("trajectories", settings)
+        settings = train(dataset, busy=busy, primary=artifact is None)
     with st.expander("Trained elsewhere?", icon=":material/download:"):
-        from_elsewhere(dataset, job is not None and job.state in jobs.ACTIVE)
+        from_elsewhere(dataset, busy=busy)
 with right:
     if job is not None and job.state != "done":
-        if not long_run(job, settings):
+        if not recording.long_run(job, settings):
             running.card(job)
-        if job.state in jobs.ACTIVE:
-            st.fragment(live, run_every=2.0)(job, dataset)
-    elif job is not None and st.session_state.get("seen:trajectories") != job.result:
-        st.session_state["seen:trajectories"] = job.result
-        if artifact is None or artifact.id != job.result:
-            st.query_params["trajectories"] = job.result
-            st.rerun()
+        if busy and "--source" not in job.argv:  # an import has no training to watch
+            st.fragment(recording.live, run_every=2.0)(job)
+    running.arrive(job, "trajectories")
     if artifact is None:
         if job is None:
             st.info(
@@ -191,5 +119,5 @@ with right:
                 "left suit a first look: press Train proxy.",
                 icon=":material/show_chart:",
             )
-    elif job is None or job.state not in jobs.ACTIVE:
+    elif not busy:
         picture(artifact)

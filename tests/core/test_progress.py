@@ -51,6 +51,14 @@ def test_time_left_tells_training_from_the_recordings_inside_it(job):
     assert work.seconds_left() == pytest.approx(90 + 120, abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("rows", "tokens", "seconds", "expected"),
+    [(300, 12_000, 2.0, (150, 6000)), (3, 900, 9.0, (0.33, 100)), (0, 0, 0.0, (0, 0))],
+)
+def test_speed_is_a_second(rows, tokens, seconds, expected):
+    assert tuple(progress.speed(rows, tokens, seconds).values()) == expected
+
+
 def test_nothing_to_do_is_no_division_by_zero(job):
     progress.Progress("scoring", 0).update(0)
     assert [r["total"] for r in read_jsonl(job / "progress.jsonl")] == [1]

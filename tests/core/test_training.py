@@ -1,6 +1,7 @@
 import json
 import pathlib
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
-from core import models, tokens, training
+from core import models, progress, recorder, tokens, training
 from core.budget import steps_for
 from core.epoch_losses import EpochRecorder
-from core.files import append_jsonl, read_jsonl
+from core.files import append_jsonl, read_json, read_jsonl
 from core.progress import Stopped
 from core.recorder import TrajectoryRecorder, fallen, plan
 from core.scoring import score
@@ -82,6 +83,62 @@ def test_what_is_recorded(whole, data):
     logged = list(read_jsonl(folder / "metrics.jsonl"))
     assert [r["step"] for r in logged] == list(range(1, 10))
     assert logged[0]["lr"] < max(r["lr"] for r in logged) <= RECIPE.lr
+
+
+def test_training_seconds_leave_recordings_out_and_go_on_after_a_resume(
+    data, texts, tmp_path, stop_after, monkeypatch
+):
+    """Recordings last 0.3 s and steps 0.1 s, whatever the machine."""
+
+    def slow_score(*args, **kwargs):
+        time.sleep(0.3)
+        return score(*args, **kwargs)
+
+    def slow_step(self, *args, **kwargs):
+        time.sleep(0.1)
+        return step(self, *args, **kwargs)
+
+    step = training._Keeper.on_step_end
+    monkeypatch.setattr(recorder, "score", slow_score)
+    monkeypatch.setattr(training._Keeper, "on_step_end", slow_step)
+
+    def train(folder):
+        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        began = time.monotonic()
+        watch = TrajectoryRecorder(data, folder, 4, ROWS)
+        took = fit(model, data, ROWS, RECIPE, folder, stage="train", recorder=watch)
+        return took, time.monotonic() - began - sum(watch.seconds)
+
+    took, most = train(tmp_path / "whole")
+    assert 0.9 <= took <= most
+    with stop_after(5), pytest.raises(Stopped):
+        train(tmp_path / "stopped")
+    saved = read_json(tmp_path / "stopped" / "checkpoints" / "checkpoint-5" / training.COMPLETE)
+    assert saved["train_seconds"] >= 0.5
+    resumed, _ = train(tmp_path / "stopped")
+    assert resumed >= saved["train_seconds"] + 0.4, "four steps were left"
+
+
+def test_progress_says_how_many_rows_and_tokens_a_second(fitted, data, tmp_path, monkeypatch):
+    """Of training and of recording apart; checked against the clock they are measured by."""
+    monkeypatch.setenv("S2L_JOB", str(tmp_path))
+    updates = []
+
+    class Every(progress.Progress):
+        def update(self, done, **metrics):
+            updates.append((self.stage, done, metrics))
+
+    monkeypatch.setattr(training, "Progress", Every)
+    monkeypatch.setattr(recorder, "Progress", Every)
+    fitted(tmp_path / "run")
+    length = data.lengths()[ROWS].sum() / len(ROWS)
+    trained = [m for stage, done, m in updates if stage == "train" and m]
+    assert len(trained) == RECIPE.steps
+    assert all(m["rows/s"] > 0 and m["tokens/s"] > m["rows/s"] for m in trained)
+    whole = [m for stage, done, m in updates if stage.startswith("record") and done == len(ROWS)]
+    assert len(whole) == 4
+    for m in whole:
+        assert m["tokens/s"] / m["rows/s"] == pytest.approx(length, rel=0.05)
 
 
 @pytest.mark.parametrize("looks", [2, 5, 7])

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from core import clusters, estimate, models, selection, tokens
+from core import clusters, estimate, health, models, selection, tokens
 from core.estimate import measure
-from core.files import read_jsonl
+from core.files import read_json, read_jsonl, write_json
 from core.progress import Stopped
 from core.store import Workspace
 from core.training import Recipe
@@ -74,12 +74,52 @@ def test_stopped_and_resumed_is_as_if_never_stopped(house, stop_after):
     with stop_after(7), pytest.raises(Stopped):
         train(house)
     (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
+    start = read_json(house.workspace.find(left.id) / health.START)
+    write_json(house.workspace.find(left.id) / health.START, {**start, "tokenize_seconds": 7.5})
     made = train(house, resume=True)
     assert made.id == left.id
+    assert made.summary["tokenize_seconds"] == 7.5, "what the first process spent"
+    columns = list(read_jsonl(made.path / "columns.jsonl"))
+    assert made.summary["record_seconds"] == round(sum(c["seconds"] for c in columns), 1)
     whole = house.workspace.open(house.trajectories)
     np.testing.assert_array_equal(load_losses(made), load_losses(whole))
     for name in ("proxy/model.safetensors", "pooled.npy"):
         assert made.manifest["files"][name] == whole.manifest["files"][name]
+
+
+def test_what_is_known_before_training_is_written_before_training(
+    house, stop_after, tmp_path, monkeypatch
+):
+    (tmp_path / "job").mkdir()
+    monkeypatch.setenv("S2L_JOB", str(tmp_path / "job"))
+    with stop_after(1), pytest.raises(Stopped):
+        train(house, seed=8)
+    start = read_json(tmp_path / "job" / health.START)
+    id = start.pop("id")
+    assert read_json(house.workspace.find(id) / health.START) == start
+    house.workspace.delete(id)
+    whole = house.workspace.open(house.trajectories).summary
+    assert (start["rows"], start["trained"], start["steps"]) == (160, 139, whole["steps"])
+    assert (start["truncated"], start["no_response"]) == (whole["truncated"], 1)
+    assert start["tokens"] > start["trained"]
+    assert start["tokenize_seconds"] == 0, "they were in the cache"
+
+
+def test_where_the_time_went_adds_up(house):
+    made = house.workspace.open(house.trajectories)
+    parts = [made.summary[f"{part}_seconds"] for part in ("tokenize", "train", "record")]
+    assert all(part >= 0 for part in parts)
+    assert made.summary["train_seconds"] > 0
+    # made before the draft are the tokens alone
+    assert sum(parts[1:]) <= made.manifest["seconds"] + 0.2
+
+
+def test_doubts_about_a_run_are_said_with_a_remedy(house, capsys):
+    train(house, lr=1e-9, epochs=1, max_length=24, checkpoints=2)
+    said = capsys.readouterr().err
+    assert "warning: The proxy hardly learned" in said
+    assert "Raise --lr (now 1e-09)" in said
+    assert "Raise --max-length to" in said
 
 
 def test_a_sample_is_trained_on_and_recorded_alone(house):

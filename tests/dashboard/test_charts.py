@@ -1,10 +1,11 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts, charts_map, charts_selection, figure, theme
+from dashboard import charts, charts_map, charts_run, charts_selection, figure, theme
 
 HOSTILE = "%{x}<a href='e'>y</a>"
 STEPS = [0, 10, 20, 40]
@@ -68,6 +69,8 @@ def every_figure():
         "trajectory_overview": charts.trajectory_overview(STEPS, QUANTILES, RNG.random((60, 4))),
         "source_curves": charts.source_curves(STEPS, means, pd.Series([7, 9], index=means.index)),
         "live_loss": charts.live_loss(curve.assign(eval_loss=[np.nan, 2, np.nan, 1]), [0, 20]),
+        "growing": charts_run.growing(QUANTILES.assign(step=STEPS), [*STEPS, 90]),
+        "cost_split": charts_run.cost_split({"tokenise": 3.0, "train": 420.0, "record": 300.0}),
         "finetune_curves": charts.finetune_curves({HOSTILE: curve, "b": curve}),
         "ribbons": charts.ribbons(cluster_quantiles(3), sizes, {1: HOSTILE}, [2, 1, 0], 3),
         "cluster_ribbon": charts.cluster_ribbon(
@@ -114,7 +117,7 @@ def test_figures_leave_fonts_and_backgrounds_to_the_page(name):
     assert not layout.get("template", {}).get("layout")
     assert "font" not in layout
     assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
-    assert layout["height"] >= 100
+    assert layout["height"] >= 60
     assert not layout.get("title")
 
 
@@ -190,6 +193,56 @@ def test_live_loss_marks_every_recorded_column():
 
 def test_live_loss_before_the_first_step_is_an_empty_chart():
     assert charts.live_loss(pd.DataFrame({"step": [], "loss": []}), []).layout.height > 0
+
+
+def frame(fig):
+    """What must stay where it is while a run goes on: axes, margins, height."""
+    x, y, margin = fig.layout.xaxis, fig.layout.yaxis, fig.layout.margin
+    return x.range, y.range[0], y.automargin, margin.l, margin.r, margin.t, fig.layout.height
+
+
+def test_the_ribbon_grows_to_the_right_over_the_whole_plan_and_nothing_moves():
+    table, plan = QUANTILES.assign(step=STEPS), [*STEPS, 90]
+    grown = [charts_run.growing(table.head(n), plan) for n in range(5)]
+    assert {frame(fig)[:1] + frame(fig)[2:] for fig in grown} == {
+        frame(grown[0])[:1] + frame(grown[0])[2:]
+    }
+    assert len({(fig.layout.yaxis.range) for fig in grown[1:]}) == 1, (
+        "the first recording is the highest"
+    )
+    assert grown[0].layout.xaxis.range == (0, 90)
+    for n, fig in enumerate(grown):
+        to_come, done = (list(trace.x) for trace in fig.data[-2:])
+        assert (done, to_come) == (STEPS[:n], plan[n:])
+
+
+def test_the_first_recording_alone_can_be_seen():
+    fig = charts_run.growing(QUANTILES.assign(step=STEPS).head(1), STEPS)
+    spans = [list(t.y) for t in fig.data if list(t.x) == [0, 0] and t.line.width]
+    assert spans == [[2, 5], [2.5, 4]]
+    assert any("markers" in t.mode and list(t.y) == [3] for t in fig.data)
+
+
+def test_a_running_loss_curve_keeps_its_frame():
+    curve = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2, 1]})
+    figures = [charts.live_loss(curve.head(n), [0], last_step=50) for n in (1, 2, 3)]
+    assert len({frame(fig) for fig in figures}) == 1
+    assert figures[0].layout.xaxis.range == (0, 50)
+    assert charts.live_loss(curve, [0]).layout.xaxis.range == (0, 3)
+
+
+def test_cost_is_one_bar_whose_parts_are_named_and_add_up():
+    fig = charts_run.cost_split({"tokenise": 3.0, "train": 420.0, "record": 297.0})
+    assert [trace.x[0] for trace in fig.data] == [3, 420, 297]
+    assert fig.layout.xaxis.range == (0, 720)
+    (words,) = (re.sub("<[^>]*>", "", note.text) for note in fig.layout.annotations)
+    assert words.split("    ") == [
+        "Took 12 min", "■ tokenise 3 s", "■ train 7 min 0 s", "■ record 4 min 57 s",
+    ]  # fmt: skip
+
+
+def test_a_run_of_no_time_has_a_bar_too():
+    assert charts_run.cost_split({"train": 0.0}).layout.xaxis.range[1] > 0
 
 
 def test_ribbons_draw_two_traces_a_panel_and_at_most_24_panels():

@@ -34,6 +34,7 @@ def test_training_says_step_loss_and_time_left(headline):
 def test_a_recording_inside_the_training_stands_beside_it(headline):
     share, words = headline(TRAINING, {"stage": "record 2/13", "step": 50, "total": 200})
     assert share == 0.25
+    assert "loss" not in words, "it stands still meanwhile"
     assert words.endswith("about 1 min 30 s left · record 2/13, 25%")
 
 

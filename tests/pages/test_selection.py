@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from core import export
+from core import export, selection
 from tests.conftest import NAME
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -59,11 +59,30 @@ def test_saving_twice_makes_one_with_exactly_these_rows(page, visit, shop):
 
 
 def test_a_link_to_a_selection_starts_the_fine_tune_of_it(visit, shop):
-    at = fine(visit(shop.root, "selection", selection=shop.selection, clusters=shop.clusters))
-    at.slider(key="selection:share").set_value(25).run()
+    at = fine(visit(shop.root, "selection", selection=shop.selection))
+    assert at.query_params["clusters"] == shop.clusters
+    assert at.slider(key="selection:share").value == 25
     fine(press(at, "Fine-tune a target on it"))
     assert at.header[0].value == "Fine-tune"
     assert at.query_params["selection"] == shop.selection
+
+
+@pytest.mark.parametrize(
+    ("budget", "shown"),
+    [("7.5%", "8 of 113"), ("17", "17 of 113"), ("40 tokens", " of 113"), ("60%", "67 of 113")],
+)
+def test_a_link_shows_the_selection_as_it_was_made_and_leaves_changes_alone(
+    visit, shop, budget, shown
+):
+    how = {"strategy": "random", "seed": 3, "budget": budget}
+    made = selection.run(shop.workspace, selection.Settings(parent=shop.clusters, **how))
+    at = fine(visit(shop.root, "selection", selection=made))
+    assert at.selectbox(key="selection:strategy").value == "random"
+    assert at.number_input(key="selection:seed").value == 3
+    assert rows(at).endswith(shown)
+    assert int(rows(at).split(" ")[0]) == shop.workspace.open(made).summary["rows"]
+    fine(at.number_input(key="selection:seed").set_value(4).run())
+    assert at.number_input(key="selection:seed").value == 4
 
 
 @pytest.mark.parametrize("strategy", ["random", "full", "least_confidence", "s2l_per_source"])

@@ -1,7 +1,10 @@
+import json
+
+import numpy as np
 import pytest
 
-from core import dataset, estimate, jobs
-from core.files import write_json
+from core import dataset, estimate, health, jobs
+from core.files import append_jsonl, write_json
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
@@ -30,6 +33,17 @@ def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
     assert not has_button(page, "Train proxy")
     fine(page.text_input(key="trajectories:lr").set_value("0.001").run())
     assert has_button(page, "Train proxy")
+
+
+def test_a_browser_that_joins_at_a_later_run_shows_the_value_that_counts(page):
+    """Until it is touched, a browser shows the default it is sent, which no run may change."""
+    for name in ("model", "schedule", "record", "template"):
+        box = page.selectbox(key=f"trajectories:{name}")
+        assert box.options[box.proto.default] == box.value
+    fine(page.run())
+    for name in ("model", "schedule", "record", "template"):
+        box = page.selectbox(key=f"trajectories:{name}")
+        assert box.options[box.proto.default] == box.value
 
 
 def test_training_starts_once_what_the_command_line_would_start_and_stops(visit, page, shop, busy):
@@ -80,6 +94,222 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
     assert "--accept-long" in started.argv
     assert page.text_input(key="trajectories:epochs").value == "1"
     assert "Waiting" in words(page)
+
+
+@pytest.fixture
+def going(visit, page, shop, busy):
+    """A run in its middle, as its files tell: return the page, the run's folder and the job."""
+    busy(shop.workspace)
+    argv = ["trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny"]
+    job = shop.workspace.root / "jobs" / jobs.submit(shop.workspace, argv, title="Proxy")
+    parents = {"dataset": shop.dataset}
+    older = shop.workspace.draft("trajectories", name="older", config={}, parents=parents)
+    append_jsonl(older.path / "metrics.jsonl", {"step": 5000, "loss": 9.0, "lr": 1.0})
+    draft = shop.workspace.draft("trajectories", name="run", config={}, parents=parents)
+    older.lock.close()
+    draft.lock.close()
+    newest = shop.workspace.draft("trajectories", name="newest", config={}, parents=parents)
+    newest.lock.close()
+    return fine(page.run()), draft, job
+
+
+def numbers(at):
+    return {m.label: m.value for m in at.metric}
+
+
+def drawn(at):
+    """Return the figures on the page, as Plotly gets them."""
+    return [json.loads(c.proto.spec) for c in at.get("plotly_chart")]
+
+
+def shape(at):
+    """Return what decides the layout: kinds of elements in order, and heights of charts."""
+    kinds = [(e.type, drawn_height(e)) for e in at.main if e.type != "button"]
+    return kinds, [c["layout"]["height"] for c in drawn(at)], list(numbers(at))
+
+
+def drawn_height(element):
+    return getattr(getattr(element, "proto", None), "height", None)
+
+
+def test_a_run_is_watched_from_before_its_first_number(going):
+    at, draft, job = going
+    assert set(numbers(at)) == {"Recordings", "Rows/s", "Tokens/s", "Time left", "Flagged rows"}
+    assert set(numbers(at).values()) == {"–"}
+    assert "Tokenizing comes first" in words(at)
+    empty = shape(at)
+
+    start = {"rows": 16386, "trained": 16000, "tokens": 2_000_000, "truncated": 12}
+    start |= {"no_response": 3, "max_length": 237, "steps": 90, "tokenize_seconds": 2.0}
+    write_json(job / health.START, {"id": draft.id, **start})
+    write_json(draft.path / "plan.json", {"steps": [0, 30, 60, 90]})
+    column = {"column": 0, "step": 0, "seconds": 10.0, "quantiles": [5.0, 5.5, 6.0, 6.5, 7.0]}
+    append_jsonl(draft.path / "columns.jsonl", column)
+    fine(at.run())
+    assert numbers(at) == {
+        "Recordings": "1 of 4", "Rows/s": "1,600", "Tokens/s": "200,000", "Time left": "–",
+        "Flagged rows": "15",
+    }  # fmt: skip
+    assert "12 of 16,386 rows cut at 237 tokens · 3 without a response token" in words(at)
+    assert shape(at) == empty
+
+    append_jsonl(draft.path / "columns.jsonl", {**column, "column": 1, "step": 30})
+    for step in (1, 31):
+        append_jsonl(draft.path / "metrics.jsonl", {"step": step, "loss": 6.0 / step, "lr": 1.0})
+    trained = {"stage": "train proxy", "step": 31, "total": 90, "left": 125.0, "rows/s": 812}
+    append_jsonl(job / "progress.jsonl", {**trained, "tokens/s": 99_000, "time": 0.0})
+    fine(at.run())
+    assert numbers(at) == {
+        "Recordings": "2 of 4", "Rows/s": "812", "Tokens/s": "99,000", "Time left": "2 min 5 s",
+        "Flagged rows": "15",
+    }  # fmt: skip
+    assert "Speed while training" in words(at)
+    assert shape(at) == empty
+    ribbon, loss = drawn(at)
+    assert ribbon["layout"]["xaxis"]["range"] == loss["layout"]["xaxis"]["range"] == [0, 90]
+    assert ribbon["data"][-1]["x"] == [0, 30]  # recorded
+    assert ribbon["data"][-2]["x"] == [60, 90]  # to come
+    assert loss["data"][0]["x"] == [1, 31], "of this run, not of another unfinished one"
+
+
+def test_a_recording_says_its_own_speed(going):
+    at, draft, job = going
+    start = {"rows": 10, "trained": 9, "tokens": 90, "truncated": 0, "no_response": 1}
+    write_json(job / health.START, {"id": draft.id, **start, "max_length": 20, "steps": 5})
+    for stage, rate in (("train proxy", 812), ("record 2/4", 3450)):
+        record = {"stage": stage, "step": 3, "total": 9, "left": 4.0, "time": 0.0}
+        append_jsonl(job / "progress.jsonl", {**record, "rows/s": rate, "tokens/s": 10 * rate})
+    fine(at.run())
+    assert numbers(at)["Rows/s"] == "3,450"
+    assert "Speed while recording" in words(at)
+
+
+def test_an_import_is_no_training_to_watch(page, shop, busy, tmp_path, monkeypatch):
+    busy(shop.workspace)
+    np.save(tmp_path / "x.npy", np.zeros((3, 3)))
+    monkeypatch.setenv("S2L_DATA", str(tmp_path))
+    fine(page.text_input(key="trajectories:source").set_value("x.npy").run())
+    press(page, "Import losses")
+    fine(page.run())
+    assert "Waiting" in words(page)
+    assert "Rows/s" not in numbers(page)
+
+
+def edit(shop, monkeypatch, **changed):
+    """Let the trajectories' summary say something else."""
+    whole = type(shop.workspace).open
+
+    def opened(self, wanted, *kinds):
+        artifact = whole(self, wanted, *kinds)
+        if artifact.id == shop.trajectories:
+            artifact.summary.update(changed)
+            for key in [k for k, v in changed.items() if v is None]:
+                del artifact.summary[key]
+        return artifact
+
+    monkeypatch.setattr(type(shop.workspace), "open", opened)
+
+
+def test_a_sound_run_has_no_warning(page):
+    assert not page.warning
+
+
+def test_doubts_stand_above_the_picture_each_with_a_remedy(visit, shop, monkeypatch):
+    edit(shop, monkeypatch, first_loss=3.0, final_loss=2.9, truncated=20, not_finite=2)
+    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    assert len(at.warning) == 3
+    for text in ("hardly learned", "Raise --lr (now 0.003)", "20 of 130 rows (15%)", "not finite"):
+        assert text in words(at)
+    order = [e.type for e in at.main if e.type in ("alert", "warning", "plotly_chart")]
+    assert order[:4] == ["warning"] * 3 + ["plotly_chart"]
+
+
+def test_the_time_is_split_into_what_it_went_for(visit, shop, monkeypatch):
+    parts = {"tokenize_seconds": 3.0, "train_seconds": 420.0, "record_seconds": 300.0}
+    edit(shop, monkeypatch, **parts)
+    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    bar = drawn(at)[1]
+    assert [trace["x"] for trace in bar["data"]] == [[3.0], [420.0], [300.0]]
+    assert "Took 12 min" in bar["layout"]["annotations"][0]["text"]
+    assert "Took" not in numbers(at)
+
+
+def test_an_artifact_without_the_split_says_what_it_took_in_all(visit, shop, monkeypatch):
+    edit(shop, monkeypatch, train_seconds=None)
+    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    assert numbers(at)["Took"].endswith(" s")
+
+
+def test_the_next_step_is_the_one_primary_button(visit, shop, page):
+    def primary(at):
+        return [b.label for b in at.button if b.proto.type == "primary"]
+
+    assert primary(page) == ["See the clusters"]
+    fresh = dataset.run(shop.workspace, dataset.Settings(path=str(write_jsonl(
+        shop.root / "few.jsonl", [{"question": "1?", "answer": "1"}] * 3))))  # fmt: skip
+    at = fine(visit(shop.root, "trajectories", dataset=fresh))
+    assert primary(at) == ["Train proxy"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch, finished_shop):
+    """A folder the server may read, with losses of the right number of rows."""
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    monkeypatch.setenv("S2L_DATA", str(folder))
+    rows = finished_shop.workspace.open(finished_shop.dataset).summary["rows"]
+    np.save(
+        folder / "mine.npy", np.linspace(5, 1, 3, dtype=np.float32) * np.ones((rows, 1), np.float32)
+    )
+    np.save(tmp_path / "secret.npy", np.ones((rows, 3), np.float32))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("../secret.npy", "Only files below"),
+        ("/etc", "Only files below"),
+        ("absent.npy", "There is no file"),
+    ],
+)
+def test_only_what_lies_in_the_allowed_folder_can_be_imported(page, elsewhere, path, why):
+    page.text_input(key="trajectories:source").set_value(path).run()
+    assert not page.exception
+    (shown,) = page.error
+    assert why in shown.value
+    assert ("mine.npy" in shown.value) == (why == "There is no file")
+    assert not has_button(page, "Import losses")
+
+
+def test_losses_from_elsewhere_are_imported_by_a_job_and_shown(page, shop, elsewhere):
+    fine(page.text_input(key="trajectories:source").set_value("mine.npy").run())
+    source = str(elsewhere / "mine.npy")
+    assert f"--source {source}" in words(page)
+    fine(press(page, "Import losses"))
+    (job,) = jobs.jobs(shop.workspace)
+    assert flags(job) == ["trajectories", "--dataset", shop.dataset, "--source", source]
+    assert job.title == "Losses of mine.npy"
+    ended = jobs.wait(shop.workspace, job.id, 90)
+    assert ended.state == "done", ended.message
+    fine(page.run())
+    assert page.query_params["trajectories"] == ended.result
+    assert numbers(page)["Recordings"] == "3 in 3 steps"
+    assert numbers(page)["Mean loss"] == "5.00 → 1.00"
+
+
+def test_a_link_to_older_trajectories_is_kept_when_newer_ones_were_made(
+    visit, page, shop, elsewhere
+):
+    page.text_input(key="trajectories:source").set_value("mine.npy").run()
+    press(page, "Import losses")
+    (job,) = jobs.jobs(shop.workspace)
+    newer = jobs.wait(shop.workspace, job.id, 90).result
+    older = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    assert older.query_params["trajectories"] == shop.trajectories
+    assert fine(page.run()).query_params["trajectories"] == newer
+    page.query_params["trajectories"] = shop.trajectories
+    assert fine(page.run()).query_params["trajectories"] == shop.trajectories
 
 
 def test_settings_survive_a_visit_to_another_page(page):
