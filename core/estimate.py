@@ -150,7 +150,13 @@ def check_disk(workspace: Workspace, needed: float) -> None:
 
 
 def propose(
-    now: Estimate, *, epochs: float, rows: int, parameters: float, smaller: dict[str, float]
+    now: Estimate,
+    *,
+    epochs: float,
+    rows: int,
+    parameters: float,
+    smaller: dict[str, float],
+    sample_flag: str = "limit",
 ) -> list[tuple[str, dict[str, Any], float]]:
     """List ways to make a run shorter: (words, changed settings, expected seconds at most).
 
@@ -160,6 +166,7 @@ def propose(
         rows: Its rows.
         parameters: The model's size.
         smaller: Other models -> parameters.
+        sample_flag: The setting that says how many rows are used.
     """
     out: list[tuple[str, dict[str, Any], float]] = []
     for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
@@ -173,7 +180,7 @@ def propose(
     sample = max(100, int(rows * share) // 100 * 100)
     if sample < rows:
         words = f"a sample of {sample:,} of {rows:,} rows"
-        out.append((words, {"limit": sample}, now.high * sample / rows))
+        out.append((words, {sample_flag: sample}, now.high * sample / rows))
     return out
 
 
@@ -186,8 +193,11 @@ def foresee(
     checkpoints: int,
     epochs: float,
     accept_long: bool,
+    probe: bool = False,
 ) -> Estimate:
     """Say before a run how long it takes, to a person and to its job's page.
+
+    Another model is no shorter way for a probe of the target, and its rows are counted by --rows.
 
     Raises:
         ValueError: it is too long to begin unasked; the message lists shorter ways.
@@ -198,8 +208,10 @@ def foresee(
     refused = now.high > LONG and not accept_long
     smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}
     size = models.size(model)
-    ways = propose(now, epochs=epochs, rows=len(rows), parameters=size, smaller=smaller)
-    ways = ways if refused else []
+    ways = propose(
+        now, epochs=epochs, rows=len(rows), parameters=size,
+        smaller={} if probe else smaller, sample_flag="rows" if probe else "limit",
+    ) if refused else []  # fmt: skip
     job = job_dir()
     if job is not None:  # the page shows it, and makes buttons of the ways
         seconds = [now.low, now.high]
