@@ -24,6 +24,7 @@ NOUNS = {
     "dataset": "import a fine-tuning dataset",
     "trajectories": "train a proxy on a dataset and record every example's loss over its training",
     "layout": "place every example on a 2-D map",
+    "transfer": "try a target on a few rows: can the proxy speak for it?",
     "clusters": "cluster the loss trajectories",
     "selection": "choose the rows to train on",
     "finetune": "train a target on a selection and test it",

@@ -17,7 +17,9 @@ from typing import IO, Any, Literal, get_args
 from core import manifest as manifests
 from core.files import fsync, read_json, sha256_file, write_json
 
-Kind = Literal["dataset", "trajectories", "layout", "clusters", "selection", "finetune", "study"]
+Kind = Literal[
+    "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune", "study"
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 State = Literal["sealed", "unfinished", "damaged"]
 PARTIAL = ".partial"

@@ -158,7 +158,13 @@ def check_disk(workspace: Workspace, needed: float) -> None:
 
 
 def propose(
-    now: Estimate, *, epochs: float, rows: int, parameters: float, smaller: dict[str, float]
+    now: Estimate,
+    *,
+    epochs: float,
+    rows: int,
+    parameters: float,
+    smaller: dict[str, float],
+    sample_flag: str = "limit",
 ) -> list[Way]:
     """List ways to make a run shorter.
 
@@ -168,6 +174,7 @@ def propose(
         rows: Its rows.
         parameters: The model's size.
         smaller: Other models -> parameters.
+        sample_flag: The setting that says how many rows are used.
     """
     out: list[Way] = []
     for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
@@ -181,7 +188,7 @@ def propose(
     sample = max(100, int(rows * share) // 100 * 100)
     if sample < rows:
         words = f"a sample of {sample:,} of {rows:,} rows"
-        out.append((words, {"limit": sample}, now.high * sample / rows))
+        out.append((words, {sample_flag: sample}, now.high * sample / rows))
     return out
 
 
@@ -194,8 +201,11 @@ def foresee(
     checkpoints: int,
     epochs: float,
     accept_long: bool,
+    probe: bool = False,
 ) -> Estimate:
     """Say before a run how long it takes, to a person and to its job's page.
+
+    Another model is no shorter way for a probe of the target, and its rows are counted by --rows.
 
     Raises:
         ValueError: it is too long to begin unasked; the message lists shorter ways.
@@ -208,7 +218,10 @@ def foresee(
     size = models.size(model)
     ways: list[Way] = []
     if refused:
-        ways = propose(now, epochs=epochs, rows=len(rows), parameters=size, smaller=smaller)
+        ways = propose(
+            now, epochs=epochs, rows=len(rows), parameters=size,
+            smaller={} if probe else smaller, sample_flag="rows" if probe else "limit",
+        )  # fmt: skip
         half = dataclasses.replace(recipe, precision="bf16")
         if models.cpu_has_bf16() and not models.in_bf16(recipe.precision, models.device()):
             rates = measure(model, tokens, rows, half, seconds=6.0)

@@ -126,7 +126,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     selection = workspace.open(s.selection, "selection")
     dataset = workspace.ancestor(selection, "dataset")
     test, split = test_set(workspace, dataset, s.eval)
-    model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
+    texts = pool_texts(dataset, s.model, s.template)
+    model, tokenizer = models.load(s.model, seed=s.seed, texts=texts)
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
@@ -143,7 +144,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     steps = s.steps or planned_steps(len(rows), s.epochs, s.batch_size, s.model)
     lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
     if s.method == "lora":
-        model = _with_adapter(model, s.seed)
+        model = with_adapter(model, s.seed)
 
     wanted = key(selection, test, s)
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
@@ -265,7 +266,8 @@ def write_result(folder: pathlib.Path, result: Result) -> None:
     write_jsonl(folder / "generations.jsonl", result.generations)
 
 
-def _with_adapter(model: PreTrainedModel, seed: int) -> Any:
+def with_adapter(model: PreTrainedModel, seed: int) -> Any:
+    """Return the model with a fresh LoRA adapter, the only part that will train."""
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from core.templates import PLAIN_JINJA
+from core.vocabulary import trim
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -34,6 +35,7 @@ KNOWN_SIZES = {
 PROXIES = tuple(list(KNOWN_SIZES)[:5])
 TARGETS = ("scratch:tiny", "scratch:small", *list(KNOWN_SIZES)[3:])
 POSITIONS = 1024
+TRIM = ":trim"
 RARE = 12
 """A pair of symbols seen less often is not merged: small data would be learned by heart."""
 
@@ -43,15 +45,36 @@ def is_scratch(spec: str) -> bool:
     return spec.removeprefix("shrink:").startswith("scratch:")
 
 
+def trimmed(spec: str) -> bool:
+    """Say whether the model is cut to the vocabulary of the data."""
+    return spec.startswith("shrink:") and spec.endswith(TRIM)
+
+
+def whole(spec: str) -> str:
+    """Return the model that a shrunk one is cut from; of any other, the model itself.
+
+    Raises:
+        ValueError: it begins with shrink: and does not go on as it should.
+    """
+    return _parts(spec)[0] if spec.startswith("shrink:") else spec
+
+
+def _parts(spec: str) -> tuple[str, int]:
+    model, _, layers = spec.removeprefix("shrink:").removesuffix(TRIM).rpartition(":")
+    if not model or not layers.isdigit() or int(layers) < 1:
+        raise ValueError(f"{spec!r} should read shrink:<model>:<layers>[:trim], as shrink:gpt2:4")
+    return model, int(layers)
+
+
 def load(
     spec: str, *, seed: int, texts: Iterable[str] = ()
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model in fp32 with its tokenizer, ready to train.
 
     Args:
-        spec: `scratch:tiny|small`, `shrink:<model>:<layers>`, a local directory or a hub id.
+        spec: `scratch:tiny|small`, `shrink:<model>:<layers>[:trim]`, a local directory or a hub id.
         seed: Draws the weights of a scratch model.
-        texts: What a scratch model's tokenizer is trained on.
+        texts: What a scratch model's tokenizer is trained on, and a trimmed one is cut to.
 
     Raises:
         ValueError: there is no such model, it has no tokenizer, or it cannot be read.
@@ -61,11 +84,12 @@ def load(
 
     logging.disable_progress_bar()
     if spec.startswith("shrink:"):
-        model_spec, _, layers = spec.removeprefix("shrink:").rpartition(":")
-        if not model_spec or not layers.isdigit() or int(layers) < 1:
-            raise ValueError(f"{spec!r} should read shrink:<model>:<layers>, as shrink:gpt2:4")
-        model, tokenizer = load(model_spec, seed=seed, texts=texts)
-        return shrink(model, int(layers)), tokenizer
+        base, layers = _parts(spec)
+        if trimmed(spec) and is_scratch(spec):
+            raise ValueError(f"{spec!r}: a scratch vocabulary is the data's own; leave :trim away")
+        model, tokenizer = load(base, seed=seed, texts=texts)
+        model = shrink(model, layers)
+        return model, trim(model, tokenizer, texts) if trimmed(spec) else tokenizer
     if is_scratch(spec):
         name = spec.removeprefix("scratch:")
         if name not in SCRATCH:

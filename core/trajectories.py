@@ -19,7 +19,7 @@ from core.files import fingerprint, read_json, read_jsonl
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_argv, to_config, with_preset
 from core.store import Workspace
-from core.templates import TEMPLATES, choose
+from core.templates import TEMPLATES, choose, render_spans, renderer
 
 if TYPE_CHECKING:
     from core.estimate import Estimate
@@ -48,7 +48,7 @@ class Settings:
     model: str = setting(
         "scratch:small",
         help="Proxy: scratch:tiny, scratch:small, a local directory, a hub id, "
-        "or shrink:<model>:<layers>",
+        "or shrink:<model>:<layers>, with :trim cut to the data's vocabulary too",
         label="Proxy model",
         suggestions=models.PROXIES,
     )
@@ -177,7 +177,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if not dataset.summary.get("trainable", True):
         raise ValueError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
     s = resolve(settings)
-    model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
+    texts = pool_texts(dataset, s.model, s.template)
+    model, tokenizer = models.load(s.model, seed=s.seed, texts=texts)
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     began = time.monotonic()
     tokens = ranks.first(lambda: tokenize(workspace, dataset, tokenizer, template))
@@ -310,15 +311,25 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
     return artifact
 
 
-def pool_texts(dataset: Artifact, model: str) -> list[str]:
-    """Return what a scratch model's tokenizer is trained on: the pool's texts in order of id."""
-    if not models.is_scratch(model):
+def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> list[str]:
+    """Return the pool's texts in order of id, where the model's tokenizer depends on them.
+
+    A scratch model's is trained on prompts and responses; a trimmed one is cut to what the texts
+    need as the template renders them.
+    """
+    if not (models.is_scratch(model) or models.trimmed(model)):
         return []
     frame = pd.read_parquet(
-        dataset.path / "examples.parquet", columns=["id", "prompt", "response", "split"]
+        dataset.path / "examples.parquet",
+        columns=["id", "prompt", "response", "messages", "split"],
     )
     frame = frame[frame["split"] == "pool"].sort_values("id")
-    return (frame["prompt"] + "\n" + frame["response"]).tolist()
+    if models.is_scratch(model):
+        return (frame["prompt"] + "\n" + frame["response"]).tolist()
+    tokenizer = models.load_tokenizer(models.whole(model))
+    name = choose(template, tokenizer, scratch=False)
+    render = renderer(name, tokenizer)
+    return [render_spans(render, list(messages), name)[0] for messages in frame["messages"]]
 
 
 def load_losses(artifact: Artifact) -> npt.NDArray[np.float32]:

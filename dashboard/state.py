@@ -129,6 +129,7 @@ def title_of(artifact: Artifact) -> str:
         "selection": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
         "finetune": lambda: f"{s['steps']:,} steps",
         "study": lambda: f"{len(s['arms'])} arms × {len(s['seeds'])} seeds",
+        "transfer": lambda: f"{s['rows']:,} rows",
         "layout": lambda: f"{s['placed']:,} rows",
     }
     return f"{artifact.name}, {facts[artifact.kind]()}"

@@ -2,7 +2,7 @@ import streamlit as st
 
 from core import jobs, models, trajectories
 from core.artifact import Artifact
-from dashboard import charts, data, forms, recording, running, server, widgets
+from dashboard import charts, data, forms, recording, running, server, transferring, widgets
 
 
 def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Settings | None:
@@ -56,7 +56,7 @@ def picture(artifact: Artifact) -> None:
         "means the proxy still finds some examples much harder than others."
     )
     recording.cost(artifact)
-    tabs = st.tabs(list(TABS), on_change="rerun")
+    tabs = st.tabs(list(TABS), on_change="rerun", key="trajectories:tab")
     for tab, draw in zip(tabs, TABS.values(), strict=True):
         if tab.open:
             with tab:
@@ -84,7 +84,12 @@ def flagged(artifact: Artifact) -> None:
     st.dataframe(shown.head(500), hide_index=True)
 
 
-TABS = {"By source": by_source, "Training loss": training_loss, "Flags": flagged}
+TABS = {
+    "By source": by_source,
+    "Training loss": training_loss,
+    "Flags": flagged,
+    transferring.TITLE: transferring.show,
+}
 
 widgets.title(
     "Trajectories",

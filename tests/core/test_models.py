@@ -69,6 +69,8 @@ def test_a_shrunk_scratch_model_has_a_tokenizer_of_the_data():
         ("scratch:", "from scratch there are"),
         ("shrink:gpt2", "should read shrink:<model>:<layers>"),
         ("shrink:gpt2:0", "should read shrink:<model>:<layers>"),
+        ("shrink:gpt2:trim", "should read shrink:<model>:<layers>"),
+        ("shrink:scratch:tiny:1:trim", "a scratch vocabulary is the data's own"),
         ("/nowhere/model", "no model directory /nowhere/model"),
         ("./nowhere", "no model directory"),
     ],
