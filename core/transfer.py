@@ -92,6 +92,13 @@ class Settings:
         minimum=8,
         advanced=True,
     )
+    precision: str = setting(
+        "auto",
+        help="Of the matrix products: fp32; bf16, faster where the processor has it; auto is bf16 "
+        "on a GPU, fp32 on a CPU",
+        choices=models.PRECISIONS,
+        advanced=True,
+    )
     seed: int = setting(
         0, help="Draws the rows, scratch weights and the order of the data", minimum=0,
         maximum=MAX_SEED,
@@ -144,6 +151,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         batch_size=s.batch_size,
         lr=lr,
         seed=s.seed,
+        precision=s.precision,
     )
     if s.method == "lora":
         model = with_adapter(model, s.seed)
@@ -166,7 +174,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             parents={"trajectories": proxy.id},
             fingerprint=key,
         )
-    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, places)
+    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, places, precision=s.precision)
     fit(
         model, tokens, places, recipe, draft.path, stage="train target", recorder=recorder,
         expected=(estimate.low + estimate.high) / 2,
