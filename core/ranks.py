@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from core.files import read_json, write_json
@@ -77,13 +76,13 @@ def first(work: Callable[[], T]) -> T:
     return result
 
 
-def gather(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the parts of all processes end to end, in order of rank."""
+def gather(part: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Give rank 0 the parts of all processes, in order of rank; the others get none."""
     if world() == 1:
-        return part
-    parts: list[Any] = [None] * world()
-    _group().all_gather_object(parts, part)
-    return np.concatenate(parts)
+        return [part]
+    parts: list[Any] | None = [None] * world() if main() else None
+    _group().gather_object(part, parts, dst=0)
+    return parts or []
 
 
 def _group() -> Any:
