@@ -75,6 +75,15 @@ def wait_for_column(workspace: Workspace) -> str:
     raise AssertionError("no recording was committed in a minute")
 
 
+def test_processes_that_torchrun_started_end_with_one_id(house):
+    """As on several machines, where nobody of ours launches them."""
+    argv = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+            "-m", "core", "trajectories", "--dataset", house.dataset, "--model", "scratch:tiny",
+            "--epochs", "1", "--map", "no", "--workspace", str(house.workspace.root)]  # fmt: skip
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert house.workspace.open(done.stdout.strip()).kind == "trajectories"
+
+
 def test_rank_0_takes_what_the_others_found_in_pieces(house, one, monkeypatch):
     monkeypatch.setattr("core.recorder.GATHERED_ROWS", 50)
     again = house.workspace.open(run(house.workspace, settings(house, processes=1)))
