@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check bench clean
+.PHONY: help cluster run demo test check bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -18,6 +18,12 @@ $(VENV)/ready: requirements.txt
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+$(VENV)/ready-cluster: $(VENV)/ready requirements-cluster.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-cluster.txt
+	touch $@
+
+cluster: $(VENV)/ready-cluster  ## also install Ray, for more than one machine
 
 run: $(VENV)/ready  ## set up and open the dashboard on http://127.0.0.1:8501
 	@echo "S2L Studio: http://127.0.0.1:$(PORT)  (Ctrl-C ends the dashboard; running jobs go on)"

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2)
         traceback.print_exc()
         return _end("failed", _remedy(e), 1)
-    if ranks.tell("done", result=result):
+    if ranks.tell("done", result=result) or not ranks.main():
         return 0
     _finish_job("done", result=result)
     sys.stdout.write(result + "\n")
@@ -169,8 +169,10 @@ def _remedy(error: Exception) -> str:
 
 
 def _end(state: str, message: str, code: int) -> int:
-    if ranks.tell(state, message=message):
-        return 0  # whoever launched this process says it
+    if ranks.tell(state, message=message):  # whoever launched this process says it
+        return code if code == 1 else 0  # a crash must take the others down
+    if not ranks.main() and code != 1:
+        return code
     with contextlib.suppress(OSError):
         _finish_job(state, message=message)
     say(f"{'error: ' if state == 'failed' else ''}{message}")

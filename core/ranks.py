@@ -9,23 +9,25 @@ from __future__ import annotations
 import datetime as dt
 import os
 import pathlib
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
-from core.files import read_json, write_json
+from core.files import write_json
 from core.progress import Stopped
 
 T = TypeVar("T")
 PATIENCE = dt.timedelta(days=1)
 """How long the others wait while rank 0 alone works, as when it tokenizes."""
-OUTCOME = "S2L_OUTCOME"
-"""Where rank 0 of a launched group writes how it ended."""
+OUTCOMES = "S2L_OUTCOMES"
+"""The folder in which launched processes write how they ended."""
+
+
+def launched() -> bool:
+    """Say whether this process is one of a group that was started together."""
+    return "RANK" in os.environ
 
 
 def world() -> int:
@@ -77,13 +79,13 @@ def first(work: Callable[[], T]) -> T:
     return result
 
 
-def gather(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the parts of all processes end to end, in order of rank."""
+def gather(part: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Give rank 0 the parts of all processes, in order of rank; the others get none."""
     if world() == 1:
-        return part
-    parts: list[Any] = [None] * world()
-    _group().all_gather_object(parts, part)
-    return np.concatenate(parts)
+        return [part]
+    parts: list[Any] | None = [None] * world() if main() else None
+    _group().gather_object(part, parts, dst=0)
+    return parts or []
 
 
 def _group() -> Any:
@@ -96,42 +98,10 @@ def _group() -> Any:
     return group
 
 
-def launch(argv: Sequence[str], processes: int) -> str:
-    """Run `python -m core <argv>` in this many processes of this machine; return its result.
-
-    Raises:
-        ValueError: bad input, or a process died.
-        Stopped: asked to stop; what was saved can be resumed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = pathlib.Path(folder) / "outcome.json"
-        threads = max(1, (os.cpu_count() or 1) // processes)
-        done = subprocess.run(
-            [
-                sys.executable, "-m", "torch.distributed.run", "--standalone",
-                "--nproc-per-node", f"{processes}", "-m", "core", *argv,
-            ],
-            env={"OMP_NUM_THREADS": f"{threads}", **os.environ, OUTCOME: str(outcome)},
-            cwd=pathlib.Path(__file__).parents[1],
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )  # fmt: skip
-        told = read_json(outcome)
-    if told is None:
-        raise ValueError(
-            f"a process of {processes} ended with exit code {done.returncode}; the log above may "
-            "say why, and --resume continues from the last saved checkpoint"
-        )
-    if told["state"] == "done":
-        return str(told["result"])
-    raise Stopped(told["message"]) if told["state"] == "stopped" else ValueError(told["message"])
-
-
 def tell(state: str, *, result: str = "", message: str = "") -> bool:
     """Write how a launched process ended; False where nobody waits for that."""
-    if OUTCOME not in os.environ:
+    if OUTCOMES not in os.environ:
         return False
-    if main():
-        told = {"state": state, "result": result, "message": message}
-        write_json(pathlib.Path(os.environ[OUTCOME]), told)
+    told = {"state": state, "result": result, "message": message, "time": time.time()}
+    write_json(pathlib.Path(os.environ[OUTCOMES]) / f"{rank()}.json", told)
     return True

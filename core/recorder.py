@@ -6,6 +6,7 @@ are those of a run without it. Usable in a stranger's own Trainer.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pathlib
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
 
+GATHERED_ROWS = 2**16
+"""What rank 0 holds at a time of each other process's rows."""
 SMOOTHING = 0.9
 """Weight of the past in the running mean of the training loss."""
 
@@ -180,7 +183,7 @@ class TrajectoryRecorder(TrainerCallback):
     def _record(self, model: PreTrainedModel, step: int, *, last: bool) -> None:
         column = len(self.recorded)
         total = self.checkpoints if self.schedule == "equal_loss" else len(self.steps)
-        mine = self._share()
+        mine = self.shares[ranks.rank()]
         title = f"record {column + 1}/{total}"
         progress = Progress(title, len(mine), brief=True) if ranks.main() else None
         began = time.monotonic()
@@ -193,48 +196,61 @@ class TrajectoryRecorder(TrainerCallback):
                 progress.update(done, **rates)
 
         result = score(model, self.tokens, mine, pool=last, precision=self.precision, report=report)
-        rows, losses = ranks.gather(mine), ranks.gather(result.losses)
-        pooled = ranks.gather(result.pooled)
-        if ranks.main():
-            self._write(rows, losses, column, step, began)
+        self._write(result.losses, column, step, began)
         self.recorded.append(step)
         self.seconds.append(time.monotonic() - began)
-        if last and ranks.main():
-            self._close(rows, pooled)
+        if last:
+            self._close(result.pooled)
 
-    def _share(self) -> Ints:
-        """Return the rows that this process scores: every so many by length, so that all take long.
+    @functools.cached_property
+    def shares(self) -> list[Ints]:
+        """The rows that each process scores: every so many by length, so that all take long.
 
         In the order of `rows` where one process scores all.
         """
         if ranks.world() == 1:
-            return self.rows
+            return [self.rows]
         order = np.argsort(self.tokens.lengths()[self.rows], kind="stable")
-        return self.rows[order[ranks.rank() :: ranks.world()]]
+        return [self.rows[order[r :: ranks.world()]] for r in range(ranks.world())]
 
-    def _write(
-        self, rows: Ints, found: npt.NDArray[np.float32], column: int, step: int, began: float
-    ) -> None:
-        losses = np.lib.format.open_memmap(self.folder / "losses.npy", "r+")
-        losses[rows, column] = found
+    def _collect(self, mine: npt.NDArray[Any], into: npt.NDArray[Any] | None) -> None:
+        """Put what every process found for its rows into rank 0's array, some rows at a time."""
+        for start in range(0, len(self.shares[0]), GATHERED_ROWS):  # the first is the longest
+            some = slice(start, start + GATHERED_ROWS)
+            for rows, part in zip(self.shares, ranks.gather(mine[some]), strict=False):
+                assert into is not None
+                into[rows[some]] = part
+
+    def _write(self, mine: npt.NDArray[np.float32], column: int, step: int, began: float) -> None:
+        path = self.folder / "losses.npy"
+        losses = np.lib.format.open_memmap(path, "r+") if ranks.main() else None
+        self._collect(mine, None if losses is None else losses[:, column])
+        if losses is None:
+            return
         losses.flush()
-        fsync(self.folder / "losses.npy")
+        fsync(path)
+        found = losses[self.rows, column]
         append_jsonl(
             self.folder / "columns.jsonl",
             {
                 "column": column,
                 "step": step,
-                "sha256": hashlib.sha256(losses[self.rows, column].tobytes()).hexdigest(),
+                "sha256": hashlib.sha256(found.tobytes()).hexdigest(),
                 "seconds": round(time.monotonic() - began, 2),
                 "quantiles": quantiles(found),
             },
         )
 
-    def _close(self, rows: Ints, means: npt.NDArray[np.float16]) -> None:
+    def _close(self, mine: npt.NDArray[np.float16]) -> None:
         """Write what stands beside the losses, and drop columns that were not needed."""
-        pooled = np.zeros((len(self.tokens), means.shape[1]), np.float16)
-        pooled[rows] = means
-        np.save(self.folder / "pooled.npy", pooled)
+        path, pooled = self.folder / "pooled.npy", None
+        if ranks.main():
+            np.save(path, np.zeros((len(self.tokens), mine.shape[1]), np.float16))
+            pooled = np.lib.format.open_memmap(path, "r+")
+        self._collect(mine, pooled)
+        if pooled is None:
+            return
+        pooled.flush()
         np.save(self.folder / "steps.npy", np.array(self.recorded, np.int64))
         losses = np.load(self.folder / "losses.npy", mmap_mode="r")
         if len(self.recorded) < losses.shape[1]:

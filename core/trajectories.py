@@ -16,6 +16,7 @@ from core.artifact import Artifact, Draft
 from core.budget import steps_for
 from core.drawer import Drawer
 from core.files import fingerprint, read_json, read_jsonl
+from core.launchers import LAUNCHERS, launch
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_argv, to_config, with_preset
 from core.store import Workspace
@@ -124,9 +125,16 @@ class Settings:
         False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
     )
     processes: int = setting(
-        1, help="Processes of this machine that share the work", minimum=1, identity=False,
+        1, help="Processes that share the work", minimum=1, identity=False, advanced=True
+    )
+    launcher: str = setting(
+        "torchrun",
+        help="What starts the processes: torchrun on this machine; ray on the cluster at "
+        "$RAY_ADDRESS, else on this machine",
+        choices=tuple(LAUNCHERS),
+        identity=False,
         advanced=True,
-    )  # fmt: skip
+    )
     source: str = setting(
         "",
         flags=("--import",),
@@ -160,13 +168,14 @@ def run(workspace: Workspace, settings: Settings) -> str:
         ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
-    if settings.processes > 1 and ranks.world() == 1:
-        argv = ["trajectories", *to_argv(settings), "--workspace", str(workspace.root)]
-        return ranks.launch(argv, settings.processes)
     if settings.source:
         from core import imported
 
         return imported.run(workspace, settings)
+    shared = settings.processes > 1 or settings.launcher == "ray"
+    if shared and not ranks.launched():
+        argv = ["trajectories", *to_argv(settings)]
+        return launch(settings.launcher, workspace, argv, settings.processes)
     from core.epoch_losses import EpochRecorder
     from core.estimate import check_disk, foresee
     from core.recorder import TrajectoryRecorder

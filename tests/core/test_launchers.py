@@ -1,0 +1,58 @@
+"""The same run under Ray Train, on a Ray that the run starts and ends itself."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from core import launchers
+from core.trajectories import Settings, load_losses, load_steps, run
+from tests.core.conftest import TRAIN
+
+
+@pytest.fixture
+def ray(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    return pytest.importorskip("ray", reason="needs pip install -r requirements-cluster.txt")
+
+
+def settings(house, **changes):
+    base = {**TRAIN, "dataset": house.dataset, "processes": 2, "launcher": "ray"}
+    return Settings(**{**base, **changes})
+
+
+def test_two_workers_of_ray_give_what_one_process_gives(house, ray):
+    one = house.workspace.open(house.trajectories)
+    two = house.workspace.open(run(house.workspace, settings(house)))
+    assert two.manifest["config"]["launcher"] == "ray"
+    assert load_steps(two).tolist() == load_steps(one).tolist()
+    a, b = load_losses(one), load_losses(two)
+    assert (np.isnan(a) == np.isnan(b)).all()
+    np.testing.assert_allclose(a[:, 0], b[:, 0], atol=1e-5)
+    np.testing.assert_allclose(a, b, atol=1e-3)
+    pooled = [np.load(t.path / "pooled.npy").astype(np.float32) for t in (one, two)]
+    np.testing.assert_allclose(*pooled, atol=2e-2)
+    assert house.workspace.verify(two.id) == []
+    assert not ray.is_initialized()
+    assert list(house.workspace.cache.glob("ray-*")) == []
+
+
+def test_bad_input_under_ray_is_one_sentence(house, ray, capfd):
+    with pytest.raises(ValueError, match="no model 'scratch:vast'"):
+        run(house.workspace, settings(house, model="scratch:vast"))
+    assert "Traceback" not in capfd.readouterr().err
+    assert not ray.is_initialized()
+
+
+def test_the_first_that_failed_says_why():
+    fine = {"state": "done", "time": 1.0}
+    first = {"state": "failed", "time": 2.0}
+    later = {"state": "failed", "time": 3.0}
+    assert launchers.cause([fine, later, first]) is first
+    assert launchers.cause([fine]) is fine
+
+
+def test_without_ray_a_sentence_says_what_to_install(house, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"pip install -r requirements-cluster\.txt"):
+        run(house.workspace, settings(house))
