@@ -119,6 +119,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
     selection = workspace.open(s.selection, "selection")
     dataset = workspace.ancestor(selection, "dataset")
     test, split = test_set(workspace, dataset, s.eval)
+    wanted = key(selection, test, s)
+    if s.resume and (done := workspace.finished("finetune", wanted, s.name)):
+        say(f"{done.id} was finished before")
+        return done.id
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
@@ -138,7 +142,6 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if s.method == "lora":
         model = _with_adapter(model, s.seed)
 
-    wanted = key(selection, test, s)
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
     if draft is None:
         draft = workspace.draft(

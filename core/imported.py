@@ -63,6 +63,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         columns = matrix(path, dataset)
     settings = dataclasses.replace(settings, source=str(path), model=model)
     key = fingerprint("imported", to_config(settings, identity=True), [c.step for c in columns])
+    if settings.resume and (done := workspace.finished("trajectories", key, settings.name)):
+        say(f"{done.id} was finished before")
+        return done.id
     draft = workspace.unfinished("trajectories", key, settings.name) if settings.resume else None
     config = {**to_config(settings), "max_length": tokens.max_length, "template": template}
     draft = draft or workspace.draft(

@@ -169,6 +169,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if not dataset.summary.get("trainable", True):
         raise ValueError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
     s = resolve(settings)
+    key = fingerprint("trajectories", to_config(s, identity=True))
+    if s.resume and (done := ranks.once(lambda: _finished(workspace, key, s))):
+        return done
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = ranks.first(lambda: tokenize(workspace, dataset, tokenizer, template))
@@ -186,7 +189,6 @@ def run(workspace: Workspace, settings: Settings) -> str:
         raise ValueError("--record epoch needs at least one whole epoch; raise --epochs")
     if s.record == "epoch" and ranks.world() > 1:
         raise ValueError("--record epoch works in one process only; leave --processes away")
-    key = fingerprint("trajectories", to_config(s, identity=True))
     recipe = Recipe(steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed)
     draft: Draft | None = None
 
@@ -246,6 +248,19 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return id
 
 
+def _finished(workspace: Workspace, key: str, s: Settings) -> str:
+    """Return the id of what a run made before it was killed, with its map; "" if there is none."""
+    from core import layout
+
+    found = workspace.finished("trajectories", key, s.name)
+    if found is None:
+        return ""
+    say(f"{found.id} was finished before")
+    if s.map and not layout.find(workspace, layout.Settings(trajectories=found.id)):
+        Drawer(workspace).draw(found.id)
+    return found.id
+
+
 def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:
     """Write the flags of recorded losses, count, and seal.
 
@@ -258,7 +273,10 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
     losses = np.load(draft.path / "losses.npy", mmap_mode="r")
     measured = rows[np.isfinite(losses[rows]).all(1)]
     if not len(measured):
-        raise ValueError("no row has a finite loss at every recording, so there is nothing to use")
+        raise ValueError(
+            "no row has a finite loss at every recording, so there is nothing to use; "
+            "if the training diverged, try a smaller --lr"
+        )
     flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"
     flags.to_parquet(draft.path / "flags.parquet")
     means = losses[measured].mean(0, np.float64)
