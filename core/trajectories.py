@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow.parquet as pq
 
 from core import models, ranks
 from core.artifact import Artifact, Draft
@@ -175,6 +177,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = ranks.first(lambda: tokenize(workspace, dataset, tokenizer, template))
+    models.check_vocabulary(model, tokens.highest())
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
@@ -303,15 +306,23 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
     return artifact
 
 
-def pool_texts(dataset: Artifact, model: str) -> list[str]:
-    """Return what a scratch model's tokenizer is trained on: the pool's texts in order of id."""
-    if not models.is_scratch(model):
-        return []
-    frame = pd.read_parquet(
-        dataset.path / "examples.parquet", columns=["id", "prompt", "response", "split"]
-    )
-    frame = frame[frame["split"] == "pool"].sort_values("id")
-    return (frame["prompt"] + "\n" + frame["response"]).tolist()
+class PoolTexts:
+    """The pool's texts, read from the disk each time they are gone through."""
+
+    def __init__(self, dataset: Artifact) -> None:
+        self.file = dataset.path / "examples.parquet"
+
+    def __iter__(self) -> Iterator[str]:
+        columns = ["prompt", "response", "split"]
+        for batch in pq.ParquetFile(self.file).iter_batches(columns=columns):
+            for prompt, response, split in zip(*batch.to_pydict().values(), strict=True):
+                if split == "pool":
+                    yield f"{prompt}\n{response}"
+
+
+def pool_texts(dataset: Artifact, model: str) -> Iterable[str]:
+    """Return what a scratch model's tokenizer is trained on; nothing for any other model."""
+    return PoolTexts(dataset) if models.is_scratch(model) else ()
 
 
 def load_losses(artifact: Artifact) -> npt.NDArray[np.float32]:
