@@ -126,6 +126,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     model, tokenizer = models.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
+    models.check_vocabulary(model, tokens.highest())
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     table = pd.read_parquet(selection.path / "table.parquet").sort_values("id")
     selected = table["row"].to_numpy()

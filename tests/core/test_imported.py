@@ -102,6 +102,15 @@ def test_losses_of_another_dataset_are_refused(take, numbers, tmp_path):
         take(official(tmp_path / "output", numbers[:39]))
 
 
+def test_a_checkpoint_with_another_number_of_rows_is_named(take, numbers, house, tmp_path):
+    folder = official(tmp_path / "output", numbers)
+    torch.save(torch.ones(39), folder / "checkpoint-1000" / "losses.pt")
+    before = house.workspace.entries()
+    with pytest.raises(ValueError, match=r"1 of 3 .* checkpoint-1000: 39 losses for sums"):
+        take(folder)
+    assert house.workspace.entries() == before
+
+
 def test_rows_without_a_loss_stay_nan_and_are_flagged(take, numbers, tmp_path):
     holes = numbers.copy()
     holes[7, 1], holes[8] = np.nan, np.inf
