@@ -46,8 +46,8 @@ from core import dataset, models, training
 from core.budget import steps_for
 from core.scoring import score
 from core.store import Workspace
+from core.texts import pool_texts
 from core.tokens import Ints, Tokens, pad, tokenize, window
-from core.trajectories import pool_texts
 
 ROUNDS = 4
 """Each a b, then b a: both orders, alternating."""

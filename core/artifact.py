@@ -115,12 +115,29 @@ class Draft:
         facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
         manifest = manifests.signed(facts)
         write_json(self.path / manifests.NAME, manifest)
+        return self.settle(manifest)
+
+    def whole(self) -> dict[str, Any] | None:
+        """Return the manifest of a draft whose maker was killed after writing it, else None."""
+        try:
+            return manifests.read(self.path)
+        except ValueError:
+            return None
+
+    def settle(self, manifest: dict[str, Any]) -> Artifact:
+        """Drop what is not part of the artifact, now that its manifest stands, and rename it."""
+        kept = {pathlib.PurePath(name).parts[0] for name in manifest["files"]}
+        for path in self.path.iterdir():
+            if path.name in kept | {manifests.NAME, RUN}:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
         final = self.path.with_name(self.id)
         self.path.rename(final)
         fsync(final.parent)
-        for name in drop:  # only now: until sealed they are what a resumed run starts from
-            shutil.rmtree(final / name, ignore_errors=True)
-        (final / RUN).unlink()
+        (final / RUN).unlink(missing_ok=True)
         self.lock.close()
         return Artifact(final, manifest)
 

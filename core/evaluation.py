@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.artifact import Artifact
-from core.models import positions
+from core.models import check_vocabulary, positions
 from core.progress import Progress, Stopped, stop_requested
 from core.scoring import evaluating, score
 from core.store import Workspace
@@ -175,6 +175,7 @@ def evaluate(
     rows = items["row"].to_numpy()
     scores: dict[str, Any] = {"items": len(items), "matcher": matcher}
     tokens = tokenize(workspace, dataset, tokenizer, template).cut(max_length)
+    check_vocabulary(model, tokens.highest())
     losses = score(model, tokens, rows).losses
     finite = np.isfinite(losses)
     if finite.any():

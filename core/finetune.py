@@ -17,7 +17,8 @@ from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
 from core.store import Workspace
 from core.templates import TEMPLATES, choose
-from core.trajectories import FROM_SCRATCH, PAPER, pool_texts
+from core.texts import pool_texts
+from core.trajectories import FROM_SCRATCH, PAPER
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -126,10 +127,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
     selection = workspace.open(s.selection, "selection")
     dataset = workspace.ancestor(selection, "dataset")
     test, split = test_set(workspace, dataset, s.eval)
+    wanted = key(selection, test, s)
+    if s.resume and (done := workspace.finished("finetune", wanted, s.name)):
+        say(f"{done.id} was finished before")
+        return done.id
     texts = pool_texts(dataset, s.model, s.template)
     model, tokenizer = models.load(s.model, seed=s.seed, texts=texts)
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
+    models.check_vocabulary(model, tokens.highest())
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     table = pd.read_parquet(selection.path / "table.parquet").sort_values("id")
     selected = table["row"].to_numpy()
@@ -146,7 +152,6 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if s.method == "lora":
         model = with_adapter(model, s.seed)
 
-    wanted = key(selection, test, s)
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
     if draft is None:
         draft = workspace.draft(

@@ -19,12 +19,13 @@ import pandas as pd
 
 from core import models
 from core.artifact import Artifact, Draft
-from core.files import append_jsonl, fingerprint, fsync, read_jsonl, sha256_file
+from core.files import append_jsonl, fingerprint, fsync, read_json, read_jsonl, sha256_file
 from core.progress import Progress, Stopped, say, stop_requested
 from core.settings import to_config
 from core.store import Workspace
 from core.templates import choose
-from core.trajectories import Settings, finish, pool_rows, pool_texts
+from core.texts import pool_texts
+from core.trajectories import Settings, finish, pool_rows
 
 if TYPE_CHECKING:
     from core.tokens import Tokens
@@ -52,6 +53,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     path = pathlib.Path(settings.source).expanduser().absolute()
     folders = checkpoints(path)
     scored = bool(folders) and not any((f / "losses.pt").exists() for f in folders)
+    if scored:
+        _check_one_model(folders)
     model = str(folders[-1]) if scored else settings.model
     tokens, template = _tokens(workspace, dataset, model, settings)
     rows, flags = pool_rows(dataset, tokens, settings.limit, settings.seed)
@@ -63,6 +66,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         columns = matrix(path, dataset)
     settings = dataclasses.replace(settings, source=str(path), model=model)
     key = fingerprint("imported", to_config(settings, identity=True), [c.step for c in columns])
+    if settings.resume and (done := workspace.finished("trajectories", key, settings.name)):
+        say(f"{done.id} was finished before")
+        return done.id
     draft = workspace.unfinished("trajectories", key, settings.name) if settings.resume else None
     config = {**to_config(settings), "max_length": tokens.max_length, "template": template}
     draft = draft or workspace.draft(
@@ -93,6 +99,23 @@ def checkpoints(path: pathlib.Path) -> list[pathlib.Path]:
 def step(folder: pathlib.Path) -> int:
     """Return the number at the end of a checkpoint's name."""
     return int(folder.name.rsplit("-", 1)[1])
+
+
+def _check_one_model(folders: list[pathlib.Path]) -> None:
+    """Refuse checkpoints of different models: their losses would not be one trajectory.
+
+    Raises:
+        ValueError: two checkpoints differ in architecture, size or vocabulary.
+    """
+    shapes: dict[tuple[Any, ...], str] = {}
+    for folder in folders:
+        config = read_json(folder / "config.json")
+        if config:  # one that has none is named when it is loaded
+            shape = [config.get(k) for k in ("model_type", "hidden_size", "n_embd", "vocab_size")]
+            shapes.setdefault(tuple(v for v in shape if v), folder.name)
+    if len(shapes) > 1:
+        found = ", ".join(f"{n} is a {' '.join(map(str, s))}" for s, n in shapes.items())
+        raise ValueError(f"{found}: give a directory that holds the checkpoints of one run")
 
 
 def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[Column]:
@@ -268,6 +291,7 @@ def _scorer(folder: pathlib.Path, tokens: Tokens, rows: npt.NDArray[np.int64]) -
         from core.scoring import score
 
         model = _load(folder)[0].to(models.device())
+        models.check_vocabulary(model, tokens.highest())
         most = models.positions(model)
         progress = Progress(f"score {folder.name}", len(rows))
         out = np.full(len(tokens), np.nan, np.float32)

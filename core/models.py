@@ -5,15 +5,17 @@ Remote code is never run and pickled weights are never read.
 
 from __future__ import annotations
 
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from core.templates import PLAIN_JINJA
 from core.vocabulary import trim
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 END = "<|end|>"
@@ -206,7 +208,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
     inner.decoder = decoders.ByteLevel()
     inner.train_from_iterator(
-        ["Q: A:", *texts],
+        itertools.chain(["Q: A:"], texts),
         trainers.BpeTrainer(
             vocab_size=vocabulary,
             min_frequency=RARE,
@@ -262,6 +264,20 @@ def size(model: PreTrainedModel) -> int:
 def positions(model: PreTrainedModel) -> int:
     """Return the longest input the model takes, in tokens."""
     return int(getattr(model.config, "max_position_embeddings", POSITIONS) or POSITIONS)
+
+
+def check_vocabulary(model: PreTrainedModel, highest: int) -> None:
+    """Refuse token ids beyond the model's embeddings, which would be a crash later.
+
+    Raises:
+        ValueError: `highest` is such an id.
+    """
+    known = len(cast("torch.nn.Embedding", model.get_input_embeddings()).weight)
+    if highest >= known:
+        raise ValueError(
+            f"the tokenizer gives token {highest:,}, but the model knows only {known:,}: it is "
+            "another model's tokenizer; put the right one beside the model"
+        )
 
 
 def device() -> str:

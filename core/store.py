@@ -98,10 +98,32 @@ class Workspace:
                 return Draft(path, run, claim(path))
         return None
 
-    def same(self, kind: Kind, fingerprint: str) -> Artifact | None:
-        """Return the newest sealed artifact with this fingerprint."""
+    def finished(self, kind: Kind, fingerprint: str, name: str = "") -> Artifact | None:
+        """Return what a resumed run has made already; None if there is work left, or no such run.
+
+        A process can be killed when its work is done: before its draft is renamed, or before it has
+        told anyone the id.
+
+        Raises:
+            ValueError: a process is at work on it.
+        """
+        draft = self.unfinished(kind, fingerprint, name)
+        if draft is None:
+            done = self.same(kind, fingerprint, name)
+            if done:
+                (done.path / RUN).unlink(missing_ok=True)  # killed just after the rename
+            return done
+        manifest = draft.whole()
+        if manifest:
+            return draft.settle(manifest)
+        draft.lock.close()
+        return None
+
+    def same(self, kind: Kind, fingerprint: str, name: str = "") -> Artifact | None:
+        """Return the newest sealed artifact with this fingerprint (and name, if given)."""
         for found in self.entries(kind):
-            if found.state == "sealed" and found.fingerprint == fingerprint:
+            same = found.fingerprint == fingerprint and name in ("", found.name)
+            if found.state == "sealed" and same:
                 return self.open(found.id)
         return None
 
@@ -142,7 +164,8 @@ class Workspace:
         for kind in kinds or KINDS:
             folder = self.root / kind
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-                if path.is_dir() and not path.name.startswith("."):
+                begun = not path.name.endswith(PARTIAL) or (path / RUN).exists()
+                if path.is_dir() and begun and not path.name.startswith("."):
                     out.append(entry(kind, path))
         return sorted(out, key=lambda e: e.id, reverse=True)
 

@@ -17,7 +17,7 @@ from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
 from core.templates import choose
-from core.trajectories import pool_texts
+from core.texts import pool_texts
 
 BASE = "untuned base"
 METRICS = ("balanced_loss", "loss", "exact_match", "coverage")

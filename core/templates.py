@@ -136,7 +136,8 @@ def render_spans(render: Render, messages: list[Message], name: str) -> tuple[st
             )
         settled = after.rstrip()
         spans.append((len(before), len(settled)))
-    whole = render(messages, False).rstrip()
+    answered = bool(messages) and messages[-1]["role"] == "assistant"
+    whole = settled if answered else render(messages, False).rstrip()
     if not whole.startswith(settled):
         raise ValueError(f"template {name!r} rewrites turns; use --template alpaca or plain")
     return whole, spans

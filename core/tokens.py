@@ -5,7 +5,9 @@ Max length is a view on them, so changing it costs nothing. The cache can be del
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import operator
 import pathlib
 import secrets
 import shutil
@@ -14,16 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow.parquet as pq
 
 from core.artifact import Artifact
 from core.files import fingerprint
 from core.models import positions
 from core.progress import Progress
 from core.store import Workspace
-from core.templates import TEMPLATES_VERSION, Render, render_spans, renderer
+from core.templates import TEMPLATES_VERSION, Render, Span, render_spans, renderer
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding
     from transformers import PreTrainedModel
 
 BATCH = 512
@@ -77,6 +80,10 @@ class Tokens:
         total = np.concatenate([[0], np.cumsum(size)])
         out: Ints = total[self.span_offsets[1:]] - total[self.span_offsets[:-1]]
         return out
+
+    def highest(self) -> int:
+        """Return the highest token id of all rows."""
+        return int(self.ids.max(initial=0))
 
     def cut(self, max_length: int) -> Tokens:
         """Return the same tokens seen through another maximum length."""
@@ -191,7 +198,7 @@ def from_labels(examples: Iterable[Mapping[str, Any]]) -> Tokens:
             real = np.asarray(example["attention_mask"], bool)
             row, labels = row[real], labels[real]
         edges = np.flatnonzero(np.diff(np.r_[0, labels != IGNORED, 0]))
-        ids.append(row.astype(np.uint32))
+        ids.append(row.astype(np.uint32).tobytes())
         lengths.append(len(row))
         spans.append(edges.reshape(-1, 2))
         counts.append(len(edges) // 2)
@@ -207,26 +214,32 @@ def from_labels(examples: Iterable[Mapping[str, Any]]) -> Tokens:
 def _write(
     folder: pathlib.Path, dataset: Artifact, tokenizer: Any, render: Render, template: str
 ) -> None:
-    messages = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])["messages"]
-    lengths, spans, counts = [], [], []
-    progress = Progress("tokenize", len(messages), brief=True)
+    """Write all rows, holding a batch of them and one number a row."""
+    table = pq.ParquetFile(dataset.path / "examples.parquet")
+    n_rows, done = table.metadata.num_rows, 0
+    lengths = np.zeros(n_rows + 1, np.int64)
+    counts = np.zeros(n_rows + 1, np.int64)
+    parts = [np.zeros((0, 2), np.int64)]
+    progress = Progress("tokenize", n_rows, brief=True)
     with (folder / "tokens.bin").open("wb") as out:
-        for start in range(0, len(messages), BATCH):
-            part = [list(m) for m in messages.iloc[start : start + BATCH]]
-            for ids, row_spans in encode(tokenizer, render, part, template):
-                out.write(ids.astype(np.uint32).tobytes())
-                lengths.append(len(ids))
-                spans += row_spans
-                counts.append(len(row_spans))
-            progress.update(start + len(part))
-    np.save(folder / "spans.npy", np.array(spans, np.int64).reshape(-1, 2))
-    np.save(folder / "span_offsets.npy", np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
-    np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        for batch in table.iter_batches(BATCH, columns=["messages"]):
+            encoded = encode(tokenizer, render, batch.column(0).to_pylist(), template)
+            out.write(np.concatenate([ids for ids, _ in encoded]).astype(np.uint32).tobytes())
+            here = slice(done + 1, done + 1 + len(encoded))
+            lengths[here] = [len(ids) for ids, _ in encoded]
+            counts[here] = [len(spans) for _, spans in encoded]
+            spans = [span for _, row in encoded for span in row]
+            parts.append(np.array(spans, np.int64).reshape(-1, 2))
+            done += len(encoded)
+            progress.update(done)
+    np.save(folder / "spans.npy", np.concatenate(parts))
+    np.save(folder / "span_offsets.npy", np.cumsum(counts))
+    np.save(folder / "offsets.npy", np.cumsum(lengths))
 
 
 def encode(
     tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
-) -> list[tuple[Ints, list[tuple[int, int]]]]:
+) -> list[tuple[Ints, list[Span]]]:
     """Tokenize conversations; return per row its ids and its response spans in tokens.
 
     A token that straddles the border between prompt and response counts as response.
@@ -235,23 +248,35 @@ def encode(
     encoded = tokenizer(
         [text for text, _ in rendered],
         add_special_tokens=False,
-        return_offsets_mapping=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
         verbose=False,  # too long for the model is no matter: rows are cut later
     )
-    out = []
-    for (_, char_spans), ids, offsets in zip(
-        rendered, encoded["input_ids"], encoded["offset_mapping"], strict=True
-    ):
-        out.append((np.array(ids, np.int64), _token_spans(np.array(offsets), char_spans)))
-    return out
+    return [
+        (np.array(ids, np.int64), _token_spans(row, char_spans))
+        for (_, char_spans), ids, row in zip(
+            rendered, encoded["input_ids"], encoded.encodings, strict=True
+        )
+    ]
 
 
-def _token_spans(chars: Ints, char_spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    chars = chars.reshape(-1, 2)
+def _token_spans(encoding: Encoding, char_spans: list[Span]) -> list[Span]:
+    """Return the tokens that hold characters of each span [start, end).
+
+    Listing the offsets of all tokens takes longer than all else here, so where one answer ends the
+    text only its first token is looked up.
+    """
+    n = len(encoding)
+    if len(char_spans) == 1:
+        [(start, end)] = char_spans
+        first = encoding.char_to_token(start)
+        if first is not None and (final := encoding.token_to_chars(n - 1)) and final[0] < end:
+            return [(first, n)]
+    chars = encoding.offsets
     spans = []
-    for a, b in char_spans:
-        first = int(np.searchsorted(chars[:, 1], a, "right"))
-        last = int(np.searchsorted(chars[:, 0], b, "left"))
+    for start, end in char_spans:
+        first = bisect.bisect_right(chars, start, key=operator.itemgetter(1))
+        last = bisect.bisect_left(chars, end, key=operator.itemgetter(0))
         spans.append((first, max(first, last)))
     return spans
 
@@ -274,14 +299,13 @@ def pieces(
 ) -> list[Piece]:
     """Split what a model sees of a conversation into its tokens, each with its part in training."""
     text, char_spans = render_spans(render, messages, template)
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    chars = np.array(encoded["offset_mapping"], np.int64).reshape(-1, 2)
-    trained = np.zeros(len(chars), bool)
-    for first, last in _token_spans(chars, char_spans):
+    [encoding] = tokenizer([text], add_special_tokens=False, verbose=False).encodings
+    trained = np.zeros(len(encoding), bool)
+    for first, last in _token_spans(encoding, char_spans):
         trained[max(first, 1) : last] = True
     out: list[Piece] = []
     end = 0
-    for i, stop in enumerate(chars[:, 1].tolist()):
+    for i, (_, stop) in enumerate(encoding.offsets):
         if stop <= end:  # a later byte of a character that is already shown
             continue
         role = "cut" if i >= max_length else "trained" if trained[i] else "read"

@@ -20,7 +20,8 @@ from core.launchers import LAUNCHERS, launch
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_argv, to_config, with_preset
 from core.store import Workspace
-from core.templates import TEMPLATES, choose, render_spans, renderer
+from core.templates import TEMPLATES, choose
+from core.texts import pool_texts
 
 if TYPE_CHECKING:
     from core.estimate import Estimate
@@ -186,12 +187,16 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if not dataset.summary.get("trainable", True):
         raise ValueError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
     s = resolve(settings)
+    key = fingerprint("trajectories", to_config(s, identity=True))
+    if s.resume and (done := ranks.once(lambda: _finished(workspace, key, s))):
+        return done
     texts = pool_texts(dataset, s.model, s.template)
     model, tokenizer = models.load(s.model, seed=s.seed, texts=texts)
     template = choose(s.template, tokenizer, scratch=models.is_scratch(s.model))
     began = time.monotonic()
     tokens = ranks.first(lambda: tokenize(workspace, dataset, tokenizer, template))
     tokenizing = time.monotonic() - began  # next to nothing when the cache had them
+    models.check_vocabulary(model, tokens.highest())
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
@@ -206,7 +211,6 @@ def run(workspace: Workspace, settings: Settings) -> str:
         raise ValueError("--record epoch needs at least one whole epoch; raise --epochs")
     if s.record == "epoch" and ranks.world() > 1:
         raise ValueError("--record epoch works in one process only; leave --processes away")
-    key = fingerprint("trajectories", to_config(s, identity=True))
     recipe = Recipe(
         steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed, precision=s.precision
     )
@@ -272,6 +276,19 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return id
 
 
+def _finished(workspace: Workspace, key: str, s: Settings) -> str:
+    """Return the id of what a run made before it was killed, with its map; "" if there is none."""
+    from core import layout
+
+    found = workspace.finished("trajectories", key, s.name)
+    if found is None:
+        return ""
+    say(f"{found.id} was finished before")
+    if s.map and not layout.find(workspace, layout.Settings(trajectories=found.id)):
+        Drawer(workspace).draw(found.id)
+    return found.id
+
+
 def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:
     """Write the flags of recorded losses, count, and seal.
 
@@ -318,27 +335,6 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
     for warning in found:
         say(f"warning: {warning}")
     return artifact
-
-
-def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> list[str]:
-    """Return the pool's texts in order of id, where the model's tokenizer depends on them.
-
-    A scratch model's is trained on prompts and responses; a trimmed one is cut to what the texts
-    need as the template renders them.
-    """
-    if not (models.is_scratch(model) or models.trimmed(model)):
-        return []
-    frame = pd.read_parquet(
-        dataset.path / "examples.parquet",
-        columns=["id", "prompt", "response", "messages", "split"],
-    )
-    frame = frame[frame["split"] == "pool"].sort_values("id")
-    if models.is_scratch(model):
-        return (frame["prompt"] + "\n" + frame["response"]).tolist()
-    tokenizer = models.load_tokenizer(models.whole(model))
-    name = choose(template, tokenizer, scratch=False)
-    render = renderer(name, tokenizer)
-    return [render_spans(render, list(messages), name)[0] for messages in frame["messages"]]
 
 
 def load_losses(artifact: Artifact) -> npt.NDArray[np.float32]:

@@ -22,6 +22,7 @@ from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
 from core.templates import choose, renderer
+from core.texts import pool_texts
 from core.trajectories import (
     FROM_SCRATCH,
     PRETRAINED,
@@ -29,7 +30,6 @@ from core.trajectories import (
     load_flags,
     load_losses,
     load_steps,
-    pool_texts,
 )
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ The alphabet stays, so every other text can still be written, in more and smalle
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
 import re
@@ -76,9 +77,8 @@ def needed(tokenizer: Any, texts: Iterable[str]) -> Ints:
     ids = {t["id"] for t in state["added_tokens"]}
     ids |= {i for token, i in vocabulary.items() if len(token) == 1 or BYTE.fullmatch(token)}
     ids |= {vocabulary[t] for t in [state["model"]["unk_token"]] if t}
-    listed = list(texts)
-    for start in range(0, len(listed), BATCH):
-        part = listed[start : start + BATCH]
+    rest = iter(texts)
+    while part := list(itertools.islice(rest, BATCH)):
         encoded = tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"]
         ids.update(i for row in encoded for i in row)
     queue = [names[i] for i in ids if i in names]

@@ -10,8 +10,9 @@ import torch
 from core import clusters, dataset, models, selection
 from core.progress import Stopped
 from core.scoring import score
+from core.texts import pool_texts
 from core.tokens import tokenize
-from core.trajectories import Settings, load_flags, load_losses, load_steps, pool_texts, run
+from core.trajectories import Settings, load_flags, load_losses, load_steps, run
 from tests.core.conftest import write
 
 STEPS = (500, 1000, 1500)
@@ -100,6 +101,15 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(take, numbers, tmp_
 def test_losses_of_another_dataset_are_refused(take, numbers, tmp_path):
     with pytest.raises(ValueError, match=r"39 losses for sums, which has 38 rows of 40 in its"):
         take(official(tmp_path / "output", numbers[:39]))
+
+
+def test_a_checkpoint_with_another_number_of_rows_is_named(take, numbers, house, tmp_path):
+    folder = official(tmp_path / "output", numbers)
+    torch.save(torch.ones(39), folder / "checkpoint-1000" / "losses.pt")
+    before = house.workspace.entries()
+    with pytest.raises(ValueError, match=r"1 of 3 .* checkpoint-1000: 39 losses for sums"):
+        take(folder)
+    assert house.workspace.entries() == before
 
 
 def test_rows_without_a_loss_stay_nan_and_are_flagged(take, numbers, tmp_path):

@@ -95,6 +95,23 @@ def test_killed_between_manifest_and_rename_it_is_unfinished_and_can_be_sealed_a
     assert workspace.verify(made.id) == []
 
 
+def test_what_was_killed_after_its_manifest_is_finished_and_not_made_again(workspace, monkeypatch):
+    draft = make(workspace, fingerprint="f")
+    assert sealed(workspace, fingerprint="g")
+    draft.lock.close()
+    assert workspace.finished("dataset", "f") is None, "there is work left"
+    draft = workspace.unfinished("dataset", "f")
+    monkeypatch.setattr(draft, "settle", lambda manifest: draft.lock.close())
+    (draft.path / "checkpoints").mkdir()
+    draft.seal({"rows": 3}, drop=("checkpoints",))
+    made = workspace.finished("dataset", "f")
+    assert made.id == draft.id
+    assert {p.name for p in made.path.iterdir()} == {"part", "manifest.json"}
+    assert workspace.finished("dataset", "f", made.name) == made
+    assert workspace.finished("dataset", "f", "another name") is None
+    assert workspace.finished("dataset", "h") is None
+
+
 def test_a_draft_in_work_is_neither_continued_nor_deleted_by_others(workspace):
     draft = make(workspace, fingerprint="f")
     for other in (lambda: workspace.unfinished("dataset", "f"), lambda: workspace.delete(draft.id)):

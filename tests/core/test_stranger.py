@@ -62,7 +62,7 @@ def test_the_readmes_ten_lines_work_in_a_strangers_script(tmp_path):
 
 def test_labels_become_the_same_tokens(house):
     from core import models
-    from core.trajectories import pool_texts
+    from core.texts import pool_texts
 
     data = house.workspace.open(house.dataset)
     model, tokenizer = models.load("scratch:tiny", seed=0, texts=pool_texts(data, "scratch:tiny"))

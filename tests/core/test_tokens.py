@@ -1,15 +1,17 @@
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core import models, tokens
 from core.templates import render_spans, renderer
+from core.texts import pool_texts
 from core.tokens import Tokens, batches, encode, pad, pieces
-from core.trajectories import pool_texts
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +141,31 @@ def test_pieces_lose_no_character(tokenizer, question, answer):
     assert "".join(p.text for p in made) == text
     trained = "".join(p.text for p in made if p.role == "trained")
     assert trained.endswith(text[a:b])  # a token across the border is trained whole
+
+
+def by_all_offsets(encoding, char_spans):
+    chars = np.array(encoding.offsets).reshape(-1, 2)
+    spans = []
+    for a, b in char_spans:
+        first = int(np.searchsorted(chars[:, 1], a, "right"))
+        last = int(np.searchsorted(chars[:, 0], b, "left"))
+        spans.append((first, max(first, last)))
+    return spans
+
+
+@pytest.fixture(scope="module")
+def splitters(tokenizer):
+    """Return byte-level tokens, and words without the white space between them."""
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"?": 0, "a": 1, "\u00e9": 2}, "?"))
+    words.normalizer = tokenizers.normalizers.NFC()
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    return tokenizer.backend_tokenizer, words
+
+
+@given(st.text("a\u00e9e\u0301 \n7\U0001f642", max_size=12), st.data())
+def test_a_span_is_found_without_listing_every_token(splitters, text, data):
+    places = data.draw(st.lists(st.integers(0, len(text)), min_size=2, max_size=4).map(sorted))
+    spans = list(itertools.pairwise(places))[::2]
+    for splitter in splitters:
+        encoding = splitter.encode(text, add_special_tokens=False)
+        assert tokens._token_spans(encoding, spans) == by_all_offsets(encoding, spans)

@@ -17,8 +17,8 @@ from core.files import append_jsonl, read_json, read_jsonl
 from core.progress import Stopped
 from core.recorder import TrajectoryRecorder, fallen, plan
 from core.scoring import score
+from core.texts import pool_texts
 from core.training import Recipe, fit, newest_complete
-from core.trajectories import pool_texts
 
 ROWS = np.arange(0, 150, 2)
 RECIPE = Recipe(steps=9, batch_size=16, lr=3e-3, seed=1)  # five steps an epoch

@@ -1,9 +1,5 @@
 import pathlib
 import random
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -14,7 +10,6 @@ from core import clusters, estimate, health, models, selection, tokens
 from core.estimate import measure
 from core.files import read_json, read_jsonl, write_json
 from core.progress import Stopped
-from core.store import Workspace
 from core.training import Recipe
 from core.trajectories import PAPER, Settings, load_flags, load_losses, load_steps, resolve, run
 from tests.core.conftest import TRAIN, load, rows, write
@@ -235,38 +230,3 @@ def test_the_paper_preset_gives_the_papers_values():
     scratch = resolve(Settings(dataset="x"))
     assert (scratch.epochs, scratch.lr, scratch.batch_size) == (6.0, 3e-3, 32)
     assert resolve(Settings(dataset="x", model="some/model")).lr == 2e-5
-
-
-def test_killed_in_training_and_resumed_gives_the_losses_of_an_uninterrupted_run(house, tmp_path):
-    """A real kill -9 of a real process, after its first saved checkpoint."""
-    script = (
-        "import sys, time; from core import estimate, training, __main__ as m\n"
-        "r = training.Recipe.__init__\n"
-        "def init(self, **k): r(self, **{**k, 'save_seconds': 0.0})\n"
-        "training.Recipe.__init__ = init\n"
-        "estimate.measure = lambda *a, **k: estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))\n"
-        "step = training._Keeper.on_step_end\n"
-        "def slow(self, *a, **k): time.sleep(0.2); return step(self, *a, **k)\n"
-        "training._Keeper.on_step_end = slow\n"
-        "sys.exit(m.main(sys.argv[1:]))\n"
-    )
-    flags = {"dataset": house.dataset, **TRAIN, "map": "no", "workspace": house.workspace.root}
-    argv = [f"--{k.replace('_', '-')}={v}" for k, v in flags.items()]
-    command = [sys.executable, "-c", script, "trajectories", *argv]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    folder = house.workspace.root / "trajectories"
-    deadline = time.monotonic() + 120
-    saved = []
-    while not saved and time.monotonic() < deadline and process.poll() is None:
-        saved = list(folder.glob("*.partial/checkpoints/checkpoint-[3-9]/COMPLETE"))
-        time.sleep(0.02)
-    assert saved, "it saved a checkpoint before it was killed"
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    (left,) = [e for e in Workspace(house.workspace.root).entries() if e.state == "unfinished"]
-    made = train(house, resume=True)
-    assert made.id == left.id
-    columns = [c["step"] for c in read_jsonl(made.path / "columns.jsonl")]
-    assert columns == load_steps(made).tolist()
-    whole = house.workspace.open(house.trajectories)
-    np.testing.assert_array_equal(load_losses(made), load_losses(whole))

@@ -1,8 +1,13 @@
+import os
+import signal
+import time
 import types
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core import jobs
+from core.files import read_json
 from core.store import Workspace
 from dashboard import running, state
 
@@ -43,3 +48,37 @@ def test_a_stage_of_its_own_has_its_own_bar(headline):
         0.25,
         "layout: 1 of 4",
     )
+
+
+def newest_job():
+    from core import jobs
+    from dashboard import running, state
+
+    running.card(jobs.jobs(state.workspace())[0])
+
+
+def test_the_resume_button_of_a_killed_job_continues_its_run(shop, monkeypatch):
+    workspace = shop.workspace
+    argv = ["trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny", "--epochs", "30"]
+    id = jobs.submit(workspace, [*argv, "--map", "no", "--name", "killed"], title="Proxy")
+    runs = workspace.root / "trajectories"
+    deadline = time.monotonic() + 90
+    while not (begun := list(runs.glob("*.partial/columns.jsonl"))):
+        assert time.monotonic() < deadline, jobs.log_tail(workspace, id)
+        time.sleep(0.01)
+    worker = read_json(workspace.root / "jobs" / id / "worker.json")
+    os.kill(worker["pgid"], signal.SIGKILL)
+    assert jobs.wait(workspace, id, 20).state == "lost"
+    left = begun[0].parent
+    assert left.exists(), "killed before it was done"
+
+    monkeypatch.setenv("S2L_WORKSPACE", str(workspace.root))
+    at = AppTest.from_function(newest_job, default_timeout=60).run()
+    (resume,) = [b for b in at.button if b.label == "Resume"]
+    resume.click().run()
+    job = jobs.jobs(workspace)[0]
+    assert job.id != id
+    ended = jobs.wait(workspace, job.id, 120)
+    assert ended.state == "done", ended.message
+    assert ended.result == left.name.removesuffix(".partial")
+    assert {e.state for e in workspace.entries()} == {"sealed"}

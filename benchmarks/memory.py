@@ -1,0 +1,142 @@
+"""Memory of a whole recording run against the number of rows: nothing a row may stay in Python.
+
+Writes a dataset of short generated rows, then runs `trajectories` on it for real: the scratch
+tokenizer is trained on all texts, all rows are tokenized to disk, the proxy (scratch:tiny) is
+trained for as many steps as there are recordings, each recording writes its column, the artifact is
+sealed. Stubbed: the forward passes of the recordings, which would take hours; random losses and
+zero embeddings of the true shapes take their place. `--real K` computes the last K for real.
+
+"Above the model" is the process's highest resident memory less what it had before the run, with all
+libraries loaded. Pages of memory-mapped files count, though the system can take them back.
+
+Run: python benchmarks/memory.py [--rows 1000000] [--checkpoints 24] [--real 0]
+The last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import pathlib
+import platform
+import random
+import resource
+import sys
+import tempfile
+import time
+from typing import Any
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from transformers import LlamaForCausalLM, Trainer  # noqa: F401  loaded before the run begins
+
+from core import models, recorder, trajectories
+from core.artifact import Artifact
+from core.examples import Examples, as_table
+from core.scoring import Scores, score
+from core.store import Workspace
+
+PART = 50_000
+"""Rows written at once."""
+
+
+def made_up(start: int, stop: int) -> Examples:
+    """Return short rows of three kinds."""
+    rng = random.Random(start)
+    numbers = range(start, stop)
+    messages = []
+    for i in numbers:
+        a, b = rng.randint(0, 999), rng.randint(0, 999)
+        question, answer = (
+            (f"What is {a} + {b}?", f"{a + b}"),
+            (f"Which is larger, {a} or {b}?", f"{max(a, b)}"),
+            (f"Write {a} twice.", f"{a} {a}"),
+        )[i % 3]
+        turns = [("user", question), ("assistant", answer)]
+        messages.append([{"role": role, "content": content} for role, content in turns])
+    n = len(messages)
+    ids = [f"{i:016x}" for i in numbers]
+    sources = [f"kind {i % 3}" for i in numbers]
+    return Examples(list(numbers), ids, messages, [""] * n, sources, [None] * n)
+
+
+def write(workspace: Workspace, rows: int) -> Artifact:
+    """Seal a dataset of this many rows, a part at a time."""
+    draft = workspace.draft("dataset", name="made up", config={}, parents={})
+    writer = None
+    for start in range(0, rows, PART):
+        table = as_table(made_up(start, min(start + PART, rows)), set())
+        numbers = pa.array(range(start, start + len(table)), pa.int64())
+        table = table.set_column(0, "row", numbers)
+        writer = writer or pq.ParquetWriter(draft.path / "examples.parquet", table.schema)
+        writer.write_table(table)
+    assert writer is not None
+    writer.close()
+    return draft.seal({"rows": rows, "trainable": True})
+
+
+def stub(checkpoints: int, real: int) -> Any:
+    """Return a stand-in for `score` that computes only the last `real` recordings."""
+    rng = np.random.default_rng(0)
+    done = 0
+
+    def scored(model: Any, tokens: Any, rows: Any, *, pool: bool = False, **more: Any) -> Scores:
+        nonlocal done
+        done += 1
+        if done > checkpoints - real:
+            return score(model, tokens, rows, pool=pool, **more)
+        width = model.config.hidden_size if pool else 0
+        losses = rng.random(len(rows), np.float32)
+        return Scores(losses, np.zeros((len(rows), width), np.float16))
+
+    return scored
+
+
+def peak() -> float:
+    """Return the highest resident memory of this process so far, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def main() -> None:
+    """Run once and report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--checkpoints", type=int, default=24)
+    parser.add_argument("--real", type=int, default=0, help="recordings computed for real")
+    args = parser.parse_args()
+    recorder.score = stub(args.checkpoints, args.real)
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(folder)
+        data = write(workspace, args.rows)
+        before, began = peak(), time.monotonic()
+        settings = trajectories.Settings(
+            dataset=data.id, model="scratch:tiny", batch_size=32, checkpoints=args.checkpoints,
+            epochs=32 * (args.checkpoints - 1) / args.rows, map=False, accept_long=True,
+        )  # fmt: skip
+        made = workspace.open(trajectories.run(workspace, settings))
+        seconds = time.monotonic() - began
+        losses = trajectories.load_losses(made)
+        assert losses.shape == (args.rows, args.checkpoints)
+        above = peak() - before
+    result = {
+        "date": f"{dt.date.today()}",  # noqa: DTZ011
+        "machine": platform.machine(),
+        "rows": args.rows,
+        "checkpoints": args.checkpoints,
+        "forward": f"stubbed in {args.checkpoints - args.real} of {args.checkpoints} recordings",
+        "model_parameters": models.KNOWN_SIZES["scratch:tiny"],
+        "gb_before": round(before / 1e9, 3),
+        "peak_gb_above_model": round(above / 1e9, 3),
+        "bytes_a_row": round(above / args.rows),
+        "seconds": round(seconds, 1),
+    }
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The texts that a tokenizer depends on, read from the disk each time they are gone through."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow.parquet as pq
+
+from core import models
+from core.artifact import Artifact
+from core.templates import Message, choose, render_spans, renderer
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """The pool's rows, one text each, in the order of the dataset; never all in memory."""
+
+    file: pathlib.Path
+    columns: tuple[str, ...]
+    write: Callable[..., str]
+    """The named columns of a row to its text."""
+
+    def __iter__(self) -> Iterator[str]:
+        wanted = [*self.columns, "split"]
+        for batch in pq.ParquetFile(self.file).iter_batches(columns=wanted):
+            parts = batch.to_pydict()
+            for *row, split in zip(*(parts[name] for name in wanted), strict=True):
+                if split == "pool":
+                    yield self.write(*row)
+
+
+def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterable[str]:
+    """Return the pool's texts where the model's tokenizer depends on them, else none.
+
+    A scratch model's is trained on prompts and responses; a trimmed one is cut to what the texts
+    need as the template renders them. Neither depends on the order of the texts.
+    """
+    file = dataset.path / "examples.parquet"
+    if models.is_scratch(model):
+        return Texts(file, ("prompt", "response"), "{}\n{}".format)
+    if not models.trimmed(model):
+        return ()
+    tokenizer = models.load_tokenizer(models.whole(model))
+    name = choose(template, tokenizer, scratch=False)
+    render = renderer(name, tokenizer)
+
+    def rendered(messages: list[Message]) -> str:
+        return render_spans(render, messages, name)[0]
+
+    return Texts(file, ("messages",), rendered)
