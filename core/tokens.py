@@ -203,7 +203,7 @@ def from_labels(examples: Iterable[Mapping[str, Any]]) -> Tokens:
         spans.append(edges.reshape(-1, 2))
         counts.append(len(edges) // 2)
     return Tokens(
-        np.concatenate([np.zeros(0, np.uint32), *ids]),
+        np.frombuffer(b"".join(ids), np.uint32),
         np.cumsum([0, *lengths]),
         np.concatenate([np.zeros((0, 2), np.int64), *spans]),
         np.cumsum([0, *counts]),
