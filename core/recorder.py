@@ -1,7 +1,7 @@
 """Record every example's loss at chosen steps, inside the training run: a `TrainerCallback`.
 
-No checkpoint is written or reloaded for it, no random number is drawn, and the weights of the run
-are those of a run without it. Usable in a stranger's own Trainer.
+No checkpoint is written (unless they are to be kept) or reloaded for it, no random number is drawn,
+and the weights of the run are those of a run without it. Usable in a stranger's own Trainer.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
 
+KEPT = "kept"
+"""Where the weights of each recording stand, as `checkpoint-<step>`."""
 SMOOTHING = 0.9
 """Weight of the past in the running mean of the training loss."""
 
@@ -95,6 +98,7 @@ class TrajectoryRecorder(TrainerCallback):
         checkpoints: int,
         rows: Ints | None = None,
         schedule: str = "linear",
+        keep: bool = False,
     ) -> None:
         """Record at `checkpoints` steps into `folder`.
 
@@ -104,11 +108,12 @@ class TrajectoryRecorder(TrainerCallback):
             checkpoints: Recordings, the first (step 0) and the last included.
             rows: Rows to score; all when None.
             schedule: linear, log or equal_loss.
+            keep: Also keep the weights of every recording, to score other rows with later.
         """
         self.tokens = tokens if isinstance(tokens, Tokens) else from_labels(tokens)
         self.folder, self.checkpoints = pathlib.Path(folder), checkpoints
         self.rows = np.arange(len(self.tokens)) if rows is None else rows
-        self.schedule = schedule
+        self.schedule, self.keep = schedule, keep
         self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""
         self.recorded: list[int] = []
@@ -130,6 +135,7 @@ class TrajectoryRecorder(TrainerCallback):
             if ranks.main():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / "columns.jsonl").unlink(missing_ok=True)
+                shutil.rmtree(self.folder / KEPT, ignore_errors=True)
                 write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
                 # written, not mapped: a full disk is an error here and a SIGBUS in a map
                 shape = (len(self.tokens), columns)
@@ -151,6 +157,9 @@ class TrajectoryRecorder(TrainerCallback):
         ranks.barrier()  # nobody reads what rank 0 is about to write
         if ranks.main():
             write_jsonl(self.folder / "columns.jsonl", kept)
+            for folder in (self.folder / KEPT).glob("checkpoint-*"):
+                if int(folder.name.split("-")[1]) not in self.recorded:
+                    shutil.rmtree(folder)
 
     def on_step_end(
         self,
@@ -187,6 +196,8 @@ class TrajectoryRecorder(TrainerCallback):
         rows, losses = ranks.gather(mine), ranks.gather(result.losses)
         pooled = ranks.gather(result.pooled)
         if ranks.main():
+            if self.keep:
+                self._keep(model, step)
             self._write(rows, losses, column, step, began)
         self.recorded.append(step)
         self.seconds.append(time.monotonic() - began)
@@ -202,6 +213,14 @@ class TrajectoryRecorder(TrainerCallback):
             return self.rows
         order = np.argsort(self.tokens.lengths()[self.rows], kind="stable")
         return self.rows[order[ranks.rank() :: ranks.world()]]
+
+    def _keep(self, model: PreTrainedModel, step: int) -> None:
+        """Write the weights before their column is committed: a committed one has its weights."""
+        folder = self.folder / KEPT / f"checkpoint-{step}"
+        model.save_pretrained(folder)
+        for file in folder.iterdir():
+            fsync(file)
+        fsync(folder)
 
     def _write(
         self, rows: Ints, found: npt.NDArray[np.float32], column: int, step: int, began: float
