@@ -11,7 +11,7 @@ from core.artifact import Artifact
 from core.files import read_json, read_jsonl
 from core.jobs import Job
 from core.progress import duration
-from dashboard import charts, data, forms, running, server, state, widgets
+from dashboard import charts, data, extending, forms, running, server, state, widgets
 
 FORM = "trajectories"
 
@@ -173,6 +173,9 @@ with left:
             running.command("trajectories", settings)
     with st.expander("Trained elsewhere?", icon=":material/download:"):
         from_elsewhere(dataset, job is not None and job.state in jobs.ACTIVE)
+    if artifact is not None:
+        with st.expander("New data?", icon=":material/playlist_add:"):
+            extending.extend_form(artifact, job is not None and job.state in jobs.ACTIVE)
 with right:
     if job is not None and job.state != "done":
         if not long_run(job, settings):
