@@ -23,6 +23,8 @@ Kind = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 State = Literal["sealed", "unfinished", "damaged"]
 PARTIAL = ".partial"
+EXTENDS = "extends"
+"""The parent that an artifact carries on: of its own kind, and not what it was made from."""
 RUN = "run.json"
 
 

@@ -1,4 +1,4 @@
-"""The budget grammar, the same everywhere (rows, a share, response tokens), and what it trains."""
+"""Budgets: their grammar, the same everywhere, how groups share one, and how long it trains."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import dataclasses
 import math
 import re
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
 
 GRAMMAR = "a number of rows (30000), a share (0.11 or 11%) or response tokens (500k tokens)"
 
@@ -68,6 +73,52 @@ def parse(text: str) -> Budget:
     if value != int(value):
         raise ValueError(f"the budget {text!r} is not a whole number; it is {GRAMMAR}")
     return Budget("tokens" if unit and unit.startswith("token") else "rows", value)
+
+
+def water_fill(sizes: npt.ArrayLike, budget: int) -> Ints:
+    """Share a budget over groups as evenly as their sizes allow (S2L, Algorithm 1).
+
+    Smallest group first: each may take an equal share of what is left; what a small group cannot
+    use goes to the larger ones. Ties keep their order.
+
+    Args:
+        sizes: Members of each group (n_groups,).
+        budget: Rows to share, 0 to the sum of sizes.
+
+    Returns:
+        Rows taken of each group (n_groups,), summing to the budget exactly.
+    """
+    sizes = np.asarray(sizes, np.int64)
+    taken = np.zeros(len(sizes), np.int64)
+    left = budget
+    for done, group in enumerate(np.argsort(sizes, kind="stable")):
+        taken[group] = min(int(sizes[group]), left // (len(sizes) - done))
+        left -= int(taken[group])
+    return taken
+
+
+def top_up(sizes: npt.ArrayLike, kept: npt.ArrayLike, budget: int) -> Ints:
+    """Share a budget over groups as evenly as `water_fill` where some members are in already.
+
+    A group that has more than its share keeps what it has; the others share what that leaves.
+
+    Args:
+        sizes: Members of each group (n_groups,), those kept included.
+        kept: Members that stay (n_groups,).
+        budget: Rows to share, the sum of kept to the sum of sizes.
+
+    Returns:
+        Rows taken of each group (n_groups,), at least those kept, summing to the budget exactly.
+    """
+    sizes, taken = np.asarray(sizes, np.int64), np.array(kept, np.int64)
+    free = np.arange(len(sizes))
+    while True:
+        share = water_fill(sizes[free], budget - int(np.delete(taken, free).sum()))
+        over = taken[free] > share
+        if not over.any():
+            taken[free] = share
+            return taken
+        free = free[~over]
 
 
 def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:

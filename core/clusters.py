@@ -10,13 +10,13 @@ import dataclasses
 import re
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.artifact import Artifact
+from core.artifact import EXTENDS, Artifact
 from core.budget import Budget
 from core.drawer import Drawer
 from core.progress import say
@@ -66,6 +66,13 @@ class Settings:
     seed: int = setting(
         0, help="Draws the first centres", minimum=0, maximum=MAX_SEED, advanced=True
     )
+    extend: str = setting(
+        "",
+        flags=("--from",),
+        help="Clusters id: instead of clustering, keep its clusters, and give each row that it "
+        "does not have to the nearest centre",
+        hidden=True,
+    )
     map: bool = setting(True, help="Also draw the map", identity=False, hidden=True)
     name: str = setting("", help="What to call it", identity=False)
 
@@ -94,7 +101,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 
 def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Artifact:
-    """Compute a clustering and keep it."""
+    """Compute a clustering, or extend one, and keep it."""
+    if settings.extend:
+        from core import drift
+
+        return drift.seal(workspace, trajectories, settings)
     losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
     k = auto_k(int((flags["flag"] == "").sum())) if settings.k == "auto" else int(settings.k)
     result = cluster(
@@ -107,14 +118,39 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     )
     dataset = workspace.ancestor(trajectories, "dataset")
     prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
-    table = describe(result.labels, losses, flags)
     by_id = np.argsort(flags["id"].to_numpy())
-    table["name"] = keywords(prompts.iloc[by_id], result.labels[by_id])
+    names = keywords(prompts.iloc[by_id], result.labels[by_id])
+    return write(workspace, trajectories, dataclasses.replace(settings, k=k), result, names)
+
+
+def write(
+    workspace: Workspace,
+    trajectories: Artifact,
+    settings: Settings,
+    result: Clustering,
+    names: list[str],
+    facts: dict[str, Any] | None = None,
+) -> Artifact:
+    """Describe a clustering and seal it.
+
+    Args:
+        workspace: Where.
+        trajectories: What was clustered.
+        settings: With the number of clusters as `k`.
+        result: The clustering.
+        names: Of the clusters, by number.
+        facts: What else the summary holds.
+    """
+    losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
+    table = describe(result.labels, losses, flags)
+    table["name"] = [names[c] for c in table["cluster"]]
+    title = "extended" if settings.extend else f"K={settings.k}"
     draft = workspace.draft(
         "clusters",
-        name=settings.name or f"{trajectories.name} · K={k} {settings.features}",
-        config={**to_config(settings), "k": k},
-        parents={"trajectories": trajectories.id},
+        name=settings.name or f"{trajectories.name} · {title} {settings.features}",
+        config=to_config(settings),
+        parents={"trajectories": trajectories.id}
+        | ({EXTENDS: settings.extend} if settings.extend else {}),
     )
     np.save(draft.path / "labels.npy", result.labels)
     np.save(draft.path / "centroids.npy", result.centroids)
@@ -130,7 +166,7 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     )
     return draft.seal(
         {
-            "k": k,
+            "k": settings.k,
             "clusters": len(table),
             "rows": len(losses),
             "clustered": len(losses) - left_out,
@@ -138,6 +174,7 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
             "inertia": result.inertia,
             "smallest": int(table["size"].min()),
             "largest": int(table["size"].max()),
+            **(facts or {}),
         }
     )
 
@@ -212,7 +249,7 @@ def cluster(
 def quantiles(losses: Losses, labels: Labels, steps: npt.NDArray[np.int64]) -> pd.DataFrame:
     """Return loss quantiles per cluster and step: cluster, step, q10, q25, q50, q75, q90."""
     parts = []
-    for c in range(labels.max(initial=-1) + 1):
+    for c in np.unique(labels[labels >= 0]):
         q = np.quantile(losses[labels == c], QUANTILES, axis=0)
         part = pd.DataFrame(q.T, columns=[f"q{round(100 * p)}" for p in QUANTILES])
         part.insert(0, "step", steps)

@@ -55,12 +55,16 @@ class Estimate:
     """Bytes of peak memory of this process."""
     disk: float
     """Bytes the run will write, checkpoints included."""
+    kept: float = 0.0
+    """Bytes of `disk` that are the weights kept of every recording."""
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{duration(self.low)} to {duration(self.high)}, "
             f"about {self.memory / 2**30:.1f} GiB of memory, {self.disk / 2**20:,.0f} MiB of disk"
         )
+        kept = f" ({self.kept / 2**20:,.0f} MiB of it for the checkpoints kept)"
+        return text + (kept if self.kept else "")
 
 
 def measure(
@@ -128,18 +132,25 @@ def estimate(
     recipe: Recipe,
     *,
     checkpoints: int,
+    keep: bool = False,
 ) -> Estimate:
-    """Extrapolate a micro-run to a whole training with recordings of `rows`."""
+    """Extrapolate a micro-run to a whole training with recordings of `rows`.
+
+    With `keep`, the weights of every recording stay on the disk.
+    """
     lengths = tokens.lengths()[rows]
     trained = recipe.steps * min(recipe.batch_size, len(rows)) * float(lengths.mean())
-    recorded = min(checkpoints, recipe.steps + 1) * float(lengths.sum())
+    recordings = min(checkpoints, recipe.steps + 1)
+    recorded = recordings * float(lengths.sum())
     low, high = (trained * rates.train[i] + recorded * rates.score[i] for i in (0, 1))
     recording = 1.1 * recorded * rates.score[1]
     weights = 4.0 * sum(p.numel() for p in model.parameters())
     scale = 1 if sys.platform == "darwin" else 1024
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
     losses = 4.0 * len(tokens) * checkpoints
-    return Estimate(low, high * 1.1, recording, used + losses, 2 * 3 * weights + weights + losses)
+    kept = recordings * weights if keep else 0.0
+    disk = 2 * 3 * weights + weights + losses + kept
+    return Estimate(low, high * 1.1, recording, used + losses, disk, kept)
 
 
 def check_disk(workspace: Workspace, needed: float) -> None:
@@ -202,6 +213,7 @@ def foresee(
     epochs: float,
     accept_long: bool,
     probe: bool = False,
+    keep: bool = False,
 ) -> Estimate:
     """Say before a run how long it takes, to a person and to its job's page.
 
@@ -211,7 +223,7 @@ def foresee(
         ValueError: it is too long to begin unasked; the message lists shorter ways.
     """
     rates = measure(model, tokens, rows, recipe)
-    now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints)
+    now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints, keep=keep)
     say(f"estimate: {now}")
     refused = now.high > LONG and not accept_long
     smaller = {k: v for k, v in models.KNOWN_SIZES.items() if models.is_scratch(k)}

@@ -7,10 +7,8 @@ is skipped in silence: what cannot be read is named.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pathlib
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import models
-from core.artifact import Artifact, Draft
-from core.files import append_jsonl, fingerprint, fsync, read_json, read_jsonl, sha256_file
-from core.progress import Progress, Stopped, say, stop_requested
+from core.artifact import Artifact
+from core.columns import Column, Floats, checkpoints, record, scorer, step
+from core.files import fingerprint, read_json, sha256_file
+from core.progress import say
 from core.settings import to_config
 from core.store import Workspace
 from core.templates import choose
@@ -29,17 +28,6 @@ from core.trajectories import Settings, finish, pool_rows
 
 if TYPE_CHECKING:
     from core.tokens import Tokens
-
-Floats = npt.NDArray[np.float32]
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """One recording."""
-
-    step: int
-    losses: Callable[[], Floats]
-    """Nats per response token of every row of the dataset (n_rows,); NaN where unknown."""
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -56,10 +44,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if scored:
         _check_one_model(folders)
     model = str(folders[-1]) if scored else settings.model
-    tokens, template = _tokens(workspace, dataset, model, settings)
+    tokenizer = _tokenizer(dataset, model)
+    tokens, template = _tokens(workspace, dataset, tokenizer, model, settings)
     rows, flags = pool_rows(dataset, tokens, settings.limit, settings.seed)
     if scored:
-        columns = [Column(step(f), _scorer(f, tokens, rows)) for f in folders]
+        columns = [Column(step(f), scorer(f, tokens, rows, settings.precision)) for f in folders]
     elif folders:
         columns = saved(folders, dataset)
     else:
@@ -79,26 +68,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
         fingerprint=key,
     )
     try:
-        _record(draft, columns, rows, len(flags))
+        record(draft, columns, rows, len(flags), stage="import losses")
         if scored:
-            _load(folders[-1])[1].save_pretrained(draft.path / "proxy")
+            tokenizer.save_pretrained(draft.path / "proxy")
         digest = "" if path.is_dir() else sha256_file(path)
         facts = {"steps": columns[-1].step, "source_sha256": digest, "imported": True}
         return finish(draft, rows, flags, facts).id
     except ValueError:
         draft.discard()  # it would fail again
         raise
-
-
-def checkpoints(path: pathlib.Path) -> list[pathlib.Path]:
-    """List the checkpoint-* directories below a path by their number, not their name."""
-    found = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdigit()]
-    return sorted(found, key=step)
-
-
-def step(folder: pathlib.Path) -> int:
-    """Return the number at the end of a checkpoint's name."""
-    return int(folder.name.rsplit("-", 1)[1])
 
 
 def _check_one_model(folders: list[pathlib.Path]) -> None:
@@ -249,76 +227,31 @@ def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Floats:
     return np.asarray(values[at.to_numpy()], np.float32)
 
 
-def _load(folder: pathlib.Path) -> Any:
-    """Load a checkpoint's model and tokenizer; the tokenizer may stand beside the checkpoints."""
-    if (folder / "adapter_config.json").exists():
-        raise ValueError(f"{folder.name} holds an adapter only; merge it into its model first")
-    beside = folder if _has_tokenizer(folder) else folder.parent
-    tokenizer = models.load_tokenizer(str(beside))
-    return models.load_weights(str(folder)), tokenizer
-
-
 def _has_tokenizer(folder: pathlib.Path) -> bool:
     return any((folder / f).exists() for f in ("tokenizer.json", "tokenizer_config.json"))
 
 
-def _tokens(
-    workspace: Workspace, dataset: Artifact, model: str, settings: Settings
-) -> tuple[Tokens, str]:
-    """Tokenize the dataset as the model that made the losses does.
+def _tokenizer(dataset: Artifact, model: str) -> Any:
+    """Load the tokenizer of the model that made the losses; it may stand beside the checkpoints.
 
     For a table of losses nobody knows that model: the one named by --model counts the tokens.
     """
-    from core.tokens import tokenize
-
     folder = pathlib.Path(model)
     if models.is_scratch(model):
         vocabulary = models.SCRATCH[model.removeprefix("scratch:")]["vocabulary"]
-        tokenizer = models.train_tokenizer(pool_texts(dataset, model), vocabulary)
-    elif folder.name.startswith("checkpoint-") and not _has_tokenizer(folder):
-        tokenizer = models.load_tokenizer(str(folder.parent))
-    else:
-        tokenizer = models.load_tokenizer(model)
+        return models.train_tokenizer(pool_texts(dataset, model), vocabulary)
+    if folder.name.startswith("checkpoint-") and not _has_tokenizer(folder):
+        return models.load_tokenizer(str(folder.parent))
+    return models.load_tokenizer(model)
+
+
+def _tokens(
+    workspace: Workspace, dataset: Artifact, tokenizer: Any, model: str, settings: Settings
+) -> tuple[Tokens, str]:
+    from core.tokens import tokenize
+
     template = choose(settings.template, tokenizer, scratch=models.is_scratch(model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
     if settings.max_length != "auto":
         return tokens.cut(int(settings.max_length)), template
     return tokens, template
-
-
-def _scorer(folder: pathlib.Path, tokens: Tokens, rows: npt.NDArray[np.int64]) -> Any:
-    def losses() -> Floats:
-        from core.scoring import score
-
-        model = _load(folder)[0].to(models.device())
-        models.check_vocabulary(model, tokens.highest())
-        most = models.positions(model)
-        progress = Progress(f"score {folder.name}", len(rows))
-        out = np.full(len(tokens), np.nan, np.float32)
-        seen = tokens.cut(min(tokens.max_length, most))
-        out[rows] = score(model, seen, rows, report=progress.update).losses
-        return out
-
-    return losses
-
-
-def _record(draft: Draft, columns: list[Column], rows: npt.NDArray[np.int64], n: int) -> None:
-    """Write every column that is not yet written, each committed when it is whole."""
-    log = draft.path / "columns.jsonl"
-    done = len(list(read_jsonl(log)))
-    if not done:
-        blank = np.full((n, len(columns)), np.nan, np.float32)
-        np.save(draft.path / "losses.npy", blank)
-        np.save(draft.path / "steps.npy", np.array([c.step for c in columns], np.int64))
-    progress = Progress("import losses", len(columns), done=done)
-    for i, column in enumerate(columns[done:], done):
-        if stop_requested():
-            raise Stopped(f"stopped after {i} of {len(columns)} checkpoints; saved")
-        values = np.lib.format.open_memmap(draft.path / "losses.npy", "r+")
-        values[rows, i] = column.losses()[rows]
-        values.flush()
-        fsync(draft.path / "losses.npy")
-        digest = hashlib.sha256(values[rows, i].tobytes()).hexdigest()
-        facts = {"column": i, "step": column.step, "sha256": digest, "seconds": 0.0}
-        append_jsonl(log, {**facts, "quantiles": []})
-        progress.update(i + 1)

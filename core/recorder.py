@@ -1,7 +1,7 @@
 """Record every example's loss at chosen steps, inside the training run: a `TrainerCallback`.
 
-No checkpoint is written or reloaded for it, no random number is drawn, and the weights of the run
-are those of a run without it. Usable in a stranger's own Trainer.
+No checkpoint is written (unless they are to be kept) or reloaded for it, no random number is drawn,
+and the weights of the run are those of a run without it. Usable in a stranger's own Trainer.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import pathlib
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 GATHERED_ROWS = 2**16
 """What rank 0 holds at a time of each other process's rows."""
+KEPT = "kept"
+"""Where the weights of each recording stand, as `checkpoint-<step>`."""
 SMOOTHING = 0.9
 """Weight of the past in the running mean of the training loss."""
 
@@ -99,6 +102,7 @@ class TrajectoryRecorder(TrainerCallback):
         rows: Ints | None = None,
         schedule: str = "linear",
         precision: str = "auto",
+        keep: bool = False,
     ) -> None:
         """Record at `checkpoints` steps into `folder`.
 
@@ -109,11 +113,12 @@ class TrajectoryRecorder(TrainerCallback):
             rows: Rows to score; all when None.
             schedule: linear, log or equal_loss.
             precision: Of the weights while scoring: fp32, bf16, or auto (bf16 on a GPU).
+            keep: Also keep the weights of every recording, to score other rows with later.
         """
         self.tokens = tokens if isinstance(tokens, Tokens) else from_labels(tokens)
         self.folder, self.checkpoints = pathlib.Path(folder), checkpoints
         self.rows = np.arange(len(self.tokens)) if rows is None else rows
-        self.schedule, self.precision = schedule, precision
+        self.schedule, self.precision, self.keep = schedule, precision, keep
         self.steps: Ints = np.zeros(0, np.int64)
         """The planned steps; known once training has begun."""
         self.recorded: list[int] = []
@@ -135,6 +140,7 @@ class TrajectoryRecorder(TrainerCallback):
             if ranks.main():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 (self.folder / "columns.jsonl").unlink(missing_ok=True)
+                shutil.rmtree(self.folder / KEPT, ignore_errors=True)
                 write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
                 # written, not mapped: a full disk is an error here and a SIGBUS in a map
                 shape = (len(self.tokens), columns)
@@ -156,6 +162,9 @@ class TrajectoryRecorder(TrainerCallback):
         ranks.barrier()  # nobody reads what rank 0 is about to write
         if ranks.main():
             write_jsonl(self.folder / "columns.jsonl", kept)
+            for folder in (self.folder / KEPT).glob("checkpoint-*"):
+                if int(folder.name.split("-")[1]) not in self.recorded:
+                    shutil.rmtree(folder)
 
     def on_step_end(
         self,
@@ -196,6 +205,8 @@ class TrajectoryRecorder(TrainerCallback):
                 progress.update(done, **rates)
 
         result = score(model, self.tokens, mine, pool=last, precision=self.precision, report=report)
+        if self.keep and ranks.main():
+            self._keep(model, step)
         self._write(result.losses, column, step, began)
         self.recorded.append(step)
         self.seconds.append(time.monotonic() - began)
@@ -212,6 +223,14 @@ class TrajectoryRecorder(TrainerCallback):
             return [self.rows]
         order = np.argsort(self.tokens.lengths()[self.rows], kind="stable")
         return [self.rows[order[r :: ranks.world()]] for r in range(ranks.world())]
+
+    def _keep(self, model: PreTrainedModel, step: int) -> None:
+        """Write the weights before their column is committed: a committed one has its weights."""
+        folder = self.folder / KEPT / f"checkpoint-{step}"
+        model.save_pretrained(folder)
+        for file in folder.iterdir():
+            fsync(file)
+        fsync(folder)
 
     def _collect(self, mine: npt.NDArray[Any], into: npt.NDArray[Any] | None) -> None:
         """Put what every process found for its rows into rank 0's array, some rows at a time."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from core import budget as budgets
-from core.artifact import Artifact
+from core.artifact import EXTENDS, Artifact
 from core.files import fingerprint
 from core.progress import say
 from core.selectors import NEEDS_CLUSTERS, NEEDS_NOTHING, SELECTORS, Pool, choose
@@ -38,6 +38,11 @@ class Settings:
     )
     budget: str = setting("11%", help=f"How much to take: {budgets.GRAMMAR}")
     seed: int = setting(0, help="Of the draw", minimum=0, maximum=MAX_SEED)
+    keep: str = setting(
+        "",
+        help="Selection id: its rows come first and stay, the strategy draws the rest",
+        hidden=True,
+    )
     name: str = setting("", help="What to call it", identity=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +58,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """
     parent = workspace.open(settings.parent, "clusters", "trajectories", "dataset")
     pool = load_pool(workspace, parent, settings.strategy)
-    choice = choose(pool, settings.strategy, budgets.parse(settings.budget), settings.seed)
+    kept = keep(workspace, pool, settings.keep)
+    choice = choose(
+        pool, settings.strategy, budgets.parse(settings.budget), settings.seed, *kept[:2]
+    )
     table = pd.DataFrame(
         {
             "row": pool.rows[choice.positions],
@@ -69,7 +77,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "selection",
         name=settings.name or f"{dataset.name} · {title}",
         config=to_config(settings),
-        parents={parent.kind: parent.id},
+        parents={parent.kind: parent.id} | ({EXTENDS: settings.keep} if settings.keep else {}),
         fingerprint=key(settings),
     )
     table.to_parquet(draft.path / "table.parquet")
@@ -80,9 +88,45 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "response_tokens": tokens,
         "pool_response_tokens": int(pool.tokens.sum()),
         "ids_sha256": ids_sha256(table["id"].tolist()),
+        "kept": len(kept.positions),
+        "kept_missing": kept.missing,
     }
+    if settings.keep:
+        say(kept.sentence())
     say(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
     return draft.seal(summary).id
+
+
+class Kept(NamedTuple):
+    """What a selection keeps of an earlier one."""
+
+    positions: Ints
+    """In the pool, in the earlier order of rank (n_kept,)."""
+    reason: str
+    missing: int
+    """Rows of the earlier selection that are not in the pool."""
+
+    def sentence(self) -> str:
+        """Say how many rows stay, and why not all."""
+        text = f"{len(self.positions):,} of {len(self.positions) + self.missing:,} rows stay"
+        gone = f"; {self.missing:,} cannot: held out, not measured, or gone from the data"
+        return text + (gone if self.missing else "")
+
+
+def keep(workspace: Workspace, pool: Pool, earlier: str) -> Kept:
+    """Find the rows of an earlier selection in a pool, by id; none where none is named.
+
+    Raises:
+        ValueError: it is no selection, or no row of it is in the pool.
+    """
+    if not earlier:
+        return Kept(np.zeros(0, np.int64), "", 0)
+    old = workspace.open(earlier, "selection")
+    ids = pd.read_parquet(old.path / "table.parquet").sort_values("rank")["id"]
+    place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
+    if not (place >= 0).any():
+        raise ValueError(f"none of the {len(ids):,} rows of {old.name} can be selected here")
+    return Kept(place[place >= 0], f"kept from {old.id}", int((place < 0).sum()))
 
 
 def key(settings: Settings) -> str:

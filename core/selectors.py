@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from core.budget import Budget
+from core.budget import Budget, top_up
 from core.clusters import cluster
 
 Ints = npt.NDArray[np.int64]
@@ -40,9 +40,19 @@ class Pool:
     k: int
     features: str
     include_start: bool
+    kept: Pool | None = None
+    """Rows that are in already, not to choose from; they count where a budget is shared."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, positions: Ints) -> Pool:
+        """Return the pool of these positions, in this order."""
+        parts = {
+            name: value[positions] if len(value := getattr(self, name)) else value
+            for name in ("rows", "ids", "sources", "tokens", "losses", "labels")
+        }
+        return dataclasses.replace(self, **parts)
 
 
 class Choice(NamedTuple):
@@ -53,29 +63,7 @@ class Choice(NamedTuple):
 
 
 Selector = Callable[[Pool, int, int], Choice]
-"""(pool, rows to choose, seed) -> choice."""
-
-
-def water_fill(sizes: npt.ArrayLike, budget: int) -> Ints:
-    """Share a budget over groups as evenly as their sizes allow (S2L, Algorithm 1).
-
-    Smallest group first: each may take an equal share of what is left; what a small group cannot
-    use goes to the larger ones. Ties keep their order.
-
-    Args:
-        sizes: Members of each group (n_groups,).
-        budget: Rows to share, 0 to the sum of sizes.
-
-    Returns:
-        Rows taken of each group (n_groups,), summing to the budget exactly.
-    """
-    sizes = np.asarray(sizes, np.int64)
-    taken = np.zeros(len(sizes), np.int64)
-    left = budget
-    for done, group in enumerate(np.argsort(sizes, kind="stable")):
-        taken[group] = min(int(sizes[group]), left // (len(sizes) - done))
-        left -= int(taken[group])
-    return taken
+"""(pool, rows to choose of it, seed) -> choice."""
 
 
 def full(pool: Pool, n: int, seed: int) -> Choice:
@@ -92,20 +80,24 @@ def random(pool: Pool, n: int, seed: int) -> Choice:
 def random_per_source(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget evenly over the sources and draw at random inside each."""
     names, labels = np.unique(pool.sources.astype(str), return_inverse=True)
-    return _by_group(labels, n, np.random.default_rng(seed), [f"source {s}" for s in names])
+    titles = [f"source {s}" for s in names]
+    return _by_group(labels, n, np.random.default_rng(seed), titles, _kept_sources(pool, names))
 
 
 def s2l(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget evenly over the clusters and draw at random inside each (Algorithm 1)."""
     k = int(pool.labels.max()) + 1
     names = [f"cluster {c}" for c in range(k)]
-    return _by_group(pool.labels, n, np.random.default_rng(seed), names)
+    had = np.bincount(pool.kept.labels, minlength=k)[:k] if pool.kept else np.zeros(k, np.int64)
+    return _by_group(pool.labels, n, np.random.default_rng(seed), names, had)
 
 
 def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget over the sources, then cluster and share again inside each source."""
     groups = _clusters_per_source(pool, seed)
-    taken = water_fill([len(inside) for _, inside, _ in groups], n)
+    had = _kept_sources(pool, [source for source, _, _ in groups])
+    sizes = np.array([len(inside) for _, inside, _ in groups])
+    taken = top_up(sizes + had, had, n + int(had.sum())) - had
     rng = np.random.default_rng(seed)
     parts: list[Choice] = []
     for (source, inside, labels), quota in zip(groups, taken, strict=True):
@@ -173,24 +165,66 @@ NEEDS_CLUSTERS = {"s2l", "s2l_per_source"}
 NEEDS_NOTHING = {"random", "random_per_source", "full"}
 
 
-def choose(pool: Pool, strategy: str, budget: Budget, seed: int) -> Choice:
+def choose(
+    pool: Pool,
+    strategy: str,
+    budget: Budget,
+    seed: int,
+    kept: Ints | None = None,
+    reason: str = "kept",
+) -> Choice:
     """Apply a selector to a budget; a token budget is filled to at most its size.
 
+    Rows that are kept come first and count; the strategy draws the rest of the budget from the
+    other rows. Where it shares the budget over clusters or sources, the totals are shared.
+
+    Args:
+        pool: What may be chosen.
+        strategy: A selector's name.
+        budget: Of all rows chosen, those kept included.
+        seed: Of the draw.
+        kept: Positions that are in already, in order of rank.
+        reason: Given to those.
+
     Raises:
-        ValueError: the pool is empty, or the budget does not fit it.
+        ValueError: the pool is empty, or the budget does not fit it or what is kept.
     """
-    select = SELECTORS[strategy]
     if not len(pool):
         raise ValueError("no row can be selected: all are held out or not measurable")
-    if budget.kind != "tokens" or strategy == "full":
-        return select(pool, 0 if strategy == "full" else budget.rows(len(pool)), seed)
+    stay = np.zeros(0, np.int64) if kept is None else kept
+    others = np.setdiff1d(np.arange(len(pool)), stay)
+    rest = dataclasses.replace(pool.take(others), kept=pool.take(stay)) if len(stay) else pool
+
+    def draw(n: int) -> Choice:
+        if n == len(stay) and strategy != "full":
+            return Choice(stay, [reason] * len(stay))
+        more = SELECTORS[strategy](rest, n - len(stay), seed)
+        return Choice(
+            np.concatenate([stay, others[more.positions]]), [reason] * len(stay) + more.reasons
+        )
+
+    if strategy == "full":
+        return draw(len(pool))
+    if budget.kind != "tokens":
+        n = budget.rows(len(pool))
+        if n < len(stay):
+            raise ValueError(
+                f"the budget of {budget} is {n:,} rows, less than the {len(stay):,} kept; raise it "
+                "or keep none"
+            )
+        return draw(n)
     if not len(pool.tokens):
         raise ValueError("a token budget needs trajectories, which hold the token counts")
+    if (had := int(pool.tokens[stay].sum())) > budget.value:
+        raise ValueError(
+            f"the budget of {budget} is less than the {had:,} of the {len(stay):,} rows kept; "
+            "raise it or keep none"
+        )
 
     def size(n: int) -> int:
-        return int(pool.tokens[select(pool, n, seed).positions].sum())
+        return int(pool.tokens[draw(n).positions].sum())
 
-    low, high = 0, len(pool)  # the largest n whose rows fit; size grows with n but for the draw
+    low, high = len(stay), len(pool)  # the largest n that fits; size grows with n but for the draw
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if size(middle) <= budget.value else (low, middle - 1)
@@ -199,21 +233,33 @@ def choose(pool: Pool, strategy: str, budget: Budget, seed: int) -> Choice:
             f"the budget of {budget} is below the shortest choice; "
             f"rows have {int(pool.tokens.min()):,} to {int(pool.tokens.max()):,} response tokens"
         )
-    return select(pool, low, seed)
+    return draw(low)
+
+
+def _kept_sources(pool: Pool, names: Sequence[str] | npt.NDArray[np.str_]) -> Ints:
+    """Count the kept rows of each source."""
+    kept = pool.kept.sources.astype(str) if pool.kept else np.zeros(0, str)
+    return np.array([(kept == name).sum() for name in names], np.int64)
 
 
 def _by_group(
-    labels: npt.NDArray[np.integer], n: int, rng: np.random.Generator, names: list[str]
+    labels: npt.NDArray[np.integer],
+    n: int,
+    rng: np.random.Generator,
+    names: list[str],
+    had: Ints | None = None,
 ) -> Choice:
-    """Water-fill n over the groups and draw inside each at random."""
+    """Water-fill n over the groups, counting what each had already, and draw inside at random."""
     sizes = np.bincount(labels, minlength=len(names))
-    taken = water_fill(sizes, n)
+    had = np.zeros_like(sizes) if had is None else had
+    taken = top_up(sizes + had, had, n + int(had.sum())) - had
     parts = []
     for group in np.flatnonzero(taken):
         members = np.flatnonzero(labels == group)
         drawn = rng.permutation(members)[: taken[group]]
         whole = taken[group] == sizes[group]
         how = "taken whole" if whole else f"{taken[group]:,} drawn of {sizes[group]:,}"
+        how += f" beside {had[group]:,} kept" if had[group] else ""
         parts.append(Choice(drawn, [f"{names[group]}: {how}"] * len(drawn)))
     return _shuffled(parts, rng)
 

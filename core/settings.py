@@ -206,6 +206,15 @@ def to_config(settings: Any, *, identity: bool = False) -> dict[str, Any]:
     }
 
 
+def foreign(settings: Any, config: dict[str, Any], own: tuple[str, ...]) -> list[str]:
+    """List the flags given, but for those in `own`, that are not as in an earlier run's config."""
+    return [
+        s.flag
+        for s in specs(type(settings))
+        if s.name not in own and getattr(settings, s.name) not in (s.default, config.get(s.name))
+    ]
+
+
 def with_preset(settings: T, values: dict[str, Any]) -> T:
     """Fill in a preset's values wherever a setting still has its default."""
     missing = {s.name for s in specs(type(settings)) if getattr(settings, s.name) == s.default}

@@ -10,6 +10,7 @@ from typing import Any
 
 from core import manifest as manifests
 from core.artifact import (
+    EXTENDS,
     KINDS,
     PARTIAL,
     RUN,
@@ -186,10 +187,22 @@ class Workspace:
         """
         if artifact.kind == kind:
             return artifact
-        for parent in artifact.parents.values():
-            with contextlib.suppress(ValueError):
-                return self.ancestor(self.open(parent), kind)
+        for role, parent in artifact.parents.items():
+            if role != EXTENDS:  # that one has a lineage of its own
+                with contextlib.suppress(ValueError):
+                    return self.ancestor(self.open(parent), kind)
         raise ValueError(f"{artifact.id} ({artifact.kind}) does not come from a {kind}")
+
+    def extended(self, artifact: Artifact) -> list[Artifact]:
+        """Return the artifacts that this one carries on, nearest first, itself before them.
+
+        Raises:
+            ValueError: one of them cannot be opened.
+        """
+        out = [artifact]
+        while EXTENDS in out[-1].parents:
+            out.append(self.open(out[-1].parents[EXTENDS], artifact.kind))
+        return out
 
     def children(self, wanted: str) -> list[Entry]:
         """List what names this artifact as a parent, unfinished work included."""

@@ -77,6 +77,12 @@ class Settings:
         choices=("all", "epoch"),
         advanced=True,
     )
+    keep_checkpoints: bool = setting(
+        False,
+        help="Keep the proxy's weights at every recording (4 bytes x parameters each), so that "
+        "next week's rows can be scored on them",
+        advanced=True,
+    )
     seed: int = setting(
         0, help="Draws scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
     )
@@ -143,6 +149,12 @@ class Settings:
         "losses.pt or with models to score, or a .npy or .parquet matrix",
         hidden=True,
     )
+    extend: str = setting(
+        "",
+        help="Trajectories id: instead of training, score the rows of the dataset that it does not "
+        "have on the checkpoints it kept",
+        hidden=True,
+    )
     resume: bool = setting(
         False,
         help="Continue the newest unfinished run of the same settings",
@@ -153,6 +165,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.keep_checkpoints and self.record == "epoch":
+            raise ValueError(
+                "--keep-checkpoints needs --record all: a column of --record epoch comes from all "
+                "the weights of an epoch, so there are none to keep"
+            )
+        if self.keep_checkpoints and self.source:
+            raise ValueError("--keep-checkpoints keeps what is trained here; --import trains none")
 
 
 def resolve(settings: Settings) -> Settings:
@@ -169,6 +188,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
         ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
+    if settings.extend:
+        from core import extended
+
+        return extended.run(workspace, settings)
     if settings.source:
         from core import imported
 
@@ -225,6 +248,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             checkpoints=0 if s.record == "epoch" else s.checkpoints,
             epochs=float(s.epochs),
             accept_long=s.accept_long or draft is not None,  # one begun before may be long
+            keep=s.keep_checkpoints,
         )  # fmt: skip
         if draft is None:
             check_disk(workspace, estimate.disk)
@@ -243,7 +267,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     recorder: TrajectoryRecorder | EpochRecorder = (
         EpochRecorder(len(tokens), folder, per_epoch, steps // per_epoch)
         if s.record == "epoch"
-        else TrajectoryRecorder(tokens, folder, s.checkpoints, rows, s.schedule, s.precision)
+        else TrajectoryRecorder(
+            tokens, folder, s.checkpoints, rows, s.schedule, s.precision, s.keep_checkpoints
+        )
     )
     drawer = Drawer(workspace) if s.map and ranks.main() else None
     try:

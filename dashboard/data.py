@@ -122,6 +122,11 @@ class Preview(NamedTuple):
     quantiles: pd.DataFrame
     inertia: float
 
+    @property
+    def k(self) -> int:
+        """The clusters there are numbers for; an extended clustering may have empty ones."""
+        return int(self.table["cluster"].max()) + 1
+
 
 @st.cache_data(max_entries=12, show_spinner=False)
 def preview(id: str, k: int, features: str, include_start: bool, seed: int) -> Preview:
@@ -136,6 +141,14 @@ def preview(id: str, k: int, features: str, include_start: bool, seed: int) -> P
     table["name"] = clusters.keywords(_prompts(id), made.labels)
     quantiles = clusters.quantiles(values, made.labels, np.array(steps(id)))
     return Preview(made.labels, table, quantiles, made.inertia)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def kept(clusters_id: str) -> Preview:
+    """Return a kept clustering as it was sealed."""
+    made = state.workspace().open(clusters_id, "clusters")
+    table, quantiles = (pd.read_parquet(made.path / f"{n}.parquet") for n in ("table", "quantiles"))
+    return Preview(np.load(made.path / "labels.npy"), table, quantiles, made.summary["inertia"])
 
 
 def _prompts(id: str) -> pd.Series:
@@ -219,11 +232,16 @@ def pool(clusters_id: str) -> selectors.Pool:
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
-def allocation(clusters_id: str, strategy: str, budget: str, seed: int) -> Allocation:
+def allocation(
+    clusters_id: str, strategy: str, budget: str, seed: int, keep: str = ""
+) -> Allocation:
     """Draw a selection without keeping it, and count what it takes from where."""
     offered = pool(clusters_id)
+    kept = selection.keep(state.workspace(), offered, keep)
     with CLUSTERING:
-        choice = selectors.choose(offered, strategy, budgets.parse(budget), seed)
+        choice = selectors.choose(
+            offered, strategy, budgets.parse(budget), seed, kept.positions, kept.reason
+        )
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})

@@ -15,7 +15,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.artifact import KINDS, Artifact, Entry, Kind
+from core.artifact import EXTENDS, KINDS, Artifact, Entry, Kind
 from core.store import Workspace
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -94,7 +94,9 @@ def _whole(id: str, *kinds: Kind) -> Artifact:
 def remember(artifact: Artifact) -> None:
     """Make an artifact, and what it was made from, the ones other pages start with."""
     st.session_state[f"current:{artifact.kind}"] = artifact.id
-    for parent in artifact.parents.values():
+    for role, parent in artifact.parents.items():
+        if role == EXTENDS:  # an earlier one of the same kind, not what it was made from
+            continue
         try:
             remember(workspace().open(parent))
         except ValueError:  # a damaged parent does not keep its child from being shown

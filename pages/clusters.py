@@ -5,8 +5,8 @@ import pandas as pd
 import streamlit as st
 
 from core import clusters, jobs, layout
-from core.artifact import Artifact
-from dashboard import charts, charts_map, data, reader, running, state, theme, widgets
+from core.artifact import EXTENDS, Artifact
+from dashboard import charts, charts_map, data, extending, reader, running, state, theme, widgets
 from dashboard.data import POINTS, Preview
 
 COLOURS = {
@@ -68,7 +68,7 @@ def same_kept(artifact: Artifact, settings: clusters.Settings) -> Artifact | Non
     """Return the sealed clustering of these settings, if it was kept before."""
     names = ("k", "features", "include_start", "seed")
     for entry in state.sealed("clusters"):
-        if entry.parents.get("trajectories") == artifact.id and all(
+        if entry.parents == {"trajectories": artifact.id} and all(
             entry.config.get(name) == getattr(settings, name) for name in names
         ):
             return state.workspace().open(entry.id)
@@ -139,7 +139,7 @@ def draw_map(
     )  # fmt: skip
     column, mode = COLOURS[colour or "Cluster"]
     frame = data.flags(artifact.id)
-    k = len(made.table)
+    k = made.k
     shown = np.flatnonzero(np.isfinite(xy[:, 0]) & (made.labels >= 0))
     points = pd.DataFrame({"row": shown, "x": xy[shown, 0], "y": xy[shown, 1]})
     names: dict[int, str] | None = None
@@ -190,7 +190,7 @@ def picked(made: Preview, xy: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any
     if cluster is None:
         return np.zeros(0, np.int64), ""
     rows = np.flatnonzero(made.labels == cluster)
-    name = made.table["name"].iloc[cluster]
+    name = made.table.set_index("cluster")["name"][cluster]
     return rows, f"{len(rows):,} rows of cluster {cluster} ({name})"
 
 
@@ -243,7 +243,7 @@ def ribbons(made: Preview, chosen: int | None) -> None:
             made.table.set_index("cluster")["size"],
             dict(zip(made.table["cluster"], made.table["name"], strict=True)),
             order,
-            len(made.table),
+            made.k,
             chosen,
         )
     )
@@ -257,7 +257,7 @@ def one(artifact: Artifact, made: Preview, cluster: int) -> None:
     sample = values[np.random.default_rng(0).permutation(rows)[:30]]
     pool = data.overview(artifact.id)[0]["q50"].tolist()
     part = made.quantiles[made.quantiles["cluster"] == cluster]
-    st.plotly_chart(charts.cluster_ribbon(part, sample, pool, cluster=cluster, k=len(made.table)))
+    st.plotly_chart(charts.cluster_ribbon(part, sample, pool, cluster=cluster, k=made.k))
 
 
 widgets.title(
@@ -285,29 +285,37 @@ elif st.session_state.get("clusters:for", ("", ""))[0] != artifact.id:  # a firs
         ),
         None,
     )
+placed = kept if kept is not None and EXTENDS in kept.parents else None
 left, right = st.columns([1, 2.6], gap="large")
 with left, st.container(border=True):
-    settings = controls(artifact, kept)
-    kept = same_kept(artifact, settings)
-    if kept is not None:
-        st.caption(f":material/check_circle: Kept as {running.plain(kept.name)}")
-        if st.button("Choose a budget", type="primary", width="stretch",
-                     icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
-            state.go("selection", clusters=kept.id)
+    if placed is not None:
+        settings = extending.placed(placed)
     else:
-        st.caption("A preview: nothing is saved yet.")
-        st.button(
-            "Keep this clustering",
-            type="primary",
-            width="stretch",
-            on_click=keep,
-            args=(artifact, settings),
+        settings = controls(artifact, kept)
+        kept = same_kept(artifact, settings)
+        if kept is not None:
+            st.caption(f":material/check_circle: Kept as {running.plain(kept.name)}")
+            if st.button("Choose a budget", type="primary", width="stretch",
+                         icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
+                state.go("selection", clusters=kept.id)
+        else:
+            st.caption("A preview: nothing is saved yet.")
+            st.button(
+                "Keep this clustering",
+                type="primary",
+                width="stretch",
+                on_click=keep,
+                args=(artifact, settings),
+            )
+        running.command("clusters", settings)
+        extending.place_form(artifact)
+if placed is not None:
+    made = data.kept(placed.id)
+else:
+    with st.spinner("Clustering…", show_time=True):
+        made = data.preview(
+            artifact.id, int(settings.k), settings.features, settings.include_start, settings.seed
         )
-    running.command("clusters", settings)
-with st.spinner("Clustering…", show_time=True):
-    made = data.preview(
-        artifact.id, int(settings.k), settings.features, settings.include_start, settings.seed
-    )
 with left:
     names = dict(zip(made.table["cluster"], made.table["name"], strict=True))
     sizes = dict(zip(made.table["cluster"], made.table["size"], strict=True))

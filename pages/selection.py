@@ -4,8 +4,8 @@ import streamlit as st
 
 from core import budget as budgets
 from core import export, selection, selectors
-from core.artifact import Artifact
-from dashboard import charts_selection, data, forms, reader, running, state, widgets
+from core.artifact import EXTENDS, Artifact
+from dashboard import charts_selection, data, extending, forms, reader, running, state, widgets
 
 WORDS = {
     "s2l": "S2L: evenly over the clusters",
@@ -124,12 +124,15 @@ with left, st.container(border=True):
     seed = int(
         st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session") or 0
     )
+    earlier = extending.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     name = st.text_input("Name", key="selection:name", placeholder="optional")
     settings = selection.Settings(
-        parent=clusters.id, strategy=strategy, budget=budget, seed=seed, name=name
+        parent=clusters.id, strategy=strategy, budget=budget, seed=seed, keep=earlier, name=name
     )
     try:
-        made = data.allocation(clusters.id, strategy, budget, seed)
+        if earlier:
+            st.caption(f"{selection.keep(state.workspace(), pool, earlier).sentence()}.")
+        made = data.allocation(clusters.id, strategy, budget, seed, earlier)
     except ValueError as e:
         st.error(running.plain(str(e)), icon=":material/error:")
         st.stop()
@@ -150,7 +153,8 @@ with right:
         ("Clusters taken whole", f"{whole} of {len(made.clusters)}"),
         ("Budget", str(budgets.parse(budget))),
     )
-    st.plotly_chart(charts_selection.allocation(made.clusters, len(made.clusters)))
+    k = int(made.clusters["cluster"].max()) + 1
+    st.plotly_chart(charts_selection.allocation(made.clusters, k))
     st.caption(
         "One bar a cluster, largest first: pale is what it has, solid what is taken. "
         + (

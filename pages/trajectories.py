@@ -2,7 +2,17 @@ import streamlit as st
 
 from core import jobs, models, trajectories
 from core.artifact import Artifact
-from dashboard import charts, data, forms, recording, running, server, transferring, widgets
+from dashboard import (
+    charts,
+    data,
+    extending,
+    forms,
+    recording,
+    running,
+    server,
+    transferring,
+    widgets,
+)
 
 
 def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Settings | None:
@@ -110,6 +120,9 @@ with left:
         settings = train(dataset, busy=busy, primary=artifact is None)
     with st.expander("Trained elsewhere?", icon=":material/download:"):
         from_elsewhere(dataset, busy=busy)
+    if artifact is not None:
+        with st.expander("New data?", icon=":material/playlist_add:"):
+            extending.extend_form(artifact, busy)
 with right:
     if job is not None and job.state != "done":
         if not recording.long_run(job, settings):

@@ -187,7 +187,7 @@ def test_checkpoints_are_scored_one_after_the_other(take, trained, house, data):
 
 def test_scoring_stopped_goes_on_after_the_last_whole_checkpoint(take, trained, house, monkeypatch):
     looks = iter([False, False, True])
-    monkeypatch.setattr("core.imported.stop_requested", lambda: next(looks))
+    monkeypatch.setattr("core.columns.stop_requested", lambda: next(looks))
     with pytest.raises(Stopped, match="after 2 of 3"):
         take(trained, seed=1)
     monkeypatch.undo()

@@ -25,7 +25,7 @@ def settings(house, **changes):
 
 def test_two_processes_give_what_one_gives(house, one):
     """The weights after training agree, so the recordings do; the first is of the same weights."""
-    two = house.workspace.open(run(house.workspace, settings(house)))
+    two = house.workspace.open(run(house.workspace, settings(house, keep_checkpoints=True)))
     assert load_steps(two).tolist() == load_steps(one).tolist()
     a, b = load_losses(one), load_losses(two)
     assert (np.isnan(a) == np.isnan(b)).all()
@@ -34,6 +34,10 @@ def test_two_processes_give_what_one_gives(house, one):
     pooled = [np.load(t.path / "pooled.npy").astype(np.float32) for t in (one, two)]
     np.testing.assert_allclose(*pooled, atol=2e-2)
     assert two.summary["measured"] == one.summary["measured"]
+    kept = {p.name for p in (two.path / "kept").iterdir()}
+    assert kept == {f"checkpoint-{step}" for step in load_steps(two)}
+    last = two.path / "kept" / f"checkpoint-{two.summary['steps']}" / "model.safetensors"
+    assert last.read_bytes() == (two.path / "proxy" / "model.safetensors").read_bytes()
     assert house.workspace.verify(two.id) == []
 
 

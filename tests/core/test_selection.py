@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import budget, selection
+from core.budget import top_up, water_fill
 from core.clusters import cluster
 from core.selection import ids_sha256
-from core.selectors import SELECTORS, Pool, choose, water_fill
+from core.selectors import SELECTORS, Pool, choose
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
 RANDOM = {"s2l", "s2l_per_source", "random", "random_per_source"}
@@ -57,6 +58,38 @@ def test_water_fill_of_permuted_groups_is_permuted_but_for_ties(sizes, data):
 )
 def test_water_fill_by_hand(sizes, budget, taken):
     assert water_fill(sizes, budget).tolist() == taken
+
+
+@given(SIZES, st.data())
+def test_topping_up_is_exact_keeps_what_was_kept_and_is_as_even_as_that_allows(sizes, data):
+    kept = [data.draw(st.integers(0, size)) for size in sizes]
+    budget = data.draw(st.integers(sum(kept), sum(sizes)))
+    taken, sizes, kept = top_up(sizes, kept, budget), np.array(sizes), np.array(kept)
+    assert taken.sum() == budget
+    assert (kept <= taken).all()
+    assert (taken <= sizes).all()
+    added, open_ = taken[taken > kept], taken[taken < sizes]
+    if len(added) and len(open_):
+        assert added.max() <= open_.min() + 1, "no row went to a group while another had 2 fewer"
+
+
+@given(SIZES, st.data())
+def test_topping_up_nothing_is_water_filling(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    assert (top_up(sizes, [0] * len(sizes), budget) == water_fill(sizes, budget)).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept", "budget", "taken"),
+    [
+        ([10, 10, 10], [8, 0, 0], 14, [8, 3, 3]),
+        ([10, 10, 10], [2, 2, 2], 9, [3, 3, 3]),
+        ([2, 50, 50], [0, 20, 3], 32, [2, 20, 10]),
+        ([5, 5], [5, 5], 10, [5, 5]),
+    ],
+)
+def test_topping_up_by_hand(sizes, kept, budget, taken):
+    assert top_up(sizes, kept, budget).tolist() == taken
 
 
 def make_pool(order=None, seed=0) -> Pool:
@@ -143,6 +176,54 @@ def test_per_source_selectors_share_over_sources():
         chosen = pool.sources[choose(pool, name, budget.parse("30"), 0).positions]
         found = [int((chosen == s).sum()) for s in names]
         assert found == water_fill(counts, 30).tolist()
+
+
+@pytest.mark.parametrize("name", SELECTORS)
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, N), st.integers(0, 10**6))
+def test_every_selector_draws_the_rest_beside_what_is_kept(name, n, seed):
+    pool, rng = make_pool(), np.random.default_rng(seed)
+    kept = rng.permutation(N)[:n]
+    size = int(rng.integers(max(1, n), N + 1))
+    choice = choose(pool, name, budget.parse(f"{size}"), seed, kept, "kept from x")
+    positions = choice.positions.tolist()
+    assert positions[:n] == kept.tolist()
+    assert len(set(positions)) == len(positions) == (N if name == "full" else size)
+    assert choice.reasons[:n] == ["kept from x"] * n
+    assert "kept from x" not in choice.reasons[n:]
+    assert all(choice.reasons)
+    again = choose(make_pool(), name, budget.parse(f"{size}"), seed, kept)
+    assert again.positions.tolist() == positions, "seeded"
+    if name != "full" and n > 1:
+        with pytest.raises(ValueError, match=f"less than the {n} kept; raise it or keep none"):
+            choose(pool, name, budget.parse(f"{n - 1}"), seed, kept)
+
+
+def test_shared_budgets_count_what_is_kept():
+    pool = make_pool()
+    kept = np.flatnonzero(pool.labels == K - 1)[:9]  # of the largest cluster
+    choice = choose(pool, "s2l", budget.parse("40"), 0, kept)
+    had = np.bincount(pool.labels[kept], minlength=K)
+    taken = np.bincount(pool.labels[choice.positions], minlength=K)
+    assert taken.tolist() == top_up(np.bincount(pool.labels), had, 40).tolist()
+    names, of = np.unique(pool.sources.astype(str), return_inverse=True)
+    kept = np.flatnonzero(of == 0)[:25]
+    for name in ("random_per_source", "s2l_per_source"):
+        chosen = of[choose(pool, name, budget.parse("40"), 0, kept).positions]
+        had = np.bincount(of[kept], minlength=len(names))
+        assert np.bincount(chosen).tolist() == top_up(np.bincount(of), had, 40).tolist()
+
+
+def test_a_token_budget_holds_what_is_kept_too():
+    pool = make_pool()
+    kept = np.arange(10)
+    had = int(pool.tokens[kept].sum())
+    made = choose(pool, "s2l", budget.parse(f"{had + 100} tokens"), 0, kept).positions
+    assert made[:10].tolist() == kept.tolist()
+    assert had < pool.tokens[made].sum() <= had + 100
+    assert len(choose(pool, "s2l", budget.parse(f"{had} tokens"), 0, kept).positions) == 10
+    with pytest.raises(ValueError, match=f"is less than the {had:,} of the 10 rows kept"):
+        choose(pool, "s2l", budget.parse(f"{had - 1} tokens"), 0, kept)
 
 
 def seal(house, strategy, parent, wanted="20%", seed=0):

@@ -189,6 +189,23 @@ def test_delete_refuses_while_something_depends_on_it(workspace):
     assert workspace.ancestor(sealed(workspace), "dataset").kind == "dataset"
 
 
+def test_what_is_extended_is_kept_and_is_no_ancestor(workspace):
+    """Were the new dataset damaged, the old one's must not stand in for it."""
+    old, new = sealed(workspace), sealed(workspace)
+    first = sealed(workspace, "trajectories", {"dataset": old.id})
+    second = sealed(workspace, "trajectories", {"dataset": new.id, "extends": first.id})
+    third = sealed(workspace, "trajectories", {"extends": second.id, "dataset": new.id})
+    groups = sealed(workspace, "clusters", {"extends": "gone", "trajectories": third.id})
+    assert workspace.ancestor(groups, "trajectories").id == third.id
+    assert workspace.ancestor(groups, "dataset").id == new.id
+    assert [a.id for a in workspace.extended(third)] == [third.id, second.id, first.id]
+    with pytest.raises(ValueError, match=f"needed by trajectories {second.id}"):
+        workspace.delete(first.id)
+    (new.path / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="does not come from a dataset"):
+        workspace.ancestor(third, "dataset")
+
+
 def test_ids_sort_by_age_and_are_never_given_twice(workspace, monkeypatch):
     made = [sealed(workspace).id for _ in range(5)]
     assert made == sorted(made)

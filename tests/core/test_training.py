@@ -44,9 +44,9 @@ def weights(model):
 def fitted(data, texts):
     """Train in a folder; return the weights."""
 
-    def train(folder, recipe=RECIPE, record=True):
+    def train(folder, recipe=RECIPE, record=True, keep=False):
         model, _ = models.load("scratch:tiny", seed=0, texts=texts)
-        recorder = TrajectoryRecorder(data, folder, 4, ROWS)
+        recorder = TrajectoryRecorder(data, folder, 4, ROWS, keep=keep)
         recorder = recorder if record else None
         fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
         return weights(model)
@@ -155,6 +155,34 @@ def test_stopped_and_resumed_is_as_if_never_stopped(whole, fitted, tmp_path, sto
     for name, kept in (("columns.jsonl", "sha256"), ("metrics.jsonl", "loss")):
         parts = [[(r["step"], r[kept]) for r in read_jsonl(f / name)] for f in (tmp_path, whole[0])]
         assert parts[0] == parts[1]
+
+
+def kept(folder):
+    return {
+        int(p.name.split("-")[1]): (p / "model.safetensors").read_bytes()
+        for p in (folder / "kept").iterdir()
+    }
+
+
+def test_the_weights_kept_are_those_of_the_recordings_and_change_nothing(
+    whole, fitted, data, tmp_path, stop_after
+):
+    assert torch.equal(fitted(tmp_path / "kept", keep=True), whole[1])
+    losses = np.load(tmp_path / "kept" / "losses.npy")
+    np.testing.assert_array_equal(losses, np.load(whole[0] / "losses.npy"))
+    assert not (whole[0] / "kept").exists()
+    assert sorted(kept(tmp_path / "kept")) == [0, 3, 6, 9]
+    for column, step in enumerate([0, 3, 6, 9]):
+        model = models.load_weights(str(tmp_path / "kept" / "kept" / f"checkpoint-{step}"))
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+        np.testing.assert_array_equal(score(model, data, ROWS).losses, losses[ROWS, column])
+    with stop_after(5), pytest.raises(Stopped):
+        fitted(tmp_path / "stopped", keep=True)
+    for late in ("checkpoint-6", "checkpoint-7"):  # one being written when it was killed, one stray
+        (tmp_path / "stopped" / "kept" / late).mkdir()
+        (tmp_path / "stopped" / "kept" / late / "model.safetensors").write_bytes(b"torn")
+    fitted(tmp_path / "stopped", keep=True)
+    assert kept(tmp_path / "stopped") == kept(tmp_path / "kept")
 
 
 def test_only_complete_checkpoints_are_resumed_from_and_only_the_newest_kept(

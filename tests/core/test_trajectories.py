@@ -198,6 +198,11 @@ def test_the_micro_run_gives_a_range_and_changes_nothing(house):
     assert 0 < now.recording < now.high
     assert now.memory > 10**8
     assert now.disk > 4 * models.size(model)
+    keep = {"checkpoints": 500, "keep": True}  # of which a run of 100 steps has 101
+    more = estimate.estimate(rates, model, data, np.arange(50), recipe, **keep)
+    assert more.kept == 101 * 4 * models.size(model)
+    assert "MiB of it for the checkpoints kept" in str(more)
+    assert "kept" not in str(now)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +212,8 @@ def test_the_micro_run_gives_a_range_and_changes_nothing(house):
         ({"model": "/nowhere"}, "no model directory"),
         ({"dataset": "none"}, "no artifact 'none'"),
         ({"max_length": 8}, r"no row of .* within 8 tokens; raise --max-length"),
+        ({"keep_checkpoints": True, "record": "epoch"}, "--keep-checkpoints needs --record all"),
+        ({"keep_checkpoints": True, "source": "x.npy"}, "--import trains none"),
     ],
 )
 def test_bad_input_is_a_sentence_and_leaves_nothing_behind(house, wrong, words):
