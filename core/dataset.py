@@ -41,7 +41,10 @@ class Settings:
     )
     split: str = setting("train", help="split of a hub dataset")
     format: str = setting(
-        "auto", choices=("auto", *sorted(formats.FORMATS)), help="how a row holds its messages"
+        "auto",
+        choices=("auto", *sorted(formats.FORMATS)),
+        help="how a row holds its messages",
+        advanced=True,
     )
     prompt_column: str = setting("", help="column with the prompt", advanced=True)
     response_column: str = setting("", help="column with the response", advanced=True)
@@ -55,14 +58,19 @@ class Settings:
         "", help=f"column that says {', '.join(HELD_OUT)} for rows to hold out", advanced=True
     )
     id_column: str = setting("", help="column with unique ids", advanced=True)
-    limit: int = setting(0, minimum=0, help="import a random sample of this many rows; 0: all")
+    limit: int = setting(
+        0, minimum=0, help="import a random sample of this many rows; 0: all", advanced=True
+    )
     seed: int = setting(0, minimum=0, help="of the sample and of the holdout", advanced=True)
     holdout: str = setting(
         "auto",
         suggestions=("auto", "0"),
         help="rows sealed for testing, drawn per source: a number, or auto (5%, at most 1,000)",
+        advanced=True,
     )
-    name: str = setting("", identity=False, help="what people call it; the file's name when empty")
+    name: str = setting(
+        "", identity=False, help="what people call it; the file's name when empty", advanced=True
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -89,7 +89,11 @@ class Settings:
         advanced=True,
     )
     seed: int = setting(
-        0, help="Of scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
+        0,
+        help="Of scratch weights and the order of the data",
+        minimum=0,
+        maximum=MAX_SEED,
+        advanced=True,
     )
     eval: str = setting(
         "", help="Test file or dataset id; the dataset's own held-out rows when empty"
@@ -106,7 +110,7 @@ class Settings:
         identity=False,
         hidden=True,
     )
-    name: str = setting("", help="What to call it", identity=False)
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
 
     def __post_init__(self) -> None:
         check(self)

@@ -72,7 +72,7 @@ class Settings:
     resume: bool = setting(
         True, help="Reuse fine-tunes of the same settings", identity=False, hidden=True
     )
-    name: str = setting("", help="What to call it", identity=False)
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
 
     def __post_init__(self) -> None:
         check(self)

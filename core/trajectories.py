@@ -84,7 +84,11 @@ class Settings:
         advanced=True,
     )
     seed: int = setting(
-        0, help="Draws scratch weights and the order of the data", minimum=0, maximum=MAX_SEED
+        0,
+        help="Draws scratch weights and the order of the data",
+        minimum=0,
+        maximum=MAX_SEED,
+        advanced=True,
     )
     lr: float | Auto = setting(
         "auto",
@@ -161,7 +165,7 @@ class Settings:
         identity=False,
         hidden=True,
     )
-    name: str = setting("", help="What to call it", identity=False)
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
 
     def __post_init__(self) -> None:
         check(self)

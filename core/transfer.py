@@ -112,7 +112,7 @@ class Settings:
         identity=False,
         hidden=True,
     )
-    name: str = setting("", help="What to call it", identity=False)
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
 
     def __post_init__(self) -> None:
         check(self)

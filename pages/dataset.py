@@ -30,7 +30,12 @@ def uploaded() -> str:
 def import_form() -> None:
     """Choose a file, set how to read it, launch the import."""
     how = st.segmented_control(
-        "From", ["Upload", "Server", "Hub"], default="Upload", key="dataset:from", required=True
+        "From",
+        ["Upload", "Server", "Hub"],
+        default="Upload",
+        key="dataset:from",
+        required=True,
+        width="stretch",
     )
     if how == "Hub":
         path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
