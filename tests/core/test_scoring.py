@@ -175,21 +175,17 @@ def test_a_model_that_caps_its_logits_is_refused(data):
     )
 
 
-def test_a_model_that_scales_its_logits_is_refused(proxy, data):
-    model = proxy[0]
-    forward = model.forward
-
-    def scaled(*args, **kwargs):
-        out = forward(*args, **kwargs)
+class Scaled(GPT2LMHeadModel):
+    def forward(self, *args, **kwargs):
+        out = super().forward(*args, **kwargs)
         out.logits = out.logits / 8
         return out
 
-    model.forward = scaled
-    try:
-        with pytest.raises(ValueError, match="changes its logits"):
-            score(model, data, np.arange(4))
-    finally:
-        del model.forward
+
+def test_a_model_that_scales_its_logits_is_refused(data):
+    model = Scaled(GPT2Config(vocab_size=2048, n_embd=32, n_layer=1, n_head=2))
+    with pytest.raises(ValueError, match="Scaled changes its logits"):
+        score(model, data, np.arange(4))
 
 
 def test_an_adapter_counts(proxy, data):

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -46,7 +47,7 @@ def fitted(data, texts):
 
     def train(folder, recipe=RECIPE, record=True, keep=False):
         model, _ = models.load("scratch:tiny", seed=0, texts=texts)
-        recorder = TrajectoryRecorder(data, folder, 4, ROWS, keep=keep)
+        recorder = TrajectoryRecorder(data, folder, 4, ROWS, precision=recipe.precision, keep=keep)
         recorder = recorder if record else None
         fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
         return weights(model)
@@ -62,6 +63,16 @@ def whole(fitted, tmp_path_factory):
 
 def test_recording_changes_nothing_in_training(whole, fitted, tmp_path):
     assert torch.equal(fitted(tmp_path, record=False), whole[1])
+
+
+def test_in_bf16_it_learns_and_records_nearly_the_same(whole, fitted, tmp_path):
+    half = dataclasses.replace(RECIPE, precision="bf16")
+    trained = fitted(tmp_path, half)
+    assert trained.dtype == torch.float32
+    assert not torch.equal(trained, whole[1])
+    losses, expected = (np.load(f / "losses.npy")[ROWS] for f in (tmp_path, whole[0]))
+    np.testing.assert_allclose(losses, expected, atol=0.1)
+    assert np.abs(losses[:, 0] - expected[:, 0]).max() < 0.02, "the same untrained weights"
 
 
 def test_what_is_recorded(whole, data):
