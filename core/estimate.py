@@ -88,7 +88,7 @@ def measure(
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
     steps = schedule(lengths, rows, recipe)
-    scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type]))
+    scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type][half]))
     train: list[float] = []
     scored: list[float] = []
     began = time.monotonic()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-TOKEN_BUDGET = {"cpu": 2048, "mps": 8192, "cuda": 65536}
-"""Padded tokens a batch."""
+TOKEN_BUDGET = {"cpu": (2048, 4096), "mps": (8192, 8192), "cuda": (65536, 65536)}
+"""Padded tokens a batch, in fp32 and in bf16."""
 TILE = {"cpu": (512, 4096), "mps": (1024, 8192), "cuda": (8192, 16384)}
 """Response tokens and vocabulary entries projected at once."""
 
@@ -77,10 +77,11 @@ def score(
     width = int(model.config.get_text_config().hidden_size) if pool else 0
     pooled = np.zeros((len(rows), width), np.float16)
     lengths = tokens.lengths()
-    budget = token_budget or TOKEN_BUDGET[model.device.type]
+    half = in_bf16(precision, model.device.type)
+    budget = token_budget or TOKEN_BUDGET[model.device.type][half]
     done = 0
     with evaluating(model), torch.no_grad():
-        view = _view(model, in_bf16(precision, model.device.type))
+        view = _view(model, half)
         queue = collections.deque(batches(lengths, wanted, budget))
         while queue:
             batch = queue.popleft()
@@ -179,11 +180,13 @@ def _token_losses(view: _View, states: torch.Tensor, targets: torch.Tensor) -> t
 
     total, own, start = [], torch.zeros(len(states), device=view.device), 0
     for logits in view.logits(states):
-        total.append(logits.logsumexp(1))
         at = targets - start
         here = (at >= 0) & (at < logits.shape[1])
         found = logits.gather(1, at.clamp(0, logits.shape[1] - 1)[:, None])[:, 0]
         own = torch.where(here, found, own)
+        most = logits.amax(1, keepdim=True)
+        sums = logits.sub_(most).exp_().sum(1)  # in place: logsumexp would copy the tile
+        total.append(most[:, 0] + sums.log())
         start += logits.shape[1]
     return (torch.stack(total, 1).logsumexp(1) if len(total) > 1 else total[0]) - own
 
