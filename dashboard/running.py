@@ -137,7 +137,7 @@ def ended(job: Job, words: str, icon: str) -> None:
         return
     show = st.warning if job.state == "stopped" else st.error
     show(f"{line}. {plain(job.message)}", icon=icon)
-    noun = next((a for a in job.argv if a in ("trajectories", "finetune", "study")), "")
+    noun = next((a for a in job.argv if a in ("trajectories", "transfer", "finetune", "study")), "")
     if noun:
         argv = [a for a in job.argv[job.argv.index(noun) :] if a != "--resume"]
         again = argv[: argv.index("--workspace")] if "--workspace" in argv else argv

@@ -11,7 +11,7 @@ from core.artifact import Artifact
 from core.files import read_json, read_jsonl
 from core.jobs import Job
 from core.progress import duration
-from dashboard import charts, data, forms, running, server, state, widgets
+from dashboard import charts, data, forms, running, server, state, transferring, widgets
 
 FORM = "trajectories"
 
@@ -122,7 +122,8 @@ def picture(artifact: Artifact) -> None:
         f"{len(samples)} rows drawn at random. A wide band late in training means the proxy still "
         "finds some examples much harder than others."
     )
-    tabs = st.tabs(["By source", "Training loss", "Flags"], on_change="rerun")
+    names = ["By source", "Training loss", "Flags", transferring.TITLE]
+    tabs = st.tabs(names, on_change="rerun", key="trajectories:tab")
     if tabs[0].open:
         means, counts = data.by_source(artifact.id)
         tabs[0].plotly_chart(charts.source_curves(data.steps(artifact.id), means, counts))
@@ -136,6 +137,9 @@ def picture(artifact: Artifact) -> None:
         odd = flags[flags["flag"].isin(["no response token"]) | flags["truncated"]]
         shown = odd.reset_index(names="row")[["row", "source", "n_tokens", "n_response", "flag"]]
         tabs[2].dataframe(shown.head(500), hide_index=True)
+    if tabs[3].open:
+        with tabs[3]:
+            transferring.show(artifact)
 
 
 widgets.title(

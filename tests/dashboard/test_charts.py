@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts, charts_map, charts_selection, figure, theme
+from dashboard import charts, charts_map, charts_selection, charts_transfer, figure, theme
 
 HOSTILE = "%{x}<a href='e'>y</a>"
 STEPS = [0, 10, 20, 40]
@@ -44,6 +44,19 @@ def shares(n):
             "selected_share": pool[::-1],
             "pool_rows": 10,
             "selected_rows": 5,
+        }
+    )
+
+
+def agreement():
+    return pd.DataFrame(
+        {
+            "share": [0, 0.5, 1],
+            "proxy_step": [0, 50, 100],
+            "target_step": [0, 4, 8],
+            "rho": [-0.1, 0.5, 0.8],
+            "low": [-0.2, 0.4, 0.75],
+            "high": [0, 0.6, 0.85],
         }
     )
 
@@ -94,6 +107,7 @@ def every_figure():
         "study_figure": charts_selection.study_figure(
             results({HOSTILE: 1.0, "b": 2.0}), "nll", HOSTILE, True, 3.0, 0.9
         ),
+        "rank_correlation": charts_transfer.rank_correlation(agreement(), 0.7, 0.4),
     }
 
 
@@ -340,3 +354,15 @@ def test_study_survives_one_arm_with_one_value():
     one = results({"a": 1.0}).head(1)
     low, high = charts_selection.study_figure(one, "nll", "loss", True).layout.xaxis.range
     assert low < 1.0 < high
+
+
+def test_rank_correlation_names_the_last_value_with_its_interval():
+    fig = charts_transfer.rank_correlation(agreement(), 0.7, 0.4)
+    assert "0.80 (0.75 to 0.85)" in texts(fig)
+    assert "yes from 0.7" in texts(fig)
+    band, line = fig.data
+    assert list(line.y) == [-0.1, 0.5, 0.8]
+    assert min(band.y) == -0.2
+    low, high = fig.layout.yaxis.range
+    assert low < -0.2
+    assert high >= 1
