@@ -124,7 +124,7 @@ def clusterings(
     from sklearn.metrics import adjusted_rand_score
 
     sides = [
-        [cluster(x, ids, k, include_start=start, seed=seed + i).labels for i in range(STARTS)]
+        _seeds(x, ids, k, seed, start)
         for x, start in zip((proxy, target), include_start, strict=True)
     ]
     pairs = list(zip(*sides, strict=True))
@@ -145,6 +145,44 @@ def clusterings(
         _ceiling(sides[1]),
         float(np.percentile(shuffled, LEVEL[1])),
     )
+
+
+def ari_so_far(
+    proxy: Losses,
+    target: Losses,
+    pairs: Ints,
+    ids: npt.NDArray[np.object_],
+    k: int,
+    seed: int,
+    *,
+    include_start: tuple[bool, bool] = (False, False),
+) -> list[float]:
+    """Return the agreement of clusters of the trajectories up to each pair of recordings.
+
+    The last is the `ari` of `clusterings`.
+
+    Args:
+        proxy: (n_rows, n_checkpoints), finite.
+        target: The same rows, (n_rows, n_other_checkpoints).
+        pairs: As `match` gives them (n_pairs, 2).
+        ids: Row ids (n_rows,).
+        k: Clusters on either side.
+        seed: The first of the k-means seeds.
+        include_start: Whether the first column counts, for the proxy and for the target.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    out = []
+    for p, t in pairs:
+        ours = _seeds(proxy[:, : p + 1], ids, k, seed, include_start[0])
+        theirs = _seeds(target[:, : t + 1], ids, k, seed, include_start[1])
+        found = [adjusted_rand_score(a, b) for a, b in zip(ours, theirs, strict=True)]
+        out.append(float(np.mean(found)))
+    return out
+
+
+def _seeds(x: Losses, ids: npt.NDArray[np.object_], k: int, seed: int, start: bool) -> list[Labels]:
+    return [cluster(x, ids, k, include_start=start, seed=seed + i).labels for i in range(STARTS)]
 
 
 def _ceiling(seeds: list[Labels]) -> float:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from core import agreement
-from core.agreement import clusterings, match, rank_correlations
+from core.agreement import ari_so_far, clusterings, match, rank_correlations
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -131,3 +131,14 @@ def test_the_interval_narrows_with_the_rows():
 )
 def test_recordings_are_paired_by_share_of_the_training(proxy, target, pairs):
     assert match(np.array(proxy), np.array(target)).tolist() == [list(p) for p in pairs]
+
+
+def test_agreement_so_far_ends_with_that_of_the_whole_trajectories():
+    """Two models that part after the second recording agree until then."""
+    one, n = groups(0), 120
+    two = one.copy()
+    two[:, 2] = 50 * np.random.default_rng(1).integers(3, size=n)
+    pairs = match(np.array([0, 5, 10]), np.array([0, 1, 2]))
+    found = ari_so_far(one, two, pairs, names(n), 3, seed=0)
+    assert found[:2] == pytest.approx([1, 1])
+    assert found[2] == clusterings(one, two, names(n), 3, seed=0).ari.value < 0.2
