@@ -99,6 +99,15 @@ def test_kinds_that_both_models_tell_apart_are_the_same_clusters(seed):
     assert found.chance < 0.2
 
 
+@pytest.mark.parametrize("noise", [0.1, 1, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_interval_of_the_clusters_holds_the_estimate(seed, noise):
+    """Rows drawn twice would agree with themselves and lift it: it is drawn without repeats."""
+    one, two = pair(seed, n=120, noise=noise)
+    found = clusterings(one, two, names(120), 8, seed=0).ari
+    assert found.low < found.value < found.high
+
+
 def test_the_same_seed_gives_the_same_interval_and_another_one_another():
     one, two = pair(0)
     assert rank_correlations(one, two, 3) == rank_correlations(one, two, 3)
