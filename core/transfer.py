@@ -191,7 +191,7 @@ def finish(
     """Compare the target's losses, as recorded in the draft, with the proxy's; seal.
 
     Leaves rows.npy, losses.npy (n_rows, n_checkpoints), steps.npy and table.parquet (share,
-    proxy_step, target_step, rho, low, high).
+    proxy_step, target_step, rho, low, high, ari).
 
     Args:
         draft: With losses.npy and steps.npy of all drawn rows.
@@ -201,7 +201,7 @@ def finish(
         s: The settings.
         facts: What else the summary holds.
     """
-    from core.agreement import clusterings, match, rank_correlations
+    from core.agreement import ari_so_far, clusterings, match, rank_correlations
 
     target, target_steps = np.load(draft.path / "losses.npy"), np.load(draft.path / "steps.npy")
     kept = np.isfinite(target).all(1)
@@ -221,9 +221,9 @@ def finish(
     table.insert(0, "share", table["target_step"] / target_steps[-1])
     k = auto_k(len(rows)) if s.k == "auto" else min(int(s.k), len(rows))
     ids = load_flags(proxy)["id"].to_numpy()[rows]
-    found = clusterings(
-        losses, target, ids, k, s.seed, include_start=(from_start(proxy, False), False)
-    )
+    starts = (from_start(proxy, False), False)
+    found = clusterings(losses, target, ids, k, s.seed, include_start=starts)
+    table["ari"] = ari_so_far(losses, target, pairs, ids, k, s.seed, include_start=starts)
     by_length = rank_correlations(lengths[:, None], theirs[:, -1:], s.seed)[0]
     np.save(draft.path / "rows.npy", rows)
     np.save(draft.path / "losses.npy", target)

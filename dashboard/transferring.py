@@ -19,9 +19,8 @@ FORM = "transfer"
 
 def launch(settings: transfer.Settings, *flags: str) -> None:
     """Start the target's short run."""
-    running.launch(
-        "transfer", settings, f"Target {short(settings.model)} on a few rows", FORM, *flags
-    )
+    title = f"Target {short(settings.model)} on {settings.rows:,} rows"
+    running.launch("transfer", settings, title, FORM, *flags)
 
 
 def show(proxy: Artifact) -> None:
@@ -98,10 +97,11 @@ def picture(made: Artifact) -> None:
     s = made.summary
     st.markdown(f"**{running.plain(transfer.verdict(s))}**")
     table = pd.read_parquet(made.path / "table.parquet")
-    st.plotly_chart(charts_transfer.rank_correlation(table, transfer.YES, transfer.PART))
+    st.plotly_chart(charts_transfer.agreement_curves(table, transfer.YES, transfer.PART))
     st.caption(
         f"At the same share of training, are the {s['rows']:,} rows in the same order of loss? "
         "1 is the same order, 0 no relation. Look at the right end, and whether the line rises. "
+        "Clusters are those of the trajectories so far. "
         f"The band is over rows only: another run of {running.plain(made.config['model'])} would "
         f"move it too. Response length alone orders the target's losses to "
         f"{abs(s['rho_by_length'][0]):.2f}."

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from core import agreement
-from core.agreement import clusterings, match, rank_correlations
+from core.agreement import ari_so_far, clusterings, match, rank_correlations
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -99,6 +99,15 @@ def test_kinds_that_both_models_tell_apart_are_the_same_clusters(seed):
     assert found.chance < 0.2
 
 
+@pytest.mark.parametrize("noise", [0.1, 1, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_interval_of_the_clusters_holds_the_estimate(seed, noise):
+    """Rows drawn twice would agree with themselves and lift it: it is drawn without repeats."""
+    one, two = pair(seed, n=120, noise=noise)
+    found = clusterings(one, two, names(120), 8, seed=0).ari
+    assert found.low < found.value < found.high
+
+
 def test_the_same_seed_gives_the_same_interval_and_another_one_another():
     one, two = pair(0)
     assert rank_correlations(one, two, 3) == rank_correlations(one, two, 3)
@@ -131,3 +140,14 @@ def test_the_interval_narrows_with_the_rows():
 )
 def test_recordings_are_paired_by_share_of_the_training(proxy, target, pairs):
     assert match(np.array(proxy), np.array(target)).tolist() == [list(p) for p in pairs]
+
+
+def test_agreement_so_far_ends_with_that_of_the_whole_trajectories():
+    """Two models that part after the second recording agree until then."""
+    one, n = groups(0), 120
+    two = one.copy()
+    two[:, 2] = 50 * np.random.default_rng(1).integers(3, size=n)
+    pairs = match(np.array([0, 5, 10]), np.array([0, 1, 2]))
+    found = ari_so_far(one, two, pairs, names(n), 3, seed=0)
+    assert found[:2] == pytest.approx([1, 1])
+    assert found[2] == clusterings(one, two, names(n), 3, seed=0).ari.value < 0.2

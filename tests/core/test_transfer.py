@@ -42,7 +42,7 @@ def test_a_proxy_speaks_for_itself(house, twin):
     rows = np.load(twin.path / "rows.npy")
     np.testing.assert_array_equal(np.load(twin.path / "losses.npy"), load_losses(proxy)[rows])
     table = pd.read_parquet(twin.path / "table.parquet")
-    assert list(table) == ["share", "proxy_step", "target_step", "rho", "low", "high"]
+    assert list(table) == ["share", "proxy_step", "target_step", "rho", "low", "high", "ari"]
     assert table["target_step"].tolist() == table["proxy_step"].tolist()
     assert table["proxy_step"].tolist() == load_steps(proxy).tolist()
     assert table["share"].iloc[[0, -1]].tolist() == [0, 1]
@@ -72,7 +72,9 @@ def test_another_target_agrees_less_and_says_how_sure_it_is(house, twin):
     value, low, high = made.summary["rho"]
     assert low < value < high < 1
     assert made.summary["k"] == 4
-    assert made.summary["ari"][0] < 1
+    ari = pd.read_parquet(made.path / "table.parquet")["ari"]
+    assert made.summary["ari"][0] == pytest.approx(ari.iloc[-1], abs=1e-4)
+    assert ari.iloc[-1] < 1
     assert len(np.load(made.path / "rows.npy")) == 80
     assert f"{value:.2f} (95% interval {low:.2f} to {high:.2f})" in verdict(made.summary)
     assert "Over 80 rows" in verdict(made.summary)

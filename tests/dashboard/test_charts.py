@@ -66,6 +66,7 @@ def agreement():
             "rho": [-0.1, 0.5, 0.8],
             "low": [-0.2, 0.4, 0.75],
             "high": [0, 0.6, 0.85],
+            "ari": [0, 0.2, 0.3],
         }
     )
 
@@ -118,7 +119,7 @@ def every_figure():
         "study_figure": charts_selection.study_figure(
             results({HOSTILE: 1.0, "b": 2.0}), "nll", HOSTILE, True, 3.0, 0.9
         ),
-        "rank_correlation": charts_transfer.rank_correlation(agreement(), 0.7, 0.4),
+        "agreement_curves": charts_transfer.agreement_curves(agreement(), 0.7, 0.4),
     }
 
 
@@ -417,11 +418,13 @@ def test_study_survives_one_arm_with_one_value():
     assert low < 1.0 < high
 
 
-def test_rank_correlation_names_the_last_value_with_its_interval():
-    fig = charts_transfer.rank_correlation(agreement(), 0.7, 0.4)
-    assert "0.80 (0.75 to 0.85)" in texts(fig)
+def test_agreement_names_the_last_values_and_the_interval():
+    fig = charts_transfer.agreement_curves(agreement(), 0.7, 0.4)
+    assert "losses 0.80 (0.75 to 0.85)" in texts(fig)
+    assert "clusters 0.30" in texts(fig)
     assert "yes from 0.7" in texts(fig)
-    band, line = fig.data
+    band, line, clusters = fig.data
+    assert list(clusters.y) == [0, 0.2, 0.3]
     assert list(line.y) == [-0.1, 0.5, 0.8]
     assert min(band.y) == -0.2
     low, high = fig.layout.yaxis.range
