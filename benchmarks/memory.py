@@ -34,7 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import LlamaForCausalLM, Trainer  # noqa: F401  loaded before the run begins
 
-from core import models, recorder, trajectories
+from core import models, recorded, recorder, trajectories
 from core.artifact import Artifact
 from core.examples import Examples, as_table
 from core.scoring import Scores, score
@@ -120,7 +120,7 @@ def main() -> None:
         )  # fmt: skip
         made = workspace.open(trajectories.run(workspace, settings))
         seconds = time.monotonic() - began
-        losses = trajectories.load_losses(made)
+        losses = recorded.load_losses(made)
         assert losses.shape == (args.rows, args.checkpoints)
         above = peak() - before
     result = {

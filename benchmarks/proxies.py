@@ -34,7 +34,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import numpy as np
 import torch
 
-from core import dataset, recorder, trajectories
+from core import dataset, recorded, recorder, trajectories
 from core.agreement import clusterings, rank_correlations
 from core.files import fingerprint
 from core.scoring import score
@@ -80,8 +80,8 @@ def train(workspace: Workspace, **how: Any) -> Trained:
     made = workspace.same("trajectories", key)
     if made is None:
         made = workspace.open(trajectories.run(workspace, settings))
-    lengths = trajectories.load_flags(made)["n_response"].to_numpy()
-    losses = trajectories.load_losses(made)
+    lengths = recorded.load_flags(made)["n_response"].to_numpy()
+    losses = recorded.load_losses(made)
     return Trained(losses, made.summary, made.manifest["seconds"], lengths)
 
 

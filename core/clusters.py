@@ -7,7 +7,6 @@ so a permuted dataset gives the same clusters.
 from __future__ import annotations
 
 import dataclasses
-import re
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,10 +18,11 @@ import pandas as pd
 from core.artifact import EXTENDS, Artifact
 from core.budget import Budget
 from core.drawer import Drawer
+from core.naming import keywords
 from core.progress import say
+from core.recorded import from_start, load_flags, load_losses, load_steps
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
-from core.trajectories import from_start, load_flags, load_losses, load_steps
 
 Losses = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -31,10 +31,6 @@ MAX_K = 100
 BUDGET_SHARE = 0.11
 ROWS_PER_CLUSTER = 10
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-NAME_WORDS = 3
-NAME_SAMPLE = 200
-"""Texts a cluster's keywords are read from, at most."""
-WORD = r"(?u)\b[^\W\d_]{3,}\b"
 
 FEATURES: dict[Features, Callable[[Losses], Losses]] = {
     "raw": lambda x: x,
@@ -283,33 +279,3 @@ def describe(labels: Labels, losses: Losses, flags: pd.DataFrame) -> pd.DataFram
     table["source"] = [source for _, source in top]
     table["purity"] = counts.groupby("cluster").max() / table["size"]
     return table.reset_index()
-
-
-def keywords(texts: pd.Series, labels: Labels) -> list[str]:
-    """Name every cluster by the words that set it apart (c-TF-IDF, Grootendorst 2022).
-
-    Words of a cluster are weighted by tf * log(1 + A / f): tf the word's share of the cluster's
-    words, A the mean number of words a cluster, f the word's count over all clusters.
-    """
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    groups = []
-    for c in range(labels.max(initial=-1) + 1):
-        part = texts[labels == c]
-        part = part.iloc[:: max(1, len(part) // NAME_SAMPLE)]
-        groups.append(" ".join(t[:1000] for t in part))
-    try:
-        vectorizer = CountVectorizer(token_pattern=WORD, stop_words="english", max_features=20_000)
-        counts = vectorizer.fit_transform(groups).astype(np.float64)
-    except ValueError:  # no words at all
-        return [""] * len(groups)
-    words = vectorizer.get_feature_names_out()
-    totals = np.asarray(counts.sum(1)).ravel()
-    weight = np.log1p(totals.mean() / np.asarray(counts.sum(0)).ravel())
-    out = []
-    for c in range(len(groups)):
-        row = counts.getrow(c)
-        score = row.data * weight[row.indices]
-        best = np.lexsort((words[row.indices], -score))[:NAME_WORDS]
-        out.append(" · ".join(re.sub(r"\s+", " ", words[row.indices[i]]) for i in best))
-    return out

@@ -15,9 +15,9 @@ import pandas as pd
 from core.artifact import Artifact
 from core.clusters import Clustering, Labels, Losses, Settings, features, write
 from core.progress import say
+from core.recorded import from_start, load_flags, load_losses
 from core.settings import foreign
 from core.store import Workspace
-from core.trajectories import from_start, load_flags, load_losses
 
 FAR = 0.99
 """Share of the clustered rows within the distance beyond which a new row counts as far."""

@@ -17,11 +17,12 @@ from core.artifact import EXTENDS, Artifact
 from core.columns import Column, Floats, checkpoints, record, scorer, step
 from core.files import fingerprint
 from core.progress import say
+from core.recorded import finish, load_flags, load_losses, load_steps, pool_rows
 from core.recorder import KEPT
 from core.settings import foreign
 from core.store import Workspace
 from core.tokens import Tokens, tokenize
-from core.trajectories import Settings, finish, load_flags, load_losses, load_steps, pool_rows
+from core.trajectories import Settings
 
 Ints = npt.NDArray[np.int64]
 OWN = ("dataset", "extend", "resume", "name", "map", "accept_long")

@@ -20,11 +20,12 @@ from core.artifact import Artifact
 from core.columns import Column, Floats, checkpoints, record, scorer, step
 from core.files import fingerprint, read_json, sha256_file
 from core.progress import say
+from core.recorded import finish, pool_rows
 from core.settings import to_config
 from core.store import Workspace
 from core.templates import choose
 from core.texts import pool_texts
-from core.trajectories import Settings, finish, pool_rows
+from core.trajectories import Settings
 
 if TYPE_CHECKING:
     from core.tokens import Tokens

@@ -15,9 +15,9 @@ from core.artifact import Artifact
 from core.clusters import FEATURES, Features, features
 from core.files import fingerprint
 from core.progress import Progress
+from core.recorded import from_start, load_flags, load_losses
 from core.settings import MAX_SEED, check, setting, to_config
 from core.store import Workspace
-from core.trajectories import from_start, load_flags, load_losses
 
 Points = npt.NDArray[np.float32]
 FIT_ROWS = 20_000

@@ -11,8 +11,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from core.shrinking import shrink, trim
 from core.templates import PLAIN_JINJA
-from core.vocabulary import trim
 
 if TYPE_CHECKING:
     import torch
@@ -222,38 +222,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
     tokenizer.chat_template = PLAIN_JINJA  # a saved model knows the template it was trained with
     return tokenizer
-
-
-def shrink(model: PreTrainedModel, layers: int) -> PreTrainedModel:
-    """Keep `layers` evenly spaced blocks, first and last included, of a decoder.
-
-    Raises:
-        ValueError: the model has fewer blocks, or its blocks cannot be found.
-    """
-    import torch
-
-    blocks = [
-        (parent, name, child)
-        for parent in model.modules()
-        for name, child in parent.named_children()
-        if isinstance(child, torch.nn.ModuleList)
-        and len(child) == getattr(model.config, "num_hidden_layers", -1)
-    ]
-    if len(blocks) != 1:
-        raise ValueError("the blocks of this model cannot be found, so it cannot be shrunk")
-    parent, name, old = blocks[0]
-    if layers > len(old):
-        raise ValueError(f"this model has {len(old)} layers; it cannot be shrunk to {layers}")
-    kept = [round(i * (len(old) - 1) / max(1, layers - 1)) for i in range(layers)]
-    setattr(parent, name, torch.nn.ModuleList([old[i] for i in kept]))
-    for index, i in enumerate(kept):
-        for module in old[i].modules():
-            if hasattr(module, "layer_idx"):
-                module.layer_idx = index  # type: ignore[assignment]
-    model.config.num_hidden_layers = layers
-    if getattr(model.config, "layer_types", None):
-        model.config.layer_types = [model.config.layer_types[i] for i in kept]
-    return model
 
 
 def size(model: PreTrainedModel) -> int:

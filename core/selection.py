@@ -14,10 +14,10 @@ from core import budget as budgets
 from core.artifact import EXTENDS, Artifact
 from core.files import fingerprint
 from core.progress import say
+from core.recorded import from_start, load_flags, load_losses
 from core.selectors import NEEDS_CLUSTERS, NEEDS_NOTHING, SELECTORS, Pool, choose
 from core.settings import MAX_SEED, check, setting, to_config
 from core.store import Workspace
-from core.trajectories import from_start, load_flags, load_losses
 
 Ints = npt.NDArray[np.int64]
 

@@ -12,7 +12,7 @@ import pathlib
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -253,14 +253,14 @@ def encode(
         verbose=False,  # too long for the model is no matter: rows are cut later
     )
     return [
-        (np.array(ids, np.int64), _token_spans(row, char_spans))
+        (np.array(ids, np.int64), token_spans(row, char_spans))
         for (_, char_spans), ids, row in zip(
             rendered, encoded["input_ids"], encoded.encodings, strict=True
         )
     ]
 
 
-def _token_spans(encoding: Encoding, char_spans: list[Span]) -> list[Span]:
+def token_spans(encoding: Encoding, char_spans: list[Span]) -> list[Span]:
     """Return the tokens that hold characters of each span [start, end).
 
     Listing the offsets of all tokens takes longer than all else here, so where one answer ends the
@@ -279,36 +279,3 @@ def _token_spans(encoding: Encoding, char_spans: list[Span]) -> list[Span]:
         last = bisect.bisect_left(chars, end, key=operator.itemgetter(0))
         spans.append((first, max(first, last)))
     return spans
-
-
-class Piece(NamedTuple):
-    """A token as a person reads it."""
-
-    text: str
-    """Its characters; several tokens that share one character are one piece."""
-    role: str
-    """read, trained, or cut: beyond the maximum length."""
-
-
-def pieces(
-    tokenizer: Any,
-    render: Render,
-    messages: list[dict[str, str]],
-    template: str,
-    max_length: int = 2**31,
-) -> list[Piece]:
-    """Split what a model sees of a conversation into its tokens, each with its part in training."""
-    text, char_spans = render_spans(render, messages, template)
-    [encoding] = tokenizer([text], add_special_tokens=False, verbose=False).encodings
-    trained = np.zeros(len(encoding), bool)
-    for first, last in _token_spans(encoding, char_spans):
-        trained[max(first, 1) : last] = True
-    out: list[Piece] = []
-    end = 0
-    for i, (_, stop) in enumerate(encoding.offsets):
-        if stop <= end:  # a later byte of a character that is already shown
-            continue
-        role = "cut" if i >= max_length else "trained" if trained[i] else "read"
-        out.append(Piece(text[end:stop], role))
-        end = stop
-    return [*out, Piece(text[end:], "read")] if end < len(text) else out

@@ -19,18 +19,12 @@ from core.clusters import auto_k
 from core.files import fingerprint
 from core.finetune import default_lr, short, with_adapter
 from core.progress import say
+from core.recorded import from_start, load_flags, load_losses, load_steps
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
 from core.templates import choose, renderer
 from core.texts import pool_texts
-from core.trajectories import (
-    FROM_SCRATCH,
-    PRETRAINED,
-    from_start,
-    load_flags,
-    load_losses,
-    load_steps,
-)
+from core.trajectories import FROM_SCRATCH, PRETRAINED
 
 if TYPE_CHECKING:
     from core.agreement import Clusterings

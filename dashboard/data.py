@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from core import budget as budgets
-from core import clusters, layout, models, selection, selectors, trajectories
+from core import clusters, layout, models, naming, recorded, selection, selectors
 from core.artifact import Artifact
 from core.files import read_jsonl
 from dashboard import state
@@ -29,13 +29,13 @@ POINTS = 20_000
 @st.cache_resource(max_entries=6, show_spinner=False)
 def losses(id: str) -> npt.NDArray[np.float32]:
     """Return the losses (n_rows, n_checkpoints) of a trajectories artifact."""
-    return np.asarray(trajectories.load_losses(state.workspace().open(id)))
+    return np.asarray(recorded.load_losses(state.workspace().open(id)))
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def flags(id: str) -> pd.DataFrame:
     """Return the flags of a trajectories artifact, with first, final loss and drop."""
-    frame = trajectories.load_flags(state.workspace().open(id)).copy()
+    frame = recorded.load_flags(state.workspace().open(id)).copy()
     values = losses(id)
     frame["first_loss"], frame["final_loss"] = values[:, 0], values[:, -1]
     frame["drop"] = frame["first_loss"] - frame["final_loss"]
@@ -45,7 +45,7 @@ def flags(id: str) -> pd.DataFrame:
 @st.cache_data(max_entries=6, show_spinner=False)
 def steps(id: str) -> list[int]:
     """Return the recorded steps of a trajectories artifact."""
-    return [int(s) for s in trajectories.load_steps(state.workspace().open(id))]
+    return [int(s) for s in recorded.load_steps(state.workspace().open(id))]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Loading the proxy's tokenizer")
@@ -138,7 +138,7 @@ def preview(id: str, k: int, features: str, include_start: bool, seed: int) -> P
             values, frame["id"].to_numpy(), k, features, include_start=include_start, seed=seed
         )
     table = clusters.describe(made.labels, values, frame)
-    table["name"] = clusters.keywords(_prompts(id), made.labels)
+    table["name"] = naming.keywords(_prompts(id), made.labels)
     quantiles = clusters.quantiles(values, made.labels, np.array(steps(id)))
     return Preview(made.labels, table, quantiles, made.inertia)
 

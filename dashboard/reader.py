@@ -10,8 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from core.artifact import Artifact
+from core.pieces import Piece, pieces
 from core.templates import render_spans, renderer
-from core.tokens import Piece, pieces
 from dashboard import data
 
 PER_PAGE = 20

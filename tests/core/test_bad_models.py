@@ -8,8 +8,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from core import clusters, finetune, models, recorder, selection, trajectories
+from core.recorded import load_flags, load_losses
 from core.scoring import Scores
-from core.trajectories import load_flags, load_losses
 from tests.core.conftest import TRAIN, TUNE
 
 pytestmark = pytest.mark.usefixtures("quick")

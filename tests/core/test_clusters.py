@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import clusters
-from core.clusters import auto_k, cluster, describe, features, keywords, quantiles
+from core.clusters import auto_k, cluster, describe, features, quantiles
+from core.naming import keywords
 
 
 def curves(n=120, seed=0):

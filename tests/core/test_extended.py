@@ -6,9 +6,10 @@ import pytest
 
 from core import clusters, dataset, drift, models, selection
 from core.progress import Stopped
+from core.recorded import load_flags, load_losses, load_steps
 from core.scoring import score
 from core.tokens import tokenize
-from core.trajectories import Settings, load_flags, load_losses, load_steps, run
+from core.trajectories import Settings, run
 from tests.core.conftest import TRAIN, rows, write
 
 

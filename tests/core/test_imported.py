@@ -9,10 +9,11 @@ import torch
 
 from core import clusters, dataset, models, selection
 from core.progress import Stopped
+from core.recorded import load_flags, load_losses, load_steps
 from core.scoring import score
 from core.texts import pool_texts
 from core.tokens import tokenize
-from core.trajectories import Settings, load_flags, load_losses, load_steps, run
+from core.trajectories import Settings, run
 from tests.core.conftest import write
 
 STEPS = (500, 1000, 1500)

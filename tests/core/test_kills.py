@@ -14,8 +14,8 @@ import pytest
 
 from core.artifact import PARTIAL
 from core.files import read_jsonl
+from core.recorded import load_steps
 from core.training import COMPLETE
-from core.trajectories import load_steps
 from tests.core.conftest import TRAIN
 
 ROOT = pathlib.Path(__file__).parents[2]

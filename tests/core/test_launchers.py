@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core import launchers
-from core.trajectories import Settings, load_losses, load_steps, run
+from core.recorded import load_losses, load_steps
+from core.trajectories import Settings, run
 from tests.core.conftest import TRAIN
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from core import ranks
 from core.files import read_jsonl
+from core.recorded import load_losses, load_steps
 from core.store import Workspace
-from core.trajectories import Settings, load_losses, load_steps, run
+from core.trajectories import Settings, run
 from tests.core.conftest import TRAIN
 
 

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import models, tokens
+from core.pieces import pieces
 from core.templates import render_spans, renderer
 from core.texts import pool_texts
-from core.tokens import Tokens, batches, encode, pad, pieces
+from core.tokens import Tokens, batches, encode, pad
 
 
 @pytest.fixture(scope="module")
@@ -168,4 +169,4 @@ def test_a_span_is_found_without_listing_every_token(splitters, text, data):
     spans = list(itertools.pairwise(places))[::2]
     for splitter in splitters:
         encoding = splitter.encode(text, add_special_tokens=False)
-        assert tokens._token_spans(encoding, spans) == by_all_offsets(encoding, spans)
+        assert tokens.token_spans(encoding, spans) == by_all_offsets(encoding, spans)

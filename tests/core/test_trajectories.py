@@ -10,8 +10,9 @@ from core import clusters, estimate, health, models, selection, tokens
 from core.estimate import measure
 from core.files import read_json, read_jsonl, write_json
 from core.progress import Stopped
+from core.recorded import load_flags, load_losses, load_steps
 from core.training import Recipe
-from core.trajectories import PAPER, Settings, load_flags, load_losses, load_steps, resolve, run
+from core.trajectories import PAPER, Settings, resolve, run
 from tests.core.conftest import TRAIN, load, rows, write
 
 pytestmark = pytest.mark.usefixtures("quick")

@@ -6,7 +6,7 @@ import pytest
 
 from core import estimate, transfer
 from core.progress import Stopped
-from core.trajectories import load_flags, load_losses, load_steps
+from core.recorded import load_flags, load_losses, load_steps
 from core.transfer import Settings, probe, verdict
 
 pytestmark = pytest.mark.usefixtures("quick")

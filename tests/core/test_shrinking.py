@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from core import models, trajectories
+from core import models, recorded, trajectories
 from core.scoring import score
+from core.shrinking import needed, trim
 from core.tokens import in_memory, tokenize
-from core.vocabulary import needed, trim
 from tests.core.conftest import TRAIN
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -158,7 +158,7 @@ def test_a_trimmed_proxy_trains_and_its_directory_loads_again(house, saved):
     dataset = workspace.open(house.dataset)
     whole = models.load_tokenizer(str(saved))
     one, two = (tokenize(workspace, dataset, t, "alpaca") for t in (whole, tokenizer))
-    pool = trajectories.load_flags(made)["flag"] != "holdout"
+    pool = recorded.load_flags(made)["flag"] != "holdout"
     assert len(tokenizer) < len(whole)
     np.testing.assert_array_equal(one.full_lengths()[pool], two.full_lengths()[pool])
     np.testing.assert_array_equal(one.response_lengths()[pool], two.response_lengths()[pool])

@@ -1,8 +1,9 @@
-"""A vocabulary cut to the tokens that some texts need: a smaller tokenizer and a smaller model.
+"""A model made smaller: layers left out, and a vocabulary cut to the tokens that some texts need.
 
-Exact for byte-pair encoding: a text is split by a sequence of merges, always the earliest in the
-list that applies, so leaving out merges that it does not use changes nothing in how it is split.
-The alphabet stays, so every other text can still be written, in more and smaller tokens.
+Trimming is exact for byte-pair encoding: a text is split by a sequence of merges, always the
+earliest in the list that applies, so leaving out merges that it does not use changes nothing in how
+it is split. The alphabet stays, so every other text can still be written, in more and smaller
+tokens.
 """
 
 from __future__ import annotations
@@ -24,6 +25,38 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 BATCH = 512
 BYTE = re.compile("<0x[0-9A-F]{2}>")
+
+
+def shrink(model: PreTrainedModel, layers: int) -> PreTrainedModel:
+    """Keep `layers` evenly spaced blocks, first and last included, of a decoder.
+
+    Raises:
+        ValueError: the model has fewer blocks, or its blocks cannot be found.
+    """
+    import torch
+
+    blocks = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, torch.nn.ModuleList)
+        and len(child) == getattr(model.config, "num_hidden_layers", -1)
+    ]
+    if len(blocks) != 1:
+        raise ValueError("the blocks of this model cannot be found, so it cannot be shrunk")
+    parent, name, old = blocks[0]
+    if layers > len(old):
+        raise ValueError(f"this model has {len(old)} layers; it cannot be shrunk to {layers}")
+    kept = [round(i * (len(old) - 1) / max(1, layers - 1)) for i in range(layers)]
+    setattr(parent, name, torch.nn.ModuleList([old[i] for i in kept]))
+    for index, i in enumerate(kept):
+        for module in old[i].modules():
+            if hasattr(module, "layer_idx"):
+                module.layer_idx = index  # type: ignore[assignment]
+    model.config.num_hidden_layers = layers
+    if getattr(model.config, "layer_types", None):
+        model.config.layer_types = [model.config.layer_types[i] for i in kept]
+    return model
 
 
 def trim(
