@@ -40,8 +40,11 @@ check: $(VENV)/ready-dev  ## lint and type-check
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(VENV)/ready-dev  ## run every benchmark, side by side with its opponent
-	for b in benchmarks/*.py; do $(PY) $$b; done
+bench: $(VENV)/ready-dev  ## measure side by side: DATA=rows.jsonl, TARGET=model directory (both optional)
+	$(PY) benchmarks/recording.py $(if $(DATA),--data $(DATA))
+	$(PY) benchmarks/memory.py
+	$(PY) benchmarks/planted_skills.py
+	$(if $(and $(DATA),$(TARGET)),$(PY) benchmarks/proxies.py --data $(DATA) --target $(TARGET))
 
 clean:  ## delete the virtual environment and caches, never the workspace
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

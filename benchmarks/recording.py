@@ -8,6 +8,8 @@ Rows are drawn at random from mathmix (MathInstruct-shaped JSONL, instruction an
 tokens are those of a scratch tokenizer; the 70M shape has Pythia's 6 layers of 512, its vocabulary
 of 50,304 and random weights, which cost what trained ones do.
 
+Threads wait as they do in `python -m core`. Both sides run under the same settings.
+
 Run: python benchmarks/recording.py --data mathmix_train.jsonl [--only pythia70m,small,training]
 The table goes to stderr; the last line of stdout is one JSON object.
 """
@@ -42,7 +44,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from core import dataset, models, training
+from core import dataset, demo, demo_tasks, models, training
 from core.budget import steps_for
 from core.scoring import score
 from core.store import Workspace
@@ -251,7 +253,9 @@ def tokenising(workspace: Workspace, data: Any, tokenizer: Any, result: dict[str
 def main() -> None:
     """Measure the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="a JSONL that `core dataset` reads")
+    parser.add_argument(
+        "--data", default="", help="a JSONL that `core dataset` reads; the demo's puzzles if none"
+    )
     parser.add_argument("--only", default="pythia70m,small,training,tokenising")
     parser.add_argument(
         "--rows", type=int, default=64, help="rows for the 70M shape; 16x for small"
@@ -274,7 +278,9 @@ def main() -> None:
         f"bf16 {result['peaks']['bf16'] / 1e9:,.0f} GFLOP/s")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
-        data = workspace.open(dataset.run(workspace, dataset.Settings(path=args.data)))
+        path = args.data or str(demo.write_rows(workspace, list(demo_tasks.generate(0)), 0))
+        data = workspace.open(dataset.run(workspace, dataset.Settings(path=path)))
+        result["rows"] = f"{data.name}, {data.summary['rows']:,} rows"
         small, tokenizer = models.load(
             "scratch:small", seed=0, texts=pool_texts(data, "scratch:small")
         )
