@@ -72,8 +72,8 @@ def measure(
 ) -> Rates:
     """Time training steps and scoring on a copy of the model, at most about `seconds`.
 
-    On batches as the run itself will make them. Stops early once the rates are known well enough
-    for a short run.
+    On batches as the run itself will make them, the largest first: memory that will not do is found
+    out now. Stops early once the rates are known well enough for a short run.
     """
     import torch
 
@@ -88,13 +88,14 @@ def measure(
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
     steps = schedule(lengths, rows, recipe)
+    largest = max(steps, key=lambda rows: len(rows) * int(lengths[rows].max()))
     scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type][half]))
     train: list[float] = []
     scored: list[float] = []
     began = time.monotonic()
     twin.train()
     while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
-        batch = steps[rng.integers(len(steps))]
+        batch = steps[rng.integers(len(steps))] if train else largest
         ids, mask = pad(tokens, batch, 0)
         labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
         start = time.monotonic()

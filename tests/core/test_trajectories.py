@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from core import clusters, estimate, health, models, selection, tokens
+from core import clusters, estimate, health, models, selection, tokens, training
 from core.estimate import measure
 from core.files import read_json, read_jsonl, write_json
 from core.progress import Stopped
@@ -204,6 +204,28 @@ def test_the_micro_run_gives_a_range_and_changes_nothing(house):
     assert more.kept == 101 * 4 * models.size(model)
     assert "MiB of it for the checkpoints kept" in str(more)
     assert "kept" not in str(now)
+
+
+def test_the_micro_run_begins_with_the_largest_batch(house, monkeypatch):
+    """So that the memory it reports, and runs out of, is that of the run."""
+    model, tokenizer = models.load("scratch:tiny", seed=0, texts=["a b c"])
+    dataset = house.workspace.open(house.dataset)
+    data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain")
+    recipe = Recipe(steps=40, batch_size=8, lr=1e-3, seed=0)
+    rows = np.flatnonzero(data.response_lengths() > 0)
+    sizes = []
+
+    def pad(tokens, batch, pad_id):
+        ids, mask = tokens_pad(tokens, batch, pad_id)
+        sizes.append(ids.size)
+        return ids, mask
+
+    tokens_pad = tokens.pad
+    monkeypatch.setattr(estimate, "pad", pad)
+    measure(model, data, rows, recipe, seconds=0.5)
+    steps = training.schedule(data.lengths(), rows, recipe)
+    assert sizes[0] == max(len(s) * data.lengths()[s].max() for s in steps)
+    assert len(sizes) >= 3
 
 
 @pytest.mark.parametrize(
