@@ -222,7 +222,7 @@ def test_the_micro_run_begins_with_the_largest_batch(house, monkeypatch):
 
     tokens_pad = tokens.pad
     monkeypatch.setattr(estimate, "pad", pad)
-    measure(model, data, rows, recipe, seconds=0.5)
+    measure(model, data, rows, recipe, seconds=10.0)
     steps = training.schedule(data.lengths(), rows, recipe)
     assert sizes[0] == max(len(s) * data.lengths()[s].max() for s in steps)
     assert len(sizes) >= 3
