@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -46,6 +47,7 @@ from transformers import (
 
 from core import dataset, demo, demo_tasks, models, training
 from core.budget import steps_for
+from core.lean import lean
 from core.scoring import score
 from core.store import Workspace
 from core.texts import pool_texts
@@ -163,11 +165,13 @@ def scoring(
         f"{written:.2f} s to write and {read:.2f} s to load a checkpoint")  # fmt: skip
 
 
-def train(data: Tokens, batches: list[Ints], model: PreTrainedModel) -> Callable[[], Any]:
-    """Return a training run of the plain Trainer over these batches."""
+def train(
+    data: Tokens, batches: list[Ints], model: PreTrainedModel, *, ours: bool
+) -> Callable[[], Any]:
+    """Return a training run over these batches: plain Trainer's, or with our loss."""
 
     def run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, lean(model) if ours else nullcontext():
             args = TrainingArguments(
                 output_dir=folder, max_steps=len(batches), per_device_train_batch_size=1,
                 learning_rate=1e-5, report_to=[], save_strategy="no", disable_tqdm=True,
@@ -185,7 +189,7 @@ def train(data: Tokens, batches: list[Ints], model: PreTrainedModel) -> Callable
 def against_training(
     model: PreTrainedModel, tokens: Tokens, rows: Ints, steps: int, result: dict[str, Any]
 ) -> None:
-    """Compare grouped with random batches, and recording with grouped training."""
+    """Compare our training with plain Trainer on random batches, and recording with our training."""
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
     recipe = training.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
@@ -196,7 +200,7 @@ def against_training(
     scored = rng.permutation(rows)[: 32 * steps]
     took = side_by_side(
         {
-            **{k: train(tokens, v, model) for k, v in sets.items()},
+            **{k: train(tokens, v, model, ours=k == "grouped") for k, v in sets.items()},
             "record": lambda: score(model, tokens, scored),
         }
     )

@@ -77,6 +77,7 @@ def measure(
     """
     import torch
 
+    from core.lean import loss
     from core.scoring import TOKEN_BUDGET, score
     from core.training import schedule
 
@@ -100,8 +101,8 @@ def measure(
         labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
         start = time.monotonic()
         with cast:
-            loss = twin(input_ids=torch.from_numpy(ids).to(twin.device), labels=labels).loss
-        loss.backward()
+            found = loss(twin, torch.from_numpy(ids).to(twin.device), labels)
+        found.backward()
         optimizer.step()
         optimizer.zero_grad()
         if twin.device.type == "cuda":

@@ -6,6 +6,7 @@ deletes older ones by step. Resuming takes the newest COMPLETE one by its path.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import pathlib
@@ -19,6 +20,7 @@ from transformers import TrainerCallback
 from core import models, ranks
 from core.epoch_losses import EpochRecorder
 from core.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
+from core.lean import lean
 from core.progress import Progress, Stopped, speed, stop_requested
 from core.tokens import IGNORED, Ints, Tokens, pad
 
@@ -122,16 +124,17 @@ def fit(
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
     own = recorder if isinstance(recorder, EpochRecorder) else None
-    trainer = Trainer(
-        model=model,
-        args=args,
-        train_dataset=shards(planned, ranks.world()),  # type: ignore[arg-type]
-        data_collator=_Collator(tokens, own.batches if own else None),
-        compute_loss_func=own.loss if own else None,
-        callbacks=[recorder, keeper] if recorder else [keeper],
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    with contextlib.nullcontext() if own else lean(model):  # rows' own losses need all logits
+        trainer = Trainer(
+            model=model,
+            args=args,
+            train_dataset=shards(planned, ranks.world()),  # type: ignore[arg-type]
+            data_collator=_Collator(tokens, own.batches if own else None),
+            compute_loss_func=own.loss if own else None,
+            callbacks=[recorder, keeper] if recorder else [keeper],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if keeper.stopped:
         raise Stopped(f"stopped at step {trainer.state.global_step:,} of {recipe.steps:,}; saved")
     return keeper.seconds()
