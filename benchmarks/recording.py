@@ -189,7 +189,7 @@ def train(
 def against_training(
     model: PreTrainedModel, tokens: Tokens, rows: Ints, steps: int, result: dict[str, Any]
 ) -> None:
-    """Compare our training with plain Trainer on random batches, and recording with our training."""
+    """Compare our training with plain random batches, and recording with our training."""
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
     recipe = training.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
