@@ -1,4 +1,5 @@
 import pathlib
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -27,27 +28,30 @@ def uploaded() -> str:
     return str(target)
 
 
-def import_form() -> None:
+def import_form(*, primary: bool) -> None:
     """Choose a file, set how to read it, launch the import."""
     how = st.segmented_control(
         "From",
-        ["Upload", "Server", "Hub"],
-        default="Upload",
+        ["File", "Path", "Hub"],
+        default="File",
         key="dataset:from",
         required=True,
         width="stretch",
+        help="Upload a file, name one on the server, or a dataset of the model hub",
     )
     if how == "Hub":
         path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
     else:
-        path = uploaded() if how == "Upload" else server.path("dataset:server")
+        path = uploaded() if how == "File" else server.path("dataset:server")
     settings = form(
         dataset.Settings,
         "dataset",
         fixed={"path": path or "-"},
         leave_out=() if how == "Hub" else ("split",),
     )
-    if st.button("Import", type="primary", disabled=not path or settings is None, width="stretch"):
+    kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    ready = bool(path) and settings is not None
+    if st.button("Import", type=kind, disabled=not ready, width="stretch") and settings is not None:
         running.launch("dataset", settings, f"Import {pathlib.Path(path).name}", "dataset")
         st.rerun()
     if path and settings is not None:
@@ -139,10 +143,10 @@ left, right = st.columns([1, 2.6], gap="large")
 job = running.latest("dataset")
 with left:
     if artifact is not None:
-        widgets.next_step("Train a proxy on it", "trajectories", dataset=artifact.id)
+        widgets.next_step("Train a proxy on it", "trajectories", primary=True, dataset=artifact.id)
     with st.container(border=True):
         st.markdown("**Import a dataset**")
-        import_form()
+        import_form(primary=artifact is None)
 with right:
     if job is not None and job.state != "done":
         running.card(job)

@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def choose(at, path):
-    at.button_group(key="dataset:from").set_value("Server").run()
+    at.button_group(key="dataset:from").set_value("Path").run()
     return at.text_input(key="dataset:server").set_value(str(path)).run()
 
 
