@@ -159,9 +159,11 @@ def ended(job: Job, words: str, icon: str) -> None:
         def resume() -> None:
             jobs.submit(state.workspace(), [*again, "--resume"], title=job.title, device="cpu")
 
+        failed = job.state == "failed"  # perhaps before there was anything to go on with
         st.button(
-            "Resume", icon=":material/resume:", key=f"resume:{job.id}", on_click=resume,
-            help="Continue from the last saved checkpoint",
+            "Try again" if failed else "Resume", icon=":material/resume:",
+            key=f"resume:{job.id}", on_click=resume,
+            help="From the last saved checkpoint" + (", if there is one" if failed else ""),
         )  # fmt: skip
 
 

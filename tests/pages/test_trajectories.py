@@ -77,6 +77,8 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
     argv = ["trajectories", "--dataset", shop.dataset, "--model", "/nowhere"]
     id = jobs.submit(shop.workspace, argv, title="Proxy")
     assert jobs.wait(shop.workspace, id, 60).state == "failed"
+    page.run()
+    assert has_button(page, "Try again")
     ways = estimate.propose(
         estimate.Estimate(low=5400, high=7200, recording=3000, memory=0, disk=0),
         epochs=6, rows=123, parameters=2e6, smaller={"scratch:tiny": 2e5},
@@ -85,7 +87,7 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
     write_json(shop.root / "jobs" / id / "estimate.json", found)
     fine(page.run())
     assert "this run takes 1 h 30 min to 2 h 0 min" in words(page)
-    assert not has_button(page, "Resume")
+    assert not has_button(page, "Try again")
     assert has_button(page, "Begin as it is: 1 h 30 min to 2 h 0 min")
     busy(shop.workspace)
     fine(press(page, "Train 1 epoch: at most 1 h 1 min"))
