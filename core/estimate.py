@@ -240,7 +240,7 @@ def foresee(
         if models.cpu_has_bf16() and not models.in_bf16(recipe.precision, models.device()):
             rates = measure(model, tokens, rows, half, seconds=6.0)
             then = estimate(rates, model, tokens, rows, half, checkpoints=checkpoints)
-            ways.insert(0, ("in bf16, losses within 0.002", {"precision": "bf16"}, then.high))
+            ways.insert(0, ("in bf16, losses within 0.01", {"precision": "bf16"}, then.high))
     job = job_dir()
     if job is not None:  # the page shows it, and makes buttons of the ways
         seconds = [now.low, now.high]

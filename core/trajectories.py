@@ -106,7 +106,7 @@ class Settings:
     precision: str = setting(
         "auto",
         help="Of the matrix products: fp32; bf16, faster where the processor has it, losses within "
-        "about 0.002; auto is bf16 on a GPU, fp32 on a CPU",
+        "about 0.01; auto is bf16 on a GPU, fp32 on a CPU",
         choices=models.PRECISIONS,
         advanced=True,
     )
