@@ -91,7 +91,8 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
     if said.get("state") in ENDED:
         state, ended = said["state"], _changed(folder / "status.json")
     elif not alive:
-        state, ended = "lost", _changed(folder / "log")
+        signs = ("log", "progress.jsonl", "worker.json")
+        state, ended = "lost", max(_changed(folder / name) for name in signs)
         message = "it vanished without a word (killed, or the machine went down); run it again"
         for name in ("spec.json", "status.json"):
             if (folder / name).exists() and not read_json(folder / name):

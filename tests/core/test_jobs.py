@@ -178,7 +178,7 @@ def test_all_processes_killed_is_lost(workspace):
     job = jobs.status(workspace, id)
     assert job.state == "lost"
     assert "vanished" in job.message
-    assert job.ended > job.started
+    assert job.ended >= job.started  # killed before it had written a line
     assert jobs.active(workspace) == []
     again = spawn(workspace, UNTIL_STOP)  # same argv: the lost one is not in the way
     assert again != id
