@@ -286,7 +286,7 @@ elif st.session_state.get("clusters:for", ("", ""))[0] != artifact.id:  # a firs
         None,
     )
 placed = kept if kept is not None and EXTENDS in kept.parents else None
-left, right = st.columns([1, 2.6], gap="large")
+left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     if placed is not None:
         settings = extending.placed(placed)

@@ -139,7 +139,7 @@ widgets.title(
     "Dataset", "The examples as the models will see them: how many, how long, from where."
 )
 artifact = widgets.chips("dataset")["dataset"]
-left, right = st.columns([1, 2.6], gap="large")
+left, right = st.columns([1.2, 2.6], gap="large")
 job = running.latest("dataset")
 with left:
     if artifact is not None:

@@ -129,7 +129,7 @@ runs = [
     if workspace.open(e.id).summary["rows"]
 ][:50]  # fmt: skip
 mine = [a for a in runs if a.parents["selection"] == selection.id]
-left, right = st.columns([1, 2.6], gap="large")
+left, right = st.columns([1.2, 2.6], gap="large")
 with left:
     if "clusters" in selection.parents:
         widgets.next_step("Compare selections", "study", clusters=selection.parents["clusters"])

@@ -114,7 +114,7 @@ if clusters is None or dataset is None:
     st.stop()
 dataset = state.workspace().ancestor(clusters, "dataset")
 pool = data.pool(clusters.id)
-left, right = st.columns([1, 2.6], gap="large")
+left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     strategy = st.selectbox(
         "Strategy", list(selectors.SELECTORS), format_func=WORDS.__getitem__,

@@ -123,7 +123,7 @@ if clusters is None:
     )  # fmt: skip
     st.stop()
 job = running.latest("study", clusters=clusters.id)
-left, right = st.columns([1, 2.6], gap="large")
+left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     st.markdown("**Compare selections**")
     settings = forms.form(study.Settings, FORM, fixed={"clusters": clusters.id})

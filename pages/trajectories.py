@@ -112,7 +112,7 @@ if dataset is None:
     st.stop()
 job = running.latest("trajectories", dataset=dataset.id)
 busy = job is not None and job.state in jobs.ACTIVE
-left, right = st.columns([1, 2.6], gap="large")
+left, right = st.columns([1.2, 2.6], gap="large")
 with left:
     if artifact is not None:
         widgets.next_step("See the clusters", "clusters", primary=True, trajectories=artifact.id)
