@@ -91,15 +91,17 @@ def warnings(
         out.append(
             f"{cut:,} of {rows:,} rows ({100 * cut / rows:.0f}%) are longer than "
             f"{config['max_length']:,} tokens and were cut; what lies beyond is neither trained on "
-            f"nor measured. {_longer(lengths, summary.get('positions'))}"
+            f"nor measured. {_longer(lengths, config['max_length'], summary.get('positions'))}"
         )
     return out
 
 
-def _longer(lengths: Ints, positions: int | None) -> str:
+def _longer(lengths: Ints, now: int, positions: int | None) -> str:
     usual = int(np.quantile(lengths, 0.99))
     if positions is None or usual <= positions:
         return f"Raise --max-length to {usual:,}, the 99th percentile of the data."
+    if now < positions:
+        return f"Raise --max-length to {positions:,}, all that this proxy reads at once."
     return (
         f"The 99th percentile of the data is {usual:,}, and this proxy reads at most "
         f"{positions:,}: choose a --model with a longer window."

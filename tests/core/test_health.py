@@ -49,6 +49,8 @@ def test_many_cut_rows_name_the_length_that_would_hold_them():
 
 def test_no_longer_length_is_advised_than_the_proxy_reads():
     (one,) = found(truncated=500, positions=512)
+    assert "Raise --max-length to 512, all that this proxy reads" in one
+    (one,) = found(truncated=500, positions=512, config={**CONFIG, "max_length": 512})
     assert "Raise --max-length" not in one
     assert "99th percentile of the data is 990, and this proxy reads at most 512" in one
 
