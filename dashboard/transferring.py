@@ -39,11 +39,12 @@ def show(proxy: Artifact) -> None:
     with left:
         settings = _ask(proxy, measured)
         if settings is not None:
-            st.button(
+            if st.button(
                 "Try the target", icon=":material/compare_arrows:", width="stretch", disabled=busy,
-                on_click=launch, args=(settings,),
                 help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
-            )  # fmt: skip
+            ):  # fmt: skip
+                launch(settings)
+                st.rerun()
             running.command("transfer", settings)
     with right:
         if job is not None and job.state != "done":

@@ -146,14 +146,14 @@ with left:
             )
             if not (settings.eval or dataset.summary.get("holdout_rows")):
                 st.warning("No rows were held out at import: name a test file under Eval.")
-            st.button(
+            if st.button(
                 "Start fine-tune",
                 type="primary",
                 width="stretch",
                 disabled=job is not None and job.state in jobs.ACTIVE,
-                on_click=launch,
-                args=(settings,),
-            )
+            ):  # not on_click: its arguments would be those before a last edit
+                launch(settings)
+                st.rerun()
             running.command("finetune", settings)
 with right:
     if job is not None and job.state != "done":

@@ -141,9 +141,9 @@ with left, st.container(border=True):
     if kept := state.workspace().same("selection", selection.key(settings)):
         saved(kept)
     else:
-        st.button(
-            "Save this selection", type="primary", width="stretch", on_click=save, args=(settings,)
-        )
+        if st.button("Save this selection", type="primary", width="stretch"):
+            save(settings)  # not on_click: its arguments would be those before a last edit
+            st.rerun()
     running.command("selection", settings)
 with right:
     whole = int((made.clusters["taken"] == made.clusters["size"]).sum())

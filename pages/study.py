@@ -130,14 +130,14 @@ with left, st.container(border=True):
     if settings is not None:
         runs = len(study.strategies(settings)) * len(study.seeds(settings))
         st.caption(f"{runs} fine-tunes; those that exist already are reused")
-        st.button(
+        if st.button(
             "Start study",
             type="primary",
             width="stretch",
             disabled=job is not None and job.state in jobs.ACTIVE,
-            on_click=launch,
-            args=(settings,),
-        )
+        ):  # not on_click: its arguments would be those before a last edit
+            launch(settings)
+            st.rerun()
         running.command("study", settings)
 with right:
     if job is not None and job.state != "done":

@@ -25,15 +25,15 @@ def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Setti
     if size:
         ratio = models.KNOWN_SIZES["microsoft/phi-2"] / size
         st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
-    st.button(
+    if st.button(
         "Train proxy",
         type="primary" if primary else "secondary",
         width="stretch",
         disabled=busy,
-        on_click=recording.launch,
-        args=(settings,),
         help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
-    )
+    ):  # not on_click: its arguments would be those before a last edit
+        recording.launch(settings)
+        st.rerun()
     running.command("trajectories", settings)
     return settings
 
@@ -47,10 +47,9 @@ def from_elsewhere(dataset: Artifact, *, busy: bool) -> None:
     source = server.path("trajectories:source", folders=True, suffixes=(".npy", ".parquet"))
     if source:
         settings = trajectories.Settings(dataset=dataset.id, source=source)
-        st.button(
-            "Import losses", width="stretch", disabled=busy,
-            on_click=recording.launch, args=(settings,),
-        )  # fmt: skip
+        if st.button("Import losses", width="stretch", disabled=busy):
+            recording.launch(settings)
+            st.rerun()
         running.command("trajectories", settings)
 
 

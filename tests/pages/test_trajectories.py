@@ -343,3 +343,13 @@ def test_inputs_belong_together(visit, shop, tmp_path):
     assert "trajectories: " not in words(at)
     at = fine(visit(shop.root, "clusters", clusters=shop.clusters))
     assert f"dataset: {NAME}" in words(at)
+
+
+def test_an_edit_and_a_press_that_arrive_together_start_what_is_shown(page, shop, busy):
+    """A press right after typing: the browser sends both, and the last edit must count."""
+    busy(shop.workspace)
+    page.text_input(key="trajectories:epochs").set_value("7")
+    fine(press(page, "Train proxy"))
+    (job,) = jobs.jobs(shop.workspace)
+    argv = flags(job)
+    assert argv[argv.index("--epochs") + 1] == "7.0"
