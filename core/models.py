@@ -82,9 +82,8 @@ def load(
         ValueError: there is no such model, it has no tokenizer, or it cannot be read.
     """
     from transformers import set_seed
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    _quiet()
     if spec.startswith("shrink:"):
         base, layers = _parts(spec)
         if trimmed(spec) and is_scratch(spec):
@@ -103,6 +102,13 @@ def load(
     return load_weights(spec), tokenizer
 
 
+def _quiet() -> None:
+    """Leave the library's progress bars out: ours says how far the work is."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 def load_weights(spec: str) -> PreTrainedModel:
     """Load a model in fp32 from a local directory or the hub: safetensors or GGUF, never a pickle.
 
@@ -112,6 +118,7 @@ def load_weights(spec: str) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
+    _quiet()
     folder = pathlib.Path(spec).expanduser()
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
