@@ -62,6 +62,7 @@ def opened() -> None:
         form |= {"unit": "Share", "share": int(share)}
     else:
         form |= {"unit": "Rows", "rows": artifact.summary["rows"]}
+    form[f"keep:{artifact.parents.get('clusters', '')}"] = artifact.config.get("keep", "")
     forms.preset("selection", form)
 
 

@@ -108,7 +108,12 @@ def test_new_rows_are_placed_on_earlier_clusters_and_a_selection_topped_up(visit
     fine(press(at, "Choose a budget"))
     assert at.header[0].value == "Selection"
     assert at.query_params["clusters"] == made
-    top_up(fine(visit(season.root, "selection", clusters=made)), season, made)
+    chosen = top_up(fine(visit(season.root, "selection", clusters=made)), season, made)
+    other = fine(visit(season.root, "selection", selection=chosen))  # a link, in another browser
+    assert other.selectbox(key=f"selection:keep:{made}").value == season.selection
+    assert "Saved as" in words(other)
+    other.selectbox(key=f"selection:keep:{made}").set_value("").run()
+    assert "Saved as" not in words(fine(other))
 
 
 def top_up(at, season, groups):
@@ -131,6 +136,7 @@ def top_up(at, season, groups):
     at.slider(key="selection:share").set_value(5).run()
     assert "less than the 20 kept" in at.error[0].value.replace("\\", "")
     assert not has_button(at, "Save this selection")
+    return made
 
 
 def test_clusters_that_extend_nothing_offer_nothing_to_keep(visit, shop):
