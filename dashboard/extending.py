@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import streamlit as st
 
 from core import clusters, drift, trajectories
@@ -29,7 +27,7 @@ def extend_form(artifact: Artifact, busy: bool) -> None:
         )
         return
     own = artifact.parents["dataset"]
-    names = {e.id: e.name for e in state.sealed("dataset") if e.id != own}
+    names = state.distinct({e.id: e.name for e in state.sealed("dataset") if e.id != own})
     if not names:
         st.caption("Import the new data first: the old rows and the new ones, or these alone.")
         return
@@ -58,9 +56,9 @@ def _start(settings: trajectories.Settings, name: str) -> None:
 def place_form(artifact: Artifact) -> None:
     """Offer to keep the clusters of what these trajectories extend, new rows placed on them."""
     before = [t.id for t in state.workspace().extended(artifact)[1:]]
-    names = {
-        e.id: e.name for e in state.sealed("clusters") if e.parents.get("trajectories") in before
-    }
+    names = state.distinct(
+        {e.id: e.name for e in state.sealed("clusters") if e.parents.get("trajectories") in before}
+    )
     if not names:
         return
     st.divider()
@@ -115,11 +113,13 @@ def _again(kept: Artifact) -> None:
 def keep_choice(parent: Artifact) -> str:
     """Ask which selection from the clusters that these extend is to be kept; empty for none."""
     before = [c.id for c in state.workspace().extended(parent)[1:]]
-    names: dict[str, Any] = {"": "Nothing: choose all anew"} | {
-        e.id: f"{e.name}, {e.summary['rows']:,} rows"
-        for e in state.sealed("selection")
-        if e.parents.get("clusters") in before
-    }
+    names = {"": "Nothing: choose all anew"} | state.distinct(
+        {
+            e.id: f"{e.name}, {e.summary['rows']:,} rows"
+            for e in state.sealed("selection")
+            if e.parents.get("clusters") in before
+        }
+    )
     if len(names) == 1:
         return ""
     return st.selectbox(

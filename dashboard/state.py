@@ -6,6 +6,7 @@ for ever. Session state holds ids only.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import pathlib
@@ -119,6 +120,16 @@ def nonce(form: str) -> str:
 def spend(form: str) -> None:
     """Use up a form's nonce, so that the next launch is a new one."""
     st.session_state.pop(f"nonce:{form}", None)
+
+
+def distinct(names: dict[str, str]) -> dict[str, str]:
+    """Tell options of one name apart by their ids: Streamlit finds a chosen option by its name.
+
+    Args:
+        names: Id -> name, in the order of the options.
+    """
+    counts = collections.Counter(names.values())
+    return {id: name if counts[name] == 1 else f"{name} · {id}" for id, name in names.items()}
 
 
 def title_of(artifact: Artifact) -> str:

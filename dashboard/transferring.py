@@ -33,10 +33,21 @@ def show(proxy: Artifact) -> None:
     if measured < transfer.FEWEST:
         st.info(f"{measured} rows were measured; a try needs at least {transfer.FEWEST}.")
         return
-    left, right = st.columns([1, 2.2], gap="large")
     job = running.latest("transfer", trajectories=proxy.id)
     busy = job is not None and job.state in jobs.ACTIVE
-    with left:
+    tries = [e for e in state.sealed("transfer") if e.parents.get("trajectories") == proxy.id]
+    if tries:
+        names = state.distinct(
+            {e.id: f"{e.config['model']} · {e.summary['rows']:,} rows" for e in tries}
+        )
+        chosen = tries[0].id
+        if len(tries) > 1:
+            chosen = st.selectbox(
+                "Target tried", list(names), format_func=names.__getitem__,
+                key=f"transfer:shown:{tries[0].id}",
+            )  # fmt: skip
+        picture(state.workspace().open(chosen))
+    with st.container(border=True):
         settings = _ask(proxy, measured)
         if settings is not None:
             if st.button(
@@ -46,25 +57,9 @@ def show(proxy: Artifact) -> None:
                 launch(settings)
                 st.rerun()
             running.command("transfer", settings)
-    with right:
-        if job is not None and job.state != "done":
-            running.card(job)
-            _begin_anyway(job, settings)
-        tries = [e for e in state.sealed("transfer") if e.parents.get("trajectories") == proxy.id]
-        if tries:
-            names = {e.id: f"{e.config['model']} · {e.summary['rows']:,} rows" for e in tries}
-            chosen = tries[0].id
-            if len(tries) > 1:
-                chosen = st.selectbox(
-                    "Target tried", list(names), format_func=names.__getitem__,
-                    key=f"transfer:shown:{tries[0].id}",
-                )  # fmt: skip
-            picture(state.workspace().open(chosen))
-        elif not busy:
-            st.info(
-                "Here will stand how far proxy and target agree on which rows are hard.",
-                icon=":material/compare_arrows:",
-            )
+    if job is not None and job.state != "done":
+        running.card(job)
+        _begin_anyway(job, settings)
 
 
 def _ask(proxy: Artifact, measured: int) -> transfer.Settings | None:

@@ -41,9 +41,9 @@ def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
             label = f"{kind}: {running.plain(state.title_of(artifact))}"
             with st.popover(label, icon=":material/swap_horiz:"):
                 ids = [e.id for e in entries]
-                names = {
-                    e.id: f"{e.name}  ({e.created[:16].replace('T', ' ')} UTC)" for e in entries
-                }
+                names = state.distinct(
+                    {e.id: f"{e.name}  ({e.created[:16].replace('T', ' ')} UTC)" for e in entries}
+                )
                 st.selectbox(
                     f"Change the {kind}",
                     ids,

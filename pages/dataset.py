@@ -78,13 +78,15 @@ def rows(artifact: Artifact) -> None:
     """Read rows with the trained text marked: by token once there is a proxy's tokenizer."""
     controls = st.columns(2)
     entries = state.workspace().entries("trajectories")
-    proxies = {
-        e.id: f"proxy {e.name}"
-        for e in entries
-        if e.state == "sealed"
-        and e.parents.get("dataset") == artifact.id
-        and (state.workspace().find(e.id) / "proxy").is_dir()  # imported losses have none
-    }
+    proxies = state.distinct(
+        {
+            e.id: f"proxy {e.name}"
+            for e in entries
+            if e.state == "sealed"
+            and e.parents.get("dataset") == artifact.id
+            and (state.workspace().find(e.id) / "proxy").is_dir()  # imported losses have none
+        }
+    )
     seen_by = controls[0].selectbox(
         "As seen by",
         [*proxies, "plain", "alpaca"],
