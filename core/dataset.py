@@ -27,8 +27,8 @@ from core.settings import check, setting, to_config
 from core.store import Workspace
 
 HELD_OUT = ("holdout", "test", "validation", "eval")
-ROW_GROUP = 20_000
-"""Rows stored together: text is read a page at a time."""
+ROW_GROUP = 2_048
+"""Rows stored together; few, so that a page is read without the rest of its file."""
 SOURCES_LISTED = 200
 
 
