@@ -210,7 +210,8 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Col
         ValueError: a condition is on a column that is not there.
     """
     kinds = {c.name: c.kind for c in known}
-    tests, values = [], []
+    tests: list[str] = []
+    values: list[Any] = []
     for condition in conditions:
         if condition.column not in kinds:
             raise ValueError(f"the data has no column {condition.column!r} to filter by")
@@ -235,7 +236,8 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Col
 
 def values_of(dataset: Artifact, column: str) -> pd.Series:
     """Return a column of the input for every row of the dataset (n_rows,)."""
-    return pq.read_table(dataset.path / ORIGINAL, columns=[column]).to_pandas()[column]
+    frame: pd.DataFrame = pq.read_table(dataset.path / ORIGINAL, columns=[column]).to_pandas()
+    return frame[column]
 
 
 def _quoted(name: str) -> str:
