@@ -6,16 +6,17 @@ import pathlib
 import threading
 from typing import Any, NamedTuple
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
 from core import budget as budgets
-from core import clusters, layout, models, naming, recorded, selection, selectors
+from core import clusters, layout, models, recorded, search, selection, selectors, shape
+from core import edits as edit_log
 from core.artifact import Artifact
-from core.files import read_jsonl
+from core.files import fingerprint, read_jsonl
+from core.settings import to_config
 from dashboard import state
 
 Ints = npt.NDArray[np.int64]
@@ -34,12 +35,38 @@ def losses(id: str) -> npt.NDArray[np.float32]:
 
 @st.cache_resource(max_entries=6, show_spinner=False)
 def flags(id: str) -> pd.DataFrame:
-    """Return the flags of a trajectories artifact, with first, final loss and drop."""
-    frame = recorded.load_flags(state.workspace().open(id)).copy()
-    values = losses(id)
-    frame["first_loss"], frame["final_loss"] = values[:, 0], values[:, -1]
-    frame["drop"] = frame["first_loss"] - frame["final_loss"]
-    return frame
+    """Return the flags of a trajectories artifact, and what each row's losses amount to.
+
+    Source and flag are categories: comparing a million texts would take longer than drawing them.
+    """
+    frame = recorded.load_flags(state.workspace().open(id))
+    frame[["source", "flag"]] = frame[["source", "flag"]].astype("category")
+    return pd.concat([frame, shape.scores(losses(id))], axis=1)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def span(id: str, column: str) -> tuple[float, float]:
+    """Return the smallest and the largest known value of a quantity of the flags."""
+    values = flags(id)[column]
+    low, high = float(values.min()), float(values.max())
+    return (low, high) if np.isfinite([low, high]).all() else (0.0, 0.0)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def cartography(id: str) -> npt.NDArray[np.float32]:
+    """Return the data map of a trajectories artifact: variability, confidence (n_rows, 2)."""
+    return flags(id)[["variability", "confidence"]].to_numpy(np.float32)
+
+
+def edits(dataset: str) -> edit_log.Edits:
+    """Return what people excluded, pinned, noted and named; read again when the log grew."""
+    log = edit_log.path(state.workspace(), dataset)
+    return _edits(dataset, log.stat().st_size if log.exists() else 0)
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def _edits(dataset: str, size: int) -> edit_log.Edits:
+    return edit_log.read(state.workspace(), dataset)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
@@ -56,26 +83,14 @@ def tokenizer(id: str) -> Any:
 
 def examples(dataset: str, rows: Ints | list[int], columns: str = "*") -> pd.DataFrame:
     """Fetch the texts of a page of rows, in the order given."""
-    path = state.workspace().open(dataset, "dataset").path / "examples.parquet"
-    with _sql() as sql:
-        found = sql.execute(
-            f"select {columns} from read_parquet(?) where row in (select unnest(?))",
-            [str(path), [int(r) for r in rows]],
-        ).df()
-    return found.set_index("row", drop=False).reindex([int(r) for r in rows]).dropna(subset=["row"])
-
-
-def _sql() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    )
+    return search.fetch(state.workspace().open(dataset, "dataset"), rows, columns)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
 def lengths(dataset: str) -> pd.DataFrame:
     """Return the characters of every row's prompt and response, its source and split."""
     path = state.workspace().open(dataset, "dataset").path / "examples.parquet"
-    with _sql() as sql:
+    with search.connect() as sql:
         return sql.execute(
             "select row, source, split, length(prompt) as prompt, length(response) as response "
             "from read_parquet(?) order by row",
@@ -115,9 +130,12 @@ def by_source(id: str, most: int = 12) -> tuple[pd.DataFrame, pd.Series]:
 
 
 class Preview(NamedTuple):
-    """An unsaved clustering, ready to draw."""
+    """A clustering, kept or not, ready to draw."""
 
+    key: str
+    """Equal for equal clusterings."""
     labels: npt.NDArray[np.int32]
+    centroids: npt.NDArray[np.float32]
     table: pd.DataFrame
     quantiles: pd.DataFrame
     inertia: float
@@ -128,19 +146,23 @@ class Preview(NamedTuple):
         return int(self.table["cluster"].max()) + 1
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
-def preview(id: str, k: int, features: str, include_start: bool, seed: int) -> Preview:
+@st.cache_resource(max_entries=12, show_spinner=False)
+def preview(settings: clusters.Settings) -> Preview:
     """Cluster without keeping it."""
-    values, frame = losses(id), flags(id)
-    include_start = include_start or steps(id)[0] > 0
+    workspace = state.workspace()
+    artifact = workspace.open(settings.trajectories)
     with CLUSTERING:
-        made = clusters.cluster(
-            values, frame["id"].to_numpy(), k, features, include_start=include_start, seed=seed
-        )
-    table = clusters.describe(made.labels, values, frame)
-    table["name"] = naming.keywords(_prompts(id), made.labels)
-    quantiles = clusters.quantiles(values, made.labels, np.array(steps(id)))
-    return Preview(made.labels, table, quantiles, made.inertia)
+        made = clusters.compute(workspace, artifact, settings)
+    return described(artifact, fingerprint(to_config(settings)), made)
+
+
+def described(artifact: Artifact, key: str, made: clusters.Clustering) -> Preview:
+    """Return a clustering with what is shown of it."""
+    frame = flags(artifact.id)
+    table = clusters.describe(made.labels, losses(artifact.id), frame)
+    table["name"] = clusters.names(state.workspace(), artifact, made.labels)
+    quantiles = clusters.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
+    return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
@@ -148,13 +170,27 @@ def kept(clusters_id: str) -> Preview:
     """Return a kept clustering as it was sealed."""
     made = state.workspace().open(clusters_id, "clusters")
     table, quantiles = (pd.read_parquet(made.path / f"{n}.parquet") for n in ("table", "quantiles"))
-    return Preview(np.load(made.path / "labels.npy"), table, quantiles, made.summary["inertia"])
+    labels, centroids = (np.load(made.path / f"{n}.npy") for n in ("labels", "centroids"))
+    return Preview(clusters_id, labels, centroids, table, quantiles, made.summary["inertia"])
 
 
-def _prompts(id: str) -> pd.Series:
-    workspace = state.workspace()
-    dataset = workspace.ancestor(workspace.open(id), "dataset")
-    return pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
+def named(made: Preview, kept: Artifact | None, edited: edit_log.Edits) -> Preview:
+    """Return a clustering with the names that people gave its clusters instead of keywords."""
+    given = edited.names.get(kept.id, {}) if kept is not None else {}
+    if not given:
+        return made
+    names = made.table["cluster"].map(given)
+    table = made.table.assign(name=names.where(names.notna(), made.table["name"]))
+    return made._replace(table=table, key=f"{made.key}:{edited.position}")
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def range_of_losses(id: str) -> tuple[float, float]:
+    """Return where nearly all losses lie: the 0.5th and the 99.5th percentile over all steps."""
+    values = losses(id)
+    measured = values[:: max(1, len(values) // 50_000)]
+    low, high = np.nanquantile(measured, [0.005, 0.995])
+    return float(low), float(high)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

@@ -60,6 +60,50 @@ def cut(text: str) -> str:
     return f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
 
 
+TURN = "white-space:pre-wrap;overflow-wrap:anywhere;padding:.15rem .5rem;border-radius:.4rem"
+TRAINED = "background:rgba(67,97,216,.14)"
+FOUND = "color:inherit;background:rgba(240,176,60,.55)"
+FAINT = "opacity:.65;font-size:.8rem"
+
+
+def card(title: Sequence[str], picture: str, turns: Sequence[str], note: str = "") -> str:
+    """Return a row as HTML: a line of facts with a small picture, a note, its turns.
+
+    Args:
+        title: Facts, any text.
+        picture: SVG made here.
+        turns: HTML made by `turn`.
+        note: What somebody wrote about the row, any text.
+    """
+    facts = " &nbsp;·&nbsp; ".join(html.escape(t) for t in title)
+    said = f'<div style="font-style:italic">Note: {html.escape(note)}</div>' if note else ""
+    return (
+        f'<div style="display:flex;gap:1rem;align-items:center;{FAINT}"><div style="flex:1">{facts}'
+        f"</div>{picture}</div>{said}{''.join(turns)}"
+    )
+
+
+def turn(role: str, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
+    """Return a turn of a conversation as HTML: trained turns shaded, what was searched marked.
+
+    Every character of the text is escaped.
+    """
+    shown, end, body = text[:LONGEST], 0, []
+    for a, b in found:
+        body.append(html.escape(shown[end:a]))
+        body.append(f'<mark style="{FOUND}">{html.escape(shown[a:b])}</mark>')
+        end = b
+    body.append(html.escape(shown[end:]))
+    if len(text) > LONGEST:
+        body.append(f"\n… {len(text) - LONGEST:,} more characters")
+    shade = TRAINED if role == "assistant" else ""
+    return (
+        f'<div style="{FAINT};margin-top:.4rem">{html.escape(role)}'
+        f"{' · trained' if shade else ''}</div>"
+        f'<div style="{TURN};{shade}">{"".join(body)}</div>'
+    )
+
+
 class _PlainEnd:
     """As much of a tokenizer as the plain template needs."""
 
@@ -103,7 +147,7 @@ def by_proxy(messages: list[dict[str, str]], proxy: Artifact) -> list[Piece]:
 def coloured(parts: list[Piece]) -> str:
     """Return HTML with every character of the texts escaped, each part in the shade of its role.
 
-    The only place where dataset text meets HTML: Streamlit has no other way to colour part of a
+    Dataset text meets HTML in this module only: Streamlit has no other way to colour part of a
     text, and `html.escape` leaves nothing that could be a tag.
     """
     body, shown = [], 0

@@ -109,6 +109,11 @@ def go(name: str, **ids: str) -> None:
     st.switch_page(page(name), query_params=ids)
 
 
+def user() -> str:
+    """Return who is logged in, if anybody is: edits carry the name."""
+    return str(st.user.get("email") or st.user.get("name") or "")
+
+
 def nonce(form: str) -> str:
     """Return this form's one-time word: a launch repeated with it starts nothing twice."""
     key = f"nonce:{form}"

@@ -1,0 +1,267 @@
+"""Where each row lies: maps of trajectories or texts and the data map, drawn with one selection.
+
+A map is named by a word that settles it for ever ("layout:<id>", "pca:raw:0", "cartography"), so an
+area drawn on it means the same rows whatever is looked at later. Up to 20,000 rows are points;
+above, the server draws a picture of all of them and the browser sends back geometry only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from core import clusters, jobs, layout, search
+from core.artifact import Artifact
+from dashboard import charts_map, colouring, data, raster, running, state, theme, widgets
+from dashboard.data import POINTS, Ints, Preview
+
+Points = npt.NDArray[np.float32]
+VIEWS = ("Trajectories", "Quick", "Texts", "Data map")
+HELP = (
+    "Trajectories: UMAP of the losses. Quick: their two main directions (PCA). Texts: UMAP of what "
+    "the proxy makes of the words; is a cluster a topic or a difficulty? Data map: how sure the "
+    "proxy is of a row on average, against how much that varies (Swayamdipta et al. 2020)."
+)
+SENTENCES = {
+    "Trajectories": "Near dots lost their loss in the same way. k-means cuts a continuum: islands "
+    "are not proof of kinds.",
+    "Quick": "The two main directions of the losses (PCA).",
+    "Texts": "Near dots read alike to the proxy. A cluster that stays together here is a topic; one "
+    "that is scattered is a difficulty.",
+    "Data map": "Top left: easy. Bottom left: hard, perhaps wrong. Right: ambiguous, where the "
+    "proxy kept changing its mind.",
+}
+
+
+class Map(NamedTuple):
+    """A map that can be drawn."""
+
+    name: str
+    """What settles it; empty if it is not there yet."""
+    axes: tuple[str, str] = ("", "")
+    wanted: layout.Settings | None = None
+    """The layout that would make it, or make it better."""
+
+
+def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
+    """Return the map of a view, as far as it was made."""
+    if view == "Data map":
+        return Map("cartography", ("variability of exp(-loss)", "confidence: mean exp(-loss)"))
+    quick = Map(f"pca:{settings.features}:{int(settings.include_start)}")
+    if view == "Quick":
+        return quick
+    if view == "Texts":
+        wanted = layout.Settings(trajectories=artifact.id, of="embeddings")
+        quick = Map("")
+    else:
+        wanted = layout.Settings(
+            trajectories=artifact.id,
+            features=settings.features,
+            include_start=settings.include_start,
+        )
+    made = layout.find(state.workspace(), wanted)
+    return quick._replace(wanted=wanted) if made is None else Map(f"layout:{made.id}")
+
+
+def points_of(id: str, name: str) -> Points:
+    """Return where each row of the trajectories lies on a map (n_rows, 2); NaN if nowhere.
+
+    Raises:
+        ValueError: there is no such map.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "layout":
+        return data.points(rest)
+    if kind == "pca":
+        features, start = rest.split(":")
+        return data.pca(id, features, start == "1")
+    if kind == "cartography":
+        return data.cartography(id)
+    raise ValueError(f"no map {name!r}")
+
+
+def ask(artifact: Artifact) -> str:
+    """Ask which map to look at."""
+    known = VIEWS if (artifact.path / "pooled.npy").exists() else [v for v in VIEWS if v != "Texts"]
+    if st.session_state.get("clusters:view") not in known:
+        st.session_state["clusters:view"] = known[0]
+    view = st.segmented_control(
+        "Map", known, key="clusters:view", required=True, label_visibility="collapsed",
+        persist_state="session",
+    )  # fmt: skip
+    return view or known[0]
+
+
+def missing(map: Map) -> bool:
+    """Offer to draw the map where it is not made yet; say whether there is nothing to show."""
+    if map.wanted is None:
+        return False
+    job = running.latest("layout", **_flags(map.wanted))
+    if job is not None and job.state in jobs.ACTIVE:
+        running.card(job)
+    else:
+        what = "texts" if map.wanted.of == "embeddings" else "these features"
+        instead = "" if not map.name else " Shown is a quick projection (PCA)."
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"The UMAP map of {what} is not drawn yet.{instead}")
+            st.button(
+                "Draw the UMAP map (about a minute)", icon=":material/map:", on_click=_draw,
+                args=(map.wanted,),
+            )  # fmt: skip
+    return not map.name
+
+
+def _flags(wanted: layout.Settings) -> dict[str, str]:
+    flags = {"trajectories": wanted.trajectories}
+    if wanted.features != "raw":
+        flags["features"] = wanted.features
+    if wanted.of != "trajectories":
+        flags["of"] = wanted.of
+    return flags
+
+
+def _draw(wanted: layout.Settings) -> None:
+    what = "texts" if wanted.of == "embeddings" else "trajectories"
+    running.launch("layout", wanted, f"Map of {what}", "layout")
+
+
+def draw(
+    artifact: Artifact,
+    made: Preview,
+    map: Map,
+    chosen: int | None,
+    picked: npt.NDArray[np.bool_] | None,
+    place: Any,
+) -> None:
+    """Draw a map, coloured as asked, the picked rows lit up.
+
+    Args:
+        artifact: The trajectories.
+        made: The clustering.
+        map: One that is made.
+        chosen: Cluster to light up.
+        picked: Rows to light up (n_rows,).
+        place: Container for the choice of colour.
+    """
+    xy = points_of(artifact.id, map.name)
+    with place:
+        colour = colouring.ask(artifact, made, chosen)
+    placed = np.isfinite(xy[:, 0]) & (made.labels >= 0)
+    window = st.session_state.get(f"clusters:window:{map.name}")
+    view = _within(xy, window) & placed if window else placed
+    labels = None
+    if colour.by_cluster:
+        centres = _centres(artifact.id, map.name, made, made.key)
+        labels = made.table.set_index("cluster")[["size", "name"]].join(centres, how="inner")
+        labels = labels.sort_values("size", ascending=False).reset_index(names="cluster")
+        if window:
+            labels = labels[_within(labels[["x", "y"]].to_numpy(np.float32), window)]
+    if int(view.sum()) > POINTS:
+        figure = _picture(artifact.id, map, xy, view, window, colour, chosen, picked, labels)
+    else:
+        rows = np.flatnonzero(view)
+        frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
+        frame["colour"] = colour.values[rows]
+        figure = charts_map.cluster_map(
+            frame, mode=colour.mode, k=colour.k, title=colour.title, labels=labels,
+            chosen=chosen if colour.by_cluster else None, names=colour.names,
+            selected=None if picked is None else picked[rows], axes=map.axes,
+        )  # fmt: skip
+    figure.update_layout(uirevision=f"{map.name}:{window}")
+    st.plotly_chart(
+        figure, key="map", on_select=_remember, selection_mode=("box", "lasso"),
+        config=widgets.CHART,
+    )  # fmt: skip
+    st.session_state["clusters:map"] = map.name
+    _zoom(map.name, window, int(placed.sum()), int(view.sum()))
+
+
+def _picture(
+    id: str,
+    map: Map,
+    xy: Points,
+    view: npt.NDArray[np.bool_],
+    window: tuple[float, float, float, float] | None,
+    colour: colouring.Colour,
+    chosen: int | None,
+    picked: npt.NDArray[np.bool_] | None,
+    labels: pd.DataFrame | None,
+) -> Any:
+    grid = _grid(id, map.name, window).only(view)
+    lit = picked
+    if lit is None and chosen is not None and colour.by_cluster:
+        lit = colour.clusters == chosen
+    if colour.mode == "category":
+        image = raster.image(
+            grid, categories=colour.values, colours=colour.palette, highlight=lit
+        )
+    else:
+        image = raster.image(grid, values=colour.values, highlight=lit)
+    return charts_map.raster_map(
+        image, grid.extent, counts=raster.counts(grid), labels=labels, chosen=chosen,
+        title=colour.title, axes=map.axes, names=colour.names, k=colour.k,
+        span=None if colour.mode == "category" else raster.ends(colour.values),
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _grid(id: str, name: str, window: tuple[float, float, float, float] | None) -> raster.Grid:
+    return raster.grid(points_of(id, name), window)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _centres(id: str, map: str, _made: Preview, key: str) -> pd.DataFrame:
+    """Return where each cluster's middle row lies on a map: x, y by cluster."""
+    xy = points_of(id, map)
+    placed = np.isfinite(xy[:, 0]) & (_made.labels >= 0)
+    frame = pd.DataFrame(xy[placed], columns=["x", "y"])
+    return frame.groupby(_made.labels[placed]).median()
+
+
+def _within(xy: Points, window: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
+    x0, x1, y0, y1 = window
+    return (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
+
+
+def _remember() -> None:
+    """Keep the geometry of a box or lasso: recolouring the map must not lose it."""
+    chart = st.session_state["map"]["selection"]
+    area: dict[str, Any] = {
+        kind: [{axis: list(map(float, shape[axis])) for axis in ("x", "y")} for shape in shapes]
+        for kind in ("box", "lasso")
+        if (shapes := chart.get(kind))
+    }
+    if area:
+        st.session_state["clusters:area"] = {"map": st.session_state["clusters:map"], **area}
+        st.session_state["clusters:cluster"] = st.session_state["clusters:finding"] = None
+
+
+def _zoom(name: str, window: Any, all: int, seen: int) -> None:
+    """Offer to draw the area on the whole map, with every row of it, and to go back."""
+    area = st.session_state.get("clusters:area")
+    here = bool(area) and area["map"] == name
+    if not (window or (here and seen > POINTS)):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if here and area:
+            st.button("Zoom to the area", icon=":material/zoom_in:", on_click=_zoom_in,
+                      args=(name, area))  # fmt: skip
+        if window:
+            st.button("Whole map", icon=":material/zoom_out_map:", on_click=_zoom_out,
+                      args=(name,))  # fmt: skip
+        how = "each a point" if seen <= POINTS else "drawn as a picture of all of them"
+        st.caption(f"{seen:,} of {all:,} rows in sight, {how}")
+
+
+def _zoom_in(name: str, area: dict[str, Any]) -> None:
+    shapes = [s for kind in ("box", "lasso") for s in area.get(kind, [])]
+    x, y = ([v for s in shapes for v in s[axis]] for axis in ("x", "y"))
+    st.session_state[f"clusters:window:{name}"] = (min(x), max(x), min(y), max(y))
+
+
+def _zoom_out(name: str) -> None:
+    st.session_state.pop(f"clusters:window:{name}", None)

@@ -1,0 +1,222 @@
+"""What the clusters are: their ribbons, their table and cards, the profile of what is picked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from core import edits, explained, naming, neighbours
+from core.artifact import Artifact
+from dashboard import charts, charts_explore, data, deciding, picking, running, state
+from dashboard.data import Preview
+
+PANELS = 24
+SORTS = {"Size": "size", "Final loss": "final_loss", "Loss drop": "drop", "Forgetting": "forgetting"}
+STRANDS = 6
+FULL = 50_000
+"""Rows up to which everything is counted; above, a seeded sample of as many."""
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def table(id: str, _made: Preview, key: str) -> pd.DataFrame:
+    """Return the clusters' table with behaviour, forgetting and the nearest other cluster."""
+    frame = data.flags(id)
+    used = _made.labels >= 0
+    out = _made.table.copy()
+    forgetting = frame["forgetting"][used].groupby(_made.labels[used]).mean()
+    out["forgetting"] = out["cluster"].map(forgetting)
+    pool = data.overview(id)[0]
+    out["behaviour"] = naming.behaviours(_made.quantiles, out, pool, frame["n_response"])
+    near = neighbours.nearest_other(_made.centroids).reindex(out["cluster"])
+    out["neighbour"] = near["cluster"].to_numpy()
+    out["distance"] = near["distance"].to_numpy()
+    return out
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def strands(id: str, _made: Preview, key: str) -> dict[int, npt.NDArray[np.float32]]:
+    """Return a few trajectories of each cluster."""
+    values, rng = data.losses(id), np.random.default_rng(0)
+    order = np.argsort(_made.labels, kind="stable")
+    ends = np.searchsorted(_made.labels[order], range(_made.k + 1))
+    out = {}
+    for cluster in range(_made.k):
+        members = order[ends[cluster] : ends[cluster + 1]]
+        drawn = members[np.sort(rng.integers(0, max(1, len(members)), STRANDS))] if len(members) \
+            else members  # fmt: skip
+        out[cluster] = np.asarray(values[np.unique(drawn)])
+    return out
+
+
+def ribbons(artifact: Artifact, made: Preview, chosen: int | None) -> None:
+    """Draw a small panel per cluster; a click chooses it."""
+    by = st.segmented_control(
+        "Sort by", list(SORTS), default="Size", key="clusters:sort", required=True,
+        persist_state="session",
+    )  # fmt: skip
+    known = table(artifact.id, made, made.key)
+    known = known.sort_values(SORTS[by or "Size"], ascending=False)
+    pages = -(-len(known) // PANELS)
+    page = st.pagination(pages, key="clusters:ribbon-page") if pages > 1 else 1
+    part = known.iloc[(page - 1) * PANELS : page * PANELS]
+    st.plotly_chart(
+        charts_explore.ribbons(
+            made.quantiles, strands(artifact.id, made, made.key),
+            known.set_index("cluster")["size"],
+            dict(zip(known["cluster"], known["behaviour"], strict=True)),
+            part["cluster"].tolist(), made.k, chosen,
+        ),
+        key="ribbons", on_select=_clicked, selection_mode="points",
+        config={"displayModeBar": False},
+    )  # fmt: skip
+    st.caption(
+        "Median, 10-90% band and a few trajectories of each cluster, all on one scale. Click one to "
+        "read it and light it up on the map."
+    )
+    st.plotly_chart(inside_across(artifact.id, made, made.key))
+    st.caption(
+        "Left, pairs of rows of one cluster; right, pairs of two. The farther apart the two humps, "
+        "the more a cluster says about a row."
+    )
+
+
+def _clicked() -> None:
+    points = st.session_state["ribbons"]["selection"]["points"]
+    if points:
+        choose(int(np.ravel(points[0]["customdata"])[0]))
+
+
+def choose(cluster: int | None) -> None:
+    """Make a cluster the one that is read; an area or a finding no longer is."""
+    st.session_state["clusters:cluster"] = cluster
+    st.session_state["clusters:area"] = st.session_state["clusters:finding"] = None
+    st.session_state["clusters:page"] = 1
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def inside_across(id: str, _made: Preview, key: str) -> Any:
+    """Return the picture of distances inside clusters against across them."""
+    inside, across = neighbours.pairs(data.losses(id), _made.labels, seed=0)
+    return charts_explore.inside_across(inside, across)
+
+
+def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: int | None) -> None:
+    """Show the table of clusters and the card of the chosen one."""
+    known = table(artifact.id, made, made.key)
+    if chosen is not None:
+        card(artifact, made, kept, chosen, known.set_index("cluster").loc[chosen])
+    columns = {
+        "cluster": "cluster", "size": "rows", "name": "keywords", "behaviour": "behaviour",
+        "first_loss": "first loss", "final_loss": "final loss", "drop": "loss drop",
+        "forgetting": "forgetting", "tokens": "response tokens", "source": "commonest source",
+        "purity": "its share", "neighbour": "nearest cluster", "distance": "at distance",
+    }  # fmt: skip
+    shown = known[list(columns)].rename(columns=columns)
+    shown.insert(2, "share", shown["rows"] / shown["rows"].sum())
+    st.dataframe(
+        shown, hide_index=True, key="clusters:table", on_select=_row_chosen,
+        selection_mode="single-row",
+        column_config={
+            "share": st.column_config.ProgressColumn(format="percent", max_value=1.0),
+            "its share": st.column_config.NumberColumn(format="percent"),
+            **{name: st.column_config.NumberColumn(format="%.3f") for name in
+               ("first loss", "final loss", "loss drop", "forgetting", "at distance")},
+            "response tokens": st.column_config.NumberColumn(format="%.0f"),
+        },
+    )  # fmt: skip
+    st.session_state["clusters:table-order"] = known["cluster"].tolist()
+
+
+def _row_chosen() -> None:
+    rows = st.session_state["clusters:table"]["selection"]["rows"]
+    if rows:
+        choose(int(st.session_state["clusters:table-order"][rows[0]]))
+
+
+def card(
+    artifact: Artifact, made: Preview, kept: Artifact | None, cluster: int, facts: pd.Series
+) -> None:
+    """Show one cluster: its trajectories against the pool, and what can be decided about it."""
+    dataset = state.workspace().ancestor(artifact, "dataset").id
+    left, right = st.columns([2, 1.2], gap="large")
+    with left:
+        sample = strands(artifact.id, made, made.key)[cluster]
+        pool = data.overview(artifact.id)[0]["q50"].tolist()
+        part = made.quantiles[made.quantiles["cluster"] == cluster]
+        st.plotly_chart(charts.cluster_ribbon(part, sample, pool, cluster=cluster, k=made.k))
+    with right:
+        st.markdown(
+            f"**Cluster {cluster}: {running.plain(facts['name'])}**  \n"
+            f"{running.plain(facts['behaviour'])}  \n"
+            f"{facts['size']:,} of {int((made.labels >= 0).sum()):,} rows; "
+            f"{facts['tokens']:.0f} response tokens a row; {facts['purity']:.0%} are of "
+            f"{running.plain(str(facts['source']))}"
+        )
+        if kept is None:
+            st.caption("Keep this clustering to name its clusters.")
+        else:
+            edited = data.edits(dataset)
+            given = edited.names.get(kept.id, {}).get(cluster, "")
+            st.text_input("Name", given, key=f"name:{kept.id}:{cluster}", on_change=_name,
+                          args=(dataset, kept.id, cluster), placeholder=facts["name"])  # fmt: skip
+            noted = edited.cluster_notes.get(kept.id, {}).get(cluster, "")
+            st.text_input("Note", noted, key=f"note:{kept.id}:{cluster}", on_change=_note,
+                          args=(dataset, kept.id, cluster))  # fmt: skip
+
+
+def _name(dataset: str, kept: str, cluster: int) -> None:
+    text = st.session_state[f"name:{kept}:{cluster}"].strip()
+    deciding.edit(edits.name, dataset, kept, cluster, text)
+
+
+def _note(dataset: str, kept: str, cluster: int) -> None:
+    text = st.session_state[f"note:{kept}:{cluster}"].strip()
+    deciding.edit(edits.note_cluster, dataset, kept, cluster, text)
+
+
+def profile(artifact: Artifact, made: Preview, picked: picking.Picked, chosen: int | None) -> None:
+    """Compare what is picked with all rows, and say what the clustering goes by."""
+    frame = data.flags(artifact.id)
+    everything = np.flatnonzero(made.labels >= 0)
+    if picked.words:
+        rows = picked.rows[made.labels[picked.rows] >= 0]
+        drawn_all, drawn = sample(everything), sample(rows)
+        st.plotly_chart(
+            charts_explore.profile(
+                frame.iloc[drawn], frame.iloc[drawn_all], len(rows), len(everything)
+            )
+        )
+        if len(drawn_all) < len(everything):
+            st.caption(
+                f"Drawn from random samples of at most {FULL:,} rows of each; counts are of all."
+            )
+    else:
+        st.caption("Pick rows on the map to compare them with all.")
+    st.markdown("**What separates the clusters?**")
+    whole = separates(artifact.id, made, made.key, None)
+    one = None if chosen is None else separates(artifact.id, made, made.key, chosen)
+    st.plotly_chart(charts_explore.explained(whole, one, chosen))
+    st.caption(
+        "How much of the clustering (entropy of the labels) a row's response length, source or final "
+        "loss tells alone, beyond chance. Near 100%: the clusters are little more than that."
+    )
+
+
+def sample(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return at most FULL of the rows, drawn with a fixed seed."""
+    if len(rows) <= FULL:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, FULL, replace=False))
+
+
+@st.cache_resource(max_entries=24, show_spinner=False)
+def separates(id: str, _made: Preview, key: str, cluster: int | None) -> pd.DataFrame:
+    """Return how much single facts explain of the clustering, or of one cluster."""
+    facts = data.flags(id)[["n_response", "source", "final_loss"]]
+    if cluster is None:
+        return explained.explained(_made.labels, facts)
+    return explained.explained_one(_made.labels, cluster, facts)
