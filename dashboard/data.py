@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from core import budget as budgets
-from core import clusters, layout, models, naming, recorded, selection, selectors
+from core import clusters, edits, layout, models, naming, recorded, selection, selectors
 from core.artifact import Artifact
 from core.files import read_jsonl
 from dashboard import state
@@ -225,23 +225,33 @@ class Allocation(NamedTuple):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def pool(clusters_id: str) -> selectors.Pool:
-    """Return the rows a clustering offers for selection."""
+def pool(clusters_id: str, edited: int) -> selectors.Pool:
+    """Return the rows a clustering offers for selection, with the first edits honoured."""
     workspace = state.workspace()
-    return selection.load_pool(workspace, workspace.open(clusters_id), "s2l")
+    parent = workspace.open(clusters_id)
+    dataset = workspace.ancestor(parent, "dataset").id
+    excluded = edits.read(workspace, dataset, edited).excluded
+    return selection.load_pool(workspace, parent, "s2l", excluded)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def staying(clusters_id: str, edited: int, keep: str) -> selection.Kept:
+    """Return what is in before a strategy draws: pinned rows, and those of an earlier selection."""
+    workspace = state.workspace()
+    dataset = workspace.ancestor(workspace.open(clusters_id), "dataset").id
+    pinned = edits.read(workspace, dataset, edited).pinned
+    return selection.keep(workspace, pool(clusters_id, edited), keep, pinned)
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
 def allocation(
-    clusters_id: str, strategy: str, budget: str, seed: int, keep: str = ""
+    clusters_id: str, strategy: str, budget: str, seed: int, keep: str, edited: int
 ) -> Allocation:
     """Draw a selection without keeping it, and count what it takes from where."""
-    offered = pool(clusters_id)
-    kept = selection.keep(state.workspace(), offered, keep)
+    offered = pool(clusters_id, edited)
+    stay = staying(clusters_id, edited, keep).stay
     with CLUSTERING:
-        choice = selectors.choose(
-            offered, strategy, budgets.parse(budget), seed, kept.positions, kept.reason
-        )
+        choice = selectors.choose(offered, strategy, budgets.parse(budget), seed, stay)
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})
