@@ -18,6 +18,7 @@ import pandas as pd
 from core.artifact import EXTENDS, Artifact
 from core.budget import Budget
 from core.drawer import Drawer
+from core.edits import read
 from core.naming import keywords
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses, load_steps
@@ -26,6 +27,7 @@ from core.store import Workspace
 
 Losses = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
 Features = str
 MAX_K = 100
 BUDGET_SHARE = 0.11
@@ -69,6 +71,13 @@ class Settings:
         "does not have to the nearest centre",
         hidden=True,
     )
+    without: int = setting(
+        0,
+        help="Leave out the rows that are excluded after the first N edits of the dataset's log; "
+        "0 leaves none out",
+        minimum=0,
+        hidden=True,
+    )
     map: bool = setting(True, help="Also draw the map", identity=False, hidden=True)
     name: str = setting("", help="What to call it", identity=False)
 
@@ -80,7 +89,7 @@ class Clustering(NamedTuple):
     """One k-means result."""
 
     labels: Labels
-    """Cluster of every row (n_rows,); -1 where the trajectory is not finite."""
+    """Cluster of every row (n_rows,); -1 where the trajectory is not finite, or left out."""
     centroids: Losses
     """In feature space (n_clusters, n_features)."""
     inertia: float
@@ -102,8 +111,27 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         from core import drift
 
         return drift.seal(workspace, trajectories, settings)
+    result, k, out = compute(workspace, trajectories, settings)
+    settings = dataclasses.replace(settings, k=k)
+    found = names(workspace, trajectories, result.labels)
+    return write(workspace, trajectories, settings, result, found, {"excluded": out})
+
+
+def compute(
+    workspace: Workspace, trajectories: Artifact, settings: Settings
+) -> tuple[Clustering, int, int]:
+    """Cluster as the settings say; return the clustering, its K and the rows left out as excluded.
+
+    Raises:
+        ValueError: K is larger than the number of usable rows.
+    """
     losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
-    k = auto_k(int((flags["flag"] == "").sum())) if settings.k == "auto" else int(settings.k)
+    out = excluded(workspace, trajectories, settings.without)
+    if len(out):
+        losses = losses.copy()
+        losses[out] = np.nan  # as if not measurable
+    measured = int((flags["flag"] == "").sum()) - len(out)
+    k = auto_k(measured) if settings.k == "auto" else int(settings.k)
     result = cluster(
         losses,
         flags["id"].to_numpy(),
@@ -112,11 +140,22 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         include_start=from_start(trajectories, settings.include_start),
         seed=settings.seed,
     )
+    return result, k, len(out)
+
+
+def names(workspace: Workspace, trajectories: Artifact, labels: Labels) -> list[str]:
+    """Return keywords for every cluster, by number; the order of the rows does not matter."""
     dataset = workspace.ancestor(trajectories, "dataset")
     prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
-    by_id = np.argsort(flags["id"].to_numpy())
-    names = keywords(prompts.iloc[by_id], result.labels[by_id])
-    return write(workspace, trajectories, dataclasses.replace(settings, k=k), result, names)
+    by_id = np.argsort(load_flags(trajectories)["id"].to_numpy())
+    return keywords(prompts.iloc[by_id], labels[by_id])
+
+
+def excluded(workspace: Workspace, trajectories: Artifact, without: int) -> Ints:
+    """Return the measured rows that are excluded after the first `without` edits."""
+    rows = read(workspace, workspace.ancestor(trajectories, "dataset").id, without).excluded
+    measured = (load_flags(trajectories)["flag"] == "").to_numpy()
+    return rows[measured[rows]]
 
 
 def write(
@@ -157,7 +196,7 @@ def write(
     left_out = int((result.labels < 0).sum())
     say(
         f"{len(table)} clusters of {len(losses) - left_out:,} rows ({left_out:,} of {len(losses):,}"
-        f" left out: holdout or not measurable), sizes {table['size'].min():,} to "
+        f" left out: holdout, not measurable or excluded), sizes {table['size'].min():,} to "
         f"{table['size'].max():,}"
     )
     return draft.seal(

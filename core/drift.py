@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.artifact import Artifact
-from core.clusters import Clustering, Labels, Losses, Settings, features, write
+from core.clusters import Clustering, Labels, Losses, Settings, excluded, features, write
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses
 from core.settings import foreign
@@ -23,7 +23,7 @@ FAR = 0.99
 """Share of the clustered rows within the distance beyond which a new row counts as far."""
 LIMIT = 0.05
 """Share of far rows from which the clusters no longer fit; of rows like the old it is 0.01."""
-OWN = ("trajectories", "extend", "map", "name")
+OWN = ("trajectories", "extend", "without", "map", "name")
 """The settings that are not those of the clustering that is extended."""
 
 
@@ -46,17 +46,22 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     settings = dataclasses.replace(settings, **config)
     begin = from_start(clustered, settings.include_start)
     centroids = np.load(old.path / "centroids.npy")
+    out = excluded(workspace, trajectories, settings.without)
     x = comparable(trajectories, settings.features, begin)
+    x[out] = np.nan
     labels, distance = nearest(x, centroids)
-    kept = carried(clustered, np.load(old.path / "labels.npy"), trajectories)
+    was = np.load(old.path / "labels.npy")
+    kept = carried(clustered, was, trajectories)
+    kept[out] = -1
     new = (labels >= 0) & (kept < 0)
     labels = np.where(kept >= 0, kept, labels)
     reference = old.summary.get("reference_distance")  # of the rows that the centres were fitted on
     if reference is None:
         fitted = nearest(comparable(clustered, settings.features, begin), centroids)[1]
-        reference = float(np.nanquantile(fitted, FAR))
+        reference = float(np.quantile(fitted[was >= 0], FAR))
     far = int((distance[new] > reference).sum())
     facts = {
+        "excluded": len(out),
         "new_rows": int(new.sum()),
         "far_rows": far,
         "drift": far / max(1, int(new.sum())),

@@ -11,15 +11,26 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import budget as budgets
-from core.artifact import EXTENDS, Artifact
+from core.artifact import EXTENDS, Artifact, Kind
+from core.edits import Rows, read
 from core.files import fingerprint
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses
-from core.selectors import NEEDS_CLUSTERS, NEEDS_NOTHING, SELECTORS, Pool, choose
-from core.settings import MAX_SEED, check, setting, to_config
+from core.rowset import words
+from core.selectors import (
+    NEEDS_CLUSTERS,
+    NEEDS_NOTHING,
+    PINNED,
+    SELECTORS,
+    Choice,
+    Pool,
+    choose,
+)
+from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
 
 Ints = npt.NDArray[np.int64]
+PARENTS: tuple[Kind, ...] = ("clusters", "trajectories", "dataset")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,6 +54,12 @@ class Settings:
         help="Selection id: its rows come first and stay, the strategy draws the rest",
         hidden=True,
     )
+    edits: int | Auto = setting(
+        "auto",
+        help="Edits honoured: auto is all up to now, 0 none, N the first N of the dataset's log",
+        minimum=0,
+        hidden=True,
+    )
     name: str = setting("", help="What to call it", identity=False)
 
     def __post_init__(self) -> None:
@@ -54,13 +71,17 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Select, seal; return the id.
 
     Raises:
-        ValueError: the budget does not fit the pool, or the parent lacks what the strategy needs.
+        ValueError: the budget does not fit the pool or the pinned rows, or the parent lacks what
+            the strategy needs.
     """
-    parent = workspace.open(settings.parent, "clusters", "trajectories", "dataset")
-    pool = load_pool(workspace, parent, settings.strategy)
-    kept = keep(workspace, pool, settings.keep)
+    settings = resolved(workspace, settings)
+    parent = workspace.open(settings.parent, *PARENTS)
+    dataset = workspace.ancestor(parent, "dataset")
+    log = read(workspace, dataset.id, int(settings.edits))
+    pool = load_pool(workspace, parent, settings.strategy, log.excluded)
+    kept = keep(workspace, pool, settings.keep, log.pinned)
     choice = choose(
-        pool, settings.strategy, budgets.parse(settings.budget), settings.seed, *kept[:2]
+        pool, settings.strategy, budgets.parse(settings.budget), settings.seed, kept.stay
     )
     table = pd.DataFrame(
         {
@@ -71,14 +92,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
             "reason": choice.reasons,
         }
     )
-    dataset = workspace.ancestor(parent, "dataset")
     title = "full" if settings.strategy == "full" else f"{settings.strategy} {settings.budget}"
     draft = workspace.draft(
         "selection",
         name=settings.name or f"{dataset.name} · {title}",
         config=to_config(settings),
         parents={parent.kind: parent.id} | ({EXTENDS: settings.keep} if settings.keep else {}),
-        fingerprint=key(settings),
+        fingerprint=key(workspace, settings),
     )
     table.to_parquet(draft.path / "table.parquet")
     tokens = int(pool.tokens[choice.positions].sum()) if len(pool.tokens) else 0
@@ -88,50 +108,101 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "response_tokens": tokens,
         "pool_response_tokens": int(pool.tokens.sum()),
         "ids_sha256": ids_sha256(table["id"].tolist()),
-        "kept": len(kept.positions),
+        "kept": kept.earlier,
         "kept_missing": kept.missing,
+        "excluded": pool.excluded,
+        "pinned": kept.pinned,
+        "pinned_missing": kept.pinned_missing,
     }
     if settings.keep:
         say(kept.sentence())
+    if text := edited(pool, kept):
+        say(text)
     say(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
     return draft.seal(summary).id
 
 
 class Kept(NamedTuple):
-    """What a selection keeps of an earlier one."""
+    """What is in before the strategy draws: pinned rows, and those of an earlier selection."""
 
-    positions: Ints
-    """In the pool, in the earlier order of rank (n_kept,)."""
-    reason: str
+    stay: Choice
+    """Positions in the pool: pinned rows in order of id, then the others in their order of rank."""
+    pinned: int
+    """Pinned rows that are in."""
+    pinned_missing: int
+    """Pinned rows that are not in the pool."""
+    earlier: int
+    """Rows of the earlier selection that are in, pinned or not."""
     missing: int
     """Rows of the earlier selection that are not in the pool."""
 
     def sentence(self) -> str:
-        """Say how many rows stay, and why not all."""
-        text = f"{len(self.positions):,} of {len(self.positions) + self.missing:,} rows stay"
-        gone = f"; {self.missing:,} cannot: held out, not measured, or gone from the data"
+        """Say how many rows of the earlier selection stay, and why not all."""
+        text = f"{self.earlier:,} of {self.earlier + self.missing:,} rows stay"
+        gone = f"; {self.missing:,} cannot: held out, not measured, excluded, or gone from the data"
         return text + (gone if self.missing else "")
 
 
-def keep(workspace: Workspace, pool: Pool, earlier: str) -> Kept:
-    """Find the rows of an earlier selection in a pool, by id; none where none is named.
+def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> Kept:
+    """Find the pinned rows in a pool, and by id those of an earlier selection where one is named.
 
     Raises:
         ValueError: it is no selection, or no row of it is in the pool.
     """
+    places = pd.Index(pool.rows).get_indexer(pd.Index(np.asarray(pinned, np.int64)))
+    pins = np.sort(places[places >= 0])
+    unpinnable = len(places) - len(pins)
     if not earlier:
-        return Kept(np.zeros(0, np.int64), "", 0)
+        return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unpinnable, 0, 0)
     old = workspace.open(earlier, "selection")
     ids = pd.read_parquet(old.path / "table.parquet").sort_values("rank")["id"]
     place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
-    if not (place >= 0).any():
+    found = place[place >= 0]
+    if not len(found):
         raise ValueError(f"none of the {len(ids):,} rows of {old.name} can be selected here")
-    return Kept(place[place >= 0], f"kept from {old.id}", int((place < 0).sum()))
+    others = found[~np.isin(found, pins)]
+    reasons = [PINNED] * len(pins) + [f"kept from {old.id}"] * len(others)
+    stay = Choice(np.concatenate([pins, others]), reasons)
+    return Kept(stay, len(pins), unpinnable, len(found), int((place < 0).sum()))
 
 
-def key(settings: Settings) -> str:
-    """Return the fingerprint of the selection that these settings give."""
-    return fingerprint("selection", to_config(settings, identity=True))
+def edited(pool: Pool, kept: Kept) -> str:
+    """Say how many rows people's edits take out and put in; empty where there are none."""
+    parts = [f"{words(pool.excluded)} excluded"] if pool.excluded else []
+    parts += [f"{words(kept.pinned)} pinned"] if kept.pinned else []
+    if kept.pinned_missing:
+        missing = f"{words(kept.pinned_missing)} pinned but"
+        parts.append(f"{missing} not to be selected: held out or not measured")
+    return "; ".join(parts)
+
+
+def resolved(workspace: Workspace, settings: Settings) -> Settings:
+    """Return the settings with a number for their edits: the least that gives the same rows.
+
+    So neither a note nor an edit that was undone makes another selection.
+
+    Raises:
+        ValueError: the log has fewer edits than are wanted.
+    """
+    dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
+    upto = None if settings.edits == "auto" else int(settings.edits)
+    return dataclasses.replace(settings, edits=read(workspace, dataset.id, upto).rows_at)
+
+
+def honoured(artifact: Artifact) -> int:
+    """Return how many edits a selection honours: none, if it was made before there were edits."""
+    return int(artifact.config.get("edits", 0))
+
+
+def key(workspace: Workspace, settings: Settings) -> str:
+    """Return the fingerprint of the selection that these settings give with the edits of now.
+
+    Without edits it is what it was before there were any.
+    """
+    config = to_config(resolved(workspace, settings), identity=True)
+    if not config["edits"]:
+        del config["edits"]
+    return fingerprint("selection", config)
 
 
 def ids_sha256(ids: list[str]) -> str:
@@ -139,8 +210,10 @@ def ids_sha256(ids: list[str]) -> str:
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
-def load_pool(workspace: Workspace, parent: Artifact, strategy: str) -> Pool:
-    """Read what a strategy needs from its parent.
+def load_pool(workspace: Workspace, parent: Artifact, strategy: str, excluded: Rows = ()) -> Pool:
+    """Read what a strategy needs from its parent, but for rows that were excluded.
+
+    Rows that a clustering left out cannot be selected from it.
 
     Raises:
         ValueError: the parent lacks trajectories or clusters that the strategy needs.
@@ -168,6 +241,9 @@ def load_pool(workspace: Workspace, parent: Artifact, strategy: str) -> Pool:
         labels = np.load(parent.path / "labels.npy")
         config = {**parent.config}
         config["include_start"] = from_start(trajectories, config["include_start"])
+        usable &= labels >= 0
+    before = int(usable.sum())
+    usable[np.asarray(excluded, np.int64)] = False
     rows = frame["row"][usable].to_numpy()
     rows = rows[np.argsort(frame["id"].to_numpy()[rows])]
     return Pool(
@@ -180,4 +256,5 @@ def load_pool(workspace: Workspace, parent: Artifact, strategy: str) -> Pool:
         k=int(config["k"]),
         features=config["features"],
         include_start=config["include_start"],
+        excluded=before - len(rows),
     )

@@ -22,7 +22,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pool:
-    """The rows a selection may choose from, in order of id: measured, not held out.
+    """The rows a selection may choose from, in order of id: measured, not held out, not excluded.
 
     Selectors speak in positions of this pool.
     """
@@ -42,6 +42,8 @@ class Pool:
     include_start: bool
     kept: Pool | None = None
     """Rows that are in already, not to choose from; they count where a budget is shared."""
+    excluded: int = 0
+    """Rows that would be here had nobody excluded them."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -163,6 +165,8 @@ SELECTORS: dict[str, Selector] = {
 }
 NEEDS_CLUSTERS = {"s2l", "s2l_per_source"}
 NEEDS_NOTHING = {"random", "random_per_source", "full"}
+PINNED = "pinned"
+"""The reason of a row that somebody pinned."""
 
 
 def choose(
@@ -170,61 +174,52 @@ def choose(
     strategy: str,
     budget: Budget,
     seed: int,
-    kept: Ints | None = None,
-    reason: str = "kept",
+    stay: Choice | None = None,
 ) -> Choice:
     """Apply a selector to a budget; a token budget is filled to at most its size.
 
-    Rows that are kept come first and count; the strategy draws the rest of the budget from the
-    other rows. Where it shares the budget over clusters or sources, the totals are shared.
+    Rows that stay come first and count; the strategy draws the rest of the budget from the other
+    rows. Where it shares the budget over clusters or sources, the totals are shared.
 
     Args:
         pool: What may be chosen.
         strategy: A selector's name.
-        budget: Of all rows chosen, those kept included.
+        budget: Of all rows chosen, those that stay included.
         seed: Of the draw.
-        kept: Positions that are in already, in order of rank.
-        reason: Given to those.
+        stay: What is in already, pinned or kept, in order of rank.
 
     Raises:
-        ValueError: the pool is empty, or the budget does not fit it or what is kept.
+        ValueError: the pool is empty, or the budget does not fit it or what stays.
     """
     if not len(pool):
-        raise ValueError("no row can be selected: all are held out or not measurable")
-    stay = np.zeros(0, np.int64) if kept is None else kept
-    others = np.setdiff1d(np.arange(len(pool)), stay)
-    rest = dataclasses.replace(pool.take(others), kept=pool.take(stay)) if len(stay) else pool
+        raise ValueError("no row can be selected: all are held out, not measurable or excluded")
+    stay = stay or Choice(np.zeros(0, np.int64), [])
+    had = stay.positions
+    others = np.setdiff1d(np.arange(len(pool)), had)
+    rest = dataclasses.replace(pool.take(others), kept=pool.take(had)) if len(had) else pool
 
     def draw(n: int) -> Choice:
-        if n == len(stay) and strategy != "full":
-            return Choice(stay, [reason] * len(stay))
-        more = SELECTORS[strategy](rest, n - len(stay), seed)
-        return Choice(
-            np.concatenate([stay, others[more.positions]]), [reason] * len(stay) + more.reasons
-        )
+        if n == len(had) and strategy != "full":
+            return stay
+        more = SELECTORS[strategy](rest, n - len(had), seed)
+        return Choice(np.concatenate([had, others[more.positions]]), stay.reasons + more.reasons)
 
     if strategy == "full":
         return draw(len(pool))
     if budget.kind != "tokens":
         n = budget.rows(len(pool))
-        if n < len(stay):
-            raise ValueError(
-                f"the budget of {budget} is {n:,} rows, less than the {len(stay):,} kept; raise it "
-                "or keep none"
-            )
+        if n < len(had):
+            raise ValueError(f"the budget of {budget} is {n:,} rows, less than {_staying(stay)}")
         return draw(n)
     if not len(pool.tokens):
         raise ValueError("a token budget needs trajectories, which hold the token counts")
-    if (had := int(pool.tokens[stay].sum())) > budget.value:
-        raise ValueError(
-            f"the budget of {budget} is less than the {had:,} of the {len(stay):,} rows kept; "
-            "raise it or keep none"
-        )
+    if (tokens := int(pool.tokens[had].sum())) > budget.value:
+        raise ValueError(f"the budget of {budget} is less than the {tokens:,} of {_staying(stay)}")
 
     def size(n: int) -> int:
         return int(pool.tokens[draw(n).positions].sum())
 
-    low, high = len(stay), len(pool)  # the largest n that fits; size grows with n but for the draw
+    low, high = len(had), len(pool)  # the largest n that fits; size grows with n but for the draw
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if size(middle) <= budget.value else (low, middle - 1)
@@ -234,6 +229,17 @@ def choose(
             f"rows have {int(pool.tokens.min()):,} to {int(pool.tokens.max()):,} response tokens"
         )
     return draw(low)
+
+
+def _staying(stay: Choice) -> str:
+    """Say what stays, and what to do where a budget is too small for it."""
+    pinned = stay.reasons.count(PINNED)
+    kept = len(stay.reasons) - pinned
+    if pinned and kept:
+        return f"the {pinned:,} pinned and {kept:,} kept; raise it, unpin some or keep none"
+    if pinned:
+        return f"the {pinned:,} pinned; raise it or unpin some"
+    return f"the {kept:,} kept; raise it or keep none"
 
 
 def _kept_sources(pool: Pool, names: Sequence[str] | npt.NDArray[np.str_]) -> Ints:

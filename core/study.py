@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from core import budget as budgets
-from core import finetune, models, selection, selectors
+from core import edits, finetune, models, selection, selectors
 from core.artifact import Artifact
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
@@ -69,6 +69,13 @@ class Settings:
         minimum=0,
         advanced=True,
     )
+    edits: int | Auto = setting(
+        "auto",
+        help="Edits that every arm honours: auto is all up to now, 0 none, N the first N of the "
+        "dataset's log",
+        minimum=0,
+        hidden=True,
+    )
     resume: bool = setting(
         True, help="Reuse fine-tunes of the same settings", identity=False, hidden=True
     )
@@ -102,8 +109,12 @@ def seeds(settings: Settings) -> list[int]:
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
-    """Make or reuse every arm, test the base, seal the table; return the id."""
-    s = settings
+    """Make or reuse every arm, test the base, seal the table; return the id.
+
+    Edits made meanwhile are not honoured: the arms draw from one pool.
+    """
+    first = selection.Settings(parent=settings.clusters, edits=settings.edits)
+    s = dataclasses.replace(settings, edits=selection.resolved(workspace, first).edits)
     clusters = workspace.open(s.clusters, "clusters")
     dataset = workspace.ancestor(clusters, "dataset")
     test, split = finetune.test_set(workspace, dataset, s.eval)
@@ -170,8 +181,10 @@ def _spread(part: pd.DataFrame, metric: str, scale: float, form: str) -> str:
 
 
 def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:
-    pool = selection.load_pool(workspace, clusters, "random")
-    rows = len(selectors.choose(pool, "random", budgets.parse(s.budget), 0).positions)
+    log = edits.read(workspace, workspace.ancestor(clusters, "dataset").id, int(s.edits))
+    pool = selection.load_pool(workspace, clusters, "random", log.excluded)
+    stay = selection.keep(workspace, pool, "", log.pinned).stay
+    rows = len(selectors.choose(pool, "random", budgets.parse(s.budget), 0, stay).positions)
     return finetune.planned_steps(rows, "auto", s.batch_size, s.model)
 
 
@@ -190,8 +203,9 @@ def _arm(
         strategy=strategy,
         budget=s.budget,
         seed=0 if strategy == "full" else seed,
+        edits=s.edits,
     )
-    drawn = workspace.same("selection", selection.key(chosen)) or workspace.open(
+    drawn = workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(
         selection.run(workspace, chosen)
     )
     target = finetune.Settings(

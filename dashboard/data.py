@@ -41,7 +41,7 @@ def flags(id: str) -> pd.DataFrame:
     """
     frame = recorded.load_flags(state.workspace().open(id))
     frame[["source", "flag"]] = frame[["source", "flag"]].astype("category")
-    return pd.concat([frame, shape.scores(losses(id))], axis=1)
+    return pd.concat([frame, shape.scores(losses(id), start=steps(id)[0] == 0)], axis=1)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -60,7 +60,7 @@ def cartography(id: str) -> npt.NDArray[np.float32]:
 
 def edits(dataset: str) -> edit_log.Edits:
     """Return what people excluded, pinned, noted and named; read again when the log grew."""
-    log = edit_log.path(state.workspace(), dataset)
+    log = state.workspace().root / "edits" / f"{dataset}.jsonl"
     return _edits(dataset, log.stat().st_size if log.exists() else 0)
 
 
@@ -152,7 +152,7 @@ def preview(settings: clusters.Settings) -> Preview:
     workspace = state.workspace()
     artifact = workspace.open(settings.trajectories)
     with CLUSTERING:
-        made = clusters.compute(workspace, artifact, settings)
+        made = clusters.compute(workspace, artifact, settings)[0]
     return described(artifact, fingerprint(to_config(settings)), made)
 
 
@@ -261,23 +261,33 @@ class Allocation(NamedTuple):
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def pool(clusters_id: str) -> selectors.Pool:
-    """Return the rows a clustering offers for selection."""
+def pool(clusters_id: str, edited: int) -> selectors.Pool:
+    """Return the rows a clustering offers for selection, with the first edits honoured."""
     workspace = state.workspace()
-    return selection.load_pool(workspace, workspace.open(clusters_id), "s2l")
+    parent = workspace.open(clusters_id)
+    dataset = workspace.ancestor(parent, "dataset").id
+    excluded = edit_log.read(workspace, dataset, edited).excluded
+    return selection.load_pool(workspace, parent, "s2l", excluded)
+
+
+@st.cache_data(max_entries=24, show_spinner=False)
+def staying(clusters_id: str, edited: int, keep: str) -> selection.Kept:
+    """Return what is in before a strategy draws: pinned rows, and those of an earlier selection."""
+    workspace = state.workspace()
+    dataset = workspace.ancestor(workspace.open(clusters_id), "dataset").id
+    pinned = edit_log.read(workspace, dataset, edited).pinned
+    return selection.keep(workspace, pool(clusters_id, edited), keep, pinned)
 
 
 @st.cache_data(max_entries=24, show_spinner=False)
 def allocation(
-    clusters_id: str, strategy: str, budget: str, seed: int, keep: str = ""
+    clusters_id: str, strategy: str, budget: str, seed: int, keep: str, edited: int
 ) -> Allocation:
     """Draw a selection without keeping it, and count what it takes from where."""
-    offered = pool(clusters_id)
-    kept = selection.keep(state.workspace(), offered, keep)
+    offered = pool(clusters_id, edited)
+    stay = staying(clusters_id, edited, keep).stay
     with CLUSTERING:
-        choice = selectors.choose(
-            offered, strategy, budgets.parse(budget), seed, kept.positions, kept.reason
-        )
+        choice = selectors.choose(offered, strategy, budgets.parse(budget), seed, stay)
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})

@@ -16,8 +16,6 @@ from core.artifact import Artifact
 from dashboard import charts_explore, data, picking, running, state
 from dashboard.data import CLUSTERING, Ints, Preview
 
-MANY = 20_000
-"""Rows that a comparison of cluster counts is made on, at most."""
 
 
 def edit(change: Callable[..., edits.Edits], *args: Any, **named: Any) -> None:
@@ -159,7 +157,7 @@ def which_k(artifact: Artifact, settings: clusters.Settings) -> None:
     key = (artifact.id, settings.features, settings.include_start)
     st.caption(
         "The number of clusters matters only as far as it changes what is selected. This clusters "
-        f"at several K and seeds, on at most {MANY:,} rows."
+        f"at several K and seeds, on at most {sweep.SAMPLE:,} rows."
     )
     if st.session_state.get("sweep:for") != key:
         if st.button("Compare cluster counts (under a minute)", icon=":material/query_stats:"):
@@ -178,7 +176,8 @@ def compared(id: str, features: str, include_start: bool) -> sweep.Sweep:
     frame = data.flags(id)
     with CLUSTERING:
         return sweep.sweep(
-            data.losses(id), frame["id"].to_numpy(), features=features,
+            data.losses(id), frame["id"].to_numpy(),
+            sweep.choices(int((frame["flag"] == "").sum())), list(sweep.SEEDS), features,
             include_start=include_start or data.steps(id)[0] > 0,
         )  # fmt: skip
 

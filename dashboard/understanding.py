@@ -30,9 +30,12 @@ def table(id: str, _made: Preview, key: str) -> pd.DataFrame:
     forgetting = frame["forgetting"][used].groupby(_made.labels[used]).mean()
     out["forgetting"] = out["cluster"].map(forgetting)
     pool = data.overview(id)[0]
-    out["behaviour"] = naming.behaviours(_made.quantiles, out, pool, frame["n_response"])
-    near = neighbours.nearest_other(_made.centroids).reindex(out["cluster"])
-    out["neighbour"] = near["cluster"].to_numpy()
+    middle = frame["n_response"][used].quantile([0.25, 0.75]).tolist()
+    out["behaviour"] = naming.behaviours(
+        _made.quantiles, out, pool, (middle[0], middle[1]), start=data.steps(id)[0] == 0
+    )
+    near = neighbours.distances(_made.centroids).set_index("cluster").reindex(out["cluster"])
+    out["neighbour"] = near["nearest"].to_numpy()
     out["distance"] = near["distance"].to_numpy()
     return out
 

@@ -3,7 +3,7 @@ from typing import Any
 import streamlit as st
 
 from core import budget as budgets
-from core import export, selection, selectors
+from core import edits, export, selection, selectors
 from core.artifact import EXTENDS, Artifact
 from dashboard import charts_selection, data, extending, forms, reader, running, state, widgets
 
@@ -44,14 +44,15 @@ def budget_control(pool: int, tokens: int) -> str:
     return f"{wanted} tokens"
 
 
-def opened() -> None:
-    """Say when the selection that the address names cannot be opened, else let the form show it."""
+def opened() -> Artifact | None:
+    """Return the selection that the address names, after letting the form show it once.
+
+    Where it cannot be opened, say so and return none.
+    """
     named = st.query_params.get("selection")
-    if not named or st.session_state.get("selection:opened") == named:
-        return
-    artifact = state.current("selection")
-    if artifact is None:
-        return
+    artifact = state.current("selection") if named else None
+    if artifact is None or st.session_state.get("selection:opened") == named:
+        return artifact
     st.session_state["selection:opened"] = named
     asked = budgets.parse(artifact.config["budget"])
     share = round(100 * asked.value, 6)
@@ -64,13 +65,33 @@ def opened() -> None:
         form |= {"unit": "Rows", "rows": artifact.summary["rows"]}
     form[f"keep:{artifact.parents.get('clusters', '')}"] = artifact.config.get("keep", "")
     forms.preset("selection", form)
+    return artifact
+
+
+def edits_that_count(dataset: Artifact, shown: Artifact | None) -> int:
+    """Return the edits to honour: those of the selection that is shown, else all up to now."""
+    now = edits.read(state.workspace(), dataset.id).rows_at
+    if shown is None or selection.honoured(shown) == now:
+        return now
+    st.caption(
+        f":material/history: Shown with the edits that {running.plain(shown.name)} was made with; "
+        "rows were excluded or pinned since."
+    )
+    st.button("Use the edits of now", width="stretch", on_click=_leave)
+    return selection.honoured(shown)
+
+
+def _leave() -> None:
+    """Turn from the saved selection to a new one with the same settings."""
+    st.query_params.pop("selection", None)
 
 
 def save(settings: selection.Settings) -> None:
     """Seal the selection that is shown, unless somebody did meanwhile."""
     try:
-        same = state.workspace().same("selection", selection.key(settings))
-        made = same.id if same else selection.run(state.workspace(), settings)
+        workspace = state.workspace()
+        same = workspace.same("selection", selection.key(workspace, settings))
+        made = same.id if same else selection.run(workspace, settings)
     except (ValueError, OSError) as e:
         st.session_state["selection:error"] = str(e)
         return
@@ -105,7 +126,7 @@ widgets.title(
 )
 state.settle(("dataset", "clusters", "selection"))
 inputs = widgets.chips("dataset", "clusters")
-opened()
+shown = opened()
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
     widgets.empty(
@@ -114,9 +135,10 @@ if clusters is None or dataset is None:
     )  # fmt: skip
     st.stop()
 dataset = state.workspace().ancestor(clusters, "dataset")
-pool = data.pool(clusters.id)
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
+    edited = edits_that_count(dataset, shown)
+    pool = data.pool(clusters.id, edited)
     strategy = st.selectbox(
         "Strategy", list(selectors.SELECTORS), format_func=WORDS.__getitem__,
         key="selection:strategy", persist_state="session",
@@ -128,18 +150,22 @@ with left, st.container(border=True):
     earlier = extending.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     name = st.text_input("Name", key="selection:name", placeholder="optional")
     settings = selection.Settings(
-        parent=clusters.id, strategy=strategy, budget=budget, seed=seed, keep=earlier, name=name
-    )
+        parent=clusters.id, strategy=strategy, budget=budget, seed=seed, keep=earlier,
+        edits=edited, name=name,
+    )  # fmt: skip
     try:
+        staying = data.staying(clusters.id, edited, earlier)
         if earlier:
-            st.caption(f"{selection.keep(state.workspace(), pool, earlier).sentence()}.")
-        made = data.allocation(clusters.id, strategy, budget, seed, earlier)
+            st.caption(f"{staying.sentence()}.")
+        if by_hand := selection.edited(pool, staying):
+            st.caption(f":material/edit: {by_hand}")
+        made = data.allocation(clusters.id, strategy, budget, seed, earlier, edited)
     except ValueError as e:
         st.error(running.plain(str(e)), icon=":material/error:")
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):
         st.error(running.plain(problem), icon=":material/error:")
-    if kept := state.workspace().same("selection", selection.key(settings)):
+    if kept := state.workspace().same("selection", selection.key(state.workspace(), settings)):
         saved(kept)
     else:
         if st.button("Save this selection", type="primary", width="stretch"):

@@ -51,7 +51,7 @@ def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
 def more_draws(artifact: Artifact) -> None:
     """Offer what would make a walk-through evidence: the same study over five seeds."""
     names = {f.name for f in dataclasses.fields(study.Settings)} - {"resume", "name"}
-    config = {k: v for k, v in artifact.config.items() if k in names}
+    config = {"edits": 0} | {k: v for k, v in artifact.config.items() if k in names}
     arms = list(dict.fromkeys([*study.strategies(study.Settings(**config)), "random_per_source"]))
     wanted = study.Settings(**{**config, "seeds": "0,1,2,3,4", "strategies": ",".join(arms)})
     st.button(

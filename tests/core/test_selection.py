@@ -8,7 +8,7 @@ from core import budget, selection
 from core.budget import top_up, water_fill
 from core.clusters import cluster
 from core.selection import ids_sha256
-from core.selectors import SELECTORS, Pool, choose
+from core.selectors import SELECTORS, Choice, Pool, choose
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
 RANDOM = {"s2l", "s2l_per_source", "random", "random_per_source"}
@@ -185,31 +185,31 @@ def test_every_selector_draws_the_rest_beside_what_is_kept(name, n, seed):
     pool, rng = make_pool(), np.random.default_rng(seed)
     kept = rng.permutation(N)[:n]
     size = int(rng.integers(max(1, n), N + 1))
-    choice = choose(pool, name, budget.parse(f"{size}"), seed, kept, "kept from x")
+    choice = choose(pool, name, budget.parse(f"{size}"), seed, stay(kept))
     positions = choice.positions.tolist()
     assert positions[:n] == kept.tolist()
     assert len(set(positions)) == len(positions) == (N if name == "full" else size)
     assert choice.reasons[:n] == ["kept from x"] * n
     assert "kept from x" not in choice.reasons[n:]
     assert all(choice.reasons)
-    again = choose(make_pool(), name, budget.parse(f"{size}"), seed, kept)
+    again = choose(make_pool(), name, budget.parse(f"{size}"), seed, stay(kept))
     assert again.positions.tolist() == positions, "seeded"
     if name != "full" and n > 1:
         with pytest.raises(ValueError, match=f"less than the {n} kept; raise it or keep none"):
-            choose(pool, name, budget.parse(f"{n - 1}"), seed, kept)
+            choose(pool, name, budget.parse(f"{n - 1}"), seed, stay(kept))
 
 
 def test_shared_budgets_count_what_is_kept():
     pool = make_pool()
     kept = np.flatnonzero(pool.labels == K - 1)[:9]  # of the largest cluster
-    choice = choose(pool, "s2l", budget.parse("40"), 0, kept)
+    choice = choose(pool, "s2l", budget.parse("40"), 0, stay(kept))
     had = np.bincount(pool.labels[kept], minlength=K)
     taken = np.bincount(pool.labels[choice.positions], minlength=K)
     assert taken.tolist() == top_up(np.bincount(pool.labels), had, 40).tolist()
     names, of = np.unique(pool.sources.astype(str), return_inverse=True)
     kept = np.flatnonzero(of == 0)[:25]
     for name in ("random_per_source", "s2l_per_source"):
-        chosen = of[choose(pool, name, budget.parse("40"), 0, kept).positions]
+        chosen = of[choose(pool, name, budget.parse("40"), 0, stay(kept)).positions]
         had = np.bincount(of[kept], minlength=len(names))
         assert np.bincount(chosen).tolist() == top_up(np.bincount(of), had, 40).tolist()
 
@@ -218,12 +218,16 @@ def test_a_token_budget_holds_what_is_kept_too():
     pool = make_pool()
     kept = np.arange(10)
     had = int(pool.tokens[kept].sum())
-    made = choose(pool, "s2l", budget.parse(f"{had + 100} tokens"), 0, kept).positions
+    made = choose(pool, "s2l", budget.parse(f"{had + 100} tokens"), 0, stay(kept)).positions
     assert made[:10].tolist() == kept.tolist()
     assert had < pool.tokens[made].sum() <= had + 100
-    assert len(choose(pool, "s2l", budget.parse(f"{had} tokens"), 0, kept).positions) == 10
-    with pytest.raises(ValueError, match=f"is less than the {had:,} of the 10 rows kept"):
-        choose(pool, "s2l", budget.parse(f"{had - 1} tokens"), 0, kept)
+    assert len(choose(pool, "s2l", budget.parse(f"{had} tokens"), 0, stay(kept)).positions) == 10
+    with pytest.raises(ValueError, match=f"is less than the {had:,} of the 10 kept"):
+        choose(pool, "s2l", budget.parse(f"{had - 1} tokens"), 0, stay(kept))
+
+
+def stay(positions, reason="kept from x"):
+    return Choice(positions, [reason] * len(positions))
 
 
 def seal(house, strategy, parent, wanted="20%", seed=0):
