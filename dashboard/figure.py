@@ -32,7 +32,8 @@ LINE_HEIGHT = 15
 _TOP, _BOTTOM = 30, 46  # room for the y title above and the x axis below the plot
 _CHARACTER = 6.4  # mean width of a character of a 12 px label
 _INK = {"size": 12, "color": theme.INK}
-HALO = _INK | {"weight": 600, "shadow": ", ".join([f"0 0 3px {theme.PAPER}"] * 4)}  # for maps
+_GLOW = [f"0 0 {width}px {theme.PAPER}" for width in (2, 2, 2, 3, 3, 3, 5, 5)]
+HALO = _INK | {"weight": 600, "shadow": ", ".join(_GLOW)}  # for maps
 
 
 def label(text: object, length: int = LABEL_LENGTH) -> str:

@@ -3,14 +3,16 @@
 A cluster has one colour everywhere. Up to ten, colour-blind readers tell them apart as well as they
 do the Okabe-Ito set: five of its colours are kept, the others were chosen to maximise the smallest
 OKLab distance under simulated protanopia and deuteranopia. To 40 they come from colorcet's glasbey;
-beyond that no colours can be told apart, so charts colour by a quantity and light up one cluster.
+beyond that no colours can be told apart, so each cluster gets the colour of its mean final loss
+(`palette`) and the one that is chosen is lit up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import colorcet
+import numpy as np
 
 ACCENT = "#5b78ea"
 MUTED = "#8b909a"
@@ -63,6 +65,37 @@ def cluster_colour(cluster: int, k: int) -> str:
         return MUTED
     colours = cluster_colours(k)
     return colours[cluster] if colours else ACCENT
+
+
+def shades(n: int, colours: Sequence[str] = SEQUENTIAL) -> list[str]:
+    """Return n colours evenly spaced along a scale through `colours`."""
+    stops = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours], float)
+    at = np.linspace(0, len(colours) - 1, n)
+    red, green, blue = (np.interp(at, np.arange(len(colours)), stops[:, i]) for i in range(3))
+    rgb = np.rint([red, green, blue]).astype(int).T.tolist()
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in rgb]
+
+
+def graded(values: Iterable[float]) -> list[str]:
+    """Colour of each value on the sequential scale from the lowest to the highest; NaN is grey."""
+    known = np.array(list(values), float)
+    finite = known[np.isfinite(known)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    scale = shades(256)
+    return [
+        scale[round(255 * (v - low) / ((high - low) or 1.0))] if np.isfinite(v) else MUTED
+        for v in known.tolist()
+    ]
+
+
+def palette(k: int, final_loss: Sequence[float]) -> list[str]:
+    """One colour per cluster for every chart: its own up to CLUSTER_LIMIT, above by `final_loss`.
+
+    Args:
+        k: Number of clusters.
+        final_loss: Mean final loss of cluster 0..k-1, NaN for one without rows.
+    """
+    return list(cluster_colours(k) or graded(final_loss))
 
 
 def source_colours(names: Iterable[str]) -> dict[str, str]:
