@@ -32,6 +32,7 @@ class Settings:
     """What to map and how."""
 
     trajectories: str = setting(help="Trajectories id", hidden=True)
+    of: str = setting("trajectories", help="What is mapped", choices=("trajectories", "embeddings"))
     features: str = setting("raw", help="What two rows are compared by", choices=tuple(FEATURES))
     include_start: bool = setting(False, help="Also use the losses before training (step 0)")
     method: str = setting("umap", help="Projection", choices=("umap", "pca"))

@@ -60,3 +60,41 @@ def _squared(x: Floats, centroids: Losses) -> Floats:
     x, centres = x - middle, centres - middle
     out: Floats = (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)
     return np.maximum(out, 0)
+
+
+def pairs(
+    losses: Losses, labels: Labels, *, n: int = 4_000, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Return distances between trajectories of one cluster and of two (root mean square, n,) each.
+
+    Pairs are drawn at random: a row of any cluster with another row of its own, and with one of
+    another cluster (the comparison of figure 3 of the S2L paper).
+
+    Args:
+        losses: Nats per response token (n_rows, n_checkpoints).
+        labels: Cluster of each row (n_rows,), -1 for none.
+        n: Pairs of each kind, at most.
+        seed: Of the draw.
+
+    Returns:
+        In nats per response token; empty where there is no such pair.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.flatnonzero(labels >= 0)
+    if not len(rows):
+        return np.zeros(0), np.zeros(0)
+    order = rows[np.argsort(labels[rows], kind="stable")]
+    begin = np.searchsorted(labels[order], np.arange(labels.max() + 2))
+    one = rng.choice(rows, n)
+    size = np.diff(begin)[labels[one]]
+    same = order[begin[labels[one]] + rng.integers(0, size)]
+    other = rng.choice(rows, n)
+    inside = one != same
+    across = labels[one] != labels[other]
+    return _gap(losses, one[inside], same[inside]), _gap(losses, one[across], other[across])
+
+
+def _gap(losses: Losses, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> Floats:
+    difference = losses[a].astype(np.float64) - losses[b]
+    out: Floats = np.sqrt((difference**2).mean(1))
+    return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ import streamlit as st
 
 from core import search
 from core.artifact import Artifact
-from dashboard import data, picking, state, theme
+from dashboard import charts_map, data, state, theme
 from dashboard.data import Preview
 
 QUANTITIES = {
@@ -26,8 +25,12 @@ QUANTITIES = {
 }
 OTHERS = ("Cluster", "Source", "Mark")
 MARKS = ("measured", "truncated", "excluded", "pinned")
-CATEGORIES = 40
-"""Categories of a column that get a colour; the others are grey."""
+UNITS = {
+    "Final loss": "final loss (nats per token)",
+    "Loss drop": "loss drop (nats per token)",
+    "First loss": "first loss (nats per token)",
+    "Forgetting": "upward moves of the loss",
+}
 
 
 class Colour(NamedTuple):
@@ -35,22 +38,23 @@ class Colour(NamedTuple):
 
     values: npt.NDArray[Any]
     """Category 0..k-1 (-1 grey) or quantity of each row (n_rows,)."""
-    mode: str
-    """category or value."""
-    k: int
     title: str
-    names: Mapping[int, str] | None
+    colours: list[str] | None = None
+    """`#rrggbb` of each category; None for a quantity."""
+    names: dict[int, str] | None = None
     """Category -> name, for a key beside the map."""
-    palette: tuple[str, ...]
-    by_cluster: bool
-    clusters: npt.NDArray[np.int32]
+    by_cluster: bool = False
+
+    @property
+    def mode(self) -> str:
+        return "value" if self.colours is None else "category"
 
 
-def ask(artifact: Artifact, made: Preview, chosen: int | None) -> Colour:
+def ask(artifact: Artifact, made: Preview) -> Colour:
     """Ask what to colour by, and return the colours."""
     dataset = state.workspace().ancestor(artifact, "dataset")
     own = [*OTHERS[:2], *QUANTITIES, OTHERS[2]]
-    inputs = [f"{c.name} (input)" for c in picking.columns(dataset.id) if c.kind != "text"]
+    inputs = [f"{c.name} (input)" for c in data.columns(dataset.id) if c.kind != "text"]
     if st.session_state.get("clusters:colour") not in own + inputs:
         st.session_state["clusters:colour"] = own[0]
     by = st.selectbox(
@@ -58,21 +62,27 @@ def ask(artifact: Artifact, made: Preview, chosen: int | None) -> Colour:
         label_visibility="collapsed", width=220, format_func="Colour: {}".format,
     )  # fmt: skip
     if by == "Cluster":
-        return _clusters(made, chosen)
+        return Colour(made.labels, "cluster", palette(made), by_cluster=True)
     if by in QUANTITIES:
-        return _quantity(data.flags(artifact.id)[QUANTITIES[by]].to_numpy(), by.lower(), made)
+        return Colour(data.flags(artifact.id)[QUANTITIES[by]].to_numpy(), UNITS.get(by, by.lower()))
     if by == "Source":
         source = data.flags(artifact.id)["source"].cat
-        return _categories(source.codes.to_numpy(), list(source.categories), "source", made)
+        return _categories(source.codes.to_numpy(), list(source.categories), "source")
     if by == "Mark":
-        return _categories(marks(artifact), list(MARKS), "mark", made)
+        return _categories(marks(artifact), list(MARKS), "mark")
     name = by.removesuffix(" (input)")
-    kind = next(c.kind for c in picking.columns(dataset.id) if c.name == name)
+    kind = next(c.kind for c in data.columns(dataset.id) if c.name == name)
     values = column(dataset.id, name)
     if kind == "number":
-        return _quantity(values.to_numpy(float, na_value=np.nan), name, made)
+        return Colour(values.to_numpy(float, na_value=np.nan), name)
     coded = values.astype(str).astype("category").cat
-    return _categories(coded.codes.to_numpy(), list(coded.categories), name, made)
+    return _categories(coded.codes.to_numpy(), list(coded.categories), name)
+
+
+def palette(made: Preview) -> list[str]:
+    """Return the colour of every cluster, the same on all charts."""
+    final = made.table.set_index("cluster")["final_loss"].reindex(range(made.k))
+    return theme.palette(made.k, final.tolist())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -89,35 +99,18 @@ def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
     return out
 
 
-def _clusters(made: Preview, chosen: int | None) -> Colour:
-    colours = theme.cluster_colours(made.k)
-    if colours is None and chosen is None:  # so many have no colours of their own
-        means = made.table.set_index("cluster")["final_loss"].reindex(range(made.k)).to_numpy()
-        values = np.where(made.labels >= 0, means[made.labels], np.nan)
-        return Colour(values, "value", made.k, "cluster's mean final loss", None, (), True,
-                      made.labels)  # fmt: skip
-    palette = colours or (theme.ACCENT,) * made.k
-    return Colour(made.labels, "category", made.k, "cluster", None, palette, True, made.labels)
-
-
-def _quantity(values: npt.NDArray[Any], title: str, made: Preview) -> Colour:
-    return Colour(values, "value", 0, title, None, (), False, made.labels)
-
-
-def _categories(
-    codes: npt.NDArray[Any], names: list[Any], title: str, made: Preview
-) -> Colour:
-    """Number categories by their rows, most first; those beyond the palette are grey."""
+def _categories(codes: npt.NDArray[Any], names: list[Any], title: str) -> Colour:
+    """Number categories by their rows, most first; those beyond the key are grey."""
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
-    place = np.empty(len(names) + 1, np.int64)
+    place = np.empty(len(names) + 1, np.int32)
     place[order] = np.arange(len(names))
     place[-1] = -1
     values = place[codes]
-    k = min(len(names), CATEGORIES)
-    values[values >= k] = -1
-    shown = {i: str(names[order[i]]) for i in range(k)}
-    if len(names) > k:
-        shown[-1] = f"{len(names) - k} others"
-    return Colour(values, "category", k, title, shown, theme.cluster_colours(k) or (), False,
-                  made.labels)  # fmt: skip
+    kept = [str(names[i]) for i in order[: charts_map.KEYED]]
+    values[values >= len(kept)] = -1
+    shown = dict(enumerate(kept))
+    if len(names) > len(kept):
+        shown[-1] = f"{len(names) - len(kept):,} others"
+    colours = theme.source_colours(kept)
+    return Colour(values, title, [colours[n] for n in kept], shown)

@@ -16,6 +16,7 @@ from core import clusters, layout, models, recorded, search, selection, selector
 from core import edits as edit_log
 from core.artifact import Artifact
 from core.files import fingerprint, read_jsonl
+from core.replay import Edits
 from core.settings import to_config
 from dashboard import state
 
@@ -58,14 +59,14 @@ def cartography(id: str) -> npt.NDArray[np.float32]:
     return flags(id)[["variability", "confidence"]].to_numpy(np.float32)
 
 
-def edits(dataset: str) -> edit_log.Edits:
+def edits(dataset: str) -> Edits:
     """Return what people excluded, pinned, noted and named; read again when the log grew."""
     log = state.workspace().root / "edits" / f"{dataset}.jsonl"
     return _edits(dataset, log.stat().st_size if log.exists() else 0)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _edits(dataset: str, size: int) -> edit_log.Edits:
+def _edits(dataset: str, size: int) -> Edits:
     return edit_log.read(state.workspace(), dataset)
 
 
@@ -96,6 +97,12 @@ def lengths(dataset: str) -> pd.DataFrame:
             "from read_parquet(?) order by row",
             [str(path)],
         ).df()
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def columns(dataset: str) -> list[search.Column]:
+    """Return the columns of the input that rows can be filtered and coloured by."""
+    return search.columns(state.workspace().open(dataset, "dataset"))
 
 
 def set_aside(dataset: Artifact) -> list[dict[str, Any]]:
@@ -174,7 +181,7 @@ def kept(clusters_id: str) -> Preview:
     return Preview(clusters_id, labels, centroids, table, quantiles, made.summary["inertia"])
 
 
-def named(made: Preview, kept: Artifact | None, edited: edit_log.Edits) -> Preview:
+def named(made: Preview, kept: Artifact | None, edited: Edits) -> Preview:
     """Return a clustering with the names that people gave its clusters instead of keywords."""
     given = edited.names.get(kept.id, {}) if kept is not None else {}
     if not given:

@@ -13,12 +13,12 @@ import streamlit as st
 
 from core import clusters, edits, screening, sweep
 from core.artifact import Artifact
+from core.replay import Edits
 from dashboard import charts_explore, data, picking, running, state
 from dashboard.data import CLUSTERING, Ints, Preview
 
 
-
-def edit(change: Callable[..., edits.Edits], *args: Any, **named: Any) -> None:
+def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
     """Make an edit in the name of who is logged in; a failed one is said on the page."""
     try:
         change(state.workspace(), *args, user=state.user(), **named)
@@ -96,7 +96,7 @@ def note_dialog(dataset: str, rows: list[int], text: str) -> None:
         st.rerun()
 
 
-def row_buttons(dataset: str, row: int, edited: edits.Edits) -> None:
+def row_buttons(dataset: str, row: int, edited: Edits) -> None:
     """Offer to exclude, pin or note one row."""
     out = bool(np.isin(row, edited.excluded))
     pinned = bool(np.isin(row, edited.pinned))

@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core import clusters, jobs, layout, search
+from core import clusters, jobs, layout
 from core.artifact import Artifact
-from dashboard import charts_map, colouring, data, raster, running, state, theme, widgets
-from dashboard.data import POINTS, Ints, Preview
+from dashboard import charts_map, colouring, data, raster, running, state, widgets
+from dashboard.data import POINTS, Preview
 
 Points = npt.NDArray[np.float32]
+COARSE = (56, 90)
+"""Cells of a picture that say how many rows they hold."""
 VIEWS = ("Trajectories", "Quick", "Texts", "Data map")
 HELP = (
     "Trajectories: UMAP of the losses. Quick: their two main directions (PCA). Texts: UMAP of what "
@@ -42,15 +44,20 @@ class Map(NamedTuple):
 
     name: str
     """What settles it; empty if it is not there yet."""
-    axes: tuple[str, str] = ("", "")
+    axes: tuple[str, str] | None = None
     wanted: layout.Settings | None = None
     """The layout that would make it, or make it better."""
+
+
+def sentence() -> str:
+    """Return what to look for on the map that is shown."""
+    return SENTENCES.get(str(st.session_state.get("clusters:view")), SENTENCES[VIEWS[0]])
 
 
 def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
     """Return the map of a view, as far as it was made."""
     if view == "Data map":
-        return Map("cartography", ("variability of exp(-loss)", "confidence: mean exp(-loss)"))
+        return Map("cartography", charts_map.CARTOGRAPHY)
     quick = Map(f"pca:{settings.features}:{int(settings.include_start)}")
     if view == "Quick":
         return quick
@@ -91,7 +98,7 @@ def ask(artifact: Artifact) -> str:
         st.session_state["clusters:view"] = known[0]
     view = st.segmented_control(
         "Map", known, key="clusters:view", required=True, label_visibility="collapsed",
-        persist_state="session",
+        persist_state="session", help=HELP,
     )  # fmt: skip
     return view or known[0]
 
@@ -149,29 +156,31 @@ def draw(
     """
     xy = points_of(artifact.id, map.name)
     with place:
-        colour = colouring.ask(artifact, made, chosen)
+        colour = colouring.ask(artifact, made)
     placed = np.isfinite(xy[:, 0]) & (made.labels >= 0)
     window = st.session_state.get(f"clusters:window:{map.name}")
-    view = _within(xy, window) & placed if window else placed
-    labels = None
+    view = placed & _within(xy, window) if window else placed
+    look: dict[str, Any] = {
+        "title": colour.title, "names": colour.names, "colours": colour.colours, "axes": map.axes,
+        "chosen": chosen if colour.by_cluster else None,
+    }  # fmt: skip
     if colour.by_cluster:
-        centres = _centres(artifact.id, map.name, made, made.key)
-        labels = made.table.set_index("cluster")[["size", "name"]].join(centres, how="inner")
-        labels = labels.sort_values("size", ascending=False).reset_index(names="cluster")
-        if window:
-            labels = labels[_within(labels[["x", "y"]].to_numpy(np.float32), window)]
+        look["labels"] = _labels(artifact.id, made, map.name)
+    if colour.colours is None:
+        look["span"] = raster.ends(colour.values[placed])
     if int(view.sum()) > POINTS:
-        figure = _picture(artifact.id, map, xy, view, window, colour, chosen, picked, labels)
+        figure = _picture(artifact.id, made, map.name, view, window, colour, look, picked)
     else:
         rows = np.flatnonzero(view)
         frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
         frame["colour"] = colour.values[rows]
         figure = charts_map.cluster_map(
-            frame, mode=colour.mode, k=colour.k, title=colour.title, labels=labels,
-            chosen=chosen if colour.by_cluster else None, names=colour.names,
-            selected=None if picked is None else picked[rows], axes=map.axes,
+            frame, mode=colour.mode, k=made.k, extent=window,
+            selected=None if picked is None else picked[rows], **look,
         )  # fmt: skip
-    figure.update_layout(uirevision=f"{map.name}:{window}")
+    area = st.session_state.get("clusters:area")
+    if area and area["map"] == map.name:
+        charts_map.outline(figure, area)
     st.plotly_chart(
         figure, key="map", on_select=_remember, selection_mode=("box", "lasso"),
         config=widgets.CHART,
@@ -180,37 +189,42 @@ def draw(
     _zoom(map.name, window, int(placed.sum()), int(view.sum()))
 
 
+def _labels(id: str, made: Preview, name: str) -> pd.DataFrame:
+    """Return clusters with their names and places on a map, largest first."""
+    table = made.table.set_index("cluster")[["size", "name"]]
+    placed = table.join(_centres(id, name, made, made.key), how="inner")
+    return placed.sort_values("size", ascending=False).reset_index(names="cluster")
+
+
 def _picture(
     id: str,
-    map: Map,
-    xy: Points,
+    made: Preview,
+    name: str,
     view: npt.NDArray[np.bool_],
-    window: tuple[float, float, float, float] | None,
+    window: raster.Extent | None,
     colour: colouring.Colour,
-    chosen: int | None,
+    look: dict[str, Any],
     picked: npt.NDArray[np.bool_] | None,
-    labels: pd.DataFrame | None,
 ) -> Any:
-    grid = _grid(id, map.name, window).only(view)
+    """Draw more rows than a browser takes, all of them, as a picture."""
     lit = picked
-    if lit is None and chosen is not None and colour.by_cluster:
-        lit = colour.clusters == chosen
-    if colour.mode == "category":
-        image = raster.image(
-            grid, categories=colour.values, colours=colour.palette, highlight=lit
-        )
+    if lit is None and look["chosen"] is not None:
+        lit = made.labels == look["chosen"]
+    grid = _grid(id, name, window, raster.SHAPE).only(view)
+    if colour.colours is None:
+        image = raster.image(grid, values=colour.values, span=look["span"], highlight=lit)
     else:
-        image = raster.image(grid, values=colour.values, highlight=lit)
+        image = raster.image(grid, categories=colour.values, colours=colour.colours, highlight=lit)
+    coarse = _grid(id, name, window, COARSE).only(view)
     return charts_map.raster_map(
-        image, grid.extent, counts=raster.counts(grid), labels=labels, chosen=chosen,
-        title=colour.title, axes=map.axes, names=colour.names, k=colour.k,
-        span=None if colour.mode == "category" else raster.ends(colour.values),
+        image, grid.extent, counts=raster.counts(coarse),
+        clusters=raster.majority(coarse, made.labels, made.k), **look,
     )  # fmt: skip
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _grid(id: str, name: str, window: tuple[float, float, float, float] | None) -> raster.Grid:
-    return raster.grid(points_of(id, name), window)
+def _grid(id: str, name: str, window: raster.Extent | None, shape: tuple[int, int]) -> raster.Grid:
+    return raster.grid(points_of(id, name), window, shape)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -222,7 +236,7 @@ def _centres(id: str, map: str, _made: Preview, key: str) -> pd.DataFrame:
     return frame.groupby(_made.labels[placed]).median()
 
 
-def _within(xy: Points, window: tuple[float, float, float, float]) -> npt.NDArray[np.bool_]:
+def _within(xy: Points, window: raster.Extent) -> npt.NDArray[np.bool_]:
     x0, x1, y0, y1 = window
     return (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
 

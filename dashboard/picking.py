@@ -58,9 +58,7 @@ def pick(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> Picked
     return Picked(rows, f"{len(rows):,} rows {words}", drawn)
 
 
-def _base(
-    artifact: Artifact, made: Preview, findings: dict[str, Ints]
-) -> tuple[Ints | None, str]:
+def _base(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> tuple[Ints | None, str]:
     area, finding = (st.session_state.get(f"clusters:{k}") for k in ("area", "finding"))
     if area:
         hit = inside(artifact.id, area["map"], json.dumps(area, sort_keys=True))
@@ -101,8 +99,9 @@ def search_bar(artifact: Artifact, made: Preview) -> None:
 
 def search_problem(artifact: Artifact) -> str:
     """Say what is wrong with the search, if anything is."""
+    text, regex = (st.session_state.get(f"clusters:{k}") for k in ("search", "regex"))
     try:
-        _searched(artifact)
+        found(state.workspace().ancestor(artifact, "dataset").id, text or "", bool(regex))
     except ValueError as e:
         return str(e)
     return ""
@@ -110,7 +109,7 @@ def search_problem(artifact: Artifact) -> str:
 
 def _searched(artifact: Artifact) -> tuple[Ints | None, str]:
     text = st.session_state.get("clusters:search") or ""
-    if not text:
+    if not text or search_problem(artifact):
         return None, ""
     regex = bool(st.session_state.get("clusters:regex"))
     dataset = state.workspace().ancestor(artifact, "dataset")
@@ -124,17 +123,11 @@ def found(dataset: str, text: str, regex: bool) -> Ints:
     return search.search(state.workspace().open(dataset, "dataset"), text, regex=regex)
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
-def columns(dataset: str) -> list[Column]:
-    """Return the columns of the input that rows can be filtered and coloured by."""
-    return search.columns(state.workspace().open(dataset, "dataset"))
-
-
 @st.cache_data(max_entries=24, show_spinner=False)
 def matching(dataset: str, condition: Condition) -> Ints:
     """Return the rows whose column of the input meets a condition."""
     return search.matching(
-        state.workspace().open(dataset, "dataset"), [condition], columns(dataset)
+        state.workspace().open(dataset, "dataset"), [condition], data.columns(dataset)
     )
 
 
@@ -148,7 +141,7 @@ def filterable(artifact: Artifact, made: Preview) -> dict[str, Column]:
         low, high = data.span(artifact.id, name)
         out[label] = Column(name, "number", (), low, high)
     out["Truncated"] = Column("truncated", "category", ("yes", "no"))
-    for column in columns(dataset.id):
+    for column in data.columns(dataset.id):
         out[f"{column.name} (input)"] = column
     return out
 

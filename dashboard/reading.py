@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import streamlit as st
 
 from core import clusters, ordering, search
@@ -107,8 +102,9 @@ def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
     marks = iter(search.spans([t[: reader.LONGEST] for t in texts], wanted, regex=regex))
     pool, values = data.overview(artifact.id)[0]["q50"].to_numpy(), data.losses(artifact.id)
     low, high = data.range_of_losses(artifact.id)
-    for row, example in frame.iterrows():
-        fact = facts.loc[row]
+    for example in frame.to_dict("records"):
+        row = int(example["row"])
+        fact = facts.iloc[row]
         cluster = int(made.labels[row])
         title = [f"row {row:,}", str(example["source"])]
         if cluster >= 0:
@@ -125,5 +121,5 @@ def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
             reader.turn(t["role"], str(t["content"]), next(marks)) for t in example["messages"]
         ]
         with st.container(border=True):
-            st.html(reader.card(title, spark, turns, edited.notes.get(int(row), "")))
-            deciding.row_buttons(dataset.id, int(row), edited)
+            st.html(reader.card(title, spark, turns, edited.notes.get(row, "")))
+            deciding.row_buttons(dataset.id, row, edited)

@@ -15,7 +15,12 @@ from dashboard import charts, charts_explore, data, deciding, picking, running, 
 from dashboard.data import Preview
 
 PANELS = 24
-SORTS = {"Size": "size", "Final loss": "final_loss", "Loss drop": "drop", "Forgetting": "forgetting"}
+SORTS = {
+    "Size": "size",
+    "Final loss": "final_loss",
+    "Loss drop": "drop",
+    "Forgetting": "forgetting",
+}
 STRANDS = 6
 FULL = 50_000
 """Rows up to which everything is counted; above, a seeded sample of as many."""
@@ -111,7 +116,7 @@ def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: i
     """Show the table of clusters and the card of the chosen one."""
     known = table(artifact.id, made, made.key)
     if chosen is not None:
-        card(artifact, made, kept, chosen, known.set_index("cluster").loc[chosen])
+        card(artifact, made, kept, chosen, known[known["cluster"] == chosen].iloc[0])
     columns = {
         "cluster": "cluster", "size": "rows", "name": "keywords", "behaviour": "behaviour",
         "first_loss": "first loss", "final_loss": "final loss", "drop": "loss drop",

@@ -10,7 +10,6 @@ from dashboard import (
     maps,
     picking,
     reading,
-    running,
     state,
     understanding,
     widgets,
@@ -20,8 +19,7 @@ TABS = ("Read examples", "Ribbons", "Clusters", "Profile", "How many?", "Health"
 
 state.settle(("dataset", "trajectories", "clusters"))
 links.restore()
-widgets.title("Clusters", maps.SENTENCES.get(st.session_state.get("clusters:view"), "")
-              or maps.SENTENCES["Trajectories"])  # fmt: skip
+widgets.title("Clusters", maps.sentence())
 inputs = widgets.chips("dataset", "trajectories")
 artifact = inputs["trajectories"]
 if artifact is None:
@@ -50,7 +48,6 @@ with right:
     with st.container(horizontal=True, vertical_alignment="center"):
         view = maps.ask(artifact)
         place = st.container(width="content")
-    picking.search_bar(artifact, made)
     picked = picking.pick(artifact, made, findings)
     map = maps.of(view, artifact, settings)
     if not maps.missing(map):
@@ -59,6 +56,7 @@ with right:
             lit = np.zeros(len(made.labels), bool)
             lit[picked.rows] = True
         maps.draw(artifact, made, map, chosen, lit, place)
+    picking.search_bar(artifact, made)
 deciding.bar(dataset, picked)
 tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="clusters:tab"), strict=True))
 if tabs["Read examples"].open:

@@ -1,5 +1,6 @@
 """Pages run for real, without a browser: Streamlit's AppTest on a small real workspace."""
 
+import html
 import pathlib
 import re
 from collections.abc import Callable
@@ -45,9 +46,15 @@ def words(at: AppTest) -> str:
     for kind in (*kinds, "info", "success", "exception"):
         parts += [e.value for e in at.get(kind)]
     parts += [f"{m.label}: {m.value}" for m in at.metric]
+    parts += [in_html(e.proto.body) for e in at.get("html")]
     parts += [block.proto.popover.label for block in at.get("popover")]
     parts += [e.proto.text for e in at.get("progress")]
     return re.sub(r"\\(\W)", r"\1", "\n".join(map(str, parts)))
+
+
+def in_html(body: str) -> str:
+    """Return the text of HTML as a person sees it."""
+    return html.unescape(re.sub(r"<[^>]*>", " ", body))
 
 
 def press(at: AppTest, label: str) -> AppTest:

@@ -1,8 +1,11 @@
+import html
+
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.typing import PlotlyState
 
-from core import jobs
+from core import edits, jobs, selection
 from dashboard import data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, flags, go, has_button, press, words
@@ -13,12 +16,13 @@ def page(visit, shop):
     return fine(visit(shop.root, "clusters", clusters=shop.clusters))
 
 
-def lasso(at, xs, ys):
+def lasso(at, xs, ys, map="pca:raw:0"):
     """Draw on the map, as the browser reports it; AppTest cannot drag."""
     shape = {"lasso": [{"xref": "x", "yref": "y", "x": xs, "y": ys}], "box": []}
     found = {"points": [], "point_indices": [], **shape}
     at.session_state["map"] = PlotlyState({"selection": found})
-    at.session_state["clusters:area"] = {"lasso": shape["lasso"]}  # what the callback keeps
+    # what the callback keeps
+    at.session_state["clusters:area"] = {"map": map, "lasso": [{"x": xs, "y": ys}]}
     return at.run()
 
 
@@ -74,7 +78,7 @@ def test_keeping_twice_makes_one(visit, shop):
 
 
 def test_a_lasso_fills_the_reader_with_the_rows_inside(page, shop):
-    assert "Draw a lasso" in words(page)
+    assert "Draw a box or a lasso" in words(page)
     fine(lasso(page, *everything(shop)))
     assert "113 rows in the area" in words(page)
     xy = data.pca(shop.trajectories, "raw", False)
@@ -87,42 +91,54 @@ def test_a_lasso_fills_the_reader_with_the_rows_inside(page, shop):
     assert f"row {row:,} " in words(page)
 
 
-@pytest.mark.parametrize("colour", ["Source", "Final loss", "Loss drop"])
+@pytest.mark.parametrize("colour", ["Source", "Final loss", "Mark", "Forgetting", "task (input)"])
 def test_recolouring_keeps_the_area(page, shop, colour):
     lasso(page, *everything(shop))
-    fine(page.button_group(key="clusters:colour").set_value(colour).run())
+    fine(page.selectbox(key="clusters:colour").set_value(colour).run())
     assert "113 rows in the area" in words(page)
-    fine(press(page, "Clear the area"))
+    fine(press(page, "Clear"))
     assert "in the area" not in words(page)
 
 
 def test_a_chosen_cluster_is_read_page_by_page_and_texts_stay_text(page, shop):
     box = page.selectbox(key="clusters:cluster")
     fine(box.set_value(5).run())
-    assert "rows of cluster 5" in words(page)
+    assert "rows in cluster 5" in words(page)
     assert not [m.value for m in page.markdown if "<script" in m.value]
 
 
-def test_hostile_and_very_long_texts_are_shown_as_code(page, shop):
+def test_hostile_and_very_long_texts_are_escaped(page, shop):
     lasso(page, *everything(shop))
     shown = ""
     for number in range(1, 7):
-        page.session_state["clusters:page:113"] = number
+        page.session_state["clusters:page"] = number
         fine(page.run())
-        shown += "\n".join(c.value for c in page.code)
-        assert "<script" not in "".join(m.value for m in page.markdown)
-        assert not page.get("html")
-    assert "<script>window.__pwned=1;alert(1)</script>" in shown
+        bodies = "".join(e.proto.body for e in page.get("html"))
+        assert "<script" not in bodies + "".join(m.value for m in page.markdown)
+        assert "<img" not in bodies
+        assert "<iframe" not in bodies
+        shown += words(page)
+    assert "<script>window.__pwned=1;alert(1)</script>" in html.unescape(shown)
     assert "96,000 more characters" in shown
 
 
-def test_ribbons_and_table_open(page):
-    page.session_state["clusters:tab"] = "Ribbons"
+TABS = {
+    "Ribbons": "Median, 10-90% band",
+    "Clusters": "",
+    "Profile": "What separates the clusters?",
+    "How many?": "The number of clusters matters only",
+    "Health": "Nothing is removed unless you say so",
+}
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_opens(page, tab):
+    page.session_state["clusters:tab"] = tab
     fine(page.run())
-    assert "Median and 10-90% band" in words(page)
-    page.session_state["clusters:tab"] = "Table"
-    fine(page.run())
-    assert len(page.dataframe[0].value) == 6
+    assert TABS[tab] in words(page)
+    fine(page.selectbox(key="clusters:cluster").set_value(2).run())
+    if tab == "Clusters":
+        assert len(page.dataframe[0].value) == 6
 
 
 @pytest.mark.parametrize("features", ["centred", "diff", "zscore"])
@@ -142,14 +158,121 @@ def test_the_map_is_a_job(page, shop, busy):
 
 def test_settings_survive_a_visit_to_another_page(page):
     page.slider(key="clusters:k").set_value(5).run()
-    page.button_group(key="clusters:colour").set_value("Source").run()
+    page.selectbox(key="clusters:colour").set_value("Source").run()
     fine(go(page, "dataset"))
     fine(go(page, "clusters"))
     assert page.slider(key="clusters:k").value == 5
-    assert page.button_group(key="clusters:colour").value == "Source"
+    assert page.selectbox(key="clusters:colour").value == "Source"
 
 
 def test_a_first_visit_opens_the_newest_kept_clustering(visit, shop):
     at = fine(visit(shop.root, "clusters"))
     assert at.slider(key="clusters:k").value == 6
     assert "Kept as" in words(at)
+
+
+def test_a_search_narrows_what_is_read_and_marks_it(page):
+    fine(page.text_input(key="clusters:search").set_value("larger than").run())
+    assert "rows with “larger than”" in words(page)
+    bodies = [e.proto.body for e in page.get("html")]
+    assert bodies
+    assert all("<mark" in body for body in bodies)
+    page.toggle(key="clusters:regex").set_value(True)
+    fine(page.text_input(key="clusters:search").set_value(r"sum of \d+ and 1").run())
+    assert "matching" in words(page)
+    at = page.text_input(key="clusters:search").set_value("(").run()
+    assert not at.exception
+    assert "not a regular expression" in words(at)
+
+
+def test_filters_narrow_further(page, shop):
+    lasso(page, *everything(shop))
+    fine(page.multiselect(key="clusters:filters").set_value(["Source", "Response tokens"]).run())
+    fine(page.multiselect(key="clusters:filter:Source").set_value(["comparing"]).run())
+    assert "rows in the area drawn on the map, Source is comparing" in words(page)
+    known = data.flags(shop.trajectories)
+    expected = int(((known["source"] == "comparing") & (known["flag"] == "")).sum())
+    assert f"{expected} rows in the area" in words(page)
+
+
+def test_a_row_is_jumped_to_by_number_or_id(page):
+    fine(page.selectbox(key="clusters:cluster").set_value(5).run())
+    fine(page.text_input(key="clusters:jump").set_value("7").run())
+    assert "row 7 " in page.get("html")[0].proto.body
+    at = page.text_input(key="clusters:jump").set_value("nobody").run()
+    assert "No row has the number or id nobody" in words(at)
+
+
+def test_excluding_all_that_is_picked_is_undone_and_redone(page, shop):
+    fine(page.selectbox(key="clusters:cluster").set_value(5).run())
+    inside = int((data.kept(shop.clusters).labels == 5).sum())
+    fine(press(page, f"Exclude all {inside}"))
+    assert f"{inside} rows excluded, 0 pinned" in words(page)
+    log = edits.read(shop.workspace, shop.dataset)
+    assert len(log.excluded) == inside
+    fine(press(page, "Undo"))
+    assert "rows excluded" not in words(page)
+    fine(press(page, "Redo"))
+    assert f"{inside} rows excluded" in words(page)
+    fine(press(page, f"Include {inside} again"))
+    assert len(edits.read(shop.workspace, shop.dataset).excluded) == 0
+
+
+def test_one_row_is_pinned_and_the_selection_takes_it(page, shop):
+    fine(page.selectbox(key="clusters:cluster").set_value(5).run())
+    button = next(b for b in page.button if b.key and b.key.startswith("row:Pin:"))
+    row = int(button.key.split(":")[-1])
+    fine(button.click().run())
+    assert edits.read(shop.workspace, shop.dataset).pinned.tolist() == [row]
+    made = selection.run(shop.workspace, selection.Settings(parent=shop.clusters, budget="5"))
+    table = pd.read_parquet(shop.workspace.open(made).path / "table.parquet")
+    assert table["row"].iloc[0] == row
+
+
+def test_a_kept_cluster_is_renamed_everywhere(page, shop):
+    page.session_state["clusters:tab"] = "Clusters"
+    fine(page.selectbox(key="clusters:cluster").set_value(5).run())
+    fine(page.text_input(key=f"name:{shop.clusters}:5").set_value("my *best* rows").run())
+    assert "my *best* rows" in words(page)
+    assert page.dataframe[0].value.query("cluster == 5")["keywords"].tolist() == ["my *best* rows"]
+
+
+def test_a_view_is_a_link(page, visit, shop):
+    lasso(page, *everything(shop))
+    page.selectbox(key="clusters:colour").set_value("Source").run()
+    page.multiselect(key="clusters:filters").set_value(["Source"]).run()
+    page.multiselect(key="clusters:filter:Source").set_value(["adding"]).run()
+    fine(page.text_input(key="clusters:search").set_value("sum").run())
+    sentence = next(m.value for m in page.markdown if "rows in the area" in m.value)
+    link = {k: v[0] if isinstance(v, list) else v for k, v in page.query_params.items()}
+    assert link["colour"] == "Source"
+    other = fine(visit(shop.root, "clusters", **link))
+    assert other.selectbox(key="clusters:colour").value == "Source"
+    assert sentence in [m.value for m in other.markdown]
+    broken = visit(shop.root, "clusters", **{**link, "sel": "0" * 16})
+    assert not broken.exception
+    assert "cannot be opened" in words(broken)
+
+
+def test_a_finding_is_read_and_excluded_in_one_click(page, shop):
+    page.session_state["clusters:tab"] = "Health"
+    fine(page.run())
+    assert "Truncated" in words(page)
+    button = next(b for b in page.button if b.key == "exclude:truncated")
+    fine(button.click().run())
+    found = edits.read(shop.workspace, shop.dataset).excluded
+    assert data.flags(shop.trajectories)["truncated"].to_numpy()[found].all()
+    assert len(found) > 0
+    assert "all excluded" in words(page)
+
+
+def test_the_data_map_reads_the_rows_drawn_on_it(page, shop):
+    fine(page.button_group(key="clusters:view").set_value("Data map").run())
+    xy = data.cartography(shop.trajectories)
+    low, high = float(np.nanmin(xy[:, 0])), float(np.nanmedian(xy[:, 0]))
+    fine(lasso(page, [low, high, high, low], [0.0, 0.0, 1.0, 1.0], "cartography"))
+    inside = (xy[:, 0] >= low) & (xy[:, 0] <= high)
+    inside &= data.kept(shop.clusters).labels >= 0
+    assert f"{int(inside.sum())} rows in the area" in words(page)
+    fine(page.button_group(key="clusters:view").set_value("Trajectories").run())
+    assert f"{int(inside.sum())} rows in the area" in words(page)
