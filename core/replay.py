@@ -7,6 +7,7 @@ made, or there would be nothing to redo.
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -191,5 +192,5 @@ def _sentence(entry: Entry) -> str:
         )
     else:
         what = f"{'note on' if op == 'note' else op} {rowset.words(rowset.count(data['rows']))}"
-    more = data.get("text") or data.get("why")
+    more = textwrap.shorten(data.get("text") or data.get("why") or "", 60, placeholder=" …")
     return f"{what} ({more})" if more else what

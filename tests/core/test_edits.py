@@ -104,6 +104,8 @@ def test_what_would_be_undone_and_redone_is_said(place):
     assert place.do("exclude", [1]).undo == "exclude 1 row"
     assert place.do("exclude", range(100), why="duplicates").undo == "exclude 99 rows (duplicates)"
     assert place.do("note", [1, 2], "odd").undo == "note on 2 rows (odd)"
+    assert place.do("note", [1], "odd\n" * 50).undo == f"note on 1 row ({'odd ' * 14}…)"
+    place.do("undo")
     assert place.do("name", 3, "sums").undo == "name cluster 3 (sums)"
     found = place.do("undo")
     assert (found.undo, found.redo) == ("note on 2 rows (odd)", "name cluster 3 (sums)")
