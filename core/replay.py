@@ -45,8 +45,8 @@ class Edits(NamedTuple):
     redo: str
     """What would be redone."""
     rows_at: int
-    """The position at which `excluded` and `pinned` became what they are: notes and names leave it
-    as it is, and an undo takes it back; 0 while no row is excluded or pinned."""
+    """Up to the last edit of rows in effect: reading so far gives the same `excluded` and `pinned`.
+    Notes and names do not move it, an undo takes it back; 0 while no row is either."""
 
 
 @dataclasses.dataclass
