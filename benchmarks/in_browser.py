@@ -1,7 +1,7 @@
 """The clusters page of a large workspace in a real browser, and the plain way beside it.
 
-Used by explore.py. Times are wall-clock from a person's action to the page at rest; what the browser
-sends is counted frame by frame.
+Used by explore.py. Times are wall-clock from a person's action to the page at rest; what the
+browser sends is counted frame by frame.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def explore(browser: Any, workspace: pathlib.Path, clusters: str, reruns: int) -
             tab.open(link)
             tab.map_drawn()
             opened.append(time.perf_counter() - start)
-        selected, sent, turned, searched = [], [], [], []
+        selected, sent, turned = [], [], []
         for i in range(ROUNDS):
             tab.page.wait_for_timeout(500)
             before, start = tab.sent, time.perf_counter()

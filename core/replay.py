@@ -7,6 +7,7 @@ made, or there would be nothing to redo.
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,8 +45,8 @@ class Edits(NamedTuple):
     redo: str
     """What would be redone."""
     rows_at: int
-    """The position at which `excluded` and `pinned` became what they are: notes and names leave it
-    as it is, and an undo takes it back; 0 while no row is excluded or pinned."""
+    """Up to the last edit of rows in effect: reading so far gives the same `excluded` and `pinned`.
+    Notes and names do not move it, an undo takes it back; 0 while no row is either."""
 
 
 @dataclasses.dataclass
@@ -191,5 +192,5 @@ def _sentence(entry: Entry) -> str:
         )
     else:
         what = f"{'note on' if op == 'note' else op} {rowset.words(rowset.count(data['rows']))}"
-    more = data.get("text") or data.get("why")
+    more = textwrap.shorten(data.get("text") or data.get("why") or "", 60, placeholder=" …")
     return f"{what} ({more})" if more else what

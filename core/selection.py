@@ -177,7 +177,7 @@ def edited(pool: Pool, kept: Kept) -> str:
 
 
 def resolved(workspace: Workspace, settings: Settings) -> Settings:
-    """Return the settings with a number for their edits: the least that gives the same rows.
+    """Return the settings with a number for their edits: up to the last of rows that is in effect.
 
     So neither a note nor an edit that was undone makes another selection.
 

@@ -59,7 +59,9 @@ def ribbons(
         traces = [_button(cluster, left, right, top), figure.ribbon(*area)]
         if cluster in samples:
             lines = np.minimum(samples[cluster][:SAMPLED], top)  # a rare high row leaves at the top
-            traces.append(figure.strands(curve["step"].tolist(), lines, colour, 0.5 if lit else 0.25))
+            traces.append(
+                figure.strands(curve["step"].tolist(), lines, colour, 0.5 if lit else 0.25)
+            )
         traces.append(_middle(cluster, curve, colour))
         fig.add_traces([trace.update(panels.axes(place)) for trace in traces])
         title = f"{cluster} · {sizes[cluster]:,} rows"

@@ -99,13 +99,13 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
 def _without(artifact: Artifact) -> int:
     """Ask whether the excluded rows are left out, and return the place in the log that is meant."""
     edited = data.edits(state.workspace().ancestor(artifact, "dataset").id)
-    at = st.session_state.get("clusters:position") or edited.position
+    at = st.session_state.get("clusters:position") or edited.rows_at
     wanted = st.toggle(
         "Cluster without the excluded rows", key="clusters:without", persist_state="session",
-        disabled=not edited.position, on_change=_forget_position,
+        disabled=not edited.rows_at, on_change=_forget_position,
         help=f"{len(edited.excluded):,} rows are excluded. Selections leave them out in any case",
     )  # fmt: skip
-    if wanted and edited.position > at:
+    if wanted and edited.rows_at > at:
         st.button("Leave out those excluded since", on_click=_forget_position)
     st.session_state["clusters:position"] = at if wanted else 0
     return at if wanted else 0

@@ -15,7 +15,8 @@ from dashboard import picking, state
 
 PLAIN = {"map": "clusters:view", "colour": "clusters:colour", "tab": "clusters:tab"}
 """Parameter -> the widget whose value it is."""
-PICKS = ("area", "finding", "search", "regex")
+PICKS: dict[str, Any] = {"area": None, "finding": None, "search": "", "regex": False}
+"""What was picked -> its value where nothing was."""
 
 
 def restore() -> None:
@@ -34,8 +35,8 @@ def restore() -> None:
         except ValueError as e:
             st.error(f"The link names something that cannot be opened: {e}", icon=":material/link:")
             return
-        for pick in PICKS:
-            st.session_state[f"clusters:{pick}"] = view.get(pick)
+        for pick, nothing in PICKS.items():
+            st.session_state[f"clusters:{pick}"] = view.get(pick, nothing)
         st.session_state[picking.FILTERS] = list(view.get("filters", {}))
         for label, value in view.get("filters", {}).items():
             numbers = isinstance(value, list) and value and isinstance(value[0], float)

@@ -257,11 +257,11 @@ def _remember() -> None:
 def _zoom(name: str, window: Any, all: int, seen: int) -> None:
     """Offer to draw the area on the whole map, with every row of it, and to go back."""
     area = st.session_state.get("clusters:area")
-    here = bool(area) and area["map"] == name
+    here = area is not None and area["map"] == name
     if not (window or (here and seen > POINTS)):
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if here and area:
+        if here and area is not None:
             st.button("Zoom to the area", icon=":material/zoom_in:", on_click=_zoom_in,
                       args=(name, area))  # fmt: skip
         if window:

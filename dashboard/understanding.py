@@ -11,7 +11,17 @@ import streamlit as st
 
 from core import edits, explained, naming, neighbours
 from core.artifact import Artifact
-from dashboard import charts, charts_explore, data, deciding, picking, running, state
+from dashboard import (
+    charts,
+    charts_explore,
+    charts_profile,
+    colouring,
+    data,
+    deciding,
+    picking,
+    running,
+    state,
+)
 from dashboard.data import Preview
 
 PANELS = 24
@@ -21,7 +31,16 @@ SORTS = {
     "Loss drop": "drop",
     "Forgetting": "forgetting",
 }
-STRANDS = 6
+STRANDS = 12
+EXPLAINS = {"n_response": "response length", "source": "source", "final_loss": "final loss"}
+PROFILE = {
+    "n_response": "response", "n_tokens": "prompt and response", "source": "source",
+    "first_loss": "first loss", "final_loss": "final loss", "drop": "loss drop",
+}  # fmt: skip
+UNITS = {
+    "response": "tokens", "prompt and response": "tokens",
+    "first loss": "nats per token", "final loss": "nats per token", "loss drop": "nats per token",
+}  # fmt: skip
 FULL = 50_000
 """Rows up to which everything is counted; above, a seeded sample of as many."""
 
@@ -76,7 +95,7 @@ def ribbons(artifact: Artifact, made: Preview, chosen: int | None) -> None:
             made.quantiles, strands(artifact.id, made, made.key),
             known.set_index("cluster")["size"],
             dict(zip(known["cluster"], known["behaviour"], strict=True)),
-            part["cluster"].tolist(), made.k, chosen,
+            part["cluster"].tolist(), made.k, chosen, colours=colouring.palette(made),
         ),
         key="ribbons", on_select=_clicked, selection_mode="points",
         config={"displayModeBar": False},
@@ -85,10 +104,11 @@ def ribbons(artifact: Artifact, made: Preview, chosen: int | None) -> None:
         "Median, 10-90% band and a few trajectories of each cluster, all on one scale. Click one to "
         "read it and light it up on the map."
     )
-    st.plotly_chart(inside_across(artifact.id, made, made.key))
+    example = int(known["cluster"].iloc[0]) if chosen is None else chosen
+    st.plotly_chart(inside_across(artifact, made, example))
     st.caption(
-        "Left, pairs of rows of one cluster; right, pairs of two. The farther apart the two humps, "
-        "the more a cluster says about a row."
+        "Left, pairs of rows of one cluster against pairs of two. The farther apart the humps, the "
+        "more a cluster says about its rows."
     )
 
 
@@ -105,11 +125,22 @@ def choose(cluster: int | None) -> None:
     st.session_state["clusters:page"] = 1
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
-def inside_across(id: str, _made: Preview, key: str) -> Any:
+def inside_across(artifact: Artifact, made: Preview, example: int) -> Any:
     """Return the picture of distances inside clusters against across them."""
-    inside, across = neighbours.pairs(data.losses(id), _made.labels, seed=0)
-    return charts_explore.inside_across(inside, across)
+    inside, across = distances(artifact.id, made, made.key)
+    known = strands(artifact.id, made, made.key)
+    others = np.concatenate([v for c, v in known.items() if c != example and len(v)] or [known[0]])
+    drawn = others[np.random.default_rng(0).permutation(len(others))[:STRANDS]]
+    return charts_explore.inside_across(
+        inside, across, data.steps(artifact.id), known[example], drawn,
+        cluster=example, colour=colouring.palette(made)[example],
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def distances(id: str, _made: Preview, key: str) -> tuple[Any, Any]:
+    """Return distances of pairs of rows inside clusters and across them."""
+    return neighbours.pairs(data.losses(id), _made.labels, seed=0)
 
 
 def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: int | None) -> None:
@@ -188,29 +219,30 @@ def _note(dataset: str, kept: str, cluster: int) -> None:
 
 def profile(artifact: Artifact, made: Preview, picked: picking.Picked, chosen: int | None) -> None:
     """Compare what is picked with all rows, and say what the clustering goes by."""
-    frame = data.flags(artifact.id)
     everything = np.flatnonzero(made.labels >= 0)
     if picked.words:
-        rows = picked.rows[made.labels[picked.rows] >= 0]
-        drawn_all, drawn = sample(everything), sample(rows)
-        st.plotly_chart(
-            charts_explore.profile(
-                frame.iloc[drawn], frame.iloc[drawn_all], len(rows), len(everything)
-            )
-        )
-        if len(drawn_all) < len(everything):
-            st.caption(
-                f"Drawn from random samples of at most {FULL:,} rows of each; counts are of all."
-            )
+        drawn = sample(everything)
+        facts = data.flags(artifact.id).iloc[drawn][list(PROFILE)].rename(columns=PROFILE)
+        said = "" if len(drawn) == len(everything) else (
+            f"a random sample of {len(drawn):,} of {len(everything):,}"
+        )  # fmt: skip
+        inside = np.isin(drawn, picked.rows)
+        if inside.any():
+            st.plotly_chart(charts_profile.profile(facts, inside, UNITS, sampled=said))
+        else:
+            st.caption("None of the rows picked is clustered, or in the sample of all.")
     else:
         st.caption("Pick rows on the map to compare them with all.")
     st.markdown("**What separates the clusters?**")
+    n = min(len(everything), explained.SAMPLE)
     whole = separates(artifact.id, made, made.key, None)
-    one = None if chosen is None else separates(artifact.id, made, made.key, chosen)
-    st.plotly_chart(charts_explore.explained(whole, one, chosen))
+    st.plotly_chart(charts_profile.explained(whole, f"the clustering of {n:,} rows"))
+    if chosen is not None:
+        one = separates(artifact.id, made, made.key, chosen)
+        st.plotly_chart(charts_profile.explained(one, f"cluster {chosen} against the rest"))
     st.caption(
-        "How much of the clustering (entropy of the labels) a row's response length, source or final "
-        "loss tells alone, beyond chance. Near 100%: the clusters are little more than that."
+        "How much of the clustering (entropy of the labels) a row's response length, source or "
+        "final loss tells alone, beyond chance. Near 100%: the clusters are little more than that."
     )
 
 
@@ -224,7 +256,7 @@ def sample(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def separates(id: str, _made: Preview, key: str, cluster: int | None) -> pd.DataFrame:
     """Return how much single facts explain of the clustering, or of one cluster."""
-    facts = data.flags(id)[["n_response", "source", "final_loss"]]
+    facts = data.flags(id)[list(EXPLAINS)].rename(columns=EXPLAINS)
     if cluster is None:
         return explained.explained(_made.labels, facts)
     return explained.explained_one(_made.labels, cluster, facts)

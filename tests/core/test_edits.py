@@ -104,6 +104,8 @@ def test_what_would_be_undone_and_redone_is_said(place):
     assert place.do("exclude", [1]).undo == "exclude 1 row"
     assert place.do("exclude", range(100), why="duplicates").undo == "exclude 99 rows (duplicates)"
     assert place.do("note", [1, 2], "odd").undo == "note on 2 rows (odd)"
+    assert place.do("note", [1], "odd\n" * 50).undo == f"note on 1 row ({'odd ' * 14}…)"
+    place.do("undo")
     assert place.do("name", 3, "sums").undo == "name cluster 3 (sums)"
     found = place.do("undo")
     assert (found.undo, found.redo) == ("note on 2 rows (odd)", "name cluster 3 (sums)")
@@ -237,7 +239,9 @@ def test_undoing_all_is_empty_and_redoing_all_is_the_same_state(tmp_path_factory
                 ahead = []
         assert plain(found) == plain(place.read()) == model[-1]
         assert not set(found.excluded) & set(found.pinned)
-        assert plain(place.read(found.rows_at))[:2] == plain(found)[:2]
+        at = place.read(found.rows_at)
+        assert plain(at)[:2] == plain(found)[:2]
+        assert at.rows_at == found.rows_at
         assert (bool(found.undo), bool(found.redo)) == (len(model) > 1, bool(ahead))
     for state in reversed(model[:-1]):
         assert plain(place.do("undo")) == state

@@ -1,13 +1,16 @@
 """Next week's data, end to end: more rows, scored on the checkpoints kept, placed, topped up."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, dataset, drift, models, selection
+from core import clusters, dataset, drift, edits, models, selection
 from core.progress import Stopped
 from core.recorded import load_flags, load_losses, load_steps
 from core.scoring import score
+from core.store import Workspace
 from core.tokens import tokenize
 from core.trajectories import Settings, run
 from tests.core.conftest import TRAIN, rows, write
@@ -224,6 +227,42 @@ def test_copies_of_old_rows_show_no_drift_and_noise_shows_much(house, old, take,
     far = noise.summary["far_rows"]
     words = f"{far} of 20 new rows ({5 * far:.1f}%) lie farther from every centre than 99% of the"
     assert drift.verdict(noise.summary) == f"{words} old: cluster again"
+
+
+def test_rows_excluded_from_the_new_data_are_not_placed(house, old, take, groups):
+    more = extend(house, old, take([*rows(), *fresh(24)]))
+    dataset = more.parents["dataset"]
+    examples = pd.read_parquet(house.workspace.open(dataset).path / "examples.parquet")
+    pool = examples.loc[examples["split"] == "pool", "row"].to_numpy()
+    edits.exclude(house.workspace, dataset, pool[::2])
+    usual, made = place(house, more, groups), place(house, more, groups, without=1)
+    before, labels = (np.load(c.path / "labels.npy") for c in (usual, made))
+    out = edits.read(house.workspace, dataset).excluded
+    assert (labels[out] == -1).all()
+    others = np.setdiff1d(np.arange(len(labels)), out)
+    assert (labels[others] == before[others]).all()
+    n = int((before[out] >= 0).sum())
+    assert (made.summary["excluded"], usual.summary["excluded"]) == (n, 0)
+    assert made.summary["clustered"] == usual.summary["clustered"] - n
+    assert made.summary["reference_distance"] == usual.summary["reference_distance"]
+
+
+def test_rows_that_the_old_clusters_left_out_are_placed_like_new_ones(house, old, new, tmp_path):
+    house = house._replace(
+        workspace=Workspace(shutil.copytree(house.workspace.root, tmp_path / "w"))
+    )
+    usable = np.flatnonzero(load_flags(old)["flag"] == "")
+    edits.exclude(house.workspace, house.dataset, usable[:40])
+    settings = clusters.Settings(trajectories=old.id, k=6, map=False, without=1)
+    groups = house.workspace.open(clusters.run(house.workspace, settings))
+    made = place(house, new, groups)
+    was = np.load(groups.path / "labels.npy")
+    assert made.config["without"] == 0
+    assert made.summary["new_rows"] == 30 + 40
+    assert made.summary["clustered"] == 169
+    x = load_losses(old)[was >= 0, 1:]
+    gaps = np.sqrt(((x[:, None] - np.load(groups.path / "centroids.npy")) ** 2).sum(2)).min(1)
+    assert made.summary["reference_distance"] == pytest.approx(np.quantile(gaps, 0.99), rel=1e-4)
 
 
 def test_new_rows_alone_leave_clusters_empty_and_can_be_chosen_from(house, old, take, groups):

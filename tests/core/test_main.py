@@ -1,5 +1,6 @@
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -55,6 +56,12 @@ def test_every_noun_has_help(noun, capsys):
         ["study", "--clusters", "x", "--seeds", "a"],
         ["show", "x"],
         ["delete", "../x"],
+        ["edits"],
+        ["edits", "x"],
+        ["edits", "x", "--exclude", "1"],
+        ["edits", "x", "--undo", "--redo"],
+        ["edits", "x", "--note", "text"],
+        ["edits", "x", "--why", "text"],
         ["list", "nonsense"],
         ["nonsense"],
         ["dataset", "--path", "x", "--nonsense"],
@@ -86,6 +93,33 @@ def test_the_last_line_is_the_id(house, tmp_path, capsys):
     assert main(["delete", made, *place]) == 0
     assert main(["list", *place]) == 0
     assert "nothing in" in capsys.readouterr().out
+
+
+def test_rows_are_edited_and_the_state_printed(house, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("USER", "ann")
+    root = shutil.copytree(house.workspace.root, tmp_path / "w")
+
+    def call(*argv):
+        code = main(["edits", house.dataset, *argv, "--workspace", str(root)])
+        said = capsys.readouterr()
+        return said.out.splitlines() if code == 0 else said.err
+
+    nothing = ["edits: 0", "excluded: 0 rows", "pinned: 0 rows", "to undo: nothing"]
+    assert call() == [*nothing, "to redo: nothing"]
+    said = call("--exclude", "3,17,100-120", "--why", "odd")
+    assert said[1] == "excluded: 23 rows 3,17,100-120"
+    assert said[3] == "to undo: exclude 23 rows (odd)"
+    assert call("--include", "100-119")[1] == "excluded: 3 rows 3,17,120"
+    assert call("--pin", "3")[1:3] == ["excluded: 2 rows 17,120", "pinned: 1 row 3"]
+    assert call("--undo")[1:3] == ["excluded: 3 rows 3,17,120", "pinned: 0 rows"]
+    assert call("--redo")[2] == "pinned: 1 row 3"
+    assert call("--unpin", "3")[2] == "pinned: 0 rows"
+    assert "note 'look': 2 rows 5-6" in call("--note", "look", "--rows", "5,6")
+    assert call("--exclude", "160") == "error: 160 is outside the rows 0 to 159\n"
+    assert call("--pin", "x").startswith("error: 'x' is not a row")
+    log = (root / "edits" / f"{house.dataset}.jsonl").read_text().splitlines()
+    assert {json.loads(line)["user"] for line in log} == {"ann"}
+    assert call("--note", "", "--rows", "5,6")[0] == f"edits: {len(log) + 1}"
 
 
 def test_a_job_learns_how_it_ended(tmp_path, monkeypatch, capsys):

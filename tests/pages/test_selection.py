@@ -3,9 +3,17 @@ import json
 import pandas as pd
 import pytest
 
-from core import export, selection
+from core import edits, export, selection
+from dashboard import data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, go, has_button, press, words
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """Copies of one workspace have the same ids, but logs of edits of their own."""
+    for cached in (data.pool, data.staying, data.allocation):
+        cached.clear()
 
 
 @pytest.fixture
@@ -98,3 +106,74 @@ def test_settings_survive_a_visit_to_another_page(page):
     fine(go(page, "selection"))
     assert page.slider(key="selection:share").value == 42
     assert page.selectbox(key="selection:strategy").value == "random"
+
+
+def pool_rows(shop):
+    made = selection.Settings(parent=shop.clusters, strategy="full", edits=0)
+    made = shop.workspace.open(selection.run(shop.workspace, made))
+    return pd.read_parquet(made.path / "table.parquet")["row"].tolist()
+
+
+def test_excluded_and_pinned_rows_are_said_and_honoured(page, shop):
+    pool = pool_rows(shop)
+    assert "rows excluded" not in words(page)
+    edits.exclude(shop.workspace, shop.dataset, pool[:20])
+    edits.pin(shop.workspace, shop.dataset, pool[50:53])
+    fine(page.run())
+    assert "20 rows excluded; 3 rows pinned" in words(page)
+    assert rows(page) == "10 of 93"
+    fine(press(page, "Save this selection"))
+    made = shop.workspace.open(page.query_params["selection"], "selection")
+    assert made.config["edits"] == 2
+    chosen = pd.read_parquet(made.path / "table.parquet")["row"].tolist()
+    assert set(pool[50:53]) < set(chosen) <= set(pool[20:])
+    assert "Saved as" in words(page)
+    edits.name(shop.workspace, shop.dataset, shop.clusters, 0, "a name")
+    assert "Saved as" in words(fine(page.run())), "a name changes no selection"
+
+
+def test_a_budget_smaller_than_the_pins_says_what_to_do(page, shop):
+    edits.pin(shop.workspace, shop.dataset, pool_rows(shop)[:15])
+    page.run()
+    assert "is 12 rows, less than the 15 pinned; raise it or unpin some" in words(page)
+    assert not page.exception
+    fine(page.slider(key="selection:share").set_value(20).run())
+    assert rows(page) == "22 of 113"
+
+
+def test_a_saved_selection_is_shown_with_its_own_edits_until_told_otherwise(visit, shop):
+    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
+    at = fine(visit(shop.root, "selection", selection=shop.selection))
+    assert "rows were excluded or pinned since" in words(at)
+    assert rows(at) == "28 of 113"
+    assert "Saved as" in words(at)
+    fine(press(at, "Use the edits of now"))
+    assert rows(at) == "23 of 93"
+    assert "20 rows excluded" in words(at)
+    assert "Saved as" not in words(at)
+    assert not has_button(at, "Use the edits of now")
+    edits.undo(shop.workspace, shop.dataset)
+    fine(at.run())
+    assert rows(at) == "28 of 113"
+    assert "Saved as" in words(at), "as before the edit"
+
+
+@pytest.mark.parametrize("unit", ["Rows", "Tokens"])
+def test_a_budget_outlives_a_pool_that_shrinks(page, shop, unit):
+    key = f"selection:{unit.lower()}"
+    page.button_group(key="selection:unit").set_value(unit).run()
+    fine(page.number_input(key=key).set_value(50).run())
+    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
+    fine(page.run())
+    assert page.number_input(key=key).value == 50
+    box = page.number_input(key=key)
+    fine(box.set_value(box.max).run())
+    assert rows(page) == "93 of 93"
+    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[20:25])
+    fine(page.run())
+    assert rows(page).endswith(" of 88"), "above the pool: the field's own default again"
+
+
+def test_the_command_line_names_the_edits(page, shop):
+    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
+    assert "--edits 1" in words(fine(page.run()))

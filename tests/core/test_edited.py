@@ -1,0 +1,229 @@
+"""Selections, clusterings and studies honour the edits of their dataset, and say which."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import clusters, edits, export, selection, study
+from core.files import fingerprint
+from core.selectors import SELECTORS
+from core.store import Workspace
+
+
+@pytest.fixture
+def home(house, tmp_path):
+    """A copy of the house, whose rows can be edited."""
+    return house._replace(
+        workspace=Workspace(shutil.copytree(house.workspace.root, tmp_path / "w"))
+    )
+
+
+def draw(home, **how):
+    wanted = {"parent": home.clusters, "budget": "25%", **how}
+    return home.workspace.open(selection.run(home.workspace, selection.Settings(**wanted)))
+
+
+def table(made):
+    return pd.read_parquet(made.path / "table.parquet")
+
+
+def of_pool(home):
+    return table(draw(home, strategy="full"))["row"].to_numpy()
+
+
+@pytest.mark.parametrize("strategy", SELECTORS)
+def test_excluded_rows_are_out_and_pinned_rows_in_first(home, strategy):
+    rows = of_pool(home)
+    out, pins = rows[:60], np.sort(rows[100:105])
+    edits.exclude(home.workspace, home.dataset, out)
+    edits.pin(home.workspace, home.dataset, pins)
+    made = draw(home, strategy=strategy, budget="20")
+    chosen = table(made)
+    assert not set(chosen["row"]) & set(out)
+    assert set(chosen["row"][:5]) == set(pins)
+    assert chosen["id"][:5].tolist() == sorted(chosen["id"][:5]), "in order of id"
+    assert chosen["reason"][:5].tolist() == ["pinned"] * 5
+    assert "pinned" not in set(chosen["reason"][5:])
+    assert len(chosen) == (79 if strategy == "full" else 20)
+    assert made.summary["pool"] == 79
+    assert (made.summary["excluded"], made.summary["pinned"]) == (60, 5)
+    assert made.config["edits"] == 2
+    lines = list(export.jsonl_lines(home.workspace, made))
+    assert len(lines) == len(chosen)
+
+
+def test_pinned_rows_count_where_a_budget_is_shared(home):
+    full = table(draw(home, strategy="full"))
+    largest = full.loc[full["cluster"] == full["cluster"].max(), "row"].tolist()
+    evenly = table(draw(home, budget="30"))["cluster"].value_counts().to_dict()
+    edits.pin(home.workspace, home.dataset, largest[:2])
+    assert table(draw(home, budget="30"))["cluster"].value_counts().to_dict() == evenly
+
+
+def test_a_budget_smaller_than_the_pins_is_refused(home):
+    edits.pin(home.workspace, home.dataset, of_pool(home)[:12])
+    before = home.workspace.entries()
+    with pytest.raises(ValueError, match="is 11 rows, less than the 12 pinned; raise it or unpin"):
+        draw(home, budget="11")
+    with pytest.raises(ValueError, match=r"less than the \d+ of the 12 pinned; raise it or unpin"):
+        draw(home, budget="3 tokens")
+    assert home.workspace.entries() == before
+    assert set(table(draw(home, budget="12"))["reason"]) == {"pinned"}
+
+
+def test_pinned_rows_come_before_those_of_an_earlier_selection(home, capsys):
+    earlier = table(home.workspace.open(home.selection))["row"].tolist()
+    other = next(r for r in of_pool(home) if r not in earlier)
+    edits.pin(home.workspace, home.dataset, [earlier[0], earlier[5], other])
+    edits.exclude(home.workspace, home.dataset, earlier[1:3])
+    made = draw(home, budget="40", keep=home.selection)
+    chosen = table(made)
+    stay = [r for r in earlier[3:] if r != earlier[5]]
+    assert set(chosen["row"][:3]) == {earlier[0], earlier[5], other}
+    assert chosen["row"][3 : 3 + len(stay)].tolist() == stay
+    assert chosen["reason"][3 : 3 + len(stay)].tolist() == [f"kept from {home.selection}"] * len(
+        stay
+    )
+    n = len(earlier)
+    assert len(chosen) == 40 == chosen["row"].nunique()
+    assert (made.summary["kept"], made.summary["kept_missing"]) == (n - 2, 2)
+    said = capsys.readouterr().err
+    assert f"{n - 2} of {n} rows stay; 2 cannot" in said
+    assert "2 rows excluded; 3 rows pinned" in said
+    with pytest.raises(ValueError, match=f"less than the 3 pinned and {len(stay)} kept; raise it,"):
+        draw(home, budget="10", keep=home.selection)
+
+
+def test_what_cannot_be_selected_is_counted_not_pinned(home, capsys):
+    examples = pd.read_parquet(home.workspace.open(home.dataset).path / "examples.parquet")
+    tests = examples.loc[examples["split"] != "pool", "row"].tolist()
+    edits.pin(home.workspace, home.dataset, [*tests[:4], *of_pool(home)[:2]])
+    edits.exclude(home.workspace, home.dataset, tests[4:9])
+    made = draw(home)
+    assert not set(table(made)["row"]) & set(tests)
+    counts = {k: made.summary[k] for k in ("excluded", "pinned", "pinned_missing", "pool")}
+    assert counts == {"excluded": 0, "pinned": 2, "pinned_missing": 4, "pool": 139}
+    assert "4 rows pinned but not to be selected: held out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("parent", ["dataset", "trajectories", "clusters"])
+def test_any_parent_honours_them(home, parent):
+    rows = of_pool(home)
+    edits.exclude(home.workspace, home.dataset, rows[:50])
+    edits.pin(home.workspace, home.dataset, rows[60:62])
+    made = table(draw(home, parent=getattr(home, parent), strategy="random", budget="50%"))
+    assert not set(made["row"]) & set(rows[:50])
+    assert set(made["row"][:2]) == set(rows[60:62])
+
+
+def test_excluding_everything_is_said(home):
+    edits.exclude(home.workspace, home.dataset, range(160))
+    with pytest.raises(ValueError, match=r"no row can be selected: .* excluded"):
+        draw(home)
+
+
+def test_a_manifest_gives_the_same_rows_again_whatever_was_edited_since(home):
+    edits.exclude(home.workspace, home.dataset, of_pool(home)[:30])
+    made = draw(home)
+    edits.pin(home.workspace, home.dataset, of_pool(home)[:9])
+    again = home.workspace.open(selection.run(home.workspace, selection.Settings(**made.config)))
+    assert table(again).equals(table(made))
+    assert again.manifest["fingerprint"] == made.manifest["fingerprint"]
+    now = draw(home)
+    assert now.config["edits"] == 2
+    assert now.summary["ids_sha256"] != made.summary["ids_sha256"]
+    none = draw(home, edits=0)
+    assert none.summary["ids_sha256"] == home.workspace.open(home.selection).summary["ids_sha256"]
+    with pytest.raises(ValueError, match=r"3 edits are wanted, but .* has 2"):
+        draw(home, edits=3)
+
+
+def test_edits_that_change_no_row_make_no_other_selection(home):
+    settings = selection.Settings(parent=home.clusters, budget="25%")
+
+    def found():
+        same = home.workspace.same("selection", selection.key(home.workspace, settings))
+        return same.id if same else ""
+
+    assert found() == home.selection
+    edits.name(home.workspace, home.dataset, home.clusters, 1, "sums")
+    edits.note(home.workspace, home.dataset, [3], "odd")
+    assert found() == home.selection
+    edits.exclude(home.workspace, home.dataset, [5])
+    assert found() == ""
+    with_edit = draw(home)
+    edits.note(home.workspace, home.dataset, [3], "very odd")
+    assert found() == with_edit.id
+    edits.undo(home.workspace, home.dataset)
+    edits.undo(home.workspace, home.dataset)
+    assert found() == home.selection
+    edits.redo(home.workspace, home.dataset)
+    assert found() == with_edit.id
+
+
+def test_selections_made_before_there_were_edits_are_found_and_honour_none(home):
+    old = home.workspace.open(home.selection)
+    config = {k: v for k, v in old.config.items() if k not in ("edits", "name")}
+    assert old.manifest["fingerprint"] == fingerprint("selection", config), "as it always was"
+    assert (
+        selection.honoured(dataclasses.replace(old, manifest={**old.manifest, "config": config}))
+        == 0
+    )
+    assert selection.honoured(old) == 0
+
+
+def test_a_clustering_without_excluded_rows(home):
+    rows = of_pool(home)
+    edits.note(home.workspace, home.dataset, rows[:9], "these")
+    edits.exclude(home.workspace, home.dataset, [*rows[:30], 3])  # row 3 is a test row
+    edits.include(home.workspace, home.dataset, rows[:30])
+    wanted = clusters.Settings(trajectories=home.trajectories, k=4, map=False, without=2)
+    made = home.workspace.open(clusters.run(home.workspace, wanted))
+    labels = np.load(made.path / "labels.npy")
+    usual = np.load(home.workspace.open(home.clusters).path / "labels.npy")
+    assert (labels[rows[:30]] == -1).all()
+    assert (labels[rows[30:]] >= 0).all()
+    assert made.config["without"] == 2
+    assert (made.summary["excluded"], made.summary["clustered"]) == (30, 109)
+    assert made.summary["left_out"] == int((usual < 0).sum()) + 30
+    assert pd.read_parquet(made.path / "table.parquet")["size"].sum() == 109
+    auto = dataclasses.replace(wanted, k="auto")
+    auto = home.workspace.open(clusters.run(home.workspace, auto))
+    assert auto.config["k"] == clusters.auto_k(109)
+    with pytest.raises(ValueError, match="choose K from 1 to 109"):
+        clusters.run(home.workspace, dataclasses.replace(wanted, k=110))
+    for strategy in ("s2l", "random"):  # from one pool, though these rows are included again
+        drawn = draw(home, parent=made.id, strategy=strategy, budget="100%")
+        assert set(table(drawn)["row"]) == set(rows[30:])
+
+
+def test_a_clustering_leaves_nothing_out_by_itself(home):
+    edits.exclude(home.workspace, home.dataset, of_pool(home)[:30])
+    wanted = clusters.Settings(trajectories=home.trajectories, k=6, map=False)
+    made = home.workspace.open(clusters.run(home.workspace, wanted))
+    labels = [np.load(c.path / "labels.npy") for c in (made, home.workspace.open(home.clusters))]
+    assert (labels[0] == labels[1]).all()
+    assert made.summary["excluded"] == made.config["without"] == 0
+
+
+def test_every_arm_of_a_study_honours_the_edits_of_its_start(home, monkeypatch):
+    rows, run = of_pool(home).tolist(), selection.run
+    edits.exclude(home.workspace, home.dataset, rows[:30])
+
+    def meanwhile(workspace, settings):
+        edits.exclude(workspace, home.dataset, [rows.pop()])
+        return run(workspace, settings)
+
+    monkeypatch.setattr(study.selection, "run", meanwhile)
+    how = {"strategies": "random,full", "seeds": "0", "model": "scratch:tiny", "steps": 2}
+    wanted = study.Settings(clusters=home.clusters, budget="10", decode=0, **how)
+    made = home.workspace.open(study.run(home.workspace, wanted))
+    assert made.config["edits"] == 1
+    assert edits.read(home.workspace, home.dataset).position == 3
+    arms = [home.workspace.open(made.parents[arm]) for arm in ("random 0", "full 0")]
+    chosen = [home.workspace.open(a.parents["selection"]) for a in arms]
+    assert [c.config["edits"] for c in chosen] == [1, 1]
+    assert [c.summary["pool"] for c in chosen] == [109, 109]
