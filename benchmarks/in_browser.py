@@ -30,12 +30,13 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PATIENCE = 300_000
 ROUNDS = 5
+AREA = re.compile(r"^[1-9][\d,]* rows in the area drawn on the map")
 PLAIN = textwrap.dedent("""
     import numpy as np, plotly.graph_objects as go, streamlit as st
     xy = np.load({xy!r})[:{n}]
     xy = xy[np.isfinite(xy[:, 0])]
     fig = go.Figure(go.Scattergl(x=xy[:, 0], y=xy[:, 1], mode="markers", marker={{"size": 3}}))
-    fig.update_layout(dragmode="select", height=560)
+    fig.update_layout(dragmode="lasso", height=560)
     event = st.plotly_chart(fig, key="map", on_select="rerun")
     st.write(f"{{len(event.selection.point_indices):,}} points selected")
 """)
@@ -90,19 +91,19 @@ class Tab:
         self.page.wait_for_selector(AT_REST)
 
     def map_drawn(self) -> None:
-        self.page.wait_for_selector(".js-plotly-plot .nsewdrag")
+        self.page.wait_for_selector(".js-plotly-plot .nsewdrag", state="attached")
         self.rest()
 
-    def box(self, share: float) -> None:
-        """Drag a box over a part of the map's middle; `share` of its width and height."""
+    def lasso(self, share: float) -> None:
+        """Draw a lasso around the map's middle; `share` of its width and height."""
         area = self.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
         assert area is not None
         x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
         w, h = share * area["width"] / 2, share * area["height"] / 2
         self.page.mouse.move(x - w, y - h)
         self.page.mouse.down()
-        self.page.mouse.move(x, y, steps=4)
-        self.page.mouse.move(x + w, y + h, steps=4)
+        for across, up in ((w, -h), (w, h), (-w, h), (-w, 4 - h)):
+            self.page.mouse.move(x + across, y + up, steps=6)
         self.page.mouse.up()
 
 
@@ -130,14 +131,14 @@ def explore(browser: Any, workspace: pathlib.Path, clusters: str, reruns: int) -
         selected, sent, turned = [], [], []
         for i in range(ROUNDS):
             tab.page.wait_for_timeout(500)
-            before, start = tab.sent, time.perf_counter()
-            tab.box(0.2 + 0.1 * i)
+            before = tab.sent
+            tab.lasso(0.2 + 0.1 * i)
+            released = time.perf_counter()
             tab.page.wait_for_timeout(80)
             tab.rest()
-            selected.append(time.perf_counter() - start)
+            selected.append(time.perf_counter() - released)
             sent.append((tab.sent - before) / 1024)
-            found = tab.page.get_by_text(re.compile(r"rows in the area drawn on the map"))
-            assert found.count(), "no area was selected"
+            assert tab.page.get_by_text(AREA).count(), "no area was selected"
         for _ in range(ROUNDS):
             start = time.perf_counter()
             tab.page.get_by_role("button", name="Next").first.click()
@@ -173,7 +174,7 @@ def plain(browser: Any, workspace: pathlib.Path, xy: pathlib.Path, n: int) -> di
             opened = time.perf_counter() - start
             tab.page.wait_for_timeout(3000)
             before, start = tab.sent, time.perf_counter()
-            tab.box(0.6)
+            tab.lasso(0.6)
             tab.page.get_by_text(re.compile(r"^[1-9][\d,]* points selected")).wait_for()
             took = time.perf_counter() - start
             return {

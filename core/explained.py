@@ -34,7 +34,8 @@ def explained(labels: Labels, facts: pd.DataFrame, *, seed: int = 0) -> pd.DataF
     shuffled X gives, U0, is taken off: (U - U0) / (1 - U0), the form of an index adjusted for
     chance (Vinh et al. 2010), at least 0; it is 0 for an unrelated X and 1 for one that determines
     the cluster. Numbers are cut into quantile bins, fewer of them for all facts together, so that a
-    cell has ten rows on average; together never explain less than the best fact alone.
+    cell has ten rows on average. What all explain together is therefore a lower estimate where rows
+    are few; it is never less than the best fact alone explains.
 
     Args:
         labels: Cluster of every row (n_rows,); -1 is left out.

@@ -13,8 +13,6 @@ from core.clusters import Losses
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
-OUTSIDE = ("holdout", "not sampled")
-"""Flags of rows that the proxy was not meant to see; they are not screened."""
 FALL = 0.1
 """Share of its first loss that a row which learned has lost at least."""
 HIGH = 0.75
@@ -44,6 +42,8 @@ def screen(
     ends above the pool's 75th percentile (the noise guard of S2L's clusters, applied to rows). A
     row is low from the start when its loss before training is below a tenth of the pool's median.
 
+    Rows held out are not looked at; rows that a limit left unmeasured are, by their texts.
+
     Args:
         flags: As `recorded.load_flags` gives them, one line a row.
         losses: Nats per response token (n_rows, n_checkpoints).
@@ -55,8 +55,8 @@ def screen(
         Every check in a fixed order, those without a row too.
     """
     flag = flags["flag"].to_numpy()
-    pool = ~np.isin(flag, OUTSIDE)
-    measured = pool & (flag == "") & np.isfinite(losses).all(1)
+    pool = flag != "holdout"
+    measured = (flag == "") & np.isfinite(losses).all(1)
     n, n_measured = int(pool.sum()), int(measured.sum())
     copies = np.zeros(len(flags), bool)
     copies[duplicates] = True

@@ -7,6 +7,7 @@ of k-means change.
 
 from __future__ import annotations
 
+from itertools import combinations, product
 from typing import NamedTuple
 
 import numpy as np
@@ -30,9 +31,10 @@ class Sweep(NamedTuple):
     """What a sweep over K and seeds found."""
 
     table: pd.DataFrame
-    """One line a (k, seed): k, seed, clusters, inertia, silhouette, smallest, largest (rows),
-    balance (entropy of the sizes / log of their number: 1 when all are equal), random (agreement
-    with a plain random draw of the same budget)."""
+    """One line a (k, seed): k, seed, clusters, inertia, silhouette (mean over at most 2,000 rows,
+    Rousseeuw 1987; NaN where all of them are in one cluster), smallest, largest (rows), balance
+    (entropy of the sizes / log of their number: 1 when all are equal), random (agreement with a
+    plain random draw of the same budget)."""
     agreement: pd.DataFrame
     """One line a pair of these: k, seed, other_k, other_seed, agreement (0 to 1)."""
     rows: int
@@ -74,6 +76,9 @@ def sweep(
     Raises:
         ValueError: fewer than two seeds, or a K that the rows do not allow.
     """
+    from sklearn.metrics import silhouette_score
+    from threadpoolctl import threadpool_limits
+
     if len(set(seeds)) < 2:
         raise ValueError(
             f"a sweep with seeds {list(seeds)} cannot say what another seed changes; give two"
@@ -90,28 +95,27 @@ def sweep(
     budget = Budget("share", share).rows(len(x)) if len(x) else 0
     plain = np.full(len(x), budget / max(1, len(x)))
     lines, drawn = [], {}
-    for k in sorted(set(ks)):
-        for seed in sorted(set(seeds)):
-            made = cluster(values, names, k, kind, include_start=include_start, seed=seed)
-            sizes = np.bincount(made.labels)
-            drawn[k, seed] = inclusion(made.labels, budget)
-            lines.append(
-                {
-                    "k": k,
-                    "seed": seed,
-                    "clusters": len(sizes),
-                    "inertia": made.inertia,
-                    "silhouette": _silhouette(x[looked], made.labels[looked]),
-                    "smallest": int(sizes.min()),
-                    "largest": int(sizes.max()),
-                    "balance": _balance(sizes),
-                    "random": overlap(drawn[k, seed], plain),
-                }
+    with threadpool_limits(1):  # beside a training, k-means in two threads takes twice as long
+        for k, seed in product(sorted(set(ks)), sorted(set(seeds))):
+            labels, _, inertia = cluster(
+                values, names, k, kind, include_start=include_start, seed=seed
             )
-    keys = list(drawn)
-    pairs = [
-        (*a, *b, overlap(drawn[a], drawn[b])) for i, a in enumerate(keys) for b in keys[i + 1 :]
-    ]
+            sizes = np.bincount(labels)
+            drawn[k, seed] = inclusion(labels, budget)
+            judged = 1 < len(np.unique(labels[looked])) < len(looked)
+            line = {
+                "k": k,
+                "seed": seed,
+                "clusters": len(sizes),
+                "inertia": inertia,
+                "silhouette": silhouette_score(x[looked], labels[looked]) if judged else np.nan,
+                "smallest": int(sizes.min()),
+                "largest": int(sizes.max()),
+                "balance": _balance(sizes),
+                "random": overlap(drawn[k, seed], plain),
+            }
+            lines.append(line)
+    pairs = [(*a, *b, overlap(drawn[a], drawn[b])) for a, b in combinations(drawn, 2)]
     columns = ["k", "seed", "other_k", "other_seed", "agreement"]
     return Sweep(pd.DataFrame(lines), pd.DataFrame(pairs, columns=columns), len(x), of)
 
@@ -188,12 +192,3 @@ def _balance(sizes: npt.NDArray[np.int64]) -> float:
     """Return the entropy of the sizes over its largest value; 1 for a single cluster."""
     share = sizes / sizes.sum()
     return float(-(share * np.log(share)).sum() / np.log(len(sizes))) if len(sizes) > 1 else 1.0
-
-
-def _silhouette(x: Losses, labels: Labels) -> float:
-    """Return the mean silhouette (Rousseeuw 1987); NaN with one cluster, or one row in each."""
-    from sklearn.metrics import silhouette_score
-
-    if not 1 < len(np.unique(labels)) < len(x):
-        return float("nan")
-    return float(silhouette_score(x, labels))

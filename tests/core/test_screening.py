@@ -1,6 +1,5 @@
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,14 +50,23 @@ def test_each_trouble_is_found_where_it_was_put():
     assert all(f.remedy for f in result.values())
 
 
-@pytest.mark.parametrize("outside", ["holdout", "not sampled"])
-def test_rows_that_the_proxy_was_not_to_see_are_not_screened(outside):
+def test_rows_held_out_are_not_screened():
     flags, losses = pool()
-    flags.loc[[0, 1], "flag"], losses[:2] = outside, np.nan
+    flags.loc[[0, 1], "flag"], losses[:2] = "holdout", np.nan
     flags.loc[[0, 1], "truncated"] = True
     result = found(flags, losses, np.array([0, 1]))
     assert all(len(f.rows) == 0 for f in result.values())
     assert result["duplicate"].sentence.startswith("0 of 18 rows")
+
+
+def test_rows_that_a_limit_left_unmeasured_are_judged_by_their_texts_only():
+    flags, losses = pool()
+    flags.loc[[0, 1], "flag"], losses[:2] = "not sampled", np.nan
+    flags.loc[0, "truncated"] = True
+    result = found(flags, losses, np.array([1]))
+    assert [len(f.rows) for f in result.values()] == [0, 0, 1, 1, 0, 0]
+    assert result["truncated"].sentence.startswith("1 of 20 rows")
+    assert result["never_learned"].sentence.startswith("0 of 18 rows measured")
 
 
 def test_without_a_recording_before_training_nothing_is_said_about_before():
