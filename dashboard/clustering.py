@@ -1,4 +1,4 @@
-"""The controls of a clustering: how many clusters of which features, shown at once, kept on demand."""
+"""The controls of a clustering: which clusters of what, shown at once, kept on demand."""
 
 from __future__ import annotations
 

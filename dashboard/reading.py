@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import streamlit as st
 
@@ -33,7 +35,11 @@ def pane(
     with st.container(horizontal=True, vertical_alignment="center"):
         order = st.selectbox("Order", list(ORDERS), key="clusters:order", width=240,
                              label_visibility="collapsed", persist_state="session")  # fmt: skip
-        rows = ordered(artifact, made, settings, picked.rows, ORDERS[order])
+        start = settings.include_start or data.steps(artifact.id)[0] > 0
+        key = hashlib.blake2b(picked.rows.tobytes(), digest_size=16).hexdigest()
+        rows = ordered(
+            artifact.id, made, made.key, settings.features, start, picked.rows, key, ORDERS[order]
+        )
         page = _page(len(rows))
         st.text_input("Go to row", key="clusters:jump", placeholder="Row number or id", width=190,
                       label_visibility="collapsed", icon=":material/tag:")  # fmt: skip
@@ -57,14 +63,14 @@ def _jump(artifact: Artifact) -> int | None:
     return row
 
 
+@st.cache_resource(max_entries=12, show_spinner=False)
 def ordered(
-    artifact: Artifact, made: Preview, settings: clusters.Settings, rows: Ints, how: str
+    id: str, _made: Preview, made: str, features: str, start: bool, _rows: Ints, rows: str, how: str
 ) -> Ints:
-    """Return the rows in the order to read them."""
-    start = settings.include_start or data.steps(artifact.id)[0] > 0
+    """Return rows in the order to read them; `made` and `rows` tell equal ones from others."""
     return ordering.order(
-        data.losses(artifact.id), rows, made.labels, made.centroids, how, 0,
-        kind=settings.features, include_start=start,
+        data.losses(id), _rows, _made.labels, _made.centroids, how, 0,
+        kind=features, include_start=start,
     )  # fmt: skip
 
 

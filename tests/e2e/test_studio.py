@@ -56,34 +56,6 @@ def test_all_pages_are_sound_and_hostile_text_stays_text(serve, tab, shop, schem
     sound(settled(page))
 
 
-def test_a_lasso_on_the_map_fills_the_reader_and_recolouring_keeps_it(serve, tab, shop):
-    page = tab(serve(shop.root).url(f"/clusters?clusters={shop.clusters}"))
-    expect(page.get_by_text("Draw a lasso or a box on the map")).to_be_visible()
-    chart = page.locator(".js-plotly-plot .nsewdrag").first
-    chart.scroll_into_view_if_needed()
-    page.wait_for_timeout(1000)  # the chart is drawn after the script has run
-    box = chart.bounding_box()
-    x0, y0 = box["x"] + 8, box["y"] + 8
-    x1, y1 = box["x"] + box["width"] - 8, box["y"] + box["height"] - 8
-    page.mouse.move(x0, y0)
-    page.mouse.down()
-    for x, y in ((x1, y0), (x1, y1), (x0, y1), (x0, y0 + 4)):
-        page.mouse.move(x, y, steps=12)
-    page.mouse.up()
-    found = page.get_by_text(re.compile(r"\d+ rows in the area drawn on the map"))
-    expect(found).to_be_visible()
-    words = found.inner_text()
-    assert int(words.split(" ")[0]) > 100
-    expect(page.get_by_text(re.compile(r"^row \d+ ")).first).to_be_visible()
-    page.get_by_role("radio", name="Final loss").or_(
-        page.get_by_role("button", name="Final loss")
-    ).first.click()
-    page.wait_for_timeout(1000)
-    settled(page)
-    expect(page.get_by_text(words)).to_be_visible()
-    sound(page)
-
-
 def test_the_budget_by_keyboard_save_and_download(serve, tab, shop):
     page = tab(serve(shop.root).url(f"/selection?clusters={shop.clusters}"))
     rows = page.get_by_test_id("stMetric").filter(has_text="Rows").get_by_test_id("stMetricValue")
