@@ -1,20 +1,55 @@
-"""Maps: one dot per example up to MAP_POINTS, a raster above; both report what a lasso encloses."""
+"""Maps: one dot per example up to MAP_POINTS, a picture of all of them above.
+
+Both say what a box or a lasso encloses. What is selected comes from our own state, not from the
+browser: Streamlit starts a chart anew whenever its figure changes, so its zoom and its selection
+are lost by a new colour. `extent` keeps a zoom, `selected` the rows, `outline` the drawn area.
+"""
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import figure, theme
+from dashboard.raster import Extent, Ints, Mask, Picture, around, ends
 
 MAP_POINTS = 20_000  # above this the browser chokes on the selected points it must send back
 HEIGHT = 560
 WIDTH = 620  # on a small screen; wider ones have room to spare
-_SHADES = (0.25, 0.45, 0.7, 1.0)  # opacity of a raster cell by its log count
+NAMES = 12  # written on a map at most
+KEYED = 20  # categories with a colour of their own in the key beside a map
+CARTOGRAPHY = ("variability of exp(-loss)", "confidence: mean of exp(-loss)")
+# The part of a name that lies before its anchor.
+_BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "middle": 0.5, "top": 1.0}
+
+
+class Categories(NamedTuple):
+    """A column of names as colours of a map."""
+
+    codes: Ints
+    """0.. by falling frequency (n,), -1 for all that have no colour of their own."""
+    names: dict[int, str]
+    """Of each code, for the key."""
+    colours: list[str]
+    """Of codes 0.. in order."""
+
+
+def categories(values: pd.Series) -> Categories:
+    """Number the 20 most frequent values of a column; the others share grey."""
+    found = values.astype(str).value_counts()
+    kept = found.index[:KEYED].tolist()
+    codes = values.astype(str).map(dict(zip(kept, range(len(kept)), strict=True)))
+    names = dict(enumerate(kept))
+    if len(found) > len(kept):
+        names[-1] = f"{len(found) - len(kept):,} others"
+    colours = theme.source_colours(kept)
+    return Categories(codes.fillna(-1).to_numpy(np.int32), names, [colours[n] for n in kept])
 
 
 def cluster_map(
@@ -26,131 +61,201 @@ def cluster_map(
     labels: pd.DataFrame | None = None,
     chosen: int | None = None,
     names: Mapping[int, str] | None = None,
+    selected: Mask | None = None,
+    colours: Sequence[str] | None = None,
+    span: tuple[float, float] | None = None,
+    extent: Extent | None = None,
+    axes: tuple[str, str] | None = None,
 ) -> go.Figure:
     """All examples as dots, in one trace: point indices of several traces would mix.
 
     Args:
-        points: row, x, y, colour. Rows are drawn with the chosen cluster last, so identify a dot by
-            its customdata (the row), never by its index.
+        points: row, x, y, colour. Rows are drawn with the chosen and selected ones last, so
+            identify a dot by its customdata (the row), never by its index.
         mode: "category" if colour is an integer -1..k-1, "value" if it is a quantity.
-        k: Number of categories; above 40, dots of a category map are grey except the chosen one's.
+        k: Number of categories; above 40, dots of a category map are grey except the chosen one's
+            unless `colours` says otherwise.
         title: What the colour is, for hover and colour bar: "cluster", "final loss (nats)".
         labels: cluster, x, y, name, largest first; the first 12 that do not overlap are written.
         chosen: Category to light up (needs mode "category").
         names: Category to name; drawn as a key beside the map. For sources, which have no place.
+        selected: Points to show in colour (len(points),), the others grey. All where not given.
+        colours: `#rrggbb` of each category, where they are not the clusters' own.
+        span: Quantities at the ends of the colour scale; 1st and 99th percentile where not given.
+        extent: x0, x1, y0, y1 to show; all points where not given.
+        axes: Titles of x and y where they are quantities; a map of a layout has none.
     """
-    fig = _plane()
+    extent = extent or around(points[["x", "y"]].to_numpy(float))
+    fig = _plane(extent, axes)
+    last = np.zeros(len(points), int) if selected is None else selected.astype(int)
     if mode == "category" and chosen is not None:
-        points = points.sort_values("colour", key=lambda c: c == chosen, kind="stable")
+        last = last + (points["colour"].to_numpy() == chosen)
+    order = np.argsort(last, kind="stable")
+    points = points.iloc[order]
     size = float(np.clip(9 - 1.5 * np.log10(max(len(points), 1)), 3, 6))
+    colour = points["colour"].to_numpy()
     if mode == "category":
-        first = -1 if (points["colour"] < 0).any() else 0
-        scale = _category_scale(first, k, chosen, names)
+        scale = _category_scale(-1 if (colour < 0).any() else 0, k, chosen, names, colours)
     else:
-        scale = _value_scale(title, points["colour"].to_numpy(float))
+        scale = _value_scale(title, span or ends(colour.astype(float)))
     fact = "%{marker.color}" if mode == "category" else "%{marker.color:.3f}"
-    short = figure.label(title)
     fig.add_trace(
         go.Scattergl(
             x=points["x"].to_numpy(np.float32),
             y=points["y"].to_numpy(np.float32),
             customdata=points["row"].to_numpy(np.int32),
             mode="markers",
-            marker={"color": points["colour"].to_numpy(), "size": size, **scale},
+            marker={"color": colour, "size": size, **scale},
+            selectedpoints=None if selected is None else np.flatnonzero(selected[order]),
             selected={"marker": {"opacity": 1}},
-            unselected={"marker": {"opacity": 0.12}},
-            hovertemplate=f"row %{{customdata:,}}<br>{short} {fact}<extra></extra>",
+            unselected={"marker": {"opacity": 0.16, "color": theme.MUTED}},
+            hovertemplate=f"row %{{customdata:,}}<br>{figure.label(title)} {fact}<extra></extra>",
         )
     )
     if labels is not None:
-        _place_names(fig, labels, points[["x", "y"]].to_numpy(float), chosen)
+        _place_names(fig, labels, extent, chosen)
     return fig
 
 
-def density_map(
-    counts: npt.NDArray[np.integer],
-    x_edges: Sequence[float],
-    y_edges: Sequence[float],
+def raster_map(
+    image: Picture,
+    extent: Extent,
     *,
-    clusters: npt.NDArray[np.integer] | None = None,
-    k: int = 0,
     labels: pd.DataFrame | None = None,
     chosen: int | None = None,
+    counts: Ints | None = None,
+    clusters: Ints | None = None,
+    title: str = "",
+    span: tuple[float, float] | None = None,
+    names: Mapping[int, str] | None = None,
+    colours: Sequence[str] | None = None,
+    axes: tuple[str, str] | None = None,
 ) -> go.Figure:
-    """Examples per cell on a logarithmic scale, for more than MAP_POINTS rows.
+    """A picture of all examples, for more than MAP_POINTS of them.
 
     Box and lasso work on it (an invisible scatter trace turns the tools on) and give geometry only:
     test membership on the server.
 
     Args:
-        counts: (n_y, n_x) rows per cell, as np.histogram2d(y, x, ...) gives.
-        x_edges: (n_x + 1,) cell edges.
-        y_edges: (n_y + 1,) cell edges.
-        clusters: (n_y, n_x) most frequent cluster per cell (-1 none); colours the raster.
-        k: Number of clusters, where `clusters` is given.
+        image: (h, w, 4) as `raster.image` draws it, the highest y first.
+        extent: x0, x1, y0, y1 of the picture's edges.
         labels: As for `cluster_map`.
-        chosen: Cluster to light up (needs `clusters`).
+        chosen: Cluster whose name is written first.
+        counts: Rows in each of some coarse cells (up, across), the lowest y first, for the hover:
+            56 x 90 are enough, and each one is sent to the browser.
+        clusters: Most frequent cluster in the same cells, -1 for none.
+        title: What the colour is, where it is a quantity.
+        span: Quantities at the ends of the colour scale, where the colour is one.
+        names: Category to name, where the colour is one; drawn as a key beside the map.
+        colours: `#rrggbb` of each named category.
+        axes: As for `cluster_map`.
     """
-    fig = _plane()
-    filled = np.where(counts > 0, counts, np.nan)
-    depth = np.log10(filled) / max(float(np.log10(max(counts.max(initial=1), 2))), 1e-9)
-    hover = "%{customdata:,} rows<extra></extra>"
-    if clusters is None:
-        z, shades = depth, [figure.rgba(theme.ACCENT, a) for a in np.linspace(0.15, 1, 8)]
-        scale: dict[str, object] = {"colorscale": figure.sloped(shades), "zmin": 0, "zmax": 1}
-    else:
-        level = np.minimum(np.nan_to_num(depth) * len(_SHADES), len(_SHADES) - 1).astype(int)
-        z = np.where(counts > 0, (clusters + 1) * len(_SHADES) + level, np.nan)
-        colours = [theme.MUTED, *_category_colours(k, chosen)]
-        steps = [
-            figure.rgba(c, a * (0.35 if chosen is not None and i - 1 != chosen else 1))
-            for i, c in enumerate(colours)
-            for a in _SHADES
-        ]
-        scale = {"colorscale": figure.stepped(steps), "zmin": -0.5, "zmax": len(steps) - 0.5}
-    fig.add_trace(
-        go.Heatmap(
-            z=z.astype(np.float32), x=list(x_edges), y=list(y_edges), customdata=counts,
-            showscale=False, hoverongaps=False, hovertemplate=hover, **scale,
-        )
+    fig = _plane(extent, axes)
+    x0, x1, y0, y1 = extent
+    fig.add_layout_image(
+        source=_png(image), xref="x", yref="y", x=x0, y=y1, sizex=x1 - x0, sizey=y1 - y0,
+        sizing="stretch", layer="below",
     )  # fmt: skip
+    if counts is not None:
+        _hover(fig, extent, counts, clusters)
+    key: dict[str, Any] = {}
+    if span is not None:
+        key = _value_scale(title, span)
+    elif names is not None:
+        colours = list(colours or [])
+        key = _category_scale(min(0, *names), len(colours), None, names, colours)
     fig.add_trace(
         go.Scatter(
-            x=[x_edges[0], x_edges[-1]], y=[y_edges[0], y_edges[-1]], mode="markers",
-            marker={"opacity": 0}, hoverinfo="skip",
+            x=[x0, x1], y=[y0, y1], mode="markers", hoverinfo="skip",
+            marker={"size": 1, "opacity": 0, "color": list(span or (0, 0)), **key},
         )
     )  # fmt: skip
     if labels is not None:
-        corners = np.array([[x_edges[0], y_edges[0]], [x_edges[-1], y_edges[-1]]], float)
-        _place_names(fig, labels, corners, chosen)
+        _place_names(fig, labels, extent, chosen)
     return fig
 
 
-def _plane() -> go.Figure:
-    """A figure without axes (a map has no units: it fills the space), lasso in hand."""
-    fig = figure.bare(HEIGHT, right=0, top=0)
-    fig.update_layout(dragmode="lasso", uirevision="map", margin_b=0)
-    fig.update_xaxes(visible=False)
-    fig.update_yaxes(visible=False)
+def outline(fig: go.Figure, area: Mapping[str, Sequence[Mapping[str, Sequence[float]]]]) -> None:
+    """Draw the boxes and lassos of a selection as Streamlit reports it (box, lasso: x and y)."""
+    corners = [
+        ([b["x"][0], b["x"][1], b["x"][1], b["x"][0]], [b["y"][0], b["y"][0], b["y"][1], b["y"][1]])
+        for b in area.get("box", [])
+    ]
+    corners += [(list(curve["x"]), list(curve["y"])) for curve in area.get("lasso", [])]
+    for x, y in corners:
+        path = "L".join(f"{a:.7g},{b:.7g}" for a, b in zip(x, y, strict=True))
+        line = {"width": 1.5, "dash": "dot", "color": theme.INK}
+        fig.add_shape(type="path", path=f"M{path}Z", line=line)
+
+
+def _plane(extent: Extent, axes: tuple[str, str] | None) -> go.Figure:
+    """A figure that fills its space, lasso in hand; without axes unless they are quantities."""
+    x0, x1, y0, y1 = extent
+    if axes is None:
+        fig = figure.bare(HEIGHT, right=0, top=0)
+        fig.update_layout(margin_b=0)
+        fig.update_xaxes(visible=False)
+        fig.update_yaxes(visible=False)
+    else:
+        fig = figure.bare(HEIGHT)
+        figure.axes(fig, *axes)
+        fig.update_yaxes(showgrid=False)  # it would lie on top of a picture
+    fig.update_layout(dragmode="lasso", uirevision="map")
+    fig.update_xaxes(range=[x0, x1])
+    fig.update_yaxes(range=[y0, y1])
     return fig
 
 
-def _category_colours(k: int, chosen: int | None) -> list[str]:
+def _png(image: Picture) -> str:
+    """The picture as the address of a PNG; little time spent on size pays on one machine."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _hover(fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints | None) -> None:
+    """Invisible cells that say how many rows they hold, and of which cluster most are."""
+    x0, x1, y0, y1 = extent
+    up, across = counts.shape
+    wide, high = (x1 - x0) / across, (y1 - y0) / up
+    facts = [counts] if clusters is None else [counts, clusters]
+    most = "" if clusters is None else "<br>most of cluster %{customdata[1]}"
+    clear = "rgba(0,0,0,0)"
+    fig.add_trace(
+        go.Heatmap(
+            z=np.where(counts > 0, 0, np.nan).astype(np.float32), hoverongaps=False,
+            x0=x0 + wide / 2, dx=wide, y0=y0 + high / 2, dy=high,
+            customdata=np.dstack(facts).astype(np.int32), showscale=False,
+            colorscale=[(0, clear), (1, clear)],
+            hovertemplate=f"%{{customdata[0]:,}} rows here{most}<extra></extra>",
+        )
+    )  # fmt: skip
+
+
+def _category_colours(k: int, chosen: int | None, colours: Sequence[str] | None) -> list[str]:
+    own = list(colours or theme.cluster_colours(k) or [theme.MUTED] * k)
     if chosen is None:
-        return list(theme.cluster_colours(k) or [theme.MUTED] * k)
-    return [theme.cluster_colour(c, k) if c == chosen else theme.MUTED for c in range(k)]
+        return own
+    lit = own[chosen] if colours else theme.cluster_colour(chosen, k)
+    return [lit if c == chosen else theme.MUTED for c in range(k)]
 
 
 def _category_scale(
-    first: int, k: int, chosen: int | None, names: Mapping[int, str] | None
-) -> dict[str, object]:
+    first: int,
+    k: int,
+    chosen: int | None,
+    names: Mapping[int, str] | None,
+    own: Sequence[str] | None,
+) -> dict[str, Any]:
     """Marker settings for colours first..k-1: flat steps, faint where they should recede."""
     faint = figure.rgba(theme.MUTED, 0.25)
     colours = [
         faint if c == theme.MUTED and chosen is not None else figure.rgba(c, 0.8)
-        for c in _category_colours(k, chosen)
+        for c in _category_colours(k, chosen, own)
     ]
-    scale: dict[str, object] = {
+    scale: dict[str, Any] = {
         "colorscale": figure.stepped([faint, *colours] if first < 0 else colours),
         "cmin": first - 0.5,
         "cmax": k - 0.5,
@@ -158,46 +263,49 @@ def _category_scale(
     if names:
         shown = sorted(names)
         key = {"tickvals": shown, "ticktext": [figure.label(names[c]) for c in shown]}
-        size = {"lenmode": "pixels", "len": 24 * (k - first) + 20}
+        size = {"lenmode": "pixels", "len": min(24 * (k - first) + 20, HEIGHT - 20)}
         scale |= {"showscale": True, "colorbar": _bar(key | size)}
     return scale
 
 
-def _value_scale(title: str, values: npt.NDArray[np.floating]) -> dict[str, object]:
-    """Marker settings for a quantity; the outermost hundredths share the end colours."""
-    low, high = np.nanquantile(values, [0.01, 0.99]) if len(values) else (0.0, 1.0)
+def _value_scale(title: str, span: tuple[float, float]) -> dict[str, Any]:
+    """Marker settings for a quantity; what lies outside the span shares the end colours."""
+    low, high = span
     bar = _bar({"title": {"text": figure.label(title, 40), "side": "right"}, "nticks": 5})
     colours = figure.sloped([figure.rgba(c, 0.85) for c in theme.SEQUENTIAL])
-    ends = {"cmin": float(low), "cmax": float(high)} if high > low else {}
-    return {"colorscale": colours, "showscale": True, "colorbar": bar, **ends}
+    limits = {"cmin": float(low), "cmax": float(high)} if high > low else {}
+    return {"colorscale": colours, "showscale": True, "colorbar": bar, **limits}
 
 
-def _bar(settings: dict[str, object]) -> dict[str, object]:
+def _bar(settings: dict[str, Any]) -> dict[str, Any]:
     return {"thickness": 10, "len": 0.7, "outlinewidth": 0, "x": 1.0, "xpad": 8} | settings
 
 
-def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: npt.NDArray[np.floating],
+def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent,
                  chosen: int | None) -> None:  # fmt: skip
-    """Write at most 12 names, the chosen one first, skipping any that would hide another."""
-    width, height = np.ptp(extent, axis=0) if len(extent) else (1.0, 1.0)
-    across_pixel, up_pixel = width / WIDTH or 1.0, height / HEIGHT or 1.0
-    taken: list[tuple[float, float, float]] = []
+    """Write at most 12 names, the chosen one first, skipping any that would hide another.
+
+    A name too near an edge begins or ends at its place instead of standing astride it.
+    """
+    x0, x1, y0, y1 = extent
+    taken: list[tuple[float, float, float]] = []  # left, bottom, width of each name in pixels
     ordered = labels.sort_values("cluster", key=lambda c: c != chosen, kind="stable")
     spots = zip(ordered["cluster"], ordered["x"], ordered["y"], ordered["name"], strict=True)
     for cluster, across, up, name in spots:
-        text, x, y = figure.label(name), across / across_pixel, up / up_pixel
-        half = 3.5 * len(text) + 4
-        if any(abs(x - a) < half + b and abs(y - c) < 20 for a, b, c in taken) or len(taken) == 12:
+        text = figure.label(name)
+        x, y = WIDTH * (across - x0) / (x1 - x0), HEIGHT * (up - y0) / (y1 - y0)
+        if not (0 <= x <= WIDTH and 0 <= y <= HEIGHT):
             continue
-        taken.append((x, half, y))
+        wide, high = 7 * len(text) + 8, 20  # pixels
+        side = "left" if x < wide / 2 else "right" if x > WIDTH - wide / 2 else "center"
+        end = "bottom" if y < high / 2 else "top" if y > HEIGHT - high / 2 else "middle"
+        left, low = x - wide * _BEFORE[side], y - high * _BEFORE[end]
+        hidden = any(left < a + w and a < left + wide and abs(low - b) < high for a, b, w in taken)
+        if hidden or len(taken) == NAMES:
+            continue
+        taken.append((left, low, wide))
         lit = chosen is None or cluster == chosen
         figure.note(
-            fig,
-            text,
-            x=across,
-            y=up,
-            xref="x",
-            yref="y",
-            font=figure.HALO,
-            opacity=1 if lit else 0.7,
-        )
+            fig, text, x=across, y=up, xref="x", yref="y", xanchor=side, yanchor=end,
+            font=figure.HALO, opacity=1 if lit else 0.7,
+        )  # fmt: skip
