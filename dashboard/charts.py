@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from dashboard import figure, theme
 from dashboard.figure import Floats
@@ -15,7 +14,6 @@ from dashboard.figure import Floats
 STEP = "optimizer step"
 LOSS = "loss (nats per response token)"
 STRANDS = 50  # sampled lines drawn at most
-PANELS = 24  # small multiples drawn at most; the page turns pages
 
 
 def trajectory_overview(
@@ -120,64 +118,6 @@ def live_loss(
         count = f"{len(recorded_steps):,} recording{'s' if len(recorded_steps) > 1 else ''}"
         mark = f'<span style="color:{theme.ACCENT}"><b>|</b></span> '
         figure.note(fig, mark + count, x=1, y=0, xshift=16, xanchor="left", yanchor="top")
-    return fig
-
-
-def ribbons(
-    quantiles: pd.DataFrame,
-    sizes: pd.Series,
-    names: Mapping[int, str],
-    order: Sequence[int],
-    k: int,
-    chosen: int | None = None,
-    columns: int = 6,
-) -> go.Figure:
-    """Small multiples with shared axes: median and 10-90% ribbon of each cluster.
-
-    Args:
-        quantiles: cluster, step, q10, q50, q90.
-        sizes: Rows by cluster.
-        names: Cluster to name, where it has one.
-        order: Clusters to draw, at most 24.
-        k: Number of clusters, which settles the colours.
-        chosen: Cluster to light up; the others are dimmed.
-        columns: Panels in a row.
-    """
-    shown = list(order)[:PANELS]
-    rows = max(1, -(-len(shown) // columns))
-    fig = make_subplots(
-        rows, columns, shared_xaxes="all", shared_yaxes="all",
-        horizontal_spacing=0.012, vertical_spacing=min(0.9 / rows, 44 / (128 * rows)),
-        figure=figure.bare(128 * rows + 64, top=68),
-    )  # fmt: skip
-    by_cluster = dict(list(quantiles.groupby("cluster")))
-    for place, cluster in enumerate(shown):
-        row, column = divmod(place, columns)
-        there = {"row": row + 1, "col": column + 1}
-        lit = chosen is None or chosen == cluster
-        colour = theme.cluster_colour(cluster, k) if lit else theme.MUTED
-        curve = by_cluster[cluster]
-        fig.add_trace(
-            figure.ribbon(curve["step"], curve["q10"], curve["q90"], colour, 0.28 if lit else 0.14),
-            **there,
-        )
-        fig.add_trace(_median(curve["step"], curve, colour, ("q10", "q90"), "80% of rows"), **there)
-        axis = "" if place == 0 else str(place + 1)
-        title = f"{cluster} · {sizes[cluster]:,} rows"
-        if names.get(cluster):
-            title = f"{figure.label(names[cluster], 20)}<br>{title}"
-        figure.note(
-            fig, f"<b>{title}</b>" if chosen == cluster else title, x=0, y=1, align="left",
-            xref=f"x{axis} domain", yref=f"y{axis} domain", xanchor="left", yanchor="bottom",
-        )  # fmt: skip
-    for empty in range(len(shown), rows * columns):
-        spare = {"row": empty // columns + 1, "col": empty % columns + 1}
-        fig.update_xaxes(visible=False, **spare)
-        fig.update_yaxes(visible=False, **spare)
-    what = f"{LOSS} by {STEP}, the same axes in every panel"
-    figure.note(fig, what, x=0, y=1, yshift=40, xanchor="left", yanchor="bottom")
-    fig.update_xaxes(nticks=4, showgrid=False, zeroline=False, automargin=True)
-    fig.update_yaxes(nticks=4, showgrid=True, zeroline=False, automargin=True, rangemode="tozero")
     return fig
 
 

@@ -9,12 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import figure, panels, theme
-from dashboard.charts import LOSS, PANELS, STEP
+from dashboard.charts import LOSS, STEP
 from dashboard.figure import Floats
 
+PANELS = 24  # small multiples drawn at most; the page turns pages
 SAMPLED = 6  # single trajectories in a small panel
 STRANDS = 12  # single trajectories of each kind beside the distances
-BINS = 40
+BINS = 80
 
 
 def ribbons(
@@ -69,8 +70,9 @@ def ribbons(
             title = f"{figure.label(names[cluster], 20)}<br>{title}"
         panels.title(fig, place, f"<b>{title}</b>" if chosen == cluster else title)
     pad = 0.03 * (right - left or 1.0)
-    fig.update_xaxes(range=[left - pad, right + pad])
-    fig.update_yaxes(range=[0, top])
+    half = float(f"{(left + right) / 2:.1g}")  # a label at the end would meet the next panel's
+    fig.update_xaxes(range=[left - pad, right + pad], tickvals=[left, half], fixedrange=True)
+    fig.update_yaxes(range=[0, top], fixedrange=True)  # a drag would swallow clicks near an edge
     what = f"{LOSS} by {STEP}, the same axes in every panel; click one to read its cluster"
     figure.note(fig, what, x=0, y=1, yshift=40, xanchor="left", yanchor="bottom")
     return fig
@@ -98,7 +100,7 @@ def inside_across(
         colour: Of the example cluster.
     """
     fig = panels.grid(2, 2, height=300, shared=False)
-    top = float(np.quantile(np.concatenate([inside, across]), 0.99))
+    top = float(np.quantile(np.concatenate([inside, across]), 0.995))
     edges = np.linspace(0, top or 1.0, BINS + 1)
     for pairs, what, shade in ((across, "across", theme.MUTED), (inside, "inside", theme.ACCENT)):
         fact = f"%{{y:.1f}}% of pairs {what}<br>distance %{{x:.3f}}<extra></extra>"
@@ -118,11 +120,13 @@ def inside_across(
         f"{panels.dot(theme.MUTED)} {len(others[:STRANDS])} rows of other clusters"
     )
     panels.title(fig, 1, words)
-    fig.update_xaxes(title={"text": f"distance between two trajectories ({LOSS})"}, col=1)
+    fig.update_xaxes(
+        title={"text": "distance of two trajectories (nats per response token)"}, col=1
+    )
     fig.update_xaxes(title={"text": STEP}, col=2)
     fig.update_xaxes(title_standoff=8)
     fig.update_yaxes(ticksuffix="%", col=1)
-    fig.update_yaxes(title={"text": LOSS, "standoff": 8}, col=2)
+    figure.note(fig, LOSS, x=1, y=1, xref="x2 domain", yref="y2 domain", xanchor="right")
     return fig
 
 
@@ -187,10 +191,13 @@ def _button(cluster: int, left: float, right: float, top: float) -> go.Bar:
 
 
 def _middle(cluster: int, curve: pd.DataFrame, colour: str) -> go.Scatter:
-    facts = curve[["q10", "q90"]].to_numpy(float)
+    """The median; a click selects markers only, so it has some that are not seen."""
+    facts = curve[["q10", "q90"]].to_numpy(float).tolist()
     return go.Scatter(
-        x=curve["step"], y=curve["q50"], mode="lines", line={"color": colour, "width": 2},
-        customdata=np.column_stack([np.full(len(curve), cluster), facts]),
+        x=curve["step"], y=curve["q50"], mode="lines+markers",
+        line={"color": colour, "width": 2}, marker={"opacity": 0, "color": colour},
+        selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
+        customdata=[[cluster, *fact] for fact in facts],
         hovertemplate="step %{x:,}<br>median %{y:.3f}<br>80% of rows %{customdata[1]:.3f} to "
         "%{customdata[2]:.3f}<extra></extra>",
     )  # fmt: skip

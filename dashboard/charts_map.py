@@ -208,7 +208,7 @@ def _plane(extent: Extent, axes: tuple[str, str] | None) -> go.Figure:
 
 def _png(image: Picture) -> str:
     """The picture as the address of a PNG; little time spent on size pays on one machine."""
-    from PIL import Image  # comes with Streamlit
+    from PIL import Image
 
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=1)

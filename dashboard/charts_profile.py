@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from dashboard import figure, panels, theme
 from dashboard.raster import Mask
 
-BINS = 40
+BINS = 40  # of a histogram at most; few selected rows get fewer
 LISTED = 6  # names of one column drawn, the rest together
 _LOGARITHMIC = ("tokens", "characters")  # units of lengths, which span orders of magnitude
 
@@ -44,6 +44,7 @@ def profile(
             words = _bars(fig, place, values, selected, colour)
         title = " ".join(filter(None, [str(name), units.get(name) and f"({units[name]})"]))
         panels.title(fig, place, f"<b>{figure.label(title, 40)}</b><br>{words}")
+    fig.update_layout(barmode="overlay")
     fig.update_yaxes(rangemode="tozero", showticklabels=False, showgrid=False)
     what = f"{panels.dot(colour)} selected: {selected.sum():,} rows    "
     what += f"{panels.dot(theme.MUTED)} all: {len(facts):,} rows"
@@ -91,21 +92,24 @@ def _histogram(fig: go.Figure, place: int, values: pd.Series, selected: Mask, un
     known = values[np.isfinite(values)].to_numpy(float)
     mine = values[np.isfinite(values) & selected].to_numpy(float)
     low, high = np.quantile(known, [0.005, 0.995]) if len(known) else (0.0, 1.0)
+    bins = int(np.clip(2 * np.sqrt(len(mine)), 12, BINS))
     log = unit in _LOGARITHMIC
     if log:
         low, high = max(low, 1.0), max(high, 2.0)
-        edges = np.geomspace(low, high, BINS + 1)
+        edges = np.geomspace(low, high, bins + 1)
         marks = [m * 10**e for e in range(9) for m in (1, 3) if low <= m * 10**e <= high]
         axis = {"type": "log", "tickvals": marks, "ticktext": [f"{m:,}" for m in marks]}
         fig.layout[f"xaxis{place + 1}"].update(axis)
     else:
-        edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+        edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     for part, what, shade in ((known, "all", theme.MUTED), (mine, "selected", colour)):
         if len(part):
             fact = f"%{{y:.1f}}% of {what} rows<br>from %{{x:,.4~g}}<extra></extra>"
             fig.add_trace(panels.outline(part, edges, shade, fact).update(panels.axes(place)))
-    medians = [f"{np.median(part):,.4g} of {len(part):,}" if len(part) else "none"
-               for part in (mine, known)]  # fmt: skip
+    medians = [
+        f"{np.median(part):,.4g} ({len(part):,} rows)" if len(part) else "none"
+        for part in (mine, known)
+    ]
     return f"median {medians[0]} · all {medians[1]}"
 
 

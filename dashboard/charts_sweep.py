@@ -33,7 +33,7 @@ def sweep_curves(table: pd.DataFrame, chosen: int = 0) -> go.Figure:
         dots = go.Scatter(
             x=table["k"], y=table[measure], customdata=table["seed"], mode="markers",
             marker={"size": 7, "color": figure.rgba(theme.ACCENT, 0.6)},
-            hovertemplate="K = %{x}<br>%{y:.4g}<br>seed %{customdata}<extra></extra>",
+            hovertemplate="K = %{x:,}<br>%{y:.4g}<br>seed %{customdata}<extra></extra>",
         )  # fmt: skip
         fig.add_traces([trace.update(panels.axes(place)) for trace in (line, dots)])
         panels.title(fig, place, title)
@@ -42,7 +42,7 @@ def sweep_curves(table: pd.DataFrame, chosen: int = 0) -> go.Figure:
     fig.update_xaxes(
         type="log", tickvals=ks, title={"text": "number of clusters (K)", "standoff": 8},
     )  # fmt: skip
-    fig.update_yaxes(tickformat=".3~g")
+    fig.update_yaxes(tickformat=".3~s", col=1)  # 12k
     return fig
 
 

@@ -7,9 +7,12 @@ import pytest
 
 from dashboard import (
     charts,
+    charts_explore,
     charts_map,
+    charts_profile,
     charts_run,
     charts_selection,
+    charts_sweep,
     charts_transfer,
     figure,
     theme,
@@ -71,6 +74,16 @@ def agreement():
     )
 
 
+def sweep():
+    return pd.DataFrame(
+        [
+            {"k": k, "seed": s, "inertia": 90 / k + s, "silhouette": 0.2, "balance": 0.9}
+            for k in (5, 10)
+            for s in (0, 1)
+        ]
+    )
+
+
 def results(arms):
     return pd.DataFrame(
         [
@@ -86,7 +99,13 @@ def every_figure():
     curve = pd.DataFrame({"step": STEPS, "loss": [3.0, 2, 1.5, 1]})
     labels = pd.DataFrame({"cluster": [0], "x": [0.0], "y": [0.0], "name": [HOSTILE]})
     means = pd.DataFrame([[3.0, 2, 1, 1], [4.0, 3, 2, 1]], index=[HOSTILE, "b"], columns=STEPS)
-    sizes = pd.Series([5, 5, 5])
+    facts = pd.DataFrame(
+        {
+            HOSTILE: np.append(np.nan, RNG.random(39)),
+            "length": np.arange(40) ** 2,
+            "source": [HOSTILE, *"abcdefghi" * 4, "a", "b", "c"],
+        }
+    )
     return {
         "trajectory_overview": charts.trajectory_overview(STEPS, QUANTILES, RNG.random((60, 4))),
         "source_curves": charts.source_curves(STEPS, means, pd.Series([7, 9], index=means.index)),
@@ -94,7 +113,25 @@ def every_figure():
         "growing": charts_run.growing(QUANTILES.assign(step=STEPS), [*STEPS, 90]),
         "cost_split": charts_run.cost_split({"tokenise": 3.0, "train": 420.0, "record": 300.0}),
         "finetune_curves": charts.finetune_curves({HOSTILE: curve, "b": curve}),
-        "ribbons": charts.ribbons(cluster_quantiles(3), sizes, {1: HOSTILE}, [2, 1, 0], 3),
+        "ribbons": charts_explore.ribbons(
+            cluster_quantiles(3), {0: RNG.random((9, 4))}, [5] * 3, {1: HOSTILE}, [2, 1, 0], 3
+        ),
+        "inside_across": charts_explore.inside_across(
+            RNG.random(50),
+            2 * RNG.random(60),
+            STEPS,
+            RNG.random((20, 4)),
+            RNG.random((20, 4)),
+            cluster=1,
+        ),
+        "profile": charts_profile.profile(
+            facts, np.arange(40) < 9, {HOSTILE: HOSTILE, "length": "tokens"}, sampled=HOSTILE
+        ),
+        "explained": charts_profile.explained(
+            pd.DataFrame({"what": [HOSTILE, "source"], "share": [0.3, 0.004]}), HOSTILE
+        ),
+        "sweep_curves": charts_sweep.sweep_curves(sweep(), 10),
+        "sweep_agreement": charts_sweep.sweep_agreement(pd.DataFrame(np.eye(2), [5, 10], [5, 10])),
         "cluster_ribbon": charts.cluster_ribbon(
             QUANTILES.assign(step=STEPS), RNG.random((3, 4)), [1.0] * 4, cluster=1, k=3
         ),
@@ -104,13 +141,15 @@ def every_figure():
         "cluster_map": charts_map.cluster_map(
             points(), mode="category", k=5, title=HOSTILE, labels=labels, names={0: HOSTILE}
         ),
-        "density_map": charts_map.density_map(
-            np.eye(4, dtype=int),
-            range(5),
-            range(5),
-            clusters=np.zeros((4, 4), int),
-            k=2,
+        "raster_map": charts_map.raster_map(
+            np.zeros((4, 6, 4), np.uint8),
+            (0, 1, 0, 1),
             labels=labels,
+            counts=np.eye(4, dtype=int),
+            clusters=np.zeros((4, 4), int),
+            names={0: HOSTILE},
+            colours=[theme.ACCENT],
+            axes=charts_map.CARTOGRAPHY,
         ),
         "allocation": charts_selection.allocation(
             pd.DataFrame({"cluster": [0, 1], "size": [9, 2], "taken": [4, 2]}), 2
@@ -266,98 +305,6 @@ def test_cost_is_one_bar_whose_parts_are_named_and_add_up():
 
 def test_a_run_of_no_time_has_a_bar_too():
     assert charts_run.cost_split({"train": 0.0}).layout.xaxis.range[1] > 0
-
-
-def test_ribbons_draw_two_traces_a_panel_and_at_most_24_panels():
-    fig = charts.ribbons(cluster_quantiles(30), pd.Series([1] * 30), {}, list(range(30)), 30)
-    assert len(fig.data) == 2 * 24
-
-
-def test_chosen_ribbon_keeps_its_colour_and_the_others_lose_theirs():
-    fig = charts.ribbons(cluster_quantiles(3), pd.Series([1] * 3), {}, [0, 1, 2], 3, chosen=1)
-    assert [t.line.color for t in fig.data[1::2]] == [
-        theme.MUTED,
-        theme.cluster_colour(1, 3),
-        theme.MUTED,
-    ]
-
-
-@pytest.mark.parametrize("chosen", [None, 2])
-@pytest.mark.parametrize("k", [5, 60])
-def test_map_is_one_trace_that_carries_row_ids(k, chosen):
-    data = points(k=k)
-    fig = charts_map.cluster_map(data, mode="category", k=k, title="cluster", chosen=chosen)
-    (trace,) = fig.data
-    drawn = pd.DataFrame({"row": trace.customdata, "colour": trace.marker.color})
-    assert drawn.sort_values("row")["colour"].tolist() == data["colour"].tolist()
-
-
-def test_map_draws_the_chosen_cluster_last():
-    trace = charts_map.cluster_map(points(), mode="category", k=5, title="cluster", chosen=2).data[
-        0
-    ]
-    assert (np.asarray(trace.marker.color)[-40:] == 2).all()
-
-
-@pytest.mark.parametrize("unclustered", [False, True])
-def test_map_colour_of_a_cluster_is_the_theme_colour(unclustered):
-    data = points()
-    if unclustered:
-        data.loc[0, "colour"] = -1
-    marker = charts_map.cluster_map(data, mode="category", k=5, title="cluster").data[0].marker
-    at = (3 - marker.cmin) / (marker.cmax - marker.cmin)
-    step = next(c for edge, c in reversed(marker.colorscale) if edge <= at)
-    assert step == figure.rgba(theme.cluster_colour(3, 5), 0.8)
-
-
-def test_map_of_twenty_thousand_points_stays_small():
-    fig = charts_map.cluster_map(points(20_000), mode="value", k=5, title="loss")
-    assert len(fig.to_json()) < 800_000
-
-
-def test_map_names_do_not_cover_each_other_and_the_chosen_one_is_kept():
-    labels = pd.DataFrame(
-        {
-            "cluster": range(30),
-            "x": RNG.normal(size=30) * 3,
-            "y": RNG.normal(size=30) * 3,
-            "name": "some words",
-        }
-    )
-    labels.loc[29, ["x", "y"]] = labels.loc[0, ["x", "y"]].to_numpy()
-    fig = charts_map.cluster_map(
-        points(), mode="category", k=30, title="cluster", labels=labels, chosen=29
-    )
-    notes = fig.layout.annotations
-    assert 1 < len(notes) <= 12
-    assert (notes[0].x, notes[0].opacity, notes[1].opacity) == (labels["x"][29], 1, 0.7)
-    assert len({(n.x, n.y) for n in notes}) == len(notes)
-
-
-def test_density_is_a_raster_plus_one_trace_that_turns_the_lasso_on():
-    heat, tools = charts_map.density_map(np.array([[0, 1], [10, 1000]]), [0, 1, 2], [0, 1, 2]).data
-    assert np.isnan(heat.z[0][0])
-    assert heat.z[1][1] == 1
-    assert len(tools.x) == 2
-    assert tools.marker.opacity == 0
-
-
-def test_density_by_cluster_tells_clusters_and_counts_apart():
-    counts = np.array([[1, 1000], [1, 0]])
-    heat = charts_map.density_map(
-        counts, [0, 1, 2], [0, 1, 2], clusters=np.array([[0, 0], [1, -1]]), k=2
-    ).data[0]
-    seen = heat.z[~np.isnan(heat.z)]
-    assert len(set(seen)) == 3
-    at = (heat.z[1][0] - heat.zmin) / (heat.zmax - heat.zmin)
-    step = next(c for edge, c in reversed(heat.colorscale) if edge <= at)
-    assert step.startswith(figure.rgba(theme.cluster_colour(1, 2), 1)[:-2])
-
-
-def test_an_empty_raster_is_drawn_blank():
-    assert np.isnan(
-        charts_map.density_map(np.zeros((2, 2), int), [0, 1, 2], [0, 1, 2]).data[0].z
-    ).all()
 
 
 def allocated(sizes, taken):

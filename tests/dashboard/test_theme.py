@@ -123,3 +123,24 @@ def test_the_accent_carries_white_button_text_and_stands_out(scheme):
 def test_server_listens_to_this_machine_only_and_reports_nothing():
     assert CONFIG["server"]["address"] == "127.0.0.1"
     assert CONFIG["browser"]["gatherUsageStats"] is False
+
+
+def test_many_clusters_are_coloured_from_the_lowest_to_the_highest_loss():
+    colours = theme.palette(41, [5.0, *np.linspace(1, 2, 39), np.nan])
+    assert colours[0] == theme.SEQUENTIAL[-1]
+    assert colours[1] == theme.SEQUENTIAL[0]
+    assert colours[40] == theme.MUTED
+
+
+def test_few_clusters_keep_their_own_colours_whatever_their_loss():
+    assert theme.palette(40, [1.0] * 40) == list(theme.cluster_colours(40))
+
+
+@pytest.mark.parametrize("values", [[2.0, 2.0], [float("nan")], []])
+def test_losses_that_do_not_differ_have_one_colour(values):
+    assert len(set(theme.graded(values))) <= 1
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_every_shade_of_the_scale_stands_out_in_both_schemes(background):
+    assert min(contrast(c, background) for c in theme.shades(50)) >= 1.7

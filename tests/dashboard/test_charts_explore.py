@@ -1,0 +1,236 @@
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard import charts_explore, charts_profile, charts_sweep, panels, theme
+
+STEPS = [0, 10, 20, 40]
+RNG = np.random.default_rng(0)
+
+
+def quantiles(k):
+    curve = pd.DataFrame({"step": STEPS, "q10": 1.0, "q50": 2.0, "q90": [9.0, 4, 3, 3]})
+    return pd.concat([curve.assign(cluster=c) for c in range(k)], ignore_index=True)
+
+
+def ribbons(k, **settings):
+    samples = {c: RNG.random((9, 4)) for c in range(k)}
+    return charts_explore.ribbons(
+        quantiles(k), samples, dict.fromkeys(range(k), 7), {}, list(range(k)), k, **settings
+    )
+
+
+def texts(fig):
+    return " ".join(note.text for note in fig.layout.annotations)
+
+
+def bars(fig):
+    return [trace for trace in fig.data if trace.type == "bar"]
+
+
+def lines(fig):
+    return [trace for trace in fig.data if trace.type == "scatter" and trace.hovertemplate]
+
+
+def test_ribbons_draw_four_traces_a_panel_and_at_most_24_panels():
+    assert len(ribbons(30).data) == 4 * 24
+
+
+def test_a_cluster_without_samples_is_drawn_too():
+    fig = charts_explore.ribbons(quantiles(2), {}, {0: 1, 1: 1}, {}, [1, 0], 2)
+    assert len(fig.data) == 3 * 2
+
+
+def test_whatever_is_hit_in_a_panel_names_its_cluster():
+    fig = ribbons(8)
+    for trace in fig.data:
+        if trace.hoverinfo == "skip":  # cannot be hit
+            continue
+        panel = int(trace.xaxis[1:] or 1) - 1
+        assert {row[0] for row in np.asarray(trace.customdata).tolist()} == {panel}
+
+
+def test_nothing_in_a_panel_swallows_a_click():
+    fig = ribbons(8)
+    assert all("markers" in line.mode for line in lines(fig))  # lines alone cannot be selected
+    for i in ("", *range(2, 9)):  # else its edges are for dragging
+        assert fig.layout[f"xaxis{i}"].fixedrange
+        assert fig.layout[f"yaxis{i}"].fixedrange
+
+
+def test_the_button_of_a_panel_covers_it_without_being_seen():
+    fig = ribbons(8)
+    for bar in bars(fig):
+        left, right = fig.layout.xaxis.range
+        assert bar.x[0] - bar.width / 2 <= left
+        assert bar.x[0] + bar.width / 2 >= right
+        assert bar.y[0] >= fig.layout.yaxis.range[1]
+        assert bar.marker.color.endswith(",0)")
+
+
+def test_every_panel_has_the_same_axes():
+    fig = ribbons(8)
+    for i in range(2, 9):
+        assert fig.layout[f"xaxis{i}"].range == fig.layout.xaxis.range
+        assert fig.layout[f"yaxis{i}"].range == fig.layout.yaxis.range
+
+
+def test_a_rare_high_row_does_not_flatten_the_panels():
+    samples = {0: np.array([[1, 500, 1, 1.0]])}
+    fig = charts_explore.ribbons(quantiles(1), samples, {0: 1}, {}, [0], 1)
+    assert fig.layout.yaxis.range[1] < 10
+    assert np.nanmax(fig.data[2].y) <= fig.layout.yaxis.range[1]
+
+
+def test_chosen_ribbon_keeps_its_colour_and_the_others_lose_theirs():
+    colours = [line.line.color for line in lines(ribbons(3, chosen=1))]
+    assert colours == [theme.MUTED, theme.cluster_colour(1, 3), theme.MUTED]
+
+
+def test_many_clusters_take_the_colours_of_their_final_loss():
+    colours = theme.palette(60, np.linspace(0, 5, 60))
+    assert [line.line.color for line in lines(ribbons(60, colours=colours))] == colours[:24]
+
+
+def test_no_clusters_are_an_empty_figure():
+    fig = charts_explore.ribbons(quantiles(2), {}, {}, {}, [], 2)
+    assert not fig.data
+    assert fig.layout.height > 0
+
+
+def test_inside_and_across_are_shares_with_their_medians():
+    inside, across = RNG.random(200), 3 + RNG.random(300)
+    fig = charts_explore.inside_across(
+        inside, across, STEPS, RNG.random((30, 4)), RNG.random((5, 4)), cluster=7
+    )
+    assert [sum(trace.y) for trace in fig.data[:2]] == pytest.approx([100, 100])
+    assert f"median {np.median(inside):.2f} of 200 pairs" in texts(fig)
+    assert f"median {np.median(across):.2f} of 300 pairs" in texts(fig)
+    assert "12 rows of cluster 7" in texts(fig)
+    assert "5 rows of other clusters" in texts(fig)
+
+
+def test_equal_trajectories_have_a_distance_of_nothing():
+    zero = np.zeros(5)
+    fig = charts_explore.inside_across(
+        zero, zero, STEPS, np.ones((1, 4)), np.ones((1, 4)), cluster=0
+    )
+    assert [max(trace.y) for trace in fig.data[:2]] == [100, 100]
+
+
+def facts(n=400):
+    return pd.DataFrame(
+        {
+            "response": RNG.integers(1, 900, n),
+            "final loss": np.where(np.arange(n) % 4 == 0, np.nan, RNG.random(n)),
+            "source": RNG.choice(list("abcdefghijkl"), n),
+        }
+    )
+
+
+def test_profile_compares_shares_and_says_of_how_many():
+    table, picked = facts(), np.arange(400) < 60
+    fig = charts_profile.profile(table, picked, {"response": "tokens", "final loss": "nats"})
+    assert "selected: 60 rows" in texts(fig)
+    assert "all: 400 rows" in texts(fig)
+    assert f"(60 rows) · all {table['response'].median():,.4g} (400 rows)" in texts(fig)
+    assert "(45 rows)" in texts(fig)
+    assert "(300 rows)" in texts(fig)
+    curves = [trace for trace in fig.data if trace.type == "scatter"]
+    assert [sum(trace.y) for trace in curves] == pytest.approx([100] * 4)
+
+
+def test_profile_draws_the_commonest_names_and_the_others_together():
+    table, picked = facts(), np.arange(400) < 60
+    everyone, mine = bars(charts_profile.profile(table[["source"]], picked, {}))
+    top = table["source"].value_counts().head(5)
+    assert list(everyone.customdata) == [*top, 400 - top.sum()]
+    assert mine.customdata[0] == (table["source"][picked] == top.index[0]).sum()
+    assert sum(mine.x) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("selected", [0, 1, 400])
+def test_profile_of_none_one_or_all_rows(selected):
+    fig = charts_profile.profile(
+        facts(), np.arange(400) < selected, {"response": "tokens", "final loss": ""}
+    )
+    assert f"selected: {selected:,} rows" in texts(fig)
+    assert ("none" in texts(fig)) == (selected <= 1)  # row 0 has no final loss
+
+
+def test_profile_says_that_it_is_a_sample():
+    fig = charts_profile.profile(
+        facts(), np.ones(400, bool), {}, sampled="a sample of 400 of 1,000,000"
+    )
+    assert "(a sample of 400 of 1,000,000)" in texts(fig)
+
+
+def test_explained_never_shows_less_than_nothing():
+    table = pd.DataFrame({"what": ["a", "b", "c"], "share": [0.714, -0.01, 0.004]})
+    fig = charts_profile.explained(table, "the clustering of 400 rows")
+    assert list(fig.data[1].x) == pytest.approx([71.4, 0, 0.4])
+    assert fig.layout.yaxis.ticktext[fig.layout.yaxis.tickvals.argmax()] == "a"
+    assert texts(fig) == "71% 0% &lt;1%"
+    assert "the clustering of 400 rows" in fig.layout.xaxis.title.text
+
+
+def test_sweep_shows_every_seed_and_the_mean():
+    table = pd.DataFrame(
+        [
+            {"k": k, "seed": s, "inertia": 90 / k + s, "silhouette": np.nan, "balance": 0.9}
+            for k in (5, 10)
+            for s in (0, 1)
+        ]
+    )
+    mean, dots, *_ = charts_sweep.sweep_curves(table, 10).data
+    assert list(mean.y) == [18.5, 9.5]
+    assert list(dots.y) == [18, 19, 9, 10]
+    assert list(dots.customdata) == [0, 1, 0, 1]
+
+
+def test_agreement_is_written_where_it_was_measured():
+    table = pd.DataFrame([[0.9, np.nan], [0.7, 0.8]], [5, 10], [5, 10])
+    fig = charts_sweep.sweep_agreement(table)
+    written = {(note.y, note.x): note.text for note in fig.layout.annotations[:-1]}
+    assert written == {(0, 0): "<b>0.90</b>", (1, 0): "0.70", (1, 1): "<b>0.80</b>"}
+    assert np.asarray(fig.data[0].customdata)[1, 0].tolist() == [5, 10]
+
+
+def curve(path):
+    return [tuple(map(float, p.strip("ML").split())) for p in path.replace("L", "|").split("|")]
+
+
+def test_a_sparkline_keeps_its_scale_and_its_size():
+    svg = ET.fromstring(
+        charts_explore.sparkline(np.array([9.0, 4, -1]), np.array([4.0, 4, 4]), (0.0, 8.0))
+    )
+    pool, row = (curve(path.get("d")) for path in svg if path.tag.endswith("path"))
+    assert [y for _, y in pool] == [14, 14, 14]
+    assert [y for _, y in row] == [3, 14, 25]  # what lies outside is at the edge
+    assert [x for x, _ in row] == [3, 60, 117]
+    assert {e.get("stroke") for e in svg} == {theme.MUTED, theme.ACCENT, None}
+
+
+def test_a_sparkline_has_a_gap_where_nothing_was_measured():
+    nan = np.nan
+    svg = ET.fromstring(
+        charts_explore.sparkline(np.array([nan, 2, nan, 3, 3]), np.zeros(5), (0.0, 8.0))
+    )
+    path = svg[1].get("d")
+    assert path.count("M") == 2
+    assert path.count("L") == 1
+    assert "nan" not in ET.tostring(svg, "unicode")
+
+
+def test_a_sparkline_of_nothing_shows_the_pool():
+    svg = ET.fromstring(charts_explore.sparkline(np.full(3, np.nan), np.ones(3), (0.0, 8.0)))
+    assert [e.tag.rpartition("}")[2] for e in svg] == ["path", "path"]
+    assert svg[1].get("d") == ""
+
+
+def test_places_without_a_panel_are_blank():
+    fig = panels.grid(4, 3)
+    shown = [fig.layout[f"xaxis{i or ''}"].visible for i in ("", 2, 3, 4, 5, 6)]
+    assert shown == [None] * 4 + [False] * 2
