@@ -62,7 +62,7 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
         label_visibility="collapsed", width=220, format_func="Colour: {}".format,
     )  # fmt: skip
     if by == "Cluster":
-        return Colour(made.labels, "cluster", palette(made), by_cluster=True)
+        return _clusters(made)
     if by in QUANTITIES:
         return Colour(data.flags(artifact.id)[QUANTITIES[by]].to_numpy(), UNITS.get(by, by.lower()))
     if by == "Source":
@@ -77,6 +77,15 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
         return Colour(values.to_numpy(float, na_value=np.nan), name)
     coded = values.astype(str).astype("category").cat
     return _categories(coded.codes.to_numpy(), list(coded.categories), name)
+
+
+def _clusters(made: Preview) -> Colour:
+    """Colour by cluster; so many that no colours tell them apart, by their mean final loss."""
+    if made.k <= theme.CLUSTER_LIMIT:
+        return Colour(made.labels, "cluster", palette(made), by_cluster=True)
+    final = made.table.set_index("cluster")["final_loss"].reindex(range(made.k)).to_numpy()
+    values = np.where(made.labels >= 0, final[made.labels], np.nan)
+    return Colour(values, "cluster's mean final loss (nats per token)", by_cluster=True)
 
 
 def palette(made: Preview) -> list[str]:

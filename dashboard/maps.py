@@ -167,7 +167,14 @@ def draw(
     if colour.by_cluster:
         look["labels"] = _labels(artifact.id, made, map.name)
     if colour.colours is None:
-        look["span"] = raster.ends(colour.values[placed])
+        seen = colour.values[placed]
+        look["span"] = (
+            (float(seen.min(initial=np.inf)), float(seen.max(initial=-np.inf)))
+            if colour.by_cluster and len(seen)
+            else raster.ends(seen)
+        )
+    if picked is None and look["chosen"] is not None and colour.colours is None:
+        picked = made.labels == chosen
     if int(view.sum()) > POINTS:
         figure = _picture(artifact.id, made, map.name, view, window, colour, look, picked)
     else:

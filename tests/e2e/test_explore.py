@@ -74,8 +74,8 @@ def test_a_click_on_a_ribbon_reads_its_cluster(page, shop):
     page.mouse.click(panel["x"] + panel["width"] * 0.7, panel["y"] + panel["height"] * 0.3)
     largest = int(np.bincount(np.load(
         shop.workspace.open(shop.clusters).path / "labels.npy").clip(0)).argmax())  # fmt: skip
-    expect(page.get_by_text(re.compile(rf"rows in cluster \d+ "))).to_be_visible()
-    assert f"cluster={largest}" in page.url
+    expect(page.get_by_text(re.compile(r"rows in cluster \d+ "))).to_be_visible()
+    page.wait_for_url(re.compile(f"cluster={largest}(&|$)"))
     sound(page)
 
 
@@ -100,10 +100,11 @@ def test_a_link_restores_the_view_in_another_browser(page, tab, shop):
     page.get_by_placeholder("Search all texts").press("Enter")
     found = page.get_by_text(re.compile(AREA.pattern + ", with “sum”"))
     expect(found).to_be_visible()
-    assert "sel=" in page.url
+    page.wait_for_url(re.compile("sel="))
+    page.wait_for_timeout(500)  # the address follows the page
     other = tab(page.url)
     expect(other.get_by_text(found.inner_text())).to_be_visible()
-    expect(other.get_by_text("Colour: Source").first).to_be_visible()
+    expect(other.get_by_role("combobox", name="Colour")).to_have_value("Colour: Source")
     sound(other)
 
 
