@@ -85,7 +85,7 @@ def _clusters(made: Preview) -> Colour:
         return Colour(made.labels, "cluster", palette(made), by_cluster=True)
     final = made.table.set_index("cluster")["final_loss"].reindex(range(made.k)).to_numpy()
     values = np.where(made.labels >= 0, final[made.labels], np.nan)
-    return Colour(values, "cluster's mean final loss (nats per token)", by_cluster=True)
+    return Colour(values, "cluster's mean final loss (nats)", by_cluster=True)
 
 
 def palette(made: Preview) -> list[str]:

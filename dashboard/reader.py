@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -71,11 +72,14 @@ def card(title: Sequence[str], picture: str, turns: Sequence[str], note: str = "
 
     Args:
         title: Facts, any text.
-        picture: SVG made here.
+        picture: SVG made here; the browser takes it as an image only.
         turns: HTML made by `turn`.
         note: What somebody wrote about the row, any text.
     """
     facts = " &nbsp;·&nbsp; ".join(html.escape(t) for t in title)
+    if picture:
+        coded = base64.b64encode(picture.encode()).decode()
+        picture = f'<img alt="loss trajectory" src="data:image/svg+xml;base64,{coded}"/>'
     said = f'<div style="font-style:italic">Note: {html.escape(note)}</div>' if note else ""
     return (
         f'<div style="display:flex;gap:1rem;align-items:center;{FAINT}"><div style="flex:1">{facts}'

@@ -11,6 +11,7 @@ import streamlit as st
 
 from core import edits, explained, naming, neighbours
 from core.artifact import Artifact
+from core.clusters import Settings
 from dashboard import (
     charts,
     charts_explore,
@@ -79,7 +80,12 @@ def strands(id: str, _made: Preview, key: str) -> dict[int, npt.NDArray[np.float
     return out
 
 
-def ribbons(artifact: Artifact, made: Preview, chosen: int | None) -> None:
+def compared_from(artifact: Artifact, settings: Settings) -> int:
+    """Return the first recording that is compared: the untrained one would dwarf the others."""
+    return int(data.steps(artifact.id)[0] == 0 and not settings.include_start)
+
+
+def ribbons(artifact: Artifact, made: Preview, settings: Settings, chosen: int | None) -> None:
     """Draw a small panel per cluster; a click chooses it."""
     by = st.segmented_control(
         "Sort by", list(SORTS), default="Size", key="clusters:sort", required=True,
@@ -90,9 +96,12 @@ def ribbons(artifact: Artifact, made: Preview, chosen: int | None) -> None:
     pages = -(-len(known) // PANELS)
     page = st.pagination(pages, key="clusters:ribbon-page") if pages > 1 else 1
     part = known.iloc[(page - 1) * PANELS : page * PANELS]
+    first = compared_from(artifact, settings)
+    lines = {c: v[:, first:] for c, v in strands(artifact.id, made, made.key).items()}
+    begin = data.steps(artifact.id)[first]
     st.plotly_chart(
         charts_explore.ribbons(
-            made.quantiles, strands(artifact.id, made, made.key),
+            made.quantiles[made.quantiles["step"] >= begin], lines,
             known.set_index("cluster")["size"],
             dict(zip(known["cluster"], known["behaviour"], strict=True)),
             part["cluster"].tolist(), made.k, chosen, colours=colouring.palette(made),
@@ -101,11 +110,16 @@ def ribbons(artifact: Artifact, made: Preview, chosen: int | None) -> None:
         config={"displayModeBar": False},
     )  # fmt: skip
     st.caption(
-        "Median, 10-90% band and a few trajectories of each cluster, all on one scale. Click one to "
-        "read it and light it up on the map."
+        "Median, 10-90% band and a few trajectories of each cluster, all on one scale"
+        + (
+            f", from step {begin:,} on: the losses before training are not compared"
+            if first
+            else ""
+        )
+        + ". Click one to read it and light it up on the map."
     )
     example = int(known["cluster"].iloc[0]) if chosen is None else chosen
-    st.plotly_chart(inside_across(artifact, made, example))
+    st.plotly_chart(inside_across(artifact, made, example, first))
     st.caption(
         "Left, pairs of rows of one cluster against pairs of two. The farther apart the humps, the "
         "more a cluster says about its rows."
@@ -125,14 +139,15 @@ def choose(cluster: int | None) -> None:
     st.session_state["clusters:page"] = 1
 
 
-def inside_across(artifact: Artifact, made: Preview, example: int) -> Any:
+def inside_across(artifact: Artifact, made: Preview, example: int, first: int) -> Any:
     """Return the picture of distances inside clusters against across them."""
     inside, across = distances(artifact.id, made, made.key)
     known = strands(artifact.id, made, made.key)
     others = np.concatenate([v for c, v in known.items() if c != example and len(v)] or [known[0]])
     drawn = others[np.random.default_rng(0).permutation(len(others))[:STRANDS]]
     return charts_explore.inside_across(
-        inside, across, data.steps(artifact.id), known[example], drawn,
+        inside, across, data.steps(artifact.id)[first:], known[example][:, first:],
+        drawn[:, first:],
         cluster=example, colour=colouring.palette(made)[example],
     )  # fmt: skip
 
@@ -145,7 +160,7 @@ def distances(id: str, _made: Preview, key: str) -> tuple[Any, Any]:
 
 def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: int | None) -> None:
     """Show the table of clusters and the card of the chosen one."""
-    known = table(artifact.id, made, made.key)
+    known = table(artifact.id, made, made.key).sort_values("size", ascending=False)
     if chosen is not None:
         card(artifact, made, kept, chosen, known[known["cluster"] == chosen].iloc[0])
     columns = {
@@ -156,11 +171,12 @@ def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: i
     }  # fmt: skip
     shown = known[list(columns)].rename(columns=columns)
     shown.insert(2, "share", shown["rows"] / shown["rows"].sum())
+    most = float(shown["share"].max())
     st.dataframe(
         shown, hide_index=True, key="clusters:table", on_select=_row_chosen,
         selection_mode="single-row",
         column_config={
-            "share": st.column_config.ProgressColumn(format="percent", max_value=1.0),
+            "share": st.column_config.ProgressColumn(format="percent", max_value=most),
             "its share": st.column_config.NumberColumn(format="percent"),
             **{name: st.column_config.NumberColumn(format="%.3f") for name in
                ("first loss", "final loss", "loss drop", "forgetting", "at distance")},

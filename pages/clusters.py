@@ -64,7 +64,7 @@ if tabs["Read examples"].open:
         reading.pane(artifact, made, settings, picked)
 if tabs["Ribbons"].open:
     with tabs["Ribbons"]:
-        understanding.ribbons(artifact, made, chosen)
+        understanding.ribbons(artifact, made, settings, chosen)
 if tabs["Clusters"].open:
     with tabs["Clusters"]:
         understanding.clusters(artifact, made, kept, chosen)
