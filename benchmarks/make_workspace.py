@@ -194,7 +194,8 @@ def make(workspace: Workspace, rows: int, checkpoints: int, texts: str, seed: in
             _proxy(run.path, some, seed)
     data.seal(writer.close())
     flags = _flags(facts, held)
-    losses[(flags["flag"] != "").to_numpy()] = np.nan
+    left_out = np.flatnonzero(flags["flag"] != "")
+    losses[left_out], pooled[left_out] = np.nan, 0
     losses.flush()
     pooled.flush()
     steps = plan(n_steps, checkpoints)

@@ -7,23 +7,26 @@ so a permuted dataset gives the same clusters.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from core import kmeans
 from core.artifact import EXTENDS, Artifact
 from core.budget import Budget
 from core.drawer import Drawer
 from core.edits import read
-from core.naming import keywords
+from core.naming import keywords, sampled
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses, load_steps
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
+from core.texts import prompts
 
 Losses = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int32]
@@ -146,9 +149,7 @@ def compute(
 def names(workspace: Workspace, trajectories: Artifact, labels: Labels) -> list[str]:
     """Return keywords for every cluster, by number; the order of the rows does not matter."""
     dataset = workspace.ancestor(trajectories, "dataset")
-    prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
-    by_id = np.argsort(load_flags(trajectories)["id"].to_numpy())
-    return keywords(prompts.iloc[by_id], labels[by_id])
+    return name(dataset, load_flags(trajectories)["id"].to_numpy(), labels)
 
 
 def excluded(workspace: Workspace, trajectories: Artifact, without: int) -> Ints:
@@ -259,37 +260,52 @@ def cluster(
     Raises:
         ValueError: K is larger than the number of usable rows.
     """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
     usable = np.flatnonzero(np.isfinite(losses).all(1))
     if not 1 <= k <= len(usable):
         raise ValueError(
             f"K = {k} but {len(usable):,} rows can be clustered; choose K from 1 to {len(usable):,}"
         )
-    order = usable[np.argsort(ids[usable])]
-    x = features(losses[order], kind, include_start=include_start)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than K
-        model = KMeans(k, n_init=3 if len(x) <= 50_000 else 1, random_state=seed).fit(x)
+    order = usable[by_id(ids[usable])]
+    found = kmeans.fit(features(losses[order], kind, include_start=include_start), k, seed)
     labels = np.full(len(losses), -1, np.int32)
-    found, first, sizes = np.unique(model.labels_, return_index=True, return_counts=True)
+    used, first, sizes = np.unique(found.labels, return_index=True, return_counts=True)
     rank = np.lexsort((first, sizes))  # rows are in order of id: the first is the smallest id
-    number = np.empty(found.max() + 1, np.int32)
-    number[found[rank]] = np.arange(len(found))
-    labels[order] = number[model.labels_]
-    return Clustering(labels, model.cluster_centers_[found[rank]], float(model.inertia_))
+    number = np.empty(used.max() + 1, np.int32)
+    number[used[rank]] = np.arange(len(used))
+    labels[order] = number[found.labels]
+    return Clustering(labels, found.centres[used[rank]], found.inertia)
+
+
+def by_id(ids: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    """Return the positions of the ids in their order, three times as fast as `np.argsort`."""
+    order = pc.sort_indices(pa.array(ids, pa.large_string()))
+    return np.asarray(order, np.int64)
+
+
+def name(dataset: Artifact, ids: npt.NDArray[np.object_], labels: Labels) -> list[str]:
+    """Name every cluster by its keywords, reading no more prompts than needed.
+
+    Args:
+        dataset: Has the prompts.
+        ids: Row ids (n_rows,): a permuted dataset gives the same names.
+        labels: Cluster of every row (n_rows,).
+    """
+    order = by_id(ids)
+    rows = order[sampled(labels[order])]
+    return keywords(prompts(dataset, rows), labels[rows])
 
 
 def quantiles(losses: Losses, labels: Labels, steps: npt.NDArray[np.int64]) -> pd.DataFrame:
     """Return loss quantiles per cluster and step: cluster, step, q10, q25, q50, q75, q90."""
     parts = []
-    for c in np.unique(labels[labels >= 0]):
-        q = np.quantile(losses[labels == c], QUANTILES, axis=0)
-        part = pd.DataFrame(q.T, columns=[f"q{round(100 * p)}" for p in QUANTILES])
-        part.insert(0, "step", steps)
-        part.insert(0, "cluster", c)
-        parts.append(part)
+    for c, rows in enumerate(kmeans.members(labels)):
+        if len(rows):
+            columns = np.ascontiguousarray(losses[rows].T)  # partitioned a column at a time
+            q = np.quantile(columns, QUANTILES, axis=1)
+            part = pd.DataFrame(q.T, columns=[f"q{round(100 * p)}" for p in QUANTILES])
+            part.insert(0, "step", steps)
+            part.insert(0, "cluster", c)
+            parts.append(part)
     return pd.concat(parts, ignore_index=True)
 
 

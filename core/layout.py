@@ -1,4 +1,4 @@
-"""A 2-D map of the trajectories; it does not depend on the number of clusters.
+"""A 2-D map of the trajectories, or of the texts; it does not depend on the number of clusters.
 
 UMAP runs only in a worker process: its threads do not survive a fork.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core import embeddings
 from core.artifact import Artifact
-from core.clusters import FEATURES, Features, features
+from core.clusters import FEATURES, Features, by_id, features
 from core.files import fingerprint
 from core.progress import Progress
 from core.recorded import from_start, load_flags, load_losses
@@ -23,6 +25,7 @@ Points = npt.NDArray[np.float32]
 FIT_ROWS = 20_000
 """UMAP is fitted on at most this many rows; the rest are placed by their neighbours."""
 PLACE_NEIGHBOURS = 5
+OF = ("trajectories", "embeddings")
 NEIGHBOURS = 15
 EPOCHS = 200
 
@@ -32,9 +35,17 @@ class Settings:
     """What to map and how."""
 
     trajectories: str = setting(help="Trajectories id", hidden=True)
-    of: str = setting("trajectories", help="What is mapped", choices=("trajectories", "embeddings"))
-    features: str = setting("raw", help="What two rows are compared by", choices=tuple(FEATURES))
-    include_start: bool = setting(False, help="Also use the losses before training (step 0)")
+    of: str = setting(
+        "trajectories",
+        help="What is mapped: how rows lost their loss, or the proxy's embeddings of their texts",
+        choices=OF,
+    )
+    features: str = setting(
+        "raw", help="What two trajectories are compared by", choices=tuple(FEATURES)
+    )
+    include_start: bool = setting(
+        False, help="Also use the losses before training (step 0); of trajectories"
+    )
     method: str = setting("umap", help="Projection", choices=("umap", "pca"))
     seed: int = setting(
         0, help="Draws the fitted sample and UMAP's start", minimum=0, maximum=MAX_SEED
@@ -51,18 +62,21 @@ def run(workspace: Workspace, settings: Settings) -> str:
     found = find(workspace, settings)
     if found is not None:
         return found.id
+    of_texts = settings.of == "embeddings"
+    values = embeddings.load(trajectories) if of_texts else np.asarray(load_losses(trajectories))
     draft = workspace.draft(
         "layout",
-        name=settings.name or f"{trajectories.name} · {settings.method}",
+        name=settings.name or f"{trajectories.name} · {_what(settings)}",
         config=to_config(settings),
         parents={"trajectories": trajectories.id},
         fingerprint=_key(settings),
     )
     try:
         xy, fitted = place(
-            np.asarray(load_losses(trajectories)),
+            values,
             load_flags(trajectories)["id"].to_numpy(),
             settings.features,
+            of=settings.of,
             include_start=from_start(trajectories, settings.include_start),
             method=settings.method,
             seed=settings.seed,
@@ -81,35 +95,51 @@ def find(workspace: Workspace, settings: Settings) -> Artifact | None:
 
 
 def _key(settings: Settings) -> str:
-    return fingerprint("layout", to_config(settings, identity=True))
+    """Return equal keys for equal maps: layouts from before there were others have no `of`."""
+    config = to_config(settings, identity=True)
+    left_out = ("of",) if settings.of == "trajectories" else ("features", "include_start")
+    return fingerprint("layout", {k: v for k, v in config.items() if k not in left_out})
+
+
+def _what(settings: Settings) -> str:
+    return f"{settings.method} of texts" if settings.of == "embeddings" else settings.method
 
 
 def place(
-    losses: npt.NDArray[np.float32],
+    values: npt.NDArray[Any],
     ids: npt.NDArray[np.object_],
-    kind: Features,
+    kind: Features = "raw",
     *,
-    include_start: bool,
+    of: str = "trajectories",
+    include_start: bool = False,
     method: str,
     seed: int,
 ) -> tuple[Points, int]:
     """Place rows in two dimensions.
 
     Args:
-        losses: (n_rows, n_checkpoints); a row with a NaN is not placed.
+        values: Losses (n_rows, n_checkpoints); a row with a NaN is not placed. Or embeddings
+            (n_rows, width); a row of zeros is not placed.
         ids: Row ids (n_rows,); rows are taken in their order, so a permutation changes nothing.
-        kind: Features compared.
-        include_start: Whether step 0 counts.
+        kind: Features compared; of trajectories.
+        of: What the values are: trajectories or embeddings.
+        include_start: Whether step 0 counts; of trajectories.
         method: umap or pca.
         seed: Of the sample and of UMAP.
 
     Returns:
         xy (n_rows, 2), NaN where not placed, and the number of rows the projection was fitted on.
     """
-    usable = np.flatnonzero(np.isfinite(losses).all(1))
-    order = usable[np.argsort(ids[usable])]
-    x = features(losses[order], kind, include_start=include_start)
-    xy = np.full((len(losses), 2), np.nan, np.float32)
+    if of == "embeddings":
+        usable = np.flatnonzero(embeddings.recorded(values))
+    else:
+        usable = np.flatnonzero(np.isfinite(values).all(1))
+    order = usable[by_id(ids[usable])]
+    if of == "embeddings":
+        x = embeddings.features(values, order)
+    else:
+        x = features(values[order], kind, include_start=include_start)
+    xy = np.full((len(values), 2), np.nan, np.float32)
     if not len(order):
         return xy, 0
     if method == "pca" or len(order) < 10 or x.shape[1] < 2:  # UMAP starts from two directions
@@ -150,7 +180,7 @@ def _umap(x: Points, seed: int) -> Points:
     from sklearn.neighbors import NearestNeighbors
 
     k = min(NEIGHBOURS, len(x) - 1)
-    distance, near = NearestNeighbors(n_neighbors=k).fit(x).kneighbors(x)
+    distance, near = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x).kneighbors(x)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # no later transform: we place by neighbours
         reducer = umap.UMAP(
@@ -170,7 +200,7 @@ def _by_neighbours(x: Points, known: Points, placed: Points) -> Points:
     """Place each row at the distance-weighted mean of its nearest placed rows."""
     from sklearn.neighbors import NearestNeighbors
 
-    index = NearestNeighbors(n_neighbors=PLACE_NEIGHBOURS).fit(known)
+    index = NearestNeighbors(n_neighbors=PLACE_NEIGHBOURS, algorithm="brute").fit(known)
     out = np.empty((len(x), 2), np.float32)
     progress = Progress("place rows", len(x))
     for start in range(0, len(x), FIT_ROWS):

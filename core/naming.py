@@ -1,138 +1,66 @@
-"""Names for clusters: from the words of their examples, and from how they were learned."""
+"""Names for clusters, from the words of their examples."""
 
 from __future__ import annotations
 
-import re
+import itertools
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-Floats = npt.NDArray[np.float64]
+from core.kmeans import members
+
+Ints = npt.NDArray[np.int64]
 NAME_WORDS = 3
 NAME_SAMPLE = 200
-"""Texts a cluster's keywords are read from, at most."""
-WORD = r"(?u)\b[^\W\d_]{3,}\b"
-FALL = 0.1
-"""Share of its first loss that a cluster which learned has lost at least."""
-DONE = 0.9
-"""Share of its whole fall after which a cluster counts as learned."""
-EARLY, LATE = 0.75, 1.2
-"""Of the pool's time to that point: what is before, or after, is early, or late."""
-REGAINED = 0.1
-"""Nats per response token above its lowest loss at which a cluster ends that was forgotten."""
+"""Texts a cluster's keywords are read from: all of fewer than twice as many, else about these."""
+NAME_CHARACTERS = 1000
+"""Of a text."""
+BETWEEN = r"[^\pL\pN_]+"
+WORD = r"^\pL{3,}$"
+
+
+def sampled(labels: npt.NDArray[np.int32]) -> Ints:
+    """Return the positions of the texts that keywords are read from: every so many of a cluster."""
+    parts = [rows[:: max(1, len(rows) // NAME_SAMPLE)] for rows in members(labels)]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
 
 
 def keywords(texts: pd.Series, labels: npt.NDArray[np.int32]) -> list[str]:
     """Name every cluster by the words that set it apart (c-TF-IDF, Grootendorst 2022).
 
-    Words of a cluster are weighted by tf * log(1 + A / f): tf the word's share of the cluster's
-    words, A the mean number of words a cluster, f the word's count over all clusters.
-    """
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    groups = []
-    for c in range(labels.max(initial=-1) + 1):
-        part = texts[labels == c]
-        part = part.iloc[:: max(1, len(part) // NAME_SAMPLE)]
-        groups.append(" ".join(t[:1000] for t in part))
-    try:
-        vectorizer = CountVectorizer(token_pattern=WORD, stop_words="english", max_features=20_000)
-        counts = vectorizer.fit_transform(groups).astype(np.float64)
-    except ValueError:  # no words at all
-        return [""] * len(groups)
-    words = vectorizer.get_feature_names_out()
-    totals = np.asarray(counts.sum(1)).ravel()
-    weight = np.log1p(totals.mean() / np.asarray(counts.sum(0)).ravel())
-    out = []
-    for c in range(len(groups)):
-        row = counts.getrow(c)
-        score = row.data * weight[row.indices]
-        best = np.lexsort((words[row.indices], -score))[:NAME_WORDS]
-        out.append(" · ".join(re.sub(r"\s+", " ", words[row.indices[i]]) for i in best))
-    return out
-
-
-def behaviours(
-    quantiles: pd.DataFrame,
-    table: pd.DataFrame,
-    pool: pd.DataFrame,
-    tokens: tuple[float, float],
-    *,
-    start: bool = True,
-) -> list[str]:
-    """Say in plain words how every cluster was learned, in the order of the table.
+    Words of a cluster are weighted by tf * log(1 + A / f): tf the word's count in the cluster, A
+    the mean number of words a cluster, f the word's count over all clusters.
 
     Args:
-        quantiles: As `clusters.quantiles` gives them: cluster, step, q10, q25, q50, q75, q90.
-        table: As `clusters.describe` gives it; `cluster` and `tokens` are read.
-        pool: The same quantiles over all measured rows, one line a step.
-        tokens: The 25th and the 75th percentile of the pool's response tokens.
-        start: Whether the first step is from before training.
+        texts: One a row (n_rows,), or those of `sampled` rows: more are not read.
+        labels: Cluster of every text (n_rows,).
     """
-    medians = quantiles.pivot_table(index="cluster", columns="step", values="q50")
-    steps = medians.columns.to_numpy(np.float64)
-    ordered = pool[["q25", "q50", "q75"]].to_numpy(np.float64).T
-    return [
-        behaviour(medians.loc[cluster].to_numpy(), steps, ordered, length, tokens, start=start)
-        for cluster, length in zip(table["cluster"], table["tokens"], strict=True)
-    ]
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
-
-def behaviour(
-    median: Floats,
-    steps: Floats,
-    pool: Floats,
-    length: float,
-    tokens: tuple[float, float],
-    *,
-    start: bool = True,
-) -> str:
-    """Say in plain words how one cluster was learned.
-
-    - never learned: falls by less than 10% of its first loss and ends above the pool's 75th
-      percentile (the noise guard of selections);
-    - known from the start: before training already below the 25th percentile of where the pool
-      ends;
-    - learned early, late, or with the rest: 90% of its fall is done before 0.75 times, after 1.2
-      times, or about when 90% of the pool's fall is done; it starts at the first recording;
-    - ends low, ends high: outside the middle half of the pool's final losses;
-    - forgotten again: ends 0.1 nats per response token above its lowest;
-    - short answers, long answers: mean length outside the middle half of the pool's.
-
-    Args:
-        median: Median loss at every recording, nats per response token (n_checkpoints,).
-        steps: Of the recordings (n_checkpoints,).
-        pool: 25th percentile, median and 75th of the pool's losses (3, n_checkpoints).
-        length: Mean response tokens.
-        tokens: The 25th and the 75th percentile of the pool's response tokens.
-        start: Whether the first recording is from before training: the first two need it.
-    """
-    low, _, high = pool[:, -1]
-    first, final = float(median[0]), float(median[-1])
-    words = []
-    if start and first - final < FALL * first and final > high:
-        words.append("never learned")
-    elif start and first < low:
-        words.append("known from the start")
-    else:
-        pace = _learned_at(median, steps) / max(_learned_at(pool[1], steps), 1e-9)
-        when = "early" if pace < EARLY else "late" if pace > LATE else "with the rest"
-        words.append(f"learned {when}")
-        if not low <= final <= high:
-            words.append("ends low" if final < low else "ends high")
-    if final - median.min() > REGAINED:
-        words.append("forgotten again")
-    if not tokens[0] <= length <= tokens[1]:
-        words.append("short answers" if length < tokens[0] else "long answers")
-    return ", ".join(words)
-
-
-def _learned_at(curve: Floats, steps: Floats) -> float:
-    """Return the steps from the first recording until 90% of the whole fall is done."""
-    level = curve[0] - DONE * (curve[0] - curve.min())
-    at = int((curve <= level).argmax())
-    if at == 0:
-        return 0.0
-    share = (curve[at - 1] - level) / (curve[at - 1] - curve[at])
-    return float(steps[at - 1] + share * (steps[at] - steps[at - 1]) - steps[0])
+    k = int(labels.max(initial=-1)) + 1
+    rows = sampled(labels)
+    part = pa.array(texts.iloc[rows], pa.large_string())
+    lower = pc.utf8_lower(pc.utf8_slice_codeunits(part, 0, NAME_CHARACTERS))
+    split = pc.split_pattern_regex(lower, BETWEEN)
+    coded = split.flatten().dictionary_encode()
+    text = pc.list_parent_indices(split).to_numpy()
+    stop = pc.is_in(coded.dictionary, pa.array(sorted(ENGLISH_STOP_WORDS), pa.large_string()))
+    plain = pc.and_not(pc.match_substring_regex(coded.dictionary, WORD), stop)
+    vocabulary = coded.dictionary.filter(plain).sort()
+    word = pc.index_in(coded.dictionary, vocabulary).take(coded.indices)
+    known = word.is_valid().to_numpy(zero_copy_only=False)
+    size = max(1, len(vocabulary))
+    pairs = labels[rows][text[known]].astype(np.int64) * size + word.drop_null().to_numpy().astype(
+        np.int64
+    )
+    pairs, count = np.unique(pairs, return_counts=True)
+    cluster, word_of = np.divmod(pairs, size)
+    mean = count.sum() / max(1, k)
+    weight = np.log1p(mean / np.bincount(word_of, count, minlength=size)[word_of])
+    order = np.lexsort((word_of, -count * weight, cluster))
+    starts = np.searchsorted(cluster[order], np.arange(k + 1))
+    best = [order[a : min(b, a + NAME_WORDS)] for a, b in itertools.pairwise(starts)]
+    return [" · ".join(vocabulary.take(pa.array(word_of[b])).to_pylist()) for b in best]

@@ -1,11 +1,17 @@
-"""The texts that a tokenizer depends on, read from the disk each time they are gone through."""
+"""Texts of a dataset read from the disk as they are needed: for a tokenizer, for names."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core import models
@@ -50,3 +56,19 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
         return render_spans(render, messages, name)[0]
 
     return Texts(file, ("messages",), rendered)
+
+
+def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
+    """Read the prompts of these rows, in their order."""
+    place = pa.table({"row": rows, "place": np.arange(len(rows))})
+    offline: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(config=offline) as sql:
+        sql.register("wanted", place)
+        found = sql.execute(
+            "select prompt from read_parquet(?) join wanted using (row) order by place",
+            [str(dataset.path / "examples.parquet")],
+        ).df()
+    return found["prompt"]

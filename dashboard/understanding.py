@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core import edits, explained, naming, neighbours
+from core import behaviour, edits, explained, neighbours
 from core.artifact import Artifact
 from core.clusters import Settings
 from dashboard import (
@@ -56,7 +56,7 @@ def table(id: str, _made: Preview, key: str) -> pd.DataFrame:
     out["forgetting"] = out["cluster"].map(forgetting)
     pool = data.overview(id)[0]
     middle = frame["n_response"][used].quantile([0.25, 0.75]).tolist()
-    out["behaviour"] = naming.behaviours(
+    out["behaviour"] = behaviour.behaviours(
         _made.quantiles, out, pool, (middle[0], middle[1]), start=data.steps(id)[0] == 0
     )
     near = neighbours.distances(_made.centroids).set_index("cluster").reindex(out["cluster"])

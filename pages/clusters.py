@@ -1,7 +1,6 @@
 import numpy as np
 import streamlit as st
 
-from core.artifact import EXTENDS
 from dashboard import (
     clustering,
     data,

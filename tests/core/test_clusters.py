@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import clusters
+from core import clusters, dataset, kmeans
 from core.clusters import auto_k, cluster, describe, features, quantiles
-from core.naming import keywords
+from core.naming import keywords, sampled
+from core.texts import prompts
 
 
 def curves(n=120, seed=0):
@@ -54,6 +55,59 @@ def test_a_permuted_dataset_gives_the_same_clusters_by_id(seed, k, kind):
     two = cluster(losses[order], ids[order], k, kind, seed=1)
     assert (one.labels[order] == two.labels).all()
     np.testing.assert_array_equal(one.centroids, two.centroids)
+
+
+@pytest.fixture
+def sample_of_60(monkeypatch):
+    """Take the way of many rows with few."""
+    monkeypatch.setattr(kmeans, "EXACT_ROWS", 100)
+    monkeypatch.setattr(kmeans, "SAMPLE", 60)
+    monkeypatch.setattr(kmeans, "SAMPLE_A_CLUSTER", 3)
+
+
+@pytest.mark.usefixtures("sample_of_60")
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clusters.FEATURES)))
+def test_many_rows_too_are_clustered_alike_whatever_their_order(seed, k, kind):
+    losses, ids = curves()
+    order = np.random.default_rng(seed).permutation(len(ids))
+    one = cluster(losses, ids, k, kind, seed=1)
+    two = cluster(losses[order], ids[order], k, kind, seed=1)
+    assert (one.labels[order] == two.labels).all()
+    sizes = np.bincount(one.labels[one.labels >= 0])
+    assert sizes.tolist() == sorted(sizes)
+    assert len(sizes) == len(one.centroids)
+
+
+@pytest.mark.usefixtures("sample_of_60")
+def test_many_rows_are_clustered_by_all_of_them_not_by_the_sample_alone():
+    losses, ids = curves()
+    found = cluster(losses, ids, 3)
+    inside = np.flatnonzero(found.labels >= 0)
+    x, labels = features(losses, "raw")[inside], found.labels[inside]
+    means = np.array([x[labels == c].mean(0) for c in range(3)])
+    np.testing.assert_allclose(found.centroids, means, rtol=1e-5)
+    gaps = ((x[:, None] - found.centroids) ** 2).sum(2)
+    assert (gaps.argmin(1) == labels).all()
+    assert found.inertia == pytest.approx(gaps.min(1).sum(), rel=1e-3)
+
+
+@pytest.mark.usefixtures("sample_of_60")
+@pytest.mark.parametrize("k", [40, 118])
+def test_many_clusters_of_many_rows_see_them_all(k):
+    losses, ids = curves()
+    assert len(cluster(losses, ids, k).centroids) == k
+
+
+def test_a_sample_gives_an_inertia_near_that_of_all_rows(monkeypatch):
+    rng = np.random.default_rng(0)
+    losses = (
+        rng.gamma(2, 1, (4000, 1)) * np.linspace(1, rng.random((4000, 1)), 6)[..., 0].T
+    ).astype(np.float32)
+    exact = kmeans.fit(losses, 20, 0).inertia
+    monkeypatch.setattr(kmeans, "EXACT_ROWS", 3000)
+    monkeypatch.setattr(kmeans, "SAMPLE", 1500)
+    assert kmeans.fit(losses, 20, 0).inertia < 1.03 * exact
 
 
 def test_fewer_distinct_rows_than_k_give_fewer_clusters():
@@ -117,6 +171,34 @@ def test_keywords_set_clusters_apart_and_are_plain_words():
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz ·") for name in names)
     assert keywords(pd.Series(["1 + 1", "2"]), np.array([0, 1], np.int32)) == ["", ""]
     assert keywords(pd.Series(["42", "pear"]), np.array([0, 1], np.int32)) == ["", "pear"]
+
+
+def test_keywords_count_whole_words_of_three_letters_in_any_script():
+    texts = pd.Series(["ab abc1 x_yz Größe größe", "don't 3rd слово СЛОВО ok", "the and of"])
+    assert keywords(texts, np.arange(3, dtype=np.int32)) == ["größe", "слово · don", ""]
+
+
+@given(st.lists(st.integers(-1, 4), max_size=60), st.integers(1, 8))
+def test_names_need_only_the_sampled_rows(labels, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.naming.NAME_SAMPLE", most)
+        labels = np.array(labels, np.int32)
+        texts = pd.Series([f"word{'abc'[i % 3] * 3} item" for i in range(len(labels))], dtype=str)
+        rows = sampled(labels)
+        assert len(set(rows)) == len(rows)
+        assert set(labels[rows]) == set(labels[labels >= 0])
+        sizes = np.bincount(labels[rows], minlength=1)
+        assert (sizes < 2 * most).all()
+        names = keywords(texts, labels)
+        if len(rows) and labels[rows].max() == labels.max():
+            assert keywords(texts.iloc[rows].reset_index(drop=True), labels[rows]) == names
+
+
+def test_prompts_come_in_the_order_asked_for(house):
+    data = house.workspace.open(house.dataset)
+    rows = np.array([17, 3, 90])
+    whole = dataset.examples(data, ["prompt"])["prompt"]
+    assert prompts(data, rows).tolist() == whole.iloc[rows].tolist()
 
 
 def test_the_sealed_artifact(house):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from core import layout
+from core import embeddings, layout, trajectories
+from core.files import fingerprint
 from core.layout import Settings, pca, place
 
 
@@ -85,3 +86,77 @@ def test_large_data_is_fitted_on_a_sample_and_the_rest_placed_by_neighbours(monk
     exact = np.isclose(xy[seen], expected, atol=1e-5).all(1)
     assert exact.sum() >= 20
     assert np.abs(xy[seen] - expected).mean() < 2, "near their neighbours"
+
+
+def texts(n=80, width=64):
+    """Embeddings of two topics, of very different lengths; two rows were not recorded."""
+    rng = np.random.default_rng(0)
+    topic = np.arange(n) % 2
+    pooled = rng.normal(size=(2, width))[topic] + rng.normal(0, 0.2, (n, width))
+    pooled = (pooled * rng.lognormal(0, 1, (n, 1))).astype(np.float16)
+    pooled[[5, 40]] = 0
+    return pooled, topic, np.array([f"{i:05d}" for i in rng.permutation(n)], dtype=object)
+
+
+@pytest.mark.parametrize("width", [8, 64])
+def test_the_map_of_texts_parts_topics_whatever_the_length_of_their_embeddings(width):
+    pooled, topic, ids = texts(width=width)
+    xy, fitted = place(pooled, ids, of="embeddings", method="pca", seed=0)
+    assert np.flatnonzero(np.isnan(xy[:, 0])).tolist() == [5, 40]
+    assert fitted == 78
+    first = np.nan_to_num(xy[:, 0])
+    side = first > 0
+    assert (side == (topic == topic[np.argmax(first)]))[np.isfinite(xy[:, 0])].all()
+    order = np.random.default_rng(1).permutation(len(ids))
+    again, _ = place(pooled[order], ids[order], of="embeddings", method="pca", seed=0)
+    np.testing.assert_array_equal(xy[order], again)
+
+
+def test_wide_embeddings_are_compared_by_their_main_axes_and_keep_their_angles(monkeypatch):
+    monkeypatch.setattr(embeddings, "CHUNK", 7)
+    rng = np.random.default_rng(0)
+    pooled = (1000 * rng.normal(size=(90, 6)) @ rng.normal(size=(6, 300))).astype(np.float16)
+    x = embeddings.features(pooled, np.arange(80))
+    assert x.dtype == np.float32
+    assert x.shape == (80, 50)
+    single = pooled[:80].astype(np.float64)
+    single /= np.linalg.norm(single, axis=1, keepdims=True)
+    gaps = ((x[:, None].astype(np.float64) - x) ** 2).sum(2)
+    np.testing.assert_allclose(gaps, 2 - 2 * single @ single.T, atol=1e-4)
+
+
+def test_the_map_of_texts_is_another_and_does_not_ask_how_trajectories_are_compared(house):
+    one = run(house, method="pca", of="embeddings")
+    assert run(house, method="pca", of="embeddings", features="diff", include_start=True) == one
+    assert run(house, method="pca") != one
+    made = house.workspace.open(one, "layout")
+    assert made.name.endswith("pca of texts")
+    measured = np.isfinite(np.load(house.workspace.open(house.trajectories).path / "losses.npy"))
+    assert (np.isfinite(np.load(made.path / "xy.npy")).all(1) == measured.all(1)).all()
+
+
+def test_layouts_from_before_there_were_maps_of_texts_are_found(house):
+    old = {
+        "trajectories": house.trajectories,
+        "features": "zscore",
+        "include_start": True,
+        "method": "pca",
+        "seed": 3,
+    }
+    draft = house.workspace.draft(
+        "layout", name="old", config=old, parents={}, fingerprint=fingerprint("layout", old)
+    )
+    np.save(draft.path / "xy.npy", np.zeros((160, 2), np.float32))
+    made = draft.seal({}).id
+    assert layout.run(house.workspace, Settings(**old)) == made
+
+
+def test_losses_from_elsewhere_have_no_map_of_texts(house, tmp_path):
+    np.save(tmp_path / "losses.npy", np.random.default_rng(0).random((160, 3), np.float32))
+    wanted = trajectories.Settings(dataset=house.dataset, source=str(tmp_path / "losses.npy"))
+    brought = trajectories.run(house.workspace, wanted)
+    before = house.workspace.entries("layout")
+    with pytest.raises(ValueError, match="has no embeddings of its texts: a proxy trained here"):
+        layout.run(house.workspace, Settings(trajectories=brought, of="embeddings"))
+    assert house.workspace.entries("layout") == before
+    house.workspace.delete(brought)
