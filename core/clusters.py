@@ -7,6 +7,7 @@ so a permuted dataset gives the same clusters.
 from __future__ import annotations
 
 import dataclasses
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -104,6 +105,7 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         return drift.seal(workspace, trajectories, settings)
     losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
     k = auto_k(int((flags["flag"] == "").sum())) if settings.k == "auto" else int(settings.k)
+    began = time.monotonic()
     result = cluster(
         losses,
         flags["id"].to_numpy(),
@@ -112,11 +114,13 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         include_start=from_start(trajectories, settings.include_start),
         seed=settings.seed,
     )
+    seconds = round(time.monotonic() - began, 2)
     dataset = workspace.ancestor(trajectories, "dataset")
     prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
     by_id = np.argsort(flags["id"].to_numpy())
     names = keywords(prompts.iloc[by_id], result.labels[by_id])
-    return write(workspace, trajectories, dataclasses.replace(settings, k=k), result, names)
+    settings, facts = dataclasses.replace(settings, k=k), {"cluster_seconds": seconds}
+    return write(workspace, trajectories, settings, result, names, facts)
 
 
 def write(

@@ -36,6 +36,7 @@ VALUES = st.lists(st.integers(0, 9), min_size=1, max_size=60)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # scipy's p-value of tiny sets, not used
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_the_distance_of_numbers_is_scipys(a, b):
     coded = code(pd.Series(a + b), "number")
@@ -43,6 +44,7 @@ def test_the_distance_of_numbers_is_scipys(a, b):
     assert distance(p, q, "number") == pytest.approx(ks_2samp(a, b, method="asymp").statistic)
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_distances_are_0_for_equal_sets_symmetric_and_at_most_1(a, b):
     for kind in ("category", "number"):
@@ -58,6 +60,7 @@ def test_total_variation_is_the_share_that_must_move():
     assert distance(np.array([0.5, 0.5, 0]), np.array([0.5, 0, 0.5]), "category") == 0.5
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=200))
 def test_bins_are_in_order_of_value_and_equal_values_share_one(values):
     coded = code(pd.Series(values), "number")
@@ -97,7 +100,7 @@ def test_a_selection_by_one_facet_is_marked_there_and_not_where_it_is_like_chanc
     assert lines.loc["final_loss", "selected_mean"] > lines.loc["final_loss", "pool_mean"]
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(1, N), st.integers(0, 99))
 def test_shares_add_up_bands_hold_their_median_and_random_draws_are_rarely_marked(n, seed):
     pool = frame()

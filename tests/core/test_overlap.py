@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import overlap, selection
@@ -25,6 +25,7 @@ def pool(n=60):
     )
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_jaccard_is_that_of_pythons_sets(sets):
     found = overlap.jaccard(sets)
@@ -34,6 +35,7 @@ def test_jaccard_is_that_of_pythons_sets(sets):
             assert found.loc[a, b] == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(ROWS, ROWS, st.randoms())
 def test_a_pair_is_split_without_loss_and_in_order_of_rank(a, b, random):
     a, b = list(a), list(b)
@@ -52,6 +54,7 @@ def test_chance_overlap_is_what_random_draws_show():
     assert overlap.by_chance(300, 300, 2000) == pytest.approx(drawn.mean(), rel=0.03)
 
 
+@settings(deadline=None)
 @given(SETS)
 def test_allocations_add_up_and_equal_groups_are_left_out_and_counted(sets):
     found = overlap.allocation(pool(), sets, "cluster")

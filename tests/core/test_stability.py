@@ -21,6 +21,7 @@ def curves(n=N, groups=5, noise=0.02, seed=0):
     return losses, np.array([f"{i:05d}" for i in range(n)], dtype=object)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(0, 2**31), st.data()
 )  # fmt: skip
@@ -33,7 +34,7 @@ def test_the_draw_takes_each_clusters_quota(labels, seed, data):
     assert set(drawn) <= {0.0, 1.0}
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.permutations(range(5)), st.integers(0, 99))
 def test_the_draw_does_not_depend_on_the_numbers_of_the_clusters(order, seed):
     labels = np.random.default_rng(3).integers(0, 5, 100)  # sizes differ, so no ties in the quotas
