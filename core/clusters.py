@@ -114,7 +114,7 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         include_start=from_start(trajectories, settings.include_start),
         seed=settings.seed,
     )
-    seconds = round(time.monotonic() - began, 2)
+    seconds = round(time.monotonic() - began, 4)
     dataset = workspace.ancestor(trajectories, "dataset")
     prompts = pd.read_parquet(dataset.path / "examples.parquet", columns=["prompt"])["prompt"]
     by_id = np.argsort(flags["id"].to_numpy())

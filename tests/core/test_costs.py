@@ -1,9 +1,10 @@
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import costs
+from core import clusters, costs, trajectories
 from core.costs import Proxy, Target, measured, operations
 
 PAPER = Proxy(70_000_000, 3.0, 12, 300.0, 200.0, 5.0)
@@ -91,12 +92,13 @@ def test_the_bill_is_read_from_the_manifests(house):
     assert not operations(done, share, done.parameters, 2).pays, "a target of the proxy's size"
 
 
-def test_imported_losses_have_no_bill(house):
-    from core.artifact import Artifact
-
-    class Elsewhere:
-        def ancestor(self, artifact, kind):
-            return Artifact(artifact.path, {**artifact.manifest, "summary": {"imported": True}})
-
-    with pytest.raises(ValueError, match="was imported or extended"):
-        costs.proxy(Elsewhere(), house.workspace.open(house.trajectories))
+def test_imported_losses_have_no_bill(house, tmp_path):
+    w = house.workspace
+    losses = np.load(w.open(house.trajectories).path / "losses.npy")
+    np.save(tmp_path / "losses.npy", losses)
+    source = str(tmp_path / "losses.npy")
+    settings = trajectories.Settings(dataset=house.dataset, source=source, map=False)
+    paths = trajectories.run(w, settings)
+    groups = clusters.run(w, clusters.Settings(trajectories=paths, k=3, map=False))
+    with pytest.raises(ValueError, match=f"{paths} was imported or extended"):
+        costs.proxy(w, w.open(groups))
