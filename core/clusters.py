@@ -7,6 +7,7 @@ so a permuted dataset gives the same clusters.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -114,10 +115,12 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
         from core import drift
 
         return drift.seal(workspace, trajectories, settings)
+    began = time.monotonic()
     result, k, out = compute(workspace, trajectories, settings)
+    facts = {"excluded": out, "cluster_seconds": round(time.monotonic() - began, 4)}
     settings = dataclasses.replace(settings, k=k)
     found = names(workspace, trajectories, result.labels)
-    return write(workspace, trajectories, settings, result, found, {"excluded": out})
+    return write(workspace, trajectories, settings, result, found, facts)
 
 
 def compute(

@@ -172,7 +172,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             fingerprint=wanted,
         )
     recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed, precision=s.precision)
-    fit(model, tokens, rows, recipe, draft.path, stage="train target")
+    trained = fit(model, tokens, rows, recipe, draft.path, stage="train target")
 
     model.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
     tokenizer.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
@@ -194,6 +194,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "steps": steps,
         "epochs": round(steps * s.batch_size / len(rows), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),
+        "train_seconds": round(trained, 1),
         "ids_sha256": selection.summary["ids_sha256"],
         "parameters": models.size(model),
         "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",

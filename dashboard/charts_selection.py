@@ -8,8 +8,6 @@ import plotly.graph_objects as go
 
 from dashboard import figure, theme
 
-_ROW = 30  # height of one source or arm
-
 
 def allocation(table: pd.DataFrame, k: int) -> go.Figure:
     """Rows taken from each cluster (solid) out of its rows (pale), largest cluster left.
@@ -57,7 +55,7 @@ def share_change(table: pd.DataFrame) -> go.Figure:
     table = table.assign(change=table["selected_share"] - table["pool_share"])
     table = table.loc[table["change"].abs().sort_values(ascending=False, kind="stable").index[:20]]
     table = table.sort_values("change", kind="stable", ignore_index=True)
-    fig = _rows(table["source"], right=80)
+    fig = figure.rows(table["source"], right=80)
     before, after = 100 * table["pool_share"], 100 * table["selected_share"]
     gap = np.full(len(table), np.nan)
     fig.add_trace(
@@ -111,7 +109,7 @@ def study_figure(
     arms = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
     arms = arms.sort_values("mean", ascending=not lower_is_better, kind="stable")
     place = {arm: y for y, arm in enumerate(arms.index)}
-    fig = _rows(arms.index, right=130)
+    fig = figure.rows(arms.index, right=130)
     gap = np.full(len(arms), np.nan)
     fig.add_trace(
         go.Scatter(
@@ -142,19 +140,6 @@ def study_figure(
     fig.update_xaxes(title={"text": f"{figure.label(label, 60)} · {better}", "standoff": 8})
     values = table[metric].to_list() or list(references.values()) or [0.0]
     _references(fig, references, min(values), max(values))
-    return fig
-
-
-def _rows(names: pd.Series | pd.Index, *, right: int) -> go.Figure:
-    """A figure with one horizontal row per name, the first at the bottom."""
-    n = len(names)
-    fig = figure.bare(_ROW * max(n, 2) + 84, right=right)
-    fig.update_yaxes(
-        tickvals=list(range(n)), ticktext=[figure.label(name) for name in names],
-        range=[-0.6, n - 0.4], tickfont={"color": theme.INK}, automargin=True,
-        showgrid=False, zeroline=False,
-    )  # fmt: skip
-    fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
     return fig
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import theme
@@ -29,6 +30,7 @@ SELECTABLE: dict[str, object] = {
 
 LABEL_LENGTH = 28  # characters of a name that a chart shows
 LINE_HEIGHT = 15
+ROW = 30  # height of one row of `rows`
 _TOP, _BOTTOM = 30, 46  # room for the y title above and the x axis below the plot
 _CHARACTER = 6.4  # mean width of a character of a 12 px label
 _INK = {"size": 12, "color": theme.INK}
@@ -68,6 +70,19 @@ def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "clo
             plot_bgcolor=clear,
         )
     )
+
+
+def rows(names: Sequence[str] | pd.Series | pd.Index, *, right: int) -> go.Figure:
+    """A figure with one horizontal row per name, the first at the bottom."""
+    n = len(names)
+    fig = bare(ROW * max(n, 2) + 84, right=right)
+    fig.update_yaxes(
+        tickvals=list(range(n)), ticktext=[label(name) for name in names],
+        range=[-0.6, n - 0.4], tickfont={"color": theme.INK}, automargin=True,
+        showgrid=False, zeroline=False,
+    )  # fmt: skip
+    fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
+    return fig
 
 
 def axes(fig: go.Figure, x: str, y: str) -> None:

@@ -32,7 +32,7 @@ SENTENCES = {
     "Trajectories": "Near dots lost their loss in the same way. k-means cuts a continuum: islands "
     "are not proof of kinds.",
     "Quick": "The two main directions of the losses (PCA).",
-    "Texts": "Near dots read alike to the proxy. A cluster that stays together here is a topic; one "
+    "Texts": "Near dots read alike to the proxy. A cluster that stays together is a topic; one "
     "that is scattered is a difficulty.",
     "Data map": "Top left: easy. Bottom left: hard, perhaps wrong. Right: ambiguous, where the "
     "proxy kept changing its mind.",

@@ -212,6 +212,7 @@ def test_the_sealed_artifact(house):
     )
     assert made.config["k"] == 6
     assert made.summary["clustered"] + made.summary["left_out"] == len(labels)
+    assert made.summary["cluster_seconds"] > 0
     assert (np.load(made.path / "centroids.npy")).shape == (6, 3)
     assert made.parents == {"trajectories": house.trajectories}
 

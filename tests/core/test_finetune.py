@@ -37,6 +37,7 @@ def test_the_sealed_artifact(house):
     assert made.summary["ids_sha256"] == chosen.summary["ids_sha256"]
     assert made.parents == {"selection": house.selection, "test": house.dataset}
     assert made.config["steps"] == made.summary["steps"] == 6
+    assert 0 < made.summary["train_seconds"] <= made.manifest["seconds"], "its test left out"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""Facets: what every row of a pool is compared by, and how far two sets of rows are apart.
+
+A facet's values become codes 0..m-1 in their own order once, so that every distance between sets of
+rows is a few passes over counts, at a million rows too.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core.artifact import Artifact
+from core.recorded import load_flags, load_losses
+from core.store import Workspace
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Kind = Literal["category", "number"]
+BINS = 10
+ONCE, COPIED = "once", "has copies"
+
+
+class Facet(NamedTuple):
+    """One thing that rows differ in."""
+
+    label: str
+    unit: str
+    """Of a number; empty for a category."""
+    kind: Kind
+
+
+FACETS = {
+    "source": Facet("sources", "", "category"),
+    "cluster": Facet("clusters", "", "category"),
+    "copies": Facet("duplicates", "", "category"),
+    "prompt": Facet("prompt length", "characters", "number"),
+    "response": Facet("response length", "tokens", "number"),
+    "first_loss": Facet("first loss", "nats per response token", "number"),
+    "final_loss": Facet("final loss", "nats per response token", "number"),
+    "drop": Facet("drop of the loss", "nats per response token", "number"),
+}
+
+
+def load(workspace: Workspace, artifact: Artifact) -> pd.DataFrame:
+    """Return what is known of every row that could be selected, in order of id.
+
+    Columns: row, id, text (equal for equal prompts and responses), and of the facets those that the
+    artifact and its ancestors have: a selection made from a dataset alone has neither losses nor
+    clusters. Rows held out or not measured are not in it.
+
+    Args:
+        workspace: Where.
+        artifact: A dataset, trajectories, clusters, or a selection.
+    """
+    from duckdb import connect
+
+    dataset = workspace.ancestor(artifact, "dataset")
+    with connect(
+        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+    ) as sql:
+        frame = sql.execute(
+            "select row, id, source, split, length(prompt) as prompt, hash(prompt, response) as "
+            "text from read_parquet(?) order by row",
+            [str(dataset.path / "examples.parquet")],
+        ).df()
+    usable = (frame.pop("split") == "pool").to_numpy(copy=True)
+    frame["copies"] = np.where(frame["text"].duplicated(keep=False), COPIED, ONCE)
+    if _has(workspace, artifact, "trajectories"):
+        trajectories = workspace.ancestor(artifact, "trajectories")
+        flags, losses = load_flags(trajectories), load_losses(trajectories)
+        usable &= (flags["flag"] == "").to_numpy()
+        frame["response"] = flags["n_response"].to_numpy()
+        frame["first_loss"], frame["final_loss"] = losses[:, 0], losses[:, -1]
+        frame["drop"] = frame["first_loss"] - frame["final_loss"]
+    if _has(workspace, artifact, "clusters"):
+        frame["cluster"] = np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy")
+    return frame[usable].sort_values("id", ignore_index=True)
+
+
+def _has(workspace: Workspace, artifact: Artifact, kind: str) -> bool:
+    """Say whether an artifact of this kind is the artifact or among its ancestors."""
+    if artifact.kind == kind:
+        return True
+    made_from = (p for name, p in artifact.parents.items() if name in ("clusters", "trajectories"))
+    return any(_has(workspace, workspace.open(parent), kind) for parent in made_from)
+
+
+def positions(frame: pd.DataFrame, rows: npt.ArrayLike) -> Ints:
+    """Return where these rows of the dataset stand in the frame, in their order.
+
+    Raises:
+        ValueError: a row is not in it, or there is none.
+    """
+    wanted = np.asarray(rows, np.int64)
+    found: Ints = np.asarray(pd.Index(frame["row"]).get_indexer(pd.Index(wanted)), np.int64)
+    if not len(wanted):
+        raise ValueError("the selection has no row, so there is nothing to compare; select some")
+    if (missing := int((found < 0).sum())) > 0:
+        raise ValueError(
+            f"{missing:,} of {len(wanted):,} selected rows are not in the pool compared with; "
+            "compare with the pool that they were selected from"
+        )
+    return found
+
+
+class Coded(NamedTuple):
+    """A facet of a pool, ready to be counted."""
+
+    codes: Ints
+    """Place of every row's value in the order of the distinct values (n_rows,)."""
+    size: int
+    """Distinct values."""
+    bins: Ints
+    """Group of every row (n_rows,): a category, or a quantile bin of the pool."""
+    labels: list[str]
+    """Of the groups."""
+    edges: Floats
+    """Lowest value of each bin, and the highest of the last (n_bins + 1,); empty for categories."""
+
+
+def code(values: pd.Series, kind: Kind) -> Coded:
+    """Number a facet's values; numbers also fall into at most ten bins of about equal size."""
+    if kind == "category":
+        codes, names = pd.factorize(values, sort=True)
+        codes = codes.astype(np.int64)
+        return Coded(codes, len(names), codes, [str(n) for n in names], np.zeros(0))
+    distinct, codes = np.unique(values.to_numpy(np.float64), return_inverse=True)
+    ordered = np.sort(codes)
+    firsts = ordered[np.arange(BINS) * len(ordered) // BINS]  # equal values stay in one bin
+    firsts = np.unique(np.append(0, firsts))
+    bins = np.searchsorted(firsts, codes, side="right") - 1
+    edges = np.append(distinct[firsts], distinct[-1])
+    labels = [f"{a:.3g} to {b:.3g}" for a, b in itertools.pairwise(edges)]
+    return Coded(codes, len(distinct), bins, labels, edges)
+
+
+def shares(codes: Ints, size: int) -> Floats:
+    """Return the share of every code (size,)."""
+    return np.bincount(codes, minlength=size) / len(codes)
+
+
+def distance(p: Floats, q: Floats, kind: Kind) -> float:
+    """Say how far two distributions over the same ordered values are apart, from 0 to 1.
+
+    Categories: total variation, half of sum |p - q|: the share of rows that would have to change
+    their category. Numbers: Kolmogorov-Smirnov, max |P - Q| of the cumulative shares: no bins, and
+    no unit, so that lengths and losses compare.
+    """
+    if kind == "category":
+        return float(np.abs(p - q).sum() / 2)
+    return float(np.abs(np.cumsum(p - q)).max())

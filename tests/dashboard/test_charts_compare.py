@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import costs, overlap
+from core.before_after import compare
+from core.costs import Proxy, operations
+from core.stability import stability
+from dashboard import charts_compare as charts
+from dashboard import theme
+
+HOSTILE = "%{x}<a href='e'>y</a>"
+N = 300
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "row": np.arange(N),
+        "id": [f"{i:03d}" for i in range(N)],
+        "text": np.arange(N),
+        "source": RNG.choice([HOSTILE, "b", "c"], N),
+        "cluster": RNG.integers(0, 30, N),
+        "response": RNG.integers(1, 90, N),
+        "final_loss": RNG.random(N),
+    }
+)
+HARD = FRAME.nlargest(60, "final_loss")["row"].to_numpy()
+DRAWN = RNG.permutation(N)[:60]
+SETS = {"one": HARD, "two": DRAWN}
+NAMES = {"one": HOSTILE, "two": "random"}
+FOUND = compare(FRAME, HARD)
+STABLE = stability(RNG.random((N, 6)).astype(np.float32), FRAME["id"].to_numpy(object), 10)
+BILL = operations(Proxy(70, 3, 12, 1, 1, 1), 0.11, 2800, 3)
+FIGURES = {
+    "facet_distances": charts.facet_distances(
+        FOUND.facets.assign(label=HOSTILE), FOUND.draws, FOUND.rows
+    ),
+    "facet_panels": charts.facet_panels(
+        FOUND.facets.assign(label=HOSTILE, unit=HOSTILE), FOUND.shares
+    ),
+    "overlap_matrix": charts.overlap_matrix(overlap.jaccard(SETS), NAMES),
+    "difference_bars": charts.difference_bars(
+        overlap.allocation(FRAME, SETS, "source").table, "one", "two", NAMES
+    ),
+    "stability_figure": charts.stability_figure(
+        STABLE.table.assign(variant=HOSTILE), STABLE.switches, STABLE.chance
+    ),
+    "cost_bars": charts.cost_bars(BILL.table(), BILL.unit),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_never_reach_plotly_as_markup_or_template(name):
+    text = FIGURES[name].to_json().replace("\\u003c", "<").replace("\\u003e", ">")
+    assert "<a href" not in text
+    assert "%{x}&lt;" not in text
+    assert "%{x}<" not in text
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_leave_fonts_and_backgrounds_to_the_page(name):
+    layout = json.loads(FIGURES[name].to_json())["layout"]
+    assert not layout.get("template", {}).get("layout")
+    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
+
+
+def test_a_full_dot_is_further_than_every_draw():
+    _, full, hollow = charts.facet_distances(FOUND.facets, 20, 60).data
+    marked = FOUND.facets.set_index("label")["further"]
+    assert full.marker.color == theme.ACCENT
+    assert sorted(full.x) == sorted(FOUND.facets.loc[FOUND.facets["further"], "distance"])
+    assert len(full.x) == marked.sum()
+    assert len(hollow.x) == len(marked) - marked.sum()
+
+
+def test_every_facet_has_a_panel_and_large_ones_show_what_changes_most():
+    fig = charts.facet_panels(FOUND.facets, FOUND.shares)
+    dots = [t for t in fig.data if t.type == "scatter"]
+    assert len(dots) == len(FOUND.facets)
+    place = FOUND.facets["facet"].tolist().index("cluster")
+    assert len(dots[place].x) == 12
+    clusters = FOUND.shares[FOUND.shares["facet"] == "cluster"]
+    change = 100 * (clusters["selected"] - clusters["pool"]).abs()
+    drawn = np.abs(np.array(dots[place].y) - np.array(dots[place].customdata))
+    assert sorted(drawn) == pytest.approx(sorted(change.nlargest(12)))
+
+
+def test_the_matrix_writes_every_overlap_once_a_square():
+    fig = FIGURES["overlap_matrix"]
+    value = overlap.jaccard(SETS).iloc[0, 1]
+    texts = [a.text for a in fig.layout.annotations]
+    assert sorted(texts) == sorted(["·", "·", f"{value:.2f}", f"{value:.2f}"])
+
+
+def test_difference_bars_go_right_where_the_second_has_more():
+    table = pd.DataFrame({"group": [0, 1], "pool": [9, 9], "one": [5, 2], "two": [1, 6]})
+    (bars,) = charts.difference_bars(table, "one", "two", NAMES).data
+    assert list(bars.x) == [4, -4], "the first line of the table is drawn on top"
+    assert list(bars.marker.color) == [theme.ACCENT, theme.MUTED]
+
+
+def test_the_least_stable_switch_is_on_top():
+    fig = FIGURES["stability_figure"]
+    assert fig.layout.yaxis.ticktext[-1] == STABLE.switches["switch"].iloc[0]
+    dots, ticks = fig.data
+    assert list(dots.x) == STABLE.table["agreement"].tolist()
+    assert list(ticks.x) == STABLE.switches["agreement"].tolist()[::-1]
+    texts = [a.text for a in fig.layout.annotations]
+    top = STABLE.switches.iloc[0]
+    assert f"{top['agreement']:.2f}  ·  {100 * top['rows']:.0f}%" in texts
+
+
+def test_cost_bars_add_up_in_their_unit():
+    fig = FIGURES["cost_bars"]
+    lower = sum(bar.x[0] for bar in fig.data if bar.y[0] == 0)
+    assert lower == pytest.approx(100 * (BILL.before + BILL.target) / BILL.full)
+    time = charts.cost_bars(
+        pd.DataFrame([(costs.FULL_ARM, costs.FULL, 7200.0)], columns=["arm", "part", "value"]),
+        "seconds",
+    )
+    assert list(time.data[0].x) == [2.0]
+    assert time.layout.xaxis.title.text == "hours"
