@@ -17,8 +17,8 @@ and for each of these:
     ARI seed        agreement with another seed of the same features: the most to be expected
 
 Mean over seeds and the range. One proxy: the range is over k-means seeds only. Below: how the
-clusters of raw trajectories (seed 0) were learned, in core's plain words (core.behaviour.behaviours),
-and what a sweep says about K (core.sweep, at 11%).
+clusters of raw trajectories (seed 0) were learned, in plain words (core.behaviour), and what a
+sweep says about K (core.sweep, at 11%).
 
 Run: python benchmarks/purity.py --workspace W --trajectories ID [--k 100] [--seeds 5]
 The tables go to stderr; the last line of stdout is one JSON object.
@@ -38,9 +38,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.behaviour import behaviours
 from core.clusters import FEATURES, QUANTILES, Labels, auto_k, cluster, describe, quantiles
 from core.explained import explained
-from core.behaviour import behaviours
 from core.recorded import from_start, load_flags, load_losses, load_steps
 from core.store import Workspace
 from core.sweep import choices, sweep, verdict

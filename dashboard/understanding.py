@@ -204,12 +204,20 @@ def card(
         part = made.quantiles[made.quantiles["cluster"] == cluster]
         st.plotly_chart(charts.cluster_ribbon(part, sample, pool, cluster=cluster, k=made.k))
     with right:
+        n = int((made.labels >= 0).sum())
+        inside = data.flags(artifact.id)["source"][made.labels == cluster].value_counts()
+        sources = ", ".join(
+            f"{running.plain(str(s))} {c / facts['size']:.0%}" for s, c in inside[:3].items() if c
+        )
         st.markdown(
             f"**Cluster {cluster}: {running.plain(facts['name'])}**  \n"
             f"{running.plain(facts['behaviour'])}  \n"
-            f"{facts['size']:,} of {int((made.labels >= 0).sum()):,} rows; "
-            f"{facts['tokens']:.0f} response tokens a row; {facts['purity']:.0%} are of "
-            f"{running.plain(str(facts['source']))}"
+            f"{facts['size']:,} of {n:,} rows ({facts['size'] / n:.1%}), "
+            f"{facts['tokens']:.0f} response tokens a row  \n"
+            f"Loss {facts['first_loss']:.2f} → {facts['final_loss']:.2f}, "
+            f"{facts['forgetting']:.1f} upward moves a row  \n"
+            f"Sources: {sources}  \n"
+            f"Nearest: cluster {facts['neighbour']}, {facts['distance']:.2f} away"
         )
         if kept is None:
             st.caption("Keep this clustering to name its clusters.")
