@@ -29,7 +29,7 @@ NOUNS = {
     "selection": "choose the rows to train on",
     "finetune": "train a target on a selection and test it",
     "study": "compare selections by equal fine-tunes",
-    "export": "write the selected rows in the dataset's own columns",
+    "export": "write the selected rows for another trainer, with a data card and a config",
     "demo": "the whole pipeline on embedded data, in about three minutes",
 }
 
