@@ -171,6 +171,8 @@ def _axolotl(job: Job) -> dict[str, str]:
 # axolotl train axolotl.yaml
 base_model: {json.dumps(job.model)}
 chat_template: tokenizer_default_fallback_chatml
+# a model without a chat template gets ChatML; then add  eot_tokens: ["<|im_end|>"]
+# so that it learns where a reply ends
 datasets:
   - path: {job.file}
     ds_type: json

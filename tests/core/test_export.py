@@ -126,9 +126,10 @@ def test_any_turns_survive_both_forms(turns, form):
     line = json.loads(json.dumps(shape(Example(0, "x", "s", "", turns)), ensure_ascii=False))
     cells = {name: [value] for name, value in line.items()}
     column = "messages" if form == "messages" else "conversations"
-    found, trainable = understand(Rows(cells, [0], "index", []), form, {"chat": column})
-    if trainable:
-        assert found.messages == [turns]
+    found, _ = understand(Rows(cells, [0], "index", []), form, {"chat": column})
+    replies = [t["content"] for t in turns if t["role"] == "assistant"]
+    usable = replies and replies[-1].strip()  # else an import sets the row aside
+    assert found.messages == ([turns] if usable else [])
 
 
 @given(st.lists(role, min_size=1, max_size=4))
