@@ -29,7 +29,7 @@ NOUNS = {
     "selection": "choose the rows to train on",
     "finetune": "train a target on a selection and test it",
     "study": "compare selections by equal fine-tunes",
-    "export": "write the selected rows in the dataset's own columns",
+    "export": "write the selected rows for another trainer, with a data card and a config",
     "demo": "the whole pipeline on embedded data, in about three minutes",
 }
 
@@ -40,8 +40,12 @@ QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 threads that spin on; alone on the machine 1.1 s and 1.0 s."""
 
 
+class Unequal(Exception):
+    """A comparison has found differences; the message says them."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code (0 done, 2 bad input, 3 stopped, 1 anything else)."""
+    """Run one command; return the exit code (0 done, 2 bad input, 3 stopped, 1 else)."""
     argv = sys.argv[1:] if argv is None else argv
     for name, value in QUIET_THREADS.items():
         os.environ.setdefault(name, value)
@@ -55,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `list | head` ends quietly
             result = COMMANDS[noun](workspace, args)
+    except Unequal as e:
+        sys.stdout.write(f"{e}\n")
+        return 1
     except Stopped as e:
         return _end("stopped", str(e) or "stopped; what was saved can be resumed", 3)
     except KeyboardInterrupt:
@@ -105,6 +112,7 @@ def _parser(argv: Sequence[str]) -> _Parser:
         ("show", "print a manifest"),
         ("verify", "compare every file with its manifest"),
         ("delete", "delete an artifact nothing depends on, or an unfinished run"),
+        ("reproduce", "make a selection again and say whether it is identical (exit 1: it is not)"),
     ):
         one = nouns.add_parser(name, help=text, parents=[common])
         one.add_argument("id")
@@ -169,6 +177,14 @@ def _delete(workspace: Workspace, args: dict[str, Any]) -> str:
     return str(args["id"])
 
 
+def _reproduce(workspace: Workspace, args: dict[str, Any]) -> str:
+    from core import reproduce
+
+    if found := reproduce.differences(workspace, args["id"]):
+        raise Unequal("\n".join(found))
+    return "identical"
+
+
 def _edits(workspace: Workspace, args: dict[str, Any]) -> str:
     from core import edits, rowset
 
@@ -199,6 +215,7 @@ COMMANDS: dict[str, Callable[[Workspace, dict[str, Any]], str]] = {
     "show": _show,
     "verify": _verify,
     "delete": _delete,
+    "reproduce": _reproduce,
     "edits": _edits,
 }
 

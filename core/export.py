@@ -1,23 +1,30 @@
-"""Exports: the selected rows in the dataset's own columns, as a file any trainer reads."""
+"""Exports: the selected rows as a file, or as a folder with a data card and a ready config.
+
+Written under a hidden name and renamed when whole. A folder also holds export.json, which names
+its files: only those does an overwrite take away.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import json
 import pathlib
 import secrets
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Iterator
+from typing import NamedTuple
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from core.artifact import Artifact
+from core import card
+from core.files import disk_full, fsync, read_json, sha256_file, write_json
 from core.progress import say
 from core.settings import check, setting
 from core.store import Workspace
+from core.trainers import MODEL, TRAINERS, Job, check_rows
+from core.trainers import check as check_trainer
+from core.writers import FORMATS, examples
+from core.writers import jsonl_lines as jsonl_lines
 
-BATCH = 10_000
+MANIFEST = "export.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,76 +32,185 @@ class Settings:
     """What to write and where."""
 
     selection: str = setting(help="Selection id", hidden=True)
-    format: str = setting("jsonl", help="File format", choices=("jsonl", "parquet"))
-    out: str = setting(help="File to write; it must not exist yet")
+    format: str = setting(
+        "jsonl",
+        help="jsonl, parquet and datasets have the data's own columns; alpaca, messages and "
+        "sharegpt what was understood of them",
+        choices=tuple(FORMATS),
+    )
+    out: str = setting(
+        help="Where to: named with the format's suffix, such as .jsonl, a file; without a suffix a "
+        "folder with a data card"
+    )
+    config: str = setting(
+        "none", help="Also write what a trainer needs", choices=("none", *TRAINERS)
+    )
+    model: str = setting(MODEL, help="What the config trains: a hub id or a directory")
+    overwrite: bool = setting(False, help="Replace an earlier export of that name")
 
     def __post_init__(self) -> None:
         check(self)
+        if self.config != "none":
+            check_trainer(self.config, self.format, self.model)
+
+
+class Export(NamedTuple):
+    """A format, for a list of them."""
+
+    format: str
+    sentence: str
+    suffix: str
+    """Of a single file; empty where it is always a folder."""
+    configs: tuple[str, ...]
+    """Trainers that read it."""
+
+
+def exports() -> list[Export]:
+    """List the formats."""
+    return [
+        Export(
+            name,
+            form.sentence,
+            pathlib.PurePath(form.file).suffix,
+            tuple(t for t, trainer in TRAINERS.items() if name in trainer.formats),
+        )
+        for name, form in FORMATS.items()
+    ]
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
-    """Write the file; return its path.
+    """Write the selection; return the path.
 
     Raises:
-        ValueError: the file exists, or its folder does not.
+        ValueError: the target exists or cannot be written, or a row does not fit the format.
     """
-    artifact = workspace.open(settings.selection, "selection")
-    out = pathlib.Path(settings.out).expanduser().absolute()
-    if out.exists():
-        raise ValueError(f"{out} exists; choose another --out")
-    if not out.parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent}; make it first")
-    temp = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        WRITERS[settings.format](temp, workspace, artifact)
-        temp.rename(out)
-    finally:
-        temp.unlink(missing_ok=True)
+    s = settings
+    artifact = workspace.open(s.selection, "selection")
+    form = FORMATS[s.format]
+    out = pathlib.Path(s.out).expanduser().absolute()
+    folder = _is_folder(out, s)
+    if s.config != "none":
+        dataset = workspace.ancestor(artifact, "dataset")
+        check_rows(s.config, examples(workspace, artifact), dataset.id)
+    with _whole(out, folder, s.overwrite) as temp:
+        if folder:
+            temp.mkdir()
+        form.write(temp / form.file if folder else temp, workspace, artifact)
+        if folder:
+            facts = {
+                "selection": artifact.id,
+                "format": s.format,
+                "config": s.config,
+                "rows": artifact.summary["rows"],
+                "ids_sha256": artifact.summary["ids_sha256"],
+            }
+            texts = {}
+            command = ""
+            if s.config != "none":
+                job = Job(s.format, form.file, s.model, artifact.summary["rows"])
+                texts, command = TRAINERS[s.config].files(job), TRAINERS[s.config].command
+            texts["README.md"] = card.write(workspace, artifact, s.format, command)
+            for name, text in texts.items():
+                (temp / name).write_text(text, encoding="utf-8")
+            files = {p.name: sha256_file(p) for p in sorted(temp.iterdir())}
+            write_json(temp / MANIFEST, {**facts, "files": files})
     rows = artifact.summary["rows"]
     say(f"{rows:,} rows in {out} (ids sha256 {artifact.summary['ids_sha256']})")
     return str(out)
 
 
-def selected(workspace: Workspace, artifact: Artifact) -> Iterator[pa.Table]:
-    """Yield the selected rows in the dataset's order and original columns, a part at a time."""
-    dataset = workspace.ancestor(artifact, "dataset")
-    rows = pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]
-    wanted = set(rows.tolist())
-    start = 0
-    for batch in pq.ParquetFile(dataset.path / "original.parquet").iter_batches(BATCH):
-        keep = [i for i in range(len(batch)) if start + i in wanted]
-        start += len(batch)
-        if keep:
-            yield pa.Table.from_batches([batch]).take(keep)
+def write(
+    workspace: Workspace,
+    selection_id: str,
+    target: str | pathlib.Path,
+    *,
+    format: str = "jsonl",
+    config: str = "none",
+    model: str = MODEL,
+    overwrite: bool = False,
+) -> pathlib.Path:
+    """Write a selection to a file or folder; return its path.
+
+    Raises:
+        ValueError: as `run`.
+    """
+    settings = Settings(
+        selection=selection_id,
+        format=format,
+        out=str(target),
+        config=config,
+        model=model,
+        overwrite=overwrite,
+    )
+    return pathlib.Path(run(workspace, settings))
 
 
-def jsonl_lines(workspace: Workspace, artifact: Artifact) -> Iterator[str]:
-    """Yield the selected rows as lines of JSON; columns kept as JSON text are plain again."""
-    as_json = workspace.ancestor(artifact, "dataset").summary.get("json_columns", [])
-    for table in selected(workspace, artifact):
-        for record in table.to_pylist():
-            for column in as_json:
-                if record[column] is not None:
-                    record[column] = json.loads(record[column])
-            yield json.dumps(record, ensure_ascii=False, default=str) + "\n"
+def _is_folder(out: pathlib.Path, settings: Settings) -> bool:
+    """Say whether a folder is wanted, by the target's suffix."""
+    suffix = pathlib.PurePath(FORMATS[settings.format].file).suffix
+    if not out.suffix:
+        return True
+    if out.suffix != suffix:
+        file = f"a file that ends in {suffix} or " if suffix else ""
+        raise ValueError(
+            f"--format {settings.format} writes {file}a folder with no dot in its name, not "
+            f"{out.name}; choose another --out"
+        )
+    if settings.config != "none":
+        raise ValueError(
+            f"--config {settings.config} writes a folder; name --out without a suffix, not {out}"
+        )
+    return False
 
 
-def _write_jsonl(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    # a lone surrogate, legal in JSON, is written as the escape it came as
-    with path.open("w", encoding="utf-8", errors="backslashreplace") as f:
-        f.writelines(jsonl_lines(workspace, artifact))
+@contextlib.contextmanager
+def _whole(out: pathlib.Path, folder: bool, overwrite: bool) -> Iterator[pathlib.Path]:
+    """Give a hidden name beside the target; what stands there is renamed at the end, or deleted.
+
+    Raises:
+        ValueError: the target exists, or cannot be written.
+    """
+    _check_target(out, folder, overwrite)
+    temp = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
+    old = temp.with_suffix(".old")
+    try:
+        yield temp
+        for path in [*temp.rglob("*"), temp]:
+            fsync(path)
+        _check_target(out, folder, overwrite)  # somebody else may have been quicker
+        if folder and out.exists():
+            out.rename(old)
+        temp.replace(out)
+        fsync(out.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as e:
+        why = "the disk is full" if disk_full(e) else e.strerror or f"{e}"
+        raise ValueError(
+            f"{out} cannot be written: {why}; nothing is left of it, choose another --out"
+        ) from e
+    finally:
+        if temp.is_dir():
+            shutil.rmtree(temp, ignore_errors=True)
+        temp.unlink(missing_ok=True)
 
 
-def _write_parquet(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    parts = selected(workspace, artifact)
-    first = next(parts)
-    with pq.ParquetWriter(path, first.schema) as writer:
-        writer.write_table(first)
-        for table in parts:
-            writer.write_table(table)
-
-
-WRITERS: dict[str, Callable[[pathlib.Path, Workspace, Artifact], None]] = {
-    "jsonl": _write_jsonl,
-    "parquet": _write_parquet,
-}
+def _check_target(out: pathlib.Path, folder: bool, overwrite: bool) -> None:
+    if not out.parent.is_dir():
+        raise ValueError(f"there is no folder {out.parent}; make it first")
+    if not out.exists():
+        return
+    if not overwrite:
+        raise ValueError(f"{out} exists; choose another --out, or give --overwrite yes")
+    if folder != out.is_dir():
+        raise ValueError(f"{out} is a {'file' if folder else 'folder'}; choose another --out")
+    if not folder:
+        return
+    known = read_json(out / MANIFEST)
+    if known is None:
+        raise ValueError(f"{out} is no earlier export; choose another --out")
+    strange = {p.name for p in out.iterdir()} - {MANIFEST, *known["files"]}
+    if strange:
+        raise ValueError(
+            f"{out} also holds {', '.join(sorted(strange)[:3])}, which no export wrote; move that "
+            "away or choose another --out"
+        )

@@ -77,6 +77,35 @@ def run(workspace: Workspace, settings: Settings) -> str:
     settings = resolved(workspace, settings)
     parent = workspace.open(settings.parent, *PARENTS)
     dataset = workspace.ancestor(parent, "dataset")
+    table, summary, sentences = table_of(workspace, settings)
+    title = "full" if settings.strategy == "full" else f"{settings.strategy} {settings.budget}"
+    draft = workspace.draft(
+        "selection",
+        name=settings.name or f"{dataset.name} · {title}",
+        config=to_config(settings),
+        parents={parent.kind: parent.id} | ({EXTENDS: settings.keep} if settings.keep else {}),
+        fingerprint=key(workspace, settings),
+    )
+    table.to_parquet(draft.path / "table.parquet")
+    for text in sentences:
+        say(text)
+    return draft.seal(summary).id
+
+
+def table_of(
+    workspace: Workspace, settings: Settings
+) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
+    """Select without sealing; return the table, the manifest's numbers, and what to say of it.
+
+    Args:
+        workspace: Where the parent stands; nothing is written to it.
+        settings: With a number for their edits.
+
+    Raises:
+        ValueError: as `run`.
+    """
+    parent = workspace.open(settings.parent, *PARENTS)
+    dataset = workspace.ancestor(parent, "dataset")
     log = read(workspace, dataset.id, int(settings.edits))
     pool = load_pool(workspace, parent, settings.strategy, log.excluded)
     kept = keep(workspace, pool, settings.keep, log.pinned)
@@ -92,20 +121,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
             "reason": choice.reasons,
         }
     )
-    title = "full" if settings.strategy == "full" else f"{settings.strategy} {settings.budget}"
-    draft = workspace.draft(
-        "selection",
-        name=settings.name or f"{dataset.name} · {title}",
-        config=to_config(settings),
-        parents={parent.kind: parent.id} | ({EXTENDS: settings.keep} if settings.keep else {}),
-        fingerprint=key(workspace, settings),
-    )
-    table.to_parquet(draft.path / "table.parquet")
-    tokens = int(pool.tokens[choice.positions].sum()) if len(pool.tokens) else 0
     summary = {
         "rows": len(table),
         "pool": len(pool),
-        "response_tokens": tokens,
+        "response_tokens": int(pool.tokens[choice.positions].sum()) if len(pool.tokens) else 0,
         "pool_response_tokens": int(pool.tokens.sum()),
         "ids_sha256": ids_sha256(table["id"].tolist()),
         "kept": kept.earlier,
@@ -114,12 +133,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "pinned": kept.pinned,
         "pinned_missing": kept.pinned_missing,
     }
-    if settings.keep:
-        say(kept.sentence())
-    if text := edited(pool, kept):
-        say(text)
-    say(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
-    return draft.seal(summary).id
+    sentences = [kept.sentence()] if settings.keep else []
+    sentences += [text] if (text := edited(pool, kept)) else []
+    sentences.append(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
+    return table, summary, sentences
 
 
 class Kept(NamedTuple):

@@ -182,7 +182,7 @@ def draw(
         frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
         frame["colour"] = colour.values[rows]
         figure = charts_map.cluster_map(
-            frame, mode=colour.mode, k=made.k, extent=window,
+            frame, mode=colour.mode, k=len(colour.colours or ()), extent=window,
             selected=None if picked is None else picked[rows], **look,
         )  # fmt: skip
     area = st.session_state.get("clusters:area")

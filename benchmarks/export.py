@@ -1,0 +1,96 @@
+"""Memory and time of exports against the number of rows: rows are streamed, whatever the format.
+
+Writes a dataset of short generated rows and a selection of all of them, then exports it in each
+format, each in a process of its own. Memory is the process's highest resident size less what it had
+before the export, with all libraries loaded; pages of memory-mapped files count. Linux only.
+
+Run: python benchmarks/export.py [--rows 1000000] [--formats jsonl,messages,...]
+The last line of stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import pathlib
+import shutil
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import datasets  # noqa: F401  loaded before the export begins
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.memory import write
+from core import export, selection
+from core.artifact import Artifact
+from core.dataset import ROW_GROUP, Settings
+from core.settings import to_config
+from core.store import Workspace
+from core.writers import FORMATS
+
+
+def with_original(workspace: Workspace, rows: int) -> Artifact:
+    """Seal a dataset that has its input's own columns too."""
+    bare = write(workspace, rows)
+    config = to_config(Settings(path="made-up.jsonl"))
+    draft = workspace.draft("dataset", name="made up", config=config, parents={})
+    for name in ("examples", "original"):
+        source = pq.ParquetFile(bare.path / "examples.parquet")
+        writer = None
+        for batch in source.iter_batches(ROW_GROUP):
+            table = pa.Table.from_batches([batch])
+            if name == "original":
+                table = table.select(["source", "prompt", "response"])
+            writer = writer or pq.ParquetWriter(draft.path / f"{name}.parquet", table.schema)
+            writer.write_table(table)
+        assert writer is not None
+        writer.close()
+    return draft.seal({"rows": rows, "json_columns": [], "columns": {}})
+
+
+def peak() -> int:
+    """Return the highest resident memory of this process alone, in bytes."""
+    status = pathlib.Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def measure(root: pathlib.Path, chosen: str, format: str, answer: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
+    """Export once to a folder, with its card; put what it took into the queue."""
+    before, began = peak(), time.monotonic()
+    out = export.write(Workspace(root), chosen, root / "out", format=format)
+    seconds = time.monotonic() - began
+    answer.put({"gb": round((peak() - before) / 1e9, 3), "seconds": round(seconds, 1)})
+    shutil.rmtree(out)
+
+
+def main() -> None:
+    """Run once and report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--formats", default=",".join(FORMATS))
+    args = parser.parse_args()
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(folder)
+        data = with_original(workspace, args.rows)
+        chosen = selection.run(workspace, selection.Settings(parent=data.id, strategy="full"))
+        found = {}
+        for format in args.formats.split(","):
+            answer = spawn.Queue()
+            job = spawn.Process(target=measure, args=(workspace.root, chosen, format, answer))
+            job.start()
+            job.join()
+            if job.exitcode:
+                raise SystemExit(f"the export to {format} failed")
+            found[format] = answer.get()
+    most = max(f["gb"] for f in found.values())
+    print(json.dumps({"rows": args.rows, "export_rss_gb": most, "formats": found}))
+
+
+if __name__ == "__main__":
+    main()

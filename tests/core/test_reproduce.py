@@ -1,0 +1,138 @@
+"""A sealed selection can be made again, and a difference is named."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core import clusters, edits, reproduce, selection
+from core import manifest as manifests
+from core.__main__ import main
+from core.selectors import SELECTORS
+from core.store import Workspace
+
+
+@pytest.fixture
+def home(house, tmp_path):
+    return house._replace(
+        workspace=Workspace(shutil.copytree(house.workspace.root, tmp_path / "workspace"))
+    )
+
+
+def draw(home, **settings) -> str:
+    return selection.run(home.workspace, selection.Settings(parent=home.clusters, **settings))
+
+
+def rewrite(workspace, id, change, file="table.parquet"):
+    """Seal an artifact again after a change, as if it had always been so."""
+    path = workspace.open(id).path
+    facts = manifests.read(path)
+    change(path, facts)
+    facts["files"][file]["bytes"] = (path / file).stat().st_size
+    signed = manifests.signed({k: v for k, v in facts.items() if k != "self_sha256"})
+    (path / manifests.NAME).write_text(json.dumps(signed))
+
+
+@pytest.mark.parametrize("strategy", SELECTORS)
+def test_every_strategy_replays_to_the_same(home, strategy):
+    made = draw(home, strategy=strategy, budget="30", seed=3)
+    assert reproduce.differences(home.workspace, made) == []
+
+
+def test_edits_and_kept_rows_replay_as_they_were_honoured(home):
+    edits.exclude(home.workspace, home.dataset, [0, 1, 2])
+    edits.pin(home.workspace, home.dataset, [4])
+    first = draw(home, budget="20")
+    grown = draw(home, budget="40", keep=first)
+    edits.exclude(home.workspace, home.dataset, [4, 5, 6, 7])
+    edits.pin(home.workspace, home.dataset, [8])
+    for made in (home.selection, first, grown):
+        assert reproduce.differences(home.workspace, made) == []
+
+
+def test_a_selection_from_before_there_were_edits_replays_without(home):
+    edits.exclude(home.workspace, home.dataset, [0, 1, 2])
+    rewrite(home.workspace, home.selection, lambda path, facts: facts["config"].pop("edits"))
+    assert reproduce.differences(home.workspace, home.selection) == []
+
+
+def test_a_replay_writes_nothing(home):
+    def seen():
+        return sorted(p for p in home.workspace.root.rglob("*"))
+
+    before = seen()
+    reproduce.differences(home.workspace, home.selection)
+    assert seen() == before
+
+
+def test_other_rows_are_named(home, capsys, monkeypatch):
+    def change(path, facts):
+        table = pd.read_parquet(path / "table.parquet")
+        table.loc[0, "id"] = "somebody else's"
+        table = table.iloc[:-2]
+        table.to_parquet(path / "table.parquet")
+
+    rewrite(home.workspace, home.selection, change)
+    now = {**manifests.versions(), "pandas": "1.0"}
+    monkeypatch.setattr(reproduce, "versions", lambda: now)
+    argv = ["reproduce", home.selection, "--workspace", str(home.workspace.root)]
+    assert main(argv) == 1
+    said = capsys.readouterr()
+    n = home.workspace.open(home.selection).summary["rows"]
+    lines = said.out.splitlines()
+    assert lines[0] == f"{n - 2} rows sealed, {n} replayed"
+    assert lines[1] == '1 row only in the sealed one: "somebody else\'s"'
+    assert lines[2].startswith("3 rows only in the replayed one: ")
+    assert f"selection {home.selection}: table.parquet: content differs" in said.out
+    assert f"pandas was {pd.__version__}, is 1.0" in said.out
+    assert said.err == ""
+
+
+def test_damaged_losses_are_found_to_be_the_cause(home):
+    path = home.workspace.open(home.trajectories).path / "losses.npy"
+    made = draw(home, strategy="low_final_loss", budget="20")
+    losses = np.load(path)
+    np.save(path, losses[:, ::-1] * -1)
+    found = reproduce.differences(home.workspace, made)
+    assert (
+        f"trajectories {home.trajectories}: losses.npy: content differs from the manifest" in found
+    )
+
+
+def test_another_order_is_a_difference():
+    was = pd.DataFrame({"row": [1, 2], "id": ["a", "b"], "rank": [1, 2], "reason": ["x", "y"]})
+    now = was.assign(id=["b", "a"], row=[2, 1], reason=["y", "z"])
+    assert reproduce.compare(was, was.copy()) == []
+    assert reproduce.compare(was, now) == [
+        "rank differs in 2 of 2 rows that both have",
+        "reason differs in 1 of 2 rows that both have",
+    ]
+
+
+def test_many_rows_are_named_by_the_first():
+    was = pd.DataFrame({"id": [f"{i}" for i in range(9)]})
+    now = pd.DataFrame({"id": [f"{i}" for i in range(9, 18)]})
+    assert reproduce.compare(was, now)[0] == (
+        "9 rows only in the sealed one: '0', '1', '2', '3', '4' and 4 more"
+    )
+
+
+def test_settings_of_a_newer_version_are_refused(home):
+    rewrite(home.workspace, home.selection, lambda path, facts: facts["config"].update(magic=1))
+    with pytest.raises(ValueError, match="settings that this version does not have: magic"):
+        reproduce.differences(home.workspace, home.selection)
+
+
+def test_the_command_says_identical(house, capsys):
+    where = ["--workspace", str(house.workspace.root)]
+    assert main(["reproduce", house.selection, *where]) == 0
+    assert capsys.readouterr().out == "identical\n"
+    assert main(["reproduce", house.clusters, *where]) == 2
+    assert "is a clusters, not a selection" in capsys.readouterr().err
+
+
+def test_a_new_clustering_does_not_disturb_a_replay(home):
+    clusters.run(home.workspace, clusters.Settings(trajectories=home.trajectories, k=3, map=False))
+    assert reproduce.differences(home.workspace, home.selection) == []
