@@ -3,20 +3,26 @@
 - recluster: another K. Ours against scikit-learn's best of 3 (n_init=3, run to convergence), the
   order reversed every round, another seed every round; then all that the page needs of a new K.
 - layout: the map, by the command that a job runs, compilation included; and how true it is.
+- search: substrings and expressions over all texts.
+- change: another K and a search in a browser, from the key press to the page at rest.
+- page: the clusters page of a million rows in a browser, and the plain way (a WebGL point a row,
+  the library's own list of selected points) beside it, on as many rows as it stands.
 - full: UMAP fitted on all rows instead of a sample (only when asked for: it takes many minutes).
 
 Trustworthiness (Venna and Kaski 2001), 15 neighbours: 1 minus a penalty for rows that are near on
 the map and not in the data. Of 5,000 sampled rows, compared among themselves; and of 1,000 of them,
 with neighbours and ranks among all rows.
 
-Run: python benchmarks/explore.py [--workspace DIR] [--only recluster,layout,full] [--rounds 3]
-Without a workspace (of make_workspace.py) one of 262,040 rows x 24 with real-length texts is made.
+Run: python benchmarks/explore.py [--workspace DIR] [--million DIR] [--only PARTS] [--rounds 3]
+Without workspaces (of make_workspace.py), one of 262,040 rows x 24 with real-length texts is made,
+and for `page` one of 1,000,000 x 24.
 The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import os
@@ -27,7 +33,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -35,14 +41,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks import make_workspace
-from core import clusters, kmeans, layout
+from benchmarks import in_browser, make_workspace
+from core import clusters, kmeans, layout, search
 from core.artifact import Artifact
 from core.recorded import load_flags, load_losses, load_steps
 from core.store import Workspace
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ROWS, CHECKPOINTS, K = 262_040, 24, 100
+PLAIN_ROWS = 100_000
+RERUNS = 200
 PROBE, PROBE_ALL, NEIGHBOURS = 5_000, 1_000, 15
 SEED = 20_261_125
 """Of the map that is made to be timed: no other has it."""
@@ -138,6 +146,58 @@ def full(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     }
 
 
+def find(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
+    """Time searches over all texts."""
+    dataset = workspace.ancestor(made, "dataset")
+    words = (("triangle", False), ("the square", False), (r"tri\w+le|\d{3}", True))
+    times = [
+        timed(lambda w=word, r=regex: search.search(dataset, w, regex=r))[1]
+        for word, regex in words * rounds
+    ]
+    return {"search_s": round(statistics.median(times), 2), "search_max_s": round(max(times), 2)}
+
+
+def change(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
+    """Change K and search in a browser."""
+    with chromium() as browser:
+        return in_browser.change(browser, workspace.root, made.id)
+
+
+def page(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
+    """Explore a million rows in a browser, and as many as stand it the plain way."""
+    kept = next(e.id for e in workspace.entries("clusters") if made.id in e.parents.values())
+    xy = next(
+        workspace.open(e.id).path / "xy.npy"
+        for e in workspace.entries("layout")
+        if made.id in e.parents.values()
+    )
+    with chromium() as browser:
+        found: dict[str, Any] = in_browser.explore(browser, workspace.root, kept, RERUNS)
+        return found | in_browser.plain(browser, workspace.root, xy, PLAIN_ROWS)
+
+
+def million(place: str) -> str:
+    """Make a workspace of a million rows, clusters and map included, and return its place."""
+    maker = ROOT / "benchmarks" / "make_workspace.py"
+    subprocess.run(
+        [sys.executable, maker, "--workspace", place], check=True, stdout=subprocess.DEVNULL
+    )
+    return place
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """Start a browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        browser = p.chromium.launch(
+            executable_path=in_browser.CHROMIUM, args=list(in_browser.FLAGS)
+        )
+        yield browser
+        browser.close()
+
+
 def trust(x: Floats, xy: Floats) -> tuple[float, float]:
     """Return the trustworthiness of a map: of a sample among itself, and among all rows."""
     from sklearn.manifold import trustworthiness
@@ -164,15 +224,19 @@ def trust_of_all(x: Floats, xy: Floats, probe: npt.NDArray[np.int64]) -> float:
 PARTS: dict[str, Callable[[Workspace, Artifact, int], dict[str, Any]]] = {
     "recluster": recluster,
     "layout": draw,
+    "search": find,
+    "change": change,
+    "page": page,
     "full": full,
 }
-USUAL = "recluster,layout"
+USUAL = "recluster,layout,search,change,page"
 
 
 def main() -> None:
     """Measure what was asked for and report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workspace", help="one that make_workspace.py made")
+    parser.add_argument("--million", help="the same, of a million rows, with a map")
     parser.add_argument("--only", default=USUAL, help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
@@ -192,7 +256,11 @@ def main() -> None:
             "checkpoints": made.summary["checkpoints"],
         }
         for name in names:
-            result |= PARTS[name](workspace, made, args.rounds)
+            where, what = workspace, made
+            if name == "page":
+                where = Workspace(args.million or million(f"{folder}/million"))
+                what = where.open(where.entries("trajectories")[0].id)
+            result |= PARTS[name](where, what, args.rounds)
             say(f"{name}: {result}")
     sys.stdout.write(json.dumps(result) + "\n")
 

@@ -161,6 +161,37 @@ def explore(browser: Any, workspace: pathlib.Path, clusters: str, reruns: int) -
         }
 
 
+def change(browser: Any, workspace: pathlib.Path, trajectories: str) -> dict[str, float]:
+    """Measure another K and a search over all texts, from the key press to the page at rest."""
+    with serve("streamlit_app.py", workspace) as (address, _):
+        tab = Tab(browser)
+        tab.open(f"{address}/clusters?trajectories={trajectories}")
+        tab.map_drawn()
+        slider = tab.page.get_by_role("slider", name="Clusters (K)").first
+        times = []
+        for _ in range(ROUNDS):
+            k = int(slider.get_attribute("aria-valuenow") or 0)
+            start = time.perf_counter()
+            slider.focus()
+            slider.press("ArrowLeft")
+            tab.page.get_by_text(f"{k - 1} clusters of ").wait_for()
+            tab.rest()
+            times.append(time.perf_counter() - start)
+        searched = []
+        box = tab.page.get_by_placeholder("Search all texts")
+        for word in ("square", "apples", "triangle", "train"):
+            start = time.perf_counter()
+            box.fill(word)
+            box.press("Enter")
+            tab.page.get_by_text(re.compile(f"rows with “{word}”")).wait_for()
+            tab.rest()
+            searched.append(time.perf_counter() - start)
+        return {
+            "recluster_s": round(statistics.median(times), 2),
+            "search_page_s": round(statistics.median(searched), 2),
+        }
+
+
 def plain(browser: Any, workspace: pathlib.Path, xy: pathlib.Path, n: int) -> dict[str, float]:
     """Measure one WebGL point a row and the library's own list of selected points, on n rows."""
     with tempfile.TemporaryDirectory() as folder:
