@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 import threading
 from typing import Any, NamedTuple
@@ -258,7 +259,10 @@ class Allocation(NamedTuple):
     """What a budget would take."""
 
     chosen: Ints
-    """Rows of the dataset."""
+    """Rows of the dataset, in order of rank."""
+    reasons: list[str]
+    key: str
+    """Equal for equal choices."""
     clusters: pd.DataFrame
     """cluster, size, taken."""
     sources: pd.DataFrame
@@ -306,7 +310,8 @@ def allocation(
     by_source["selected_share"] = by_source["selected_rows"] / max(1, int(taken.sum()))
     rows = offered.rows[choice.positions]
     tokens = int(offered.tokens[choice.positions].sum())
-    return Allocation(rows, by_cluster, by_source, len(offered), tokens)
+    key = hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()
+    return Allocation(rows, choice.reasons, key, by_cluster, by_source, len(offered), tokens)
 
 
 def metrics(folder: pathlib.Path) -> pd.DataFrame:

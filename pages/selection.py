@@ -5,7 +5,18 @@ import streamlit as st
 from core import budget as budgets
 from core import edits, export, selection, selectors
 from core.artifact import EXTENDS, Artifact
-from dashboard import charts_selection, data, extending, forms, reader, running, state, widgets
+from dashboard import (
+    charts_selection,
+    consequences,
+    data,
+    extending,
+    forms,
+    reader,
+    running,
+    state,
+    taking,
+    widgets,
+)
 
 WORDS = {
     "s2l": "S2L: evenly over the clusters",
@@ -115,6 +126,7 @@ def saved(artifact: Artifact) -> None:
         width="stretch",
         on_click="ignore",
     )
+    taking.panel(artifact)
     st.caption("Fingerprint of the chosen ids (SHA-256)")
     st.code(artifact.summary["ids_sha256"], language=None, wrap_lines=True)
 
@@ -190,11 +202,23 @@ with right:
             else f"{WORDS[strategy]} does not look at clusters; compare with S2L."
         )
     )
-tabs = st.tabs(["Sources before and after", "Read the selection"], on_change="rerun")
-if tabs[0].open:
-    with tabs[0]:
-        st.plotly_chart(charts_selection.share_change(made.sources))
-        st.caption("Share of each source in the pool and in the selection.")
-if tabs[1].open:
-    with tabs[1]:
+TABS = ("Before and after", "Read the selection", "Compare", "Stability", "Why a row", "Cost")
+tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="selection:tab"), strict=True))
+if tabs["Before and after"].open:
+    with tabs["Before and after"]:
+        consequences.before(clusters.id, edited, made)
+if tabs["Read the selection"].open:
+    with tabs["Read the selection"]:
         reader.reader(dataset.id, made.chosen.tolist(), "selection")
+if tabs["Compare"].open:
+    with tabs["Compare"]:
+        consequences.others(clusters.id, edited, dataset.id)
+if tabs["Stability"].open:
+    with tabs["Stability"]:
+        consequences.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)
+if tabs["Why a row"].open:
+    with tabs["Why a row"]:
+        consequences.why_row(clusters.id, edited, made, strategy, seed, staying.stay)
+if tabs["Cost"].open:
+    with tabs["Cost"]:
+        consequences.cost(clusters, made.chosen)

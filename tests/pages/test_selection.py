@@ -1,10 +1,11 @@
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from core import edits, export, selection
-from dashboard import data
+from dashboard import consequences, data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -12,7 +13,8 @@ from tests.pages.conftest import fine, go, has_button, press, words
 @pytest.fixture(autouse=True)
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
-    for cached in (data.pool, data.staying, data.allocation):
+    kept = (consequences.frame, consequences.compared, consequences.stabilities)
+    for cached in (data.pool, data.staying, data.allocation, *kept):
         cached.clear()
 
 
@@ -177,3 +179,54 @@ def test_a_budget_outlives_a_pool_that_shrinks(page, shop, unit):
 def test_the_command_line_names_the_edits(page, shop):
     edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
     assert "--edits 1" in words(fine(page.run()))
+
+
+TABS = {
+    "Before and after": "random draws of its size",
+    "Read the selection": "row ",
+    "Compare": "rows in both",
+    "Stability": "Would another seed, K, feature",
+    "Why a row": "Give a row to learn why",
+    "Cost": "In operations, proxy and recordings cost",
+}
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_opens(page, tab):
+    page.session_state["selection:tab"] = tab
+    fine(page.run())
+    assert TABS[tab] in words(page)
+
+
+def test_two_saved_selections_are_compared_differences_first(page, shop):
+    other = selection.Settings(parent=shop.clusters, budget="40%", seed=3, name="wide")
+    made = selection.run(shop.workspace, other)
+    page.session_state["selection:tab"] = "Compare"
+    page.session_state["selection:compare"] = [shop.selection, made]
+    fine(page.run())
+    assert "rows in both" in words(page)
+    assert "Settings that differ" in words(page)
+
+
+def test_a_row_says_why_it_is_in_or_not(page, shop):
+    page.session_state["selection:tab"] = "Why a row"
+    flags = data.flags(shop.trajectories)
+    row = int(np.flatnonzero(flags["flag"] == "")[0])
+    fine(page.run())
+    fine(page.text_input(key="selection:why").set_value(str(row)).run())
+    assert "rows were selected" in words(page)
+    assert "same seed" in words(page)
+    held = int(np.flatnonzero(flags["flag"] == "holdout")[0])
+    at = page.text_input(key="selection:why").set_value(str(held)).run()
+    assert not at.exception
+    assert "held out for testing" in words(at)
+
+
+def test_a_saved_selection_is_written_with_its_card(visit, shop):
+    at = fine(visit(shop.root, "selection", selection=shop.selection))
+    fine(at.selectbox(key="export:format").set_value("messages").run())
+    fine(at.selectbox(key="export:config:messages").set_value("trl").run())
+    fine(press(at, "Write the folder"))
+    (place,) = (shop.root / "exports").iterdir()
+    assert {"README.md", "train.py", "export.json"} <= {p.name for p in place.iterdir()}
+    assert str(place) in words(at)
