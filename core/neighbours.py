@@ -1,0 +1,62 @@
+"""Distances between rows and cluster centres, and between the centres."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Losses = npt.NDArray[np.float32]
+Labels = npt.NDArray[np.int32]
+CHUNK = 16_384
+"""Rows compared with all centres at a time."""
+
+
+def distances(centroids: Losses) -> pd.DataFrame:
+    """Return every cluster's nearest other cluster: cluster, nearest, distance.
+
+    Args:
+        centroids: In feature space (n_clusters, n_features).
+
+    Returns:
+        `distance` is Euclidean between the centres, in the units of the features; nearest is -1
+        and distance NaN where there is one cluster only.
+    """
+    k = len(centroids)
+    between = _squared(np.asarray(centroids, np.float64), centroids)
+    np.fill_diagonal(between, np.inf)
+    nearest = between.argmin(1) if k > 1 else np.full(k, -1)
+    distance = np.sqrt(between.min(1)) if k > 1 else np.full(k, np.nan)
+    return pd.DataFrame({"cluster": np.arange(k), "nearest": nearest, "distance": distance})
+
+
+def own_and_other(x: Losses, labels: Labels, centroids: Losses) -> tuple[Floats, Floats]:
+    """Return each row's distance to its own centre and to the nearest other one (n_rows,) each.
+
+    Both are NaN for a row without a cluster; the other is 0 where there is one cluster only.
+
+    Args:
+        x: Features (n_rows, n_features).
+        labels: Cluster of each row (n_rows,), -1 for none.
+        centroids: (n_clusters, n_features).
+    """
+    own, other = np.full(len(x), np.nan), np.full(len(x), np.nan)
+    inside = np.flatnonzero(labels >= 0)
+    for at in range(0, len(inside), CHUNK):
+        rows = inside[at : at + CHUNK]
+        gaps = _squared(x[rows].astype(np.float64), centroids)
+        here = (np.arange(len(rows)), labels[rows])
+        own[rows] = np.sqrt(gaps[here])
+        gaps[here] = np.inf
+        other[rows] = np.sqrt(gaps.min(1)) if len(centroids) > 1 else 0.0
+    return own, other
+
+
+def _squared(x: Floats, centroids: Losses) -> Floats:
+    """Return squared distances (n_rows, n_clusters)."""
+    centres = centroids.astype(np.float64)
+    middle = centres.mean(0)  # near the origin, the difference of large squares stays exact
+    x, centres = x - middle, centres - middle
+    out: Floats = (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)
+    return np.maximum(out, 0)
