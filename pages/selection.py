@@ -17,6 +17,13 @@ WORDS = {
     "middle_perplexity": "Middle final loss",
     "high_learnability": "Largest loss drop",
     "low_final_loss": "Smallest final loss",
+    "forgetting": "Most often forgotten",
+    "cartography_ambiguous": "Most ambiguous on the data map",
+    "facility_location": "Facility location: together like all rows",
+    "k_center": "K-center: as far apart as can be",
+    "d4": "D4: neither repeated nor typical",
+    "random_token_matched": "Random, as many tokens as another selection",
+    "random_cost_matched": "Random, for the cost of another selection",
 }
 
 
