@@ -25,6 +25,10 @@ State = Literal["sealed", "unfinished", "damaged"]
 PARTIAL = ".partial"
 EXTENDS = "extends"
 """The parent that an artifact carries on: of its own kind, and not what it was made from."""
+MATCHES = "matches"
+"""The parent that a selection is as large as: it was not made from it."""
+BESIDE = (EXTENDS, MATCHES)
+"""Parents that have a lineage of their own."""
 RUN = "run.json"
 
 

@@ -119,8 +119,18 @@ def screen(
 def duplicates(examples: pathlib.Path) -> Ints:
     """Return the rows whose prompt and response equal those of an earlier row, ascending.
 
-    Texts are compared by a 64-bit hash: among a million distinct rows two collide with a
-    probability of 3e-8. No text is held.
+    Args:
+        examples: The dataset's examples.parquet.
+    """
+    text = text_hashes(examples)
+    _, first = np.unique(text, return_index=True)
+    return np.delete(np.arange(len(text)), first)
+
+
+def text_hashes(examples: pathlib.Path) -> npt.NDArray[np.uint64]:
+    """Return a 64-bit hash of every row's prompt and response (n_rows,). No text is held.
+
+    Among a million distinct rows two collide with a probability of 3e-8.
 
     Args:
         examples: The dataset's examples.parquet.
@@ -131,9 +141,7 @@ def duplicates(examples: pathlib.Path) -> Ints:
         config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     ) as sql:
         found = sql.execute(
-            "select row, hash(prompt, response) as text from read_parquet(?) order by row",
+            "select hash(prompt, response) as text from read_parquet(?) order by row",
             [str(examples)],
         ).fetchnumpy()
-    row, text = np.asarray(found["row"], np.int64), found["text"]
-    _, first = np.unique(text, return_index=True)
-    return np.delete(row, first)
+    return np.asarray(found["text"], np.uint64)

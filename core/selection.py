@@ -11,31 +11,28 @@ import numpy.typing as npt
 import pandas as pd
 
 from core import budget as budgets
-from core.artifact import EXTENDS, Artifact, Kind
+from core import filters, matching, switches
+from core.artifact import EXTENDS, MATCHES, Artifact, Kind
 from core.edits import Rows, read
+from core.eligible import load_pool
 from core.files import fingerprint
 from core.progress import say
-from core.recorded import from_start, load_flags, load_losses
 from core.rowset import words
-from core.selectors import (
-    NEEDS_CLUSTERS,
-    NEEDS_NOTHING,
-    PINNED,
-    SELECTORS,
-    Choice,
-    Pool,
-    choose,
-)
-from core.settings import MAX_SEED, Auto, check, setting, to_config
+from core.selectors import MATCHED, PINNED, SELECTORS, Choice, Pool, check_switches, choose
+from core.settings import MAX_SEED, Auto, check, setting, specs, to_config
 from core.store import Workspace
 
-Ints = npt.NDArray[np.int64]
+__all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "resolved", "run"]
+
 PARENTS: tuple[Kind, ...] = ("clusters", "trajectories", "dataset")
+FIRST = ("parent", "strategy", "budget", "seed", "keep")
+"""Settings that every fingerprint holds; a later one counts where it differs from its default, so
+that a selection made before there was such a setting is found again."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What to select from and how."""
+class Draw:
+    """What to select from, how, and how much."""
 
     parent: str = setting(
         help="Clusters, trajectories or dataset id, whichever the strategy needs",
@@ -49,6 +46,19 @@ class Settings:
     )
     budget: str = setting("11%", help=f"How much to take: {budgets.GRAMMAR}")
     seed: int = setting(0, help="Of the draw", minimum=0, maximum=MAX_SEED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(matching.Matching, filters.Filters, switches.Switches, Draw):
+    """All settings of a selection; the last base's come first where they are listed."""
+
+    space: str = setting(
+        "embeddings",
+        help="What facility_location, k_center and d4 compare rows by: the proxy's embeddings, or "
+        "the trajectories where there are none",
+        label="Compare rows by",
+        choices=("embeddings", "trajectories"),
+    )
     keep: str = setting(
         "",
         help="Selection id: its rows come first and stay, the strategy draws the rest",
@@ -64,7 +74,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         check(self)
-        budgets.parse(self.budget)
+        switches.Switches.__post_init__(self)
+        filters.Filters.__post_init__(self)
+        check_switches(self.strategy, switches.of(self), budgets.parse(self.budget))
+        if bool(self.match) != (self.strategy in MATCHED):
+            raise ValueError(
+                f"{self.strategy} takes no --match; {' and '.join(sorted(MATCHED))} do"
+                if self.match
+                else f"{self.strategy} needs the selection that it is as large as: --match ID"
+            )
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -78,12 +96,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
     parent = workspace.open(settings.parent, *PARENTS)
     dataset = workspace.ancestor(parent, "dataset")
     table, summary, sentences = table_of(workspace, settings)
-    title = "full" if settings.strategy == "full" else f"{settings.strategy} {settings.budget}"
     draft = workspace.draft(
         "selection",
-        name=settings.name or f"{dataset.name} · {title}",
+        name=settings.name or f"{dataset.name} · {title(settings)}",
         config=to_config(settings),
-        parents={parent.kind: parent.id} | ({EXTENDS: settings.keep} if settings.keep else {}),
+        parents={parent.kind: parent.id}
+        | ({EXTENDS: settings.keep} if settings.keep else {})
+        | ({MATCHES: settings.match} if settings.match else {}),
         fingerprint=key(workspace, settings),
     )
     table.to_parquet(draft.path / "table.parquet")
@@ -104,13 +123,14 @@ def table_of(
     Raises:
         ValueError: as `run`.
     """
-    parent = workspace.open(settings.parent, *PARENTS)
-    dataset = workspace.ancestor(parent, "dataset")
-    log = read(workspace, dataset.id, int(settings.edits))
-    pool = load_pool(workspace, parent, settings.strategy, log.excluded)
-    kept = keep(workspace, pool, settings.keep, log.pinned)
+    pool, kept = prepare(workspace, settings)
     choice = choose(
-        pool, settings.strategy, budgets.parse(settings.budget), settings.seed, kept.stay
+        pool,
+        settings.strategy,
+        budgets.parse(settings.budget),
+        settings.seed,
+        kept.stay,
+        switches.of(settings),
     )
     table = pd.DataFrame(
         {
@@ -130,13 +150,57 @@ def table_of(
         "kept": kept.earlier,
         "kept_missing": kept.missing,
         "excluded": pool.excluded,
+        "filtered": pool.filtered,
         "pinned": kept.pinned,
         "pinned_missing": kept.pinned_missing,
     }
     sentences = [kept.sentence()] if settings.keep else []
-    sentences += [text] if (text := edited(pool, kept)) else []
+    sentences += list(filter(None, [edited(pool, kept)]))
     sentences.append(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
     return table, summary, sentences
+
+
+def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
+    """Return the pool that settings choose from, and what is in it before they do.
+
+    Args:
+        workspace: Where.
+        settings: With a number for their edits, as `resolved` gives it.
+    """
+    parent = workspace.open(settings.parent, *PARENTS)
+    dataset = workspace.ancestor(parent, "dataset")
+    log = read(workspace, dataset.id, int(settings.edits))
+    stays = [np.asarray(log.pinned, np.int64), _earlier_rows(workspace, dataset, settings.keep)]
+    pool = load_pool(
+        workspace, parent, settings.strategy, log.excluded, settings, np.concatenate(stays)
+    )
+    match = None
+    if settings.match:
+        cost = settings.strategy == "random_cost_matched"
+        match = matching.measure(workspace, settings, dataset, cost=cost)
+    pool = dataclasses.replace(pool, space=settings.space, match=match)
+    return pool, keep(workspace, pool, settings.keep, log.pinned)
+
+
+def _earlier_rows(workspace: Workspace, dataset: Artifact, earlier: str) -> npt.NDArray[np.int64]:
+    """Return the rows of a dataset that an earlier selection has, by id."""
+    if not earlier:
+        return np.zeros(0, np.int64)
+    old = workspace.open(earlier, "selection")
+    ids = pd.read_parquet(old.path / "table.parquet", columns=["id"])["id"]
+    now = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
+    return np.flatnonzero(now.isin(ids))
+
+
+def title(settings: Settings) -> str:
+    """Name a strategy, its budget, and what differs from the default."""
+    parts = [settings.strategy]
+    if settings.strategy in MATCHED:
+        parts.append(f"of {settings.match}")
+    elif settings.strategy != "full":
+        parts.append(settings.budget)
+    parts += switches.words(settings) + filters.words(settings)
+    return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])
 
 
 class Kept(NamedTuple):
@@ -184,8 +248,9 @@ def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> K
 
 
 def edited(pool: Pool, kept: Kept) -> str:
-    """Say how many rows people's edits take out and put in; empty where there are none."""
+    """Say how many rows edits and filters take out and put in; empty where there are none."""
     parts = [f"{words(pool.excluded)} excluded"] if pool.excluded else []
+    parts += [f"{words(rows)} taken out: {reason}" for reason, rows in pool.filtered.items()]
     parts += [f"{words(kept.pinned)} pinned"] if kept.pinned else []
     if kept.pinned_missing:
         missing = f"{words(kept.pinned_missing)} pinned but"
@@ -214,64 +279,14 @@ def honoured(artifact: Artifact) -> int:
 def key(workspace: Workspace, settings: Settings) -> str:
     """Return the fingerprint of the selection that these settings give with the edits of now.
 
-    Without edits it is what it was before there were any.
+    Without edits, and with every later setting at its default, it is what it always was.
     """
     config = to_config(resolved(workspace, settings), identity=True)
-    if not config["edits"]:
-        del config["edits"]
-    return fingerprint("selection", config)
+    defaults = {s.name: s.default for s in specs(Settings)} | {"edits": 0}
+    kept = {k: v for k, v in config.items() if k in FIRST or v != defaults[k]}
+    return fingerprint("selection", kept)
 
 
 def ids_sha256(ids: list[str]) -> str:
     """Hash the selected ids in order of id: equal for equal selections, whatever their ranks."""
     return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
-
-
-def load_pool(workspace: Workspace, parent: Artifact, strategy: str, excluded: Rows = ()) -> Pool:
-    """Read what a strategy needs from its parent, but for rows that were excluded.
-
-    Rows that a clustering left out cannot be selected from it.
-
-    Raises:
-        ValueError: the parent lacks trajectories or clusters that the strategy needs.
-    """
-    if strategy in NEEDS_CLUSTERS and parent.kind != "clusters":
-        raise ValueError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
-    if strategy not in NEEDS_NOTHING and parent.kind == "dataset":
-        raise ValueError(f"{strategy} needs trajectories; {parent.id} is a dataset")
-    dataset = workspace.ancestor(parent, "dataset")
-    frame = pd.read_parquet(
-        dataset.path / "examples.parquet", columns=["row", "id", "source", "split"]
-    )
-    usable = (frame["split"] == "pool").to_numpy(copy=True)
-    losses = np.zeros((len(frame), 0), np.float32)
-    tokens = np.zeros(0, np.int64)
-    labels = np.zeros(0, np.int32)
-    if parent.kind != "dataset":
-        trajectories = workspace.ancestor(parent, "trajectories")
-        losses = np.asarray(load_losses(trajectories))
-        flags = load_flags(trajectories)
-        tokens = flags["n_response"].to_numpy()
-        usable &= np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
-    config: dict[str, Any] = {"k": 1, "features": "raw", "include_start": False}
-    if parent.kind == "clusters":
-        labels = np.load(parent.path / "labels.npy")
-        config = {**parent.config}
-        config["include_start"] = from_start(trajectories, config["include_start"])
-        usable &= labels >= 0
-    before = int(usable.sum())
-    usable[np.asarray(excluded, np.int64)] = False
-    rows = frame["row"][usable].to_numpy()
-    rows = rows[np.argsort(frame["id"].to_numpy()[rows])]
-    return Pool(
-        rows=rows,
-        ids=frame["id"].to_numpy()[rows],
-        sources=frame["source"].to_numpy()[rows],
-        tokens=tokens[rows] if len(tokens) else tokens,
-        losses=losses[rows],
-        labels=labels[rows] if len(labels) else labels,
-        k=int(config["k"]),
-        features=config["features"],
-        include_start=config["include_start"],
-        excluded=before - len(rows),
-    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from core import manifest as manifests
 from core.artifact import (
+    BESIDE,
     EXTENDS,
     KINDS,
     PARTIAL,
@@ -188,7 +189,7 @@ class Workspace:
         if artifact.kind == kind:
             return artifact
         for role, parent in artifact.parents.items():
-            if role != EXTENDS:  # that one has a lineage of its own
+            if role not in BESIDE:
                 with contextlib.suppress(ValueError):
                     return self.ancestor(self.open(parent), kind)
         raise ValueError(f"{artifact.id} ({artifact.kind}) does not come from a {kind}")

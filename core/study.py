@@ -13,6 +13,7 @@ import pandas as pd
 from core import budget as budgets
 from core import edits, finetune, models, selection, selectors
 from core.artifact import Artifact
+from core.pool import NO_SOURCE
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
@@ -84,11 +85,22 @@ class Settings:
     def __post_init__(self) -> None:
         check(self)
         budgets.parse(self.budget)
-        for strategy in strategies(self):
+        named = strategies(self)
+        for strategy in named:
             if strategy not in selectors.SELECTORS:
                 raise ValueError(
                     f"--strategies has {strategy!r}; there are {', '.join(selectors.SELECTORS)}"
                 )
+        if "random_cost_matched" in named:
+            raise ValueError(
+                "random_cost_matched compares at equal epochs, and the arms of a study have equal "
+                "steps; leave it out of --strategies"
+            )
+        if named[0] in selectors.OWN_SIZE and "random_token_matched" in named:
+            raise ValueError(
+                "random_token_matched is as large as the first arm, so that must be a selection by "
+                f"budget, not {named[0]}"
+            )
         seeds(self)
 
 
@@ -117,6 +129,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     s = dataclasses.replace(settings, edits=selection.resolved(workspace, first).edits)
     clusters = workspace.open(s.clusters, "clusters")
     dataset = workspace.ancestor(clusters, "dataset")
+    s = _with_sources_only(s, dataset)
     test, split = finetune.test_set(workspace, dataset, s.eval)
     steps = s.steps if s.steps != "auto" else _auto_steps(workspace, clusters, s)
     runs: list[tuple[str, int, Artifact]] = []
@@ -149,6 +162,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
     )
     say(as_text(table, base))
     return artifact.id
+
+
+def _with_sources_only(s: Settings, dataset: Artifact) -> Settings:
+    """Leave out the arms that share a budget over sources where the data names none."""
+    out = [name for name in strategies(s) if name in selectors.NEEDS_SOURCES]
+    if not out or list(dataset.summary["sources"]) != [NO_SOURCE]:
+        return s
+    say(f"the data names no sources, so these arms are left out: {', '.join(out)}")
+    return dataclasses.replace(s, strategies=",".join(n for n in strategies(s) if n not in out))
 
 
 def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
@@ -197,17 +219,11 @@ def _arm(
     seed: int,
     steps: int,
 ) -> Artifact:
-    """Return the fine-tune of one arm and seed: draw seed and training seed vary together."""
-    chosen = selection.Settings(
-        parent=clusters.id,
-        strategy=strategy,
-        budget=s.budget,
-        seed=0 if strategy == "full" else seed,
-        edits=s.edits,
-    )
-    drawn = workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(
-        selection.run(workspace, chosen)
-    )
+    """Return the fine-tune of one arm and seed: draw seed and training seed vary together.
+
+    An arm of matched tokens is as large as the first arm's selection of the same seed.
+    """
+    drawn = _drawn(workspace, clusters, s, strategy, seed)
     target = finetune.Settings(
         selection=drawn.id,
         model=s.model,
@@ -222,6 +238,25 @@ def _arm(
     )
     done = workspace.same("finetune", finetune.key(drawn, test, target)) if s.resume else None
     return done or workspace.open(finetune.run(workspace, target))
+
+
+def _drawn(
+    workspace: Workspace, clusters: Artifact, s: Settings, strategy: str, seed: int
+) -> Artifact:
+    """Return the selection of one arm and seed."""
+    matched = strategy in selectors.MATCHED
+    first = _drawn(workspace, clusters, s, strategies(s)[0], seed).id if matched else ""
+    chosen = selection.Settings(
+        parent=clusters.id,
+        strategy=strategy,
+        budget=s.budget,
+        seed=0 if strategy == "full" else seed,
+        edits=s.edits,
+        match=first,
+    )
+    return workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(
+        selection.run(workspace, chosen)
+    )
 
 
 def _base_scores(

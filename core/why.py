@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.budget import water_fill
 from core.clusters import features
-from core.selectors import Ints, Pool
+from core.pool import Ints, Pool
 
 Draw = Callable[[int], Ints]
 """Rows wanted -> positions of the pool that the selection's strategy and seed then give."""

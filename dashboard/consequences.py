@@ -8,13 +8,26 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core import before_after, budget, costs, facets, overlap, selectors, stability, why
+from core import (
+    before_after,
+    budget,
+    costs,
+    facets,
+    overlap,
+    selection,
+    selectors,
+    stability,
+    switches,
+    why,
+)
 from core.artifact import Artifact
-from core.selectors import Choice, Pool
+from core.selectors import Pool
 from dashboard import charts_compare, charts_selection, data, reader, running, state
 from dashboard.data import CLUSTERING, Allocation, Ints
 
 DRAWS = 20
+FIXED = selectors.OWN_SIZE
+"""Strategies whose size no budget changes."""
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
@@ -142,9 +155,7 @@ def stabilities(clusters: str, edited: int, share: float, seed: int) -> stabilit
         )  # fmt: skip
 
 
-def why_row(
-    clusters: str, edited: int, made: Allocation, strategy: str, seed: int, stay: Choice
-) -> None:
+def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
     """Say of any row whether it was selected, and what would change that."""
     wanted = st.text_input("Row number", key="selection:why", placeholder="Row number").strip()
     if not wanted:
@@ -152,20 +163,23 @@ def why_row(
         return
     digits = wanted.replace(",", "")
     row = int(digits) if digits.isdigit() else -1
-    pool = data.pool(clusters, edited)
+    pool, staying = data.prepared(settings)
     chosen = np.flatnonzero(np.isin(pool.rows, made.chosen))
     kept = np.flatnonzero(made.chosen == row)
     reason = made.reasons[kept[0]] if len(kept) else ""
 
     def draw(n: int) -> Ints:
-        choice = selectors.choose(pool, strategy, budget.parse(str(n)), seed, stay)
+        choice = selectors.choose(
+            pool, settings.strategy, budget.parse(str(n)), settings.seed, staying.stay,
+            switches.of(settings),
+        )  # fmt: skip
         return choice.positions
 
     try:
         with st.spinner("Looking for the budget it needs…"):
             found = why.explain(
-                pool, chosen, row, None if strategy == "full" else draw, reason=reason,
-                guess=_guess(pool, row, strategy, seed),
+                pool, chosen, row, None if settings.strategy in FIXED else draw, reason=reason,
+                guess=_guess(pool, row, settings),
             )  # fmt: skip
     except ValueError as e:
         st.warning(running.plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
@@ -177,9 +191,9 @@ def why_row(
     reader.reader(dataset, rows, "selection:why-rows")
 
 
-def _guess(pool: Pool, row: int, strategy: str, seed: int) -> int:
-    here = strategy == "s2l" and (pool.rows == row).any()
-    return why.by_cluster(pool, row, seed) if here else 0
+def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:
+    here = settings.strategy == "s2l" and (pool.rows == row).any()
+    return why.by_cluster(pool, row, settings.seed) if here else 0
 
 
 def _outside(clusters: str, row: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import pathlib
 import threading
@@ -13,12 +14,12 @@ import pandas as pd
 import streamlit as st
 
 from core import budget as budgets
-from core import clusters, layout, models, recorded, search, selection, selectors, shape
+from core import clusters, layout, models, recorded, search, selection, selectors, shape, switches
 from core import edits as edit_log
 from core.artifact import Artifact
 from core.files import fingerprint, read_jsonl
 from core.replay import Edits
-from core.settings import to_config
+from core.settings import specs, to_config
 from dashboard import state
 
 Ints = npt.NDArray[np.int64]
@@ -271,34 +272,35 @@ class Allocation(NamedTuple):
     tokens: int
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
 def pool(clusters_id: str, edited: int) -> selectors.Pool:
     """Return the rows a clustering offers for selection, with the first edits honoured."""
-    workspace = state.workspace()
-    parent = workspace.open(clusters_id)
-    dataset = workspace.ancestor(parent, "dataset").id
-    excluded = edit_log.read(workspace, dataset, edited).excluded
-    return selection.load_pool(workspace, parent, "s2l", excluded)
+    return prepared(selection.Settings(parent=clusters_id, edits=edited))[0]
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
-def staying(clusters_id: str, edited: int, keep: str) -> selection.Kept:
-    """Return what is in before a strategy draws: pinned rows, and those of an earlier selection."""
-    workspace = state.workspace()
-    dataset = workspace.ancestor(workspace.open(clusters_id), "dataset").id
-    pinned = edit_log.read(workspace, dataset, edited).pinned
-    return selection.keep(workspace, pool(clusters_id, edited), keep, pinned)
+def prepared(settings: selection.Settings) -> tuple[selectors.Pool, selection.Kept]:
+    """Return the pool that settings choose from, and what is in before they do.
+
+    Args:
+        settings: With a number for their edits; budget, seed and switches do not matter.
+    """
+    plain = {s.name: s.default for s in specs(switches.Switches)}
+    return _prepared(dataclasses.replace(settings, budget="11%", seed=0, name="", **plain))
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
-def allocation(
-    clusters_id: str, strategy: str, budget: str, seed: int, keep: str, edited: int
-) -> Allocation:
+@st.cache_resource(max_entries=4, show_spinner="Preparing the rows to choose from")
+def _prepared(settings: selection.Settings) -> tuple[selectors.Pool, selection.Kept]:
+    return selection.prepare(state.workspace(), settings)
+
+
+@st.cache_data(max_entries=24, show_spinner="Choosing")
+def allocation(settings: selection.Settings) -> Allocation:
     """Draw a selection without keeping it, and count what it takes from where."""
-    offered = pool(clusters_id, edited)
-    stay = staying(clusters_id, edited, keep).stay
+    offered, kept = prepared(settings)
     with CLUSTERING:
-        choice = selectors.choose(offered, strategy, budgets.parse(budget), seed, stay)
+        choice = selectors.choose(
+            offered, settings.strategy, budgets.parse(settings.budget), settings.seed, kept.stay,
+            switches.of(settings),
+        )  # fmt: skip
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})

@@ -51,6 +51,12 @@ def preset(key: str, values: dict[str, Any]) -> None:
         st.session_state[f"{key}:{name}"] = value
 
 
+def typed(spec: Spec, value: Any) -> Any:
+    """Return a setting's value as its widget holds it: what is typed is text."""
+    plain = spec.meta["choices"] or spec.kind is bool or (spec.kind is int and not spec.auto)
+    return value if plain else f"{value}"
+
+
 def _collect(spec: Spec, key: str, values: dict[str, Any], problems: list[str]) -> None:
     try:
         values[spec.name] = field(spec, f"{key}:{spec.name}")

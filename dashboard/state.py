@@ -16,7 +16,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.artifact import EXTENDS, KINDS, Artifact, Entry, Kind
+from core.artifact import BESIDE, KINDS, Artifact, Entry, Kind
 from core.store import Workspace
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -96,7 +96,7 @@ def remember(artifact: Artifact) -> None:
     """Make an artifact, and what it was made from, the ones other pages start with."""
     st.session_state[f"current:{artifact.kind}"] = artifact.id
     for role, parent in artifact.parents.items():
-        if role == EXTENDS:  # an earlier one of the same kind, not what it was made from
+        if role in BESIDE:  # not what it was made from
             continue
         try:
             remember(workspace().open(parent))

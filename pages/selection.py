@@ -1,3 +1,4 @@
+import dataclasses
 from typing import Any
 
 import streamlit as st
@@ -5,7 +6,9 @@ import streamlit as st
 from core import budget as budgets
 from core import edits, export, selection, selectors
 from core.artifact import EXTENDS, Artifact
+from core.settings import specs
 from dashboard import (
+    allocating,
     charts_selection,
     consequences,
     data,
@@ -28,7 +31,17 @@ WORDS = {
     "middle_perplexity": "Middle final loss",
     "high_learnability": "Largest loss drop",
     "low_final_loss": "Smallest final loss",
+    "forgetting": "Most often forgotten",
+    "cartography_ambiguous": "Most ambiguous on the data map",
+    "facility_location": "Facility location: together like all rows",
+    "k_center": "K-center: as far apart as can be",
+    "d4": "D4: neither repeated nor typical",
+    "random_token_matched": "Random, as many tokens as another selection",
+    "random_cost_matched": "Random, for the cost of another selection",
 }
+
+AT_ONCE = 5_000
+"""Rows up to which selectors that compare all rows with all choose at once."""
 
 
 def budget_control(pool: int, tokens: int) -> str:
@@ -67,7 +80,15 @@ def opened() -> Artifact | None:
     st.session_state["selection:opened"] = named
     asked = budgets.parse(artifact.config["budget"])
     share = round(100 * asked.value, 6)
+    unasked = ("parent", "strategy", "budget", "seed", "keep", "edits", "name", "match")
     form: dict[str, Any] = {k: artifact.config[k] for k in ("strategy", "seed")}
+    form |= {
+        spec.name: forms.typed(spec, artifact.config.get(spec.name, spec.default))
+        for spec in specs(selection.Settings)
+        if spec.name not in unasked
+    }
+    if artifact.config.get("match"):
+        form["match"] = artifact.config["match"]
     if asked.kind == "tokens":
         form |= {"unit": "Tokens", "tokens": int(asked.value)}
     elif asked.kind == "share" and share == int(share):  # what the slider can show
@@ -160,18 +181,31 @@ with left, st.container(border=True):
         st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session") or 0
     )
     earlier = extending.keep_choice(clusters) if EXTENDS in clusters.parents else ""
+    match = allocating.matched(dataset) if strategy in selectors.MATCHED else ""
+    fixed = {
+        "parent": clusters.id, "strategy": strategy, "budget": budget, "seed": seed,
+        "keep": earlier, "edits": edited, "match": match,
+    }  # fmt: skip
+    with st.popover("Switches and filters", icon=":material/tune:", width="stretch"):
+        st.caption("The paper's values unless you change them; what you change is in the name.")
+        chosen = forms.form(selection.Settings, "selection", fixed=fixed | {"name": ""},
+                            leave_out=allocating.idle(strategy))  # fmt: skip
+    if chosen is None:
+        st.error("A switch or filter is wrong: open them to see why.", icon=":material/error:")
+        st.stop()
     name = st.text_input("Name", key="selection:name", placeholder="optional")
-    settings = selection.Settings(
-        parent=clusters.id, strategy=strategy, budget=budget, seed=seed, keep=earlier,
-        edits=edited, name=name,
-    )  # fmt: skip
+    settings = dataclasses.replace(chosen, name=name)
+    st.caption(f":material/label: {running.plain(selection.title(settings))}")
     try:
-        staying = data.staying(clusters.id, edited, earlier)
+        pool, staying = data.prepared(settings)
         if earlier:
             st.caption(f"{staying.sentence()}.")
-        if by_hand := selection.edited(pool, staying):
-            st.caption(f":material/edit: {by_hand}")
-        made = data.allocation(clusters.id, strategy, budget, seed, earlier, edited)
+        if edits_words := selection.edited(pool, staying):
+            st.caption(f":material/edit: {edits_words}")
+        wanted = dataclasses.replace(settings, name="")
+        if strategy in selectors.COMPARES and len(pool) > AT_ONCE:
+            allocating.on_demand(wanted)
+        made = data.allocation(wanted)
     except ValueError as e:
         st.error(running.plain(str(e)), icon=":material/error:")
         st.stop()
@@ -202,7 +236,15 @@ with right:
             else f"{WORDS[strategy]} does not look at clusters; compare with S2L."
         )
     )
-TABS = ("Before and after", "Read the selection", "Compare", "Stability", "Why a row", "Cost")
+TABS = (
+    "Before and after",
+    "Quotas",
+    "Read the selection",
+    "Compare",
+    "Stability",
+    "Why a row",
+    "Cost",
+)
 tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="selection:tab"), strict=True))
 if tabs["Before and after"].open:
     with tabs["Before and after"]:
@@ -210,6 +252,13 @@ if tabs["Before and after"].open:
 if tabs["Read the selection"].open:
     with tabs["Read the selection"]:
         reader.reader(dataset.id, made.chosen.tolist(), "selection")
+if tabs["Quotas"].open:
+    with tabs["Quotas"]:
+        if strategy == "s2l":
+            known = data.kept(clusters.id).table
+            allocating.quotas(made, dict(zip(known["cluster"], known["name"], strict=True)))
+        else:
+            st.caption("Only S2L shares its budget over clusters.")
 if tabs["Compare"].open:
     with tabs["Compare"]:
         consequences.others(clusters.id, edited, dataset.id)
@@ -218,7 +267,7 @@ if tabs["Stability"].open:
         consequences.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)
 if tabs["Why a row"].open:
     with tabs["Why a row"]:
-        consequences.why_row(clusters.id, edited, made, strategy, seed, staying.stay)
+        consequences.why_row(clusters.id, made, settings)
 if tabs["Cost"].open:
     with tabs["Cost"]:
         consequences.cost(clusters, made.chosen)

@@ -42,6 +42,12 @@ def test_anything_else_is_refused_with_the_value(text):
     assert repr(text) in str(e.value)
 
 
+@pytest.mark.parametrize("text", ["11 percent", "11 per cent", "11pct"])
+def test_a_share_in_words_is_refused_with_what_to_write(text):
+    with pytest.raises(ValueError, match=r"; write 11%$"):
+        parse(text)
+
+
 @given(st.integers(1, 10**6), st.integers(1, 100))
 def test_a_share_is_its_floor_but_at_least_one_row(pool, percent):
     expected = max(1, pool * percent // 100)

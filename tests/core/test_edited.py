@@ -9,7 +9,7 @@ import pytest
 
 from core import clusters, edits, export, selection, study
 from core.files import fingerprint
-from core.selectors import SELECTORS
+from core.selectors import MATCHED, OWN_SIZE, SELECTORS
 from core.store import Workspace
 
 
@@ -40,14 +40,16 @@ def test_excluded_rows_are_out_and_pinned_rows_in_first(home, strategy):
     out, pins = rows[:60], np.sort(rows[100:105])
     edits.exclude(home.workspace, home.dataset, out)
     edits.pin(home.workspace, home.dataset, pins)
-    made = draw(home, strategy=strategy, budget="20")
+    match = {"match": home.selection, "target_parameters": 1e7} if strategy in MATCHED else {}
+    made = draw(home, strategy=strategy, budget="20", **match)
     chosen = table(made)
     assert not set(chosen["row"]) & set(out)
     assert set(chosen["row"][:5]) == set(pins)
     assert chosen["id"][:5].tolist() == sorted(chosen["id"][:5]), "in order of id"
     assert chosen["reason"][:5].tolist() == ["pinned"] * 5
     assert "pinned" not in set(chosen["reason"][5:])
-    assert len(chosen) == (79 if strategy == "full" else 20)
+    if strategy not in MATCHED:
+        assert len(chosen) == (79 if strategy in OWN_SIZE else 20)
     assert made.summary["pool"] == 79
     assert (made.summary["excluded"], made.summary["pinned"]) == (60, 5)
     assert made.config["edits"] == 2
@@ -166,7 +168,8 @@ def test_edits_that_change_no_row_make_no_other_selection(home):
 
 def test_selections_made_before_there_were_edits_are_found_and_honour_none(home):
     old = home.workspace.open(home.selection)
-    config = {k: v for k, v in old.config.items() if k not in ("edits", "name")}
+    first = ("parent", "strategy", "budget", "seed", "keep")  # all that there was
+    config = {k: old.config[k] for k in first}
     assert old.manifest["fingerprint"] == fingerprint("selection", config), "as it always was"
     assert (
         selection.honoured(dataclasses.replace(old, manifest={**old.manifest, "config": config}))

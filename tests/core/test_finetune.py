@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -132,6 +133,26 @@ def test_a_study_compares_arms_with_equal_steps_and_reuses_finetunes(house, caps
         house.workspace.delete(table["finetune"][0])
 
 
+def test_an_arm_of_matched_tokens_is_as_large_as_the_first_arm(house):
+    made = compare(house, strategies="s2l,random_token_matched")
+    arms = [house.workspace.open(made.parents[f"{a} 0"]) for a in ("s2l", "random_token_matched")]
+    first, matched = (house.workspace.open(arm.parents["selection"]) for arm in arms)
+    assert matched.parents["matches"] == first.id
+    assert matched.summary["response_tokens"] >= first.summary["response_tokens"]
+
+
+def test_arms_over_sources_are_left_out_where_the_data_names_none(house, capsys):
+    wanted = study.Settings(clusters=house.clusters)
+    dataset = house.workspace.open(house.dataset)
+    assert study._with_sources_only(wanted, dataset) == wanted
+    bare = dataclasses.replace(
+        dataset, manifest={**dataset.manifest, "summary": {"sources": {"all": 160}}}
+    )
+    left = study._with_sources_only(wanted, bare)
+    assert left.strategies == "s2l,random,full"
+    assert "these arms are left out: random_per_source" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -140,6 +161,8 @@ def test_a_study_compares_arms_with_equal_steps_and_reuses_finetunes(house, caps
         ({"seeds": "a"}, "--seeds takes whole numbers"),
         ({"seeds": "99999999999"}, "--seeds takes whole numbers"),
         ({"budget": "120%"}, "above 100%"),
+        ({"strategies": "s2l,random_cost_matched"}, "compares at equal epochs"),
+        ({"strategies": "full,random_token_matched"}, "must be a selection by budget, not full"),
     ],
 )
 def test_a_study_that_cannot_be_is_refused(wrong, words):

@@ -10,7 +10,7 @@ import pytest
 from core import clusters, edits, reproduce, selection
 from core import manifest as manifests
 from core.__main__ import main
-from core.selectors import SELECTORS
+from core.selectors import MATCHED, SELECTORS
 from core.store import Workspace
 
 
@@ -37,7 +37,9 @@ def rewrite(workspace, id, change, file="table.parquet"):
 
 @pytest.mark.parametrize("strategy", SELECTORS)
 def test_every_strategy_replays_to_the_same(home, strategy):
-    made = draw(home, strategy=strategy, budget="30", seed=3)
+    more = {"match": home.selection} if strategy in MATCHED else {}
+    more |= {"target_parameters": 1e6} if strategy == "random_cost_matched" else {}
+    made = draw(home, strategy=strategy, budget="30", seed=3, **more)
     assert reproduce.differences(home.workspace, made) == []
 
 

@@ -1,18 +1,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import budget, selection
 from core.budget import top_up, water_fill
-from core.clusters import cluster
 from core.selection import ids_sha256
-from core.selectors import SELECTORS, Choice, Pool, choose
+from core.selectors import MATCHED, OWN_SIZE, SELECTORS, Choice, Pool, choose
+from tests.core.pools import K, make_pool
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
-RANDOM = {"s2l", "s2l_per_source", "random", "random_per_source"}
-N, K = 90, 7
 
 
 @given(SIZES, st.data())
@@ -92,51 +90,8 @@ def test_topping_up_by_hand(sizes, kept, budget, taken):
     assert top_up(sizes, kept, budget).tolist() == taken
 
 
-def make_pool(order=None, seed=0) -> Pool:
-    """A pool in order of id, whose dataset rows stand in another order."""
-    rng = np.random.default_rng(seed)
-    ids = np.array([f"{i:04d}" for i in range(N)], dtype=object)
-    losses = np.sort(rng.random((N, 4)), axis=1)[:, ::-1].astype(np.float32)
-    sources = rng.choice(["a", "b", "c"], N, p=[0.7, 0.2, 0.1]).astype(object)
-    labels = cluster(losses, ids, K).labels
-    rows = np.arange(N) if order is None else np.argsort(order)
-    tokens = rng.integers(1, 30, N)
-    return Pool(rows, ids, sources, tokens, losses, labels, K, "raw", False)
-
-
 def picked(pool, name, wanted, seed=0):
     return pool.ids[choose(pool, name, budget.parse(wanted), seed).positions].tolist()
-
-
-@pytest.mark.parametrize("name", SELECTORS)
-def test_every_selector_keeps_the_contract(name):
-    pool = make_pool()
-    for wanted, n in (("1", 1), ("13", 13), ("50%", 45), ("90", 90)):
-        choice = choose(pool, name, budget.parse(wanted), 3)
-        exact = N if name == "full" else n
-        assert len(choice.positions) == len(set(choice.positions.tolist())) == exact
-        assert len(choice.reasons) == exact
-        assert all(choice.reasons)
-    once, again = picked(pool, name, "13", 3), picked(make_pool(), name, "13", 3)
-    assert once == again, "seeded"
-    assert (picked(pool, name, "13", 4) != once) == (name in RANDOM)
-    if name != "full":
-        for wanted in ("91", "1000"):
-            with pytest.raises(ValueError, match="more than the 90 eligible rows"):
-                picked(pool, name, wanted)
-    filled = choose(pool, name, budget.parse("300 tokens"), 0).positions
-    if name != "full":
-        assert 240 <= pool.tokens[filled].sum() <= 300
-        with pytest.raises(ValueError, match="below the shortest choice"):
-            choose(
-                Pool(**{**pool.__dict__, "tokens": pool.tokens + 9}),
-                name,
-                budget.parse("2 tokens"),
-                0,
-            )
-    empty = Pool(**{k: v[:0] if isinstance(v, np.ndarray) else v for k, v in pool.__dict__.items()})
-    with pytest.raises(ValueError, match="no row can be selected"):
-        choose(empty, name, budget.parse("1"), 0)
 
 
 def test_what_the_loss_based_selectors_take():
@@ -178,27 +133,6 @@ def test_per_source_selectors_share_over_sources():
         assert found == water_fill(counts, 30).tolist()
 
 
-@pytest.mark.parametrize("name", SELECTORS)
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, N), st.integers(0, 10**6))
-def test_every_selector_draws_the_rest_beside_what_is_kept(name, n, seed):
-    pool, rng = make_pool(), np.random.default_rng(seed)
-    kept = rng.permutation(N)[:n]
-    size = int(rng.integers(max(1, n), N + 1))
-    choice = choose(pool, name, budget.parse(f"{size}"), seed, stay(kept))
-    positions = choice.positions.tolist()
-    assert positions[:n] == kept.tolist()
-    assert len(set(positions)) == len(positions) == (N if name == "full" else size)
-    assert choice.reasons[:n] == ["kept from x"] * n
-    assert "kept from x" not in choice.reasons[n:]
-    assert all(choice.reasons)
-    again = choose(make_pool(), name, budget.parse(f"{size}"), seed, stay(kept))
-    assert again.positions.tolist() == positions, "seeded"
-    if name != "full" and n > 1:
-        with pytest.raises(ValueError, match=f"less than the {n} kept; raise it or keep none"):
-            choose(pool, name, budget.parse(f"{n - 1}"), seed, stay(kept))
-
-
 def test_shared_budgets_count_what_is_kept():
     pool = make_pool()
     kept = np.flatnonzero(pool.labels == K - 1)[:9]  # of the largest cluster
@@ -231,7 +165,8 @@ def stay(positions, reason="kept from x"):
 
 
 def seal(house, strategy, parent, wanted="20%", seed=0):
-    chosen = selection.Settings(parent=parent, strategy=strategy, budget=wanted, seed=seed)
+    match = {"match": house.selection, "target_parameters": 1e6} if strategy in MATCHED else {}
+    chosen = selection.Settings(parent=parent, strategy=strategy, budget=wanted, seed=seed, **match)
     return house.workspace.open(selection.run(house.workspace, chosen))
 
 
@@ -249,19 +184,8 @@ def test_sealed_selections_hold_no_test_row_and_no_unmeasurable_row(house, strat
     assert made.summary["ids_sha256"] == ids_sha256(table["id"].tolist())
     assert made.summary["rows"] == len(table)
     assert made.summary["pool"] == 139  # 160 rows, 20 test rows, one unmeasurable
-    if strategy != "full":
+    if strategy not in OWN_SIZE:
         assert len(table) == 27  # 20%
-
-
-@pytest.mark.parametrize("strategy", SELECTORS)
-@settings(max_examples=3, deadline=None)
-@given(seed=st.integers(0, 1000))
-def test_a_permuted_dataset_gives_the_same_ids(strategy, seed):
-    """The pool comes in order of id whatever the order of the rows: `load_pool` sorts it."""
-    order = np.random.default_rng(seed).permutation(N)
-    assert picked(make_pool(order), strategy, "17", seed) == picked(
-        make_pool(), strategy, "17", seed
-    )
 
 
 def test_any_parent_that_suffices(house):

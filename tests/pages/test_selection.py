@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import edits, export, selection
+from core import edits, export, selection, selectors
 from dashboard import consequences, data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, go, has_button, press, words
@@ -14,7 +14,7 @@ from tests.pages.conftest import fine, go, has_button, press, words
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
     kept = (consequences.frame, consequences.compared, consequences.stabilities)
-    for cached in (data.pool, data.staying, data.allocation, *kept):
+    for cached in (data._prepared, data.allocation, *kept):
         cached.clear()
 
 
@@ -230,3 +230,40 @@ def test_a_saved_selection_is_written_with_its_card(visit, shop):
     (place,) = (shop.root / "exports").iterdir()
     assert {"README.md", "train.py", "export.json"} <= {p.name for p in place.iterdir()}
     assert str(place) in words(at)
+
+
+def test_a_switch_and_a_quota_by_hand_are_saved_and_shown_again(page, visit, shop):
+    page.selectbox(key="selection:allocation").set_value("sqrt").run()
+    page.text_input(key="selection:quotas").set_value("5=9,4<=2").run()
+    fine(page)
+    assert "sqrt manual" in words(page)
+    page.session_state["selection:tab"] = "Quotas"
+    fine(page.run())
+    before = {e.id for e in shop.workspace.entries("selection")}
+    fine(press(page, "Save this selection"))
+    (id,) = {e.id for e in shop.workspace.entries("selection")} - before
+    saved = shop.workspace.open(id)
+    taken = pd.read_parquet(saved.path / "table.parquet")["cluster"].value_counts()
+    assert taken[5] == 9
+    assert taken.get(4, 0) <= 2
+    assert saved.config["quotas"] == "5=9,4<=2"
+    again = fine(visit(shop.root, "selection", selection=id))
+    assert again.selectbox(key="selection:allocation").value == "sqrt"
+    assert again.text_input(key="selection:quotas").value == "5=9,4<=2"
+    assert "Saved as" in words(again)
+
+
+def test_a_quota_that_cannot_be_met_says_why(page):
+    at = page.text_input(key="selection:quotas").set_value("99=3").run()
+    assert not at.exception
+    assert at.error
+
+
+@pytest.mark.parametrize("strategy", selectors.SELECTORS)
+def test_every_strategy_draws(page, shop, strategy):
+    page.selectbox(key="selection:strategy").set_value(strategy).run()
+    if strategy == "random_cost_matched":
+        assert "needs the target's size" in words(page)
+        page.text_input(key="selection:target_parameters").set_value("1e9").run()
+    fine(page)
+    assert "of 113" in words(page)

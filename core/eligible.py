@@ -1,0 +1,94 @@
+"""The rows that a selection may choose from: what a parent offers, less edits and filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.artifact import Artifact
+from core.edits import Rows
+from core.filters import Filters, leave_out
+from core.pool import Pool
+from core.recorded import from_start, load_flags, load_losses, load_steps
+from core.selectors import NEEDS_CLUSTERS, NEEDS_NOTHING
+from core.store import Workspace
+
+
+def load_pool(
+    workspace: Workspace,
+    parent: Artifact,
+    strategy: str,
+    excluded: Rows = (),
+    filters: Filters | None = None,
+    protected: Rows = (),
+) -> Pool:
+    """Read what a strategy needs from its parent, but for rows excluded or filtered.
+
+    Rows that a clustering left out cannot be selected from it.
+
+    Args:
+        workspace: Where.
+        parent: A dataset, trajectories or clusters.
+        strategy: What will choose.
+        excluded: Rows that people excluded.
+        filters: What else is taken out; nothing where left out.
+        protected: Rows that no filter takes out.
+
+    Raises:
+        ValueError: the parent lacks trajectories or clusters that the strategy needs.
+    """
+    if strategy in NEEDS_CLUSTERS and parent.kind != "clusters":
+        raise ValueError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
+    if strategy not in NEEDS_NOTHING and parent.kind == "dataset":
+        raise ValueError(f"{strategy} needs trajectories; {parent.id} is a dataset")
+    dataset = workspace.ancestor(parent, "dataset")
+    examples = dataset.path / "examples.parquet"
+    frame = pd.read_parquet(examples, columns=["row", "id", "source", "split"])
+    usable = (frame["split"] == "pool").to_numpy(copy=True)
+    losses = np.zeros((len(frame), 0), np.float32)
+    tokens = np.zeros(0, np.int64)
+    labels = np.zeros(0, np.int32)
+    embeddings, start = None, True
+    if parent.kind != "dataset":
+        trajectories = workspace.ancestor(parent, "trajectories")
+        losses = np.asarray(load_losses(trajectories))
+        start = bool(load_steps(trajectories)[0] == 0)
+        flags = load_flags(trajectories)
+        tokens = flags["n_response"].to_numpy()
+        usable &= np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
+        if (pooled := trajectories.path / "pooled.npy").exists():
+            embeddings = np.load(pooled, mmap_mode="r")
+    config: dict[str, Any] = {"k": 1, "features": "raw", "include_start": False}
+    if parent.kind == "clusters":
+        labels = np.load(parent.path / "labels.npy")
+        config = {**parent.config}
+        config["include_start"] = from_start(trajectories, config["include_start"])
+        usable &= labels >= 0
+    before = int(usable.sum())
+    usable[np.asarray(excluded, np.int64)] = False
+    n_excluded = before - int(usable.sum())
+    ids = frame["id"].to_numpy()
+    out = leave_out(
+        filters or Filters(), usable, ids, tokens, examples, np.asarray(protected, np.int64)
+    )
+    for gone in out.values():
+        usable[gone] = False
+    rows = frame["row"][usable].to_numpy()
+    rows = rows[np.argsort(ids[rows])]
+    return Pool(
+        rows=rows,
+        ids=ids[rows],
+        sources=frame["source"].to_numpy()[rows],
+        tokens=tokens[rows] if len(tokens) else tokens,
+        losses=losses[rows],
+        labels=labels[rows] if len(labels) else labels,
+        k=int(config["k"]),
+        features=config["features"],
+        include_start=config["include_start"],
+        excluded=n_excluded,
+        filtered={reason: len(gone) for reason, gone in out.items()},
+        start=start,
+        embeddings=embeddings,
+    )
