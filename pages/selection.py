@@ -40,8 +40,7 @@ WORDS = {
     "random_cost_matched": "Random, for the cost of another selection",
 }
 
-AT_ONCE = 5_000
-"""Rows up to which selectors that compare all rows with all choose at once."""
+AT_ONCE = 5_000  # rows up to which selectors that compare all with all choose at once
 
 
 def budget_control(pool: int, tokens: int) -> str:
