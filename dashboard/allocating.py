@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -10,7 +11,7 @@ from core.artifact import Artifact
 from core.selection import Settings
 from core.settings import specs
 from core.switches import Switches, by_hand
-from dashboard import state
+from dashboard import reader, state
 from dashboard.data import Allocation
 
 
@@ -85,6 +86,32 @@ def quotas(made: Allocation, names: dict[int, str]) -> None:
             "Set a cluster to a number of rows (0 leaves it out) or give it a most; the others "
             "share the rest of the budget like water."
         )
+
+
+def changes(dataset: str, made: Allocation) -> None:
+    """Say which rows the last change of the settings let in and which it put out."""
+    last, before = st.session_state.get("selection:seen", ("", None)), None
+    if last[0] == made.key:
+        before = last[1]
+    else:
+        before = st.session_state.get("selection:shown")
+        st.session_state["selection:seen"] = (made.key, before)
+    st.session_state["selection:shown"] = made.chosen
+    if before is None:
+        return
+    came, went = np.setdiff1d(made.chosen, before), np.setdiff1d(before, made.chosen)
+    if not len(came) and not len(went):
+        return
+    st.caption(
+        f"Since the last change {len(came):,} rows came in and {len(went):,} went out; "
+        f"{len(made.chosen) - len(came):,} stayed."
+    )
+    which = st.segmented_control(
+        "Read", ["came in", "went out"], key="selection:changes", label_visibility="collapsed"
+    )
+    if which:
+        rows = came if which == "came in" else went
+        reader.reader(dataset, rows.tolist(), f"selection:{which}")
 
 
 def _listed(fixed: dict[int, int], caps: dict[int, int]) -> list[str]:

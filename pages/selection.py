@@ -4,7 +4,7 @@ from typing import Any
 import streamlit as st
 
 from core import budget as budgets
-from core import edits, export, selection, selectors
+from core import edits, export, finetune, selection, selectors
 from core.artifact import EXTENDS, Artifact
 from core.settings import specs
 from dashboard import (
@@ -218,23 +218,26 @@ with left, st.container(border=True):
             st.rerun()
     running.command("selection", settings)
 with right:
+    steps = max(finetune.MIN_STEPS, budgets.steps_for(len(made.chosen), 3, 32))
     whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
     widgets.facts(
         ("Rows", f"{len(made.chosen):,} of {made.pool:,}"),
         ("Response tokens", f"{made.tokens:,} of {int(pool.tokens.sum()):,}"),
         ("Clusters taken whole", f"{whole} of {len(made.clusters)}"),
-        ("Budget", str(budgets.parse(budget))),
+        ("Steps of a fine-tune", f"{steps:,}"),
     )
     k = int(made.clusters["cluster"].max()) + 1
     st.plotly_chart(charts_selection.allocation(made.clusters, k))
     st.caption(
-        "One bar a cluster, largest first: pale is what it has, solid what is taken. "
+        "One bar a cluster, largest first: pale is what it has, solid what is taken. Steps: 3 epochs "
+        "in batches of 32, at least 200. "
         + (
             "Everything below the water level is taken whole."
             if strategy == "s2l"
             else f"{WORDS[strategy]} does not look at clusters; compare with S2L."
         )
     )
+    allocating.changes(dataset.id, made)
 TABS = (
     "Before and after",
     "Quotas",

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -267,3 +268,11 @@ def test_every_strategy_draws(page, shop, strategy):
         page.text_input(key="selection:target_parameters").set_value("1e9").run()
     fine(page)
     assert "of 113" in words(page)
+
+
+def test_what_comes_in_and_goes_out_is_said_and_read(page):
+    fine(page.number_input(key="selection:seed").set_value(7).run())
+    assert re.search(r"Since the last change \d+ rows came in and \d+ went out", words(page))
+    fine(page.button_group(key="selection:changes").set_value("went out").run())
+    fine(page.run())
+    assert "Since the last change" in words(page)
