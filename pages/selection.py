@@ -229,8 +229,8 @@ with right:
     k = int(made.clusters["cluster"].max()) + 1
     st.plotly_chart(charts_selection.allocation(made.clusters, k))
     st.caption(
-        "One bar a cluster, largest first: pale is what it has, solid what is taken. Steps: 3 epochs "
-        "in batches of 32, at least 200. "
+        "One bar a cluster, largest first: pale is what it has, solid what is taken. Steps: 3 "
+        "epochs in batches of 32, at least 200. "
         + (
             "Everything below the water level is taken whole."
             if strategy == "s2l"
