@@ -128,7 +128,7 @@ def by_source(id: str, most: int = 12) -> tuple[pd.DataFrame, pd.Series]:
     """Return mean loss per source and step for the largest sources, and the sources' rows."""
     frame, values = flags(id), losses(id)
     measured = np.isfinite(values).all(1)
-    source = frame["source"][measured]
+    source = frame["source"][measured].astype(str)
     counts = source.value_counts()
     if len(counts) > most:
         rest = counts.index[most - 1 :]

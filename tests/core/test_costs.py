@@ -28,7 +28,7 @@ def test_it_pays_exactly_below_the_break_even_and_from_the_run_named(done, tuned
     for bill in (measured(done, tuned, share, epochs), operations(done, share, 1e8, epochs)):
         if abs(share - bill.break_even) > 1e-9:
             assert bill.pays == (share < bill.break_even)
-        if bill.runs > 1:
+        if 1 < bill.runs < 1e6:  # beyond, a saving of one fine-tune is lost in rounding
             assert bill.before + (bill.runs + 0.01) * bill.target < (bill.runs + 0.01) * bill.full
             assert bill.before + (bill.runs - 1.01) * bill.target > (bill.runs - 1.01) * bill.full
         assert ("does not pay" in bill.sentence()) == (not bill.pays)

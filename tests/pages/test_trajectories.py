@@ -5,6 +5,7 @@ import pytest
 
 from core import dataset, estimate, health, jobs
 from core.files import append_jsonl, write_json
+from dashboard import data
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
@@ -353,3 +354,12 @@ def test_an_edit_and_a_press_that_arrive_together_start_what_is_shown(page, shop
     (job,) = jobs.jobs(shop.workspace)
     argv = flags(job)
     assert argv[argv.index("--epochs") + 1] == "7.0"
+
+
+def test_rare_sources_are_drawn_together(visit, shop):
+    fine(visit(shop.root, "trajectories"))
+    means, counts = data.by_source(shop.trajectories, 2)
+    n = data.flags(shop.trajectories)["source"].nunique()
+    assert f"{n - 1} other sources" in counts
+    assert len(means) == 2
+    assert int(counts.sum()) == int((data.flags(shop.trajectories)["flag"] == "").sum())
