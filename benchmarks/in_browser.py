@@ -31,6 +31,7 @@ AT_REST = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PATIENCE = 300_000
 ROUNDS = 5
 AREA = re.compile(r"^[1-9][\d,]* rows in the area drawn on the map")
+CLUSTERS = re.compile(r"^\d+ clusters of ")
 PLAIN = textwrap.dedent("""
     import numpy as np, plotly.graph_objects as go, streamlit as st
     xy = np.load({xy!r})[:{n}]
@@ -71,9 +72,9 @@ def serve(script: str, workspace: pathlib.Path) -> Iterator[tuple[str, int]]:
 class Tab:
     """One browser tab that counts what it sends."""
 
-    def __init__(self, browser: Any) -> None:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        self.page = context.new_page()
+    def __init__(self, browser: Any, context: Any = None) -> None:
+        self.context = context or browser.new_context(viewport={"width": 1280, "height": 800})
+        self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE)
         self.sent = 0
         self.page.on("websocket", lambda ws: ws.on("framesent", self._count))
@@ -123,7 +124,7 @@ def explore(browser: Any, workspace: pathlib.Path, clusters: str, reruns: int) -
         warm.map_drawn()
         opened = []
         for _ in range(3):
-            tab = Tab(browser)
+            tab = Tab(browser, warm.context)  # a browser that has been here before
             start = time.perf_counter()
             tab.open(link)
             tab.map_drawn()
@@ -170,9 +171,10 @@ def change(browser: Any, workspace: pathlib.Path, trajectories: str) -> dict[str
         slider = tab.page.get_by_role("slider", name="Clusters (K)").first
         times = []
         for _ in range(ROUNDS):
-            k = int(slider.get_attribute("aria-valuenow") or 0)
-            start = time.perf_counter()
+            shown = tab.page.get_by_text(CLUSTERS).first.inner_text()
+            k = int(shown.split(" ")[0])
             slider.focus()
+            start = time.perf_counter()
             slider.press("ArrowLeft")
             tab.page.get_by_text(f"{k - 1} clusters of ").wait_for()
             tab.rest()

@@ -105,9 +105,13 @@ def row_buttons(dataset: str, row: int, edited: Edits) -> None:
             ("Exclude", "block", out, edits.exclude, edits.include, "Excluded · include again"),
             ("Pin", "keep", pinned, edits.pin, edits.unpin, "Pinned · unpin"),
         ):
-            st.button(said if on else name, key=f"row:{name}:{row}", type="tertiary",
-                      icon=f":material/{icon}:", on_click=edit,
-                      args=(back if on else change, dataset, [row]))  # fmt: skip
+            pressed = st.button(
+                said if on else name, key=f"row:{name}:{row}", type="tertiary",
+                icon=f":material/{icon}:",
+            )  # fmt: skip
+            if pressed:
+                edit(back if on else change, dataset, [row])
+                st.rerun()  # the whole page: what can be undone stands outside the reader
         if st.button("Note", key=f"row:note:{row}", type="tertiary", icon=":material/edit_note:"):
             note_dialog(dataset, [row], edited.notes.get(row, ""))
 

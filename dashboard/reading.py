@@ -21,6 +21,7 @@ ORDERS = {
 }
 
 
+@st.fragment  # turning its pages leaves the map alone
 def pane(
     artifact: Artifact, made: Preview, settings: clusters.Settings, picked: picking.Picked
 ) -> None:
