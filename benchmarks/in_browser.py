@@ -143,8 +143,8 @@ def explore(browser: Any, workspace: pathlib.Path, clusters: str, reruns: int) -
         for _ in range(ROUNDS):
             start = time.perf_counter()
             tab.page.get_by_role("button", name="Next").first.click()
-            tab.page.wait_for_timeout(40)
-            tab.rest()
+            tab.page.wait_for_timeout(40)  # the press has arrived by then
+            tab.page.wait_for_selector(AT_REST)
             turned.append(time.perf_counter() - start)
         flat = [memory_gb(pid)]
         for _ in range(reruns):

@@ -57,7 +57,10 @@ def main() -> None:
                 "budget": budget,
                 "strategy": strategy,
                 "rows": len(rows),
-                "sources": {n: round(c / len(rows), 3) for n, c in zip(names, counts, strict=True)},
+                "sources": {
+                    str(n): round(float(c) / len(rows), 3)
+                    for n, c in zip(names, counts, strict=True)
+                },
                 "tokens": round(float(pool.tokens[at].mean()), 1),
                 "final_loss": round(float(pool.losses[at, -1].mean()), 3),
                 "jaccard": round(len(rows & reference) / len(rows | reference), 3),

@@ -31,6 +31,21 @@ def distances(centroids: Losses) -> pd.DataFrame:
     return pd.DataFrame({"cluster": np.arange(k), "nearest": nearest, "distance": distance})
 
 
+def own(x: Losses, labels: Labels, centroids: Losses) -> Floats:
+    """Return each row's distance to its own centre (n_rows,); NaN without a cluster.
+
+    Args:
+        x: Features (n_rows, n_features).
+        labels: Cluster of each row (n_rows,), -1 for none.
+        centroids: (n_clusters, n_features).
+    """
+    out = np.full(len(x), np.nan)
+    inside = labels >= 0
+    gap = x[inside] - centroids[labels[inside]]
+    out[inside] = np.sqrt(np.einsum("ij,ij->i", gap, gap, dtype=np.float64))
+    return out
+
+
 def own_and_other(x: Losses, labels: Labels, centroids: Losses) -> tuple[Floats, Floats]:
     """Return each row's distance to its own centre and to the nearest other one (n_rows,) each.
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.clusters import Features, Labels, Losses, features
-from core.neighbours import own_and_other
+from core.neighbours import own, own_and_other
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -31,13 +31,13 @@ class Group(NamedTuple):
 
 def nearest(group: Group) -> Floats:
     """Nearest to the own cluster's centre first: what the cluster is about."""
-    return own_and_other(group.x, group.labels, group.centroids)[0]
+    return own(group.x, group.labels, group.centroids)
 
 
 def boundary(group: Group) -> Floats:
     """Smallest lead of the own centre over the next one first: what could be in another cluster."""
-    own, other = own_and_other(group.x, group.labels, group.centroids)
-    return other - own
+    near, other = own_and_other(group.x, group.labels, group.centroids)
+    return other - near
 
 
 def random(group: Group) -> Floats:

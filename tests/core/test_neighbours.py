@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import neighbours
-from core.neighbours import distances, own_and_other
+from core.neighbours import distances, own, own_and_other
 
 
 def test_the_nearest_other_cluster_and_how_far_it_is():
@@ -46,3 +46,12 @@ def test_chunks_change_nothing(monkeypatch):
     whole = own_and_other(x, labels, centroids)
     monkeypatch.setattr(neighbours, "CHUNK", 6)
     np.testing.assert_allclose(own_and_other(x, labels, centroids), whole, atol=1e-6)
+
+
+def test_the_distance_to_the_own_centre_alone_is_the_same():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 5)).astype(np.float32)
+    centroids = rng.normal(size=(7, 5)).astype(np.float32)
+    labels = rng.integers(-1, 7, 200).astype(np.int32)
+    expected = own_and_other(x, labels, centroids)[0]
+    assert own(x, labels, centroids) == pytest.approx(expected, rel=1e-5, nan_ok=True)
