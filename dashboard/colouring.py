@@ -67,16 +67,16 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
         return Colour(data.flags(artifact.id)[QUANTITIES[by]].to_numpy(), UNITS.get(by, by.lower()))
     if by == "Source":
         source = data.flags(artifact.id)["source"].cat
-        return _categories(source.codes.to_numpy(), list(source.categories), "source")
+        return _categories(source.codes.to_numpy(), list(source.categories), "source", made)
     if by == "Mark":
-        return _categories(marks(artifact), list(MARKS), "mark")
+        return _categories(marks(artifact), list(MARKS), "mark", made)
     name = by.removesuffix(" (input)")
     kind = next(c.kind for c in data.columns(dataset.id) if c.name == name)
     values = column(dataset.id, name)
     if kind == "number":
         return Colour(values.to_numpy(float, na_value=np.nan), name)
     coded = values.astype(str).astype("category").cat
-    return _categories(coded.codes.to_numpy(), list(coded.categories), name)
+    return _categories(coded.codes.to_numpy(), list(coded.categories), name, made)
 
 
 def _clusters(made: Preview) -> Colour:
@@ -108,18 +108,19 @@ def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
     return out
 
 
-def _categories(codes: npt.NDArray[Any], names: list[Any], title: str) -> Colour:
-    """Number categories by their rows, most first; those beyond the key are grey."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+def _categories(codes: npt.NDArray[Any], names: list[Any], title: str, made: Preview) -> Colour:
+    """Number categories by their clustered rows, most first; those beyond the key are grey."""
+    counts = np.bincount(codes[(codes >= 0) & (made.labels >= 0)], minlength=len(names))
+    there = int((counts > 0).sum())
     order = np.argsort(-counts, kind="stable")
     place = np.empty(len(names) + 1, np.int32)
     place[order] = np.arange(len(names))
     place[-1] = -1
     values = place[codes]
-    kept = [str(names[i]) for i in order[: charts_map.KEYED]]
+    kept = [str(names[i]) for i in order[: min(there, charts_map.KEYED)]]
     values[values >= len(kept)] = -1
     shown = dict(enumerate(kept))
-    if len(names) > len(kept):
-        shown[-1] = f"{len(names) - len(kept):,} others"
+    if there > len(kept):
+        shown[-1] = f"{there - len(kept):,} others"
     colours = theme.source_colours(kept)
     return Colour(values, title, [colours[n] for n in kept], shown)
