@@ -15,6 +15,7 @@ import pandas as pd
 
 from core.artifact import Artifact
 from core.recorded import load_flags, load_losses
+from core.search import connect
 from core.store import Workspace
 
 Ints = npt.NDArray[np.int64]
@@ -56,12 +57,8 @@ def load(workspace: Workspace, artifact: Artifact) -> pd.DataFrame:
         workspace: Where.
         artifact: A dataset, trajectories, clusters, or a selection.
     """
-    from duckdb import connect
-
     dataset = workspace.ancestor(artifact, "dataset")
-    with connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    ) as sql:
+    with connect() as sql:
         frame = sql.execute(
             "select row, id, source, split, length(prompt) as prompt, hash(prompt, response) as "
             "text from read_parquet(?) order by row",

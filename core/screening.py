@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.clusters import Losses
+from core.search import connect
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -135,11 +136,7 @@ def text_hashes(examples: pathlib.Path) -> npt.NDArray[np.uint64]:
     Args:
         examples: The dataset's examples.parquet.
     """
-    import duckdb
-
-    with duckdb.connect(
-        config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    ) as sql:
+    with connect() as sql:
         found = sql.execute(
             "select hash(prompt, response) as text from read_parquet(?) order by row",
             [str(examples)],

@@ -40,16 +40,27 @@ class Categories(NamedTuple):
     """Of codes 0.. in order."""
 
 
-def categories(values: pd.Series) -> Categories:
-    """Number the 20 most frequent values of a column; the others share grey."""
-    found = values.astype(str).value_counts()
-    kept = found.index[:KEYED].tolist()
-    codes = values.astype(str).map(dict(zip(kept, range(len(kept)), strict=True)))
+def categories(values: pd.Series, counted: Mask | None = None) -> Categories:
+    """Number the 20 most frequent values of a column; the others share grey.
+
+    Args:
+        values: Of every row (n,); a column of categories is fastest.
+        counted: Rows whose values count (n,); all where not given.
+    """
+    known = isinstance(values.dtype, pd.CategoricalDtype)
+    coded = (values if known else values.astype(str).astype("category")).cat
+    codes = coded.codes.to_numpy()
+    there = codes >= 0 if counted is None else (codes >= 0) & counted
+    counts = np.bincount(codes[there], minlength=len(coded.categories))
+    order = np.argsort(-counts, kind="stable")[: min(KEYED, int((counts > 0).sum()))]
+    place = np.full(len(counts) + 1, -1, np.int32)
+    place[order] = np.arange(len(order))
+    kept = [str(coded.categories[i]) for i in order]
     names = dict(enumerate(kept))
-    if len(found) > len(kept):
-        names[-1] = f"{len(found) - len(kept):,} others"
+    if (rest := int((counts > 0).sum()) - len(kept)) > 0:
+        names[-1] = f"{rest:,} others"
     colours = theme.source_colours(kept)
-    return Categories(codes.fillna(-1).to_numpy(np.int32), names, [colours[n] for n in kept])
+    return Categories(place[codes], names, [colours[n] for n in kept])
 
 
 def cluster_map(

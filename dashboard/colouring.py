@@ -66,17 +66,16 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
     if by in QUANTITIES:
         return Colour(data.flags(artifact.id)[QUANTITIES[by]].to_numpy(), UNITS.get(by, by.lower()))
     if by == "Source":
-        source = data.flags(artifact.id)["source"].cat
-        return _categories(source.codes.to_numpy(), list(source.categories), "source", made)
+        return _categories(data.flags(artifact.id)["source"], "source", made)
     if by == "Mark":
-        return _categories(marks(artifact), list(MARKS), "mark", made)
+        coded = pd.Categorical.from_codes(marks(artifact), pd.Index(MARKS))
+        return _categories(pd.Series(coded), "mark", made)
     name = by.removesuffix(" (input)")
     kind = next(c.kind for c in data.columns(dataset.id) if c.name == name)
     values = column(dataset.id, name)
     if kind == "number":
         return Colour(values.to_numpy(float, na_value=np.nan), name)
-    coded = values.astype(str).astype("category").cat
-    return _categories(coded.codes.to_numpy(), list(coded.categories), name, made)
+    return _categories(values, name, made)
 
 
 def _clusters(made: Preview) -> Colour:
@@ -108,19 +107,7 @@ def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
     return out
 
 
-def _categories(codes: npt.NDArray[Any], names: list[Any], title: str, made: Preview) -> Colour:
-    """Number categories by their clustered rows, most first; those beyond the key are grey."""
-    counts = np.bincount(codes[(codes >= 0) & (made.labels >= 0)], minlength=len(names))
-    there = int((counts > 0).sum())
-    order = np.argsort(-counts, kind="stable")
-    place = np.empty(len(names) + 1, np.int32)
-    place[order] = np.arange(len(names))
-    place[-1] = -1
-    values = place[codes]
-    kept = [str(names[i]) for i in order[: min(there, charts_map.KEYED)]]
-    values[values >= len(kept)] = -1
-    shown = dict(enumerate(kept))
-    if there > len(kept):
-        shown[-1] = f"{there - len(kept):,} others"
-    colours = theme.source_colours(kept)
-    return Colour(values, title, [colours[n] for n in kept], shown)
+def _categories(values: pd.Series, title: str, made: Preview) -> Colour:
+    """Colour by the commonest names among the clustered rows."""
+    found = charts_map.categories(values, made.labels >= 0)
+    return Colour(found.codes, title, found.colours, found.names)

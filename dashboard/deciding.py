@@ -15,7 +15,7 @@ from core import clusters, edits, screening, sweep
 from core.artifact import Artifact
 from core.replay import Edits
 from dashboard import charts_sweep, data, picking, running, state
-from dashboard.data import CLUSTERING, Ints, Preview
+from dashboard.data import CLUSTERING, Ints
 
 
 def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
@@ -190,8 +190,3 @@ def compared(id: str, features: str, include_start: bool) -> sweep.Sweep:
             sweep.choices(int((frame["flag"] == "").sum())), list(sweep.SEEDS), features,
             include_start=include_start or data.steps(id)[0] > 0,
         )  # fmt: skip
-
-
-def exclude_cluster(dataset: str, made: Preview, cluster: int) -> None:
-    """Exclude all rows of a cluster."""
-    edit(edits.exclude, dataset, np.flatnonzero(made.labels == cluster), why=f"cluster {cluster}")
