@@ -4,7 +4,7 @@ On a random sample of mathmix rows the target (a full model) is trained briefly 
 recorded; each proxy then does the same on the same rows with its default recipe. Compared are the
 final losses by rank (Spearman) and the k-means clusters of the trajectories (adjusted Rand index).
 The full model with another seed of the data order is the ceiling; the target's k-means with other
-seeds is another. With --bf16 all of it runs under bfloat16 autocast, weights and sums in fp32.
+seeds is another. With --bf16 all of it runs with `--precision bf16`.
 
 A proxy is named as on the command line, with {target} for the target's directory, and with a
 learning rate after a comma where it is not the default: shrink:{target}:4:trim,1e-3.
@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
-import functools
 import json
 import os
 import pathlib
@@ -34,10 +33,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import numpy as np
 import torch
 
-from core import dataset, recorded, recorder, trajectories
+from core import dataset, recorded, trajectories
 from core.agreement import clusterings, rank_correlations
 from core.files import fingerprint
-from core.scoring import score
 from core.settings import to_config
 from core.store import Workspace
 
@@ -147,9 +145,6 @@ def main() -> None:
     drawn = np.sort(np.random.default_rng(0).permutation(len(lines))[: args.rows])
     with contextlib.ExitStack() as stack:
         folder = args.workspace or stack.enter_context(tempfile.TemporaryDirectory())
-        if args.bf16:
-            stack.enter_context(torch.autocast("cpu", torch.bfloat16))
-            recorder.score = functools.partial(score, dtype=torch.bfloat16)
         workspace = Workspace(folder)
         file = workspace.root / "sample.jsonl"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +153,7 @@ def main() -> None:
         ids = dataset.examples(data, ["id"])["id"].to_numpy()
         same = {
             "dataset": data.id, "checkpoints": args.checkpoints, "max_length": args.max_length,
-            "batch_size": args.batch_size,
+            "batch_size": args.batch_size, "precision": "bf16" if args.bf16 else "fp32",
         }  # fmt: skip
         target = train(workspace, model=args.target, epochs=args.epochs, **same)
         say(HEAD)

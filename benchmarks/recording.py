@@ -166,7 +166,7 @@ def scoring(
 
 
 def train(
-    data: Tokens, batches: list[Ints], model: PreTrainedModel, *, ours: bool
+    data: Tokens, batches: list[Ints], model: PreTrainedModel, *, ours: bool, half: bool = False
 ) -> Callable[[], Any]:
     """Return a training run over these batches: plain Trainer's, or with our loss."""
 
@@ -176,7 +176,7 @@ def train(
                 output_dir=folder, max_steps=len(batches), per_device_train_batch_size=1,
                 learning_rate=1e-5, report_to=[], save_strategy="no", disable_tqdm=True,
                 train_sampling_strategy="sequential", remove_unused_columns=False,
-                logging_strategy="no", dataloader_pin_memory=False,
+                logging_strategy="no", dataloader_pin_memory=False, bf16=half,
             )  # fmt: skip
             Trainer(
                 model=model, args=args, train_dataset=batches,  # type: ignore[arg-type]
@@ -202,32 +202,34 @@ def against_training(
         {
             **{k: train(tokens, v, model, ours=k == "grouped") for k, v in sets.items()},
             "record": lambda: score(model, tokens, scored),
+            "grouped bf16": train(tokens, sets["grouped"], model, ours=True, half=True),
+            "record bf16": lambda: score(model, tokens, scored, precision="bf16"),
         }
     )
     per = {k: float(sum(lengths[b].sum() for b in v)) for k, v in sets.items()}
     per["record"] = float(lengths[scored].sum())
     waste = {k: sum(len(b) * int(lengths[b].max()) for b in v) / per[k] for k, v in sets.items()}
-    rates = {k: [per[k] / s for s in v] for k, v in took.items()}
+    rates = {k: [per[k.removesuffix(" bf16")] / s for s in v] for k, v in took.items()}
     ratios = [a / b for a, b in zip(rates["grouped"], rates["random"], strict=True)]
-    share = [
-        CHECKPOINTS / EPOCHS * a / b for a, b in zip(rates["grouped"], rates["record"], strict=True)
-    ]
     bound = CHECKPOINTS / (3 * EPOCHS)
     result["train_ratio"] = round(statistics.median(ratios), 2)
-    result["record_over_train"] = round(statistics.median(share), 3)
     result["record_over_train_bound"] = round(bound, 3)
     say(
         f"training: grouped {statistics.median(rates['grouped']):,.0f} tokens/s, padded "
         f"{waste['grouped']:.2f}x; random {statistics.median(rates['random']):,.0f}, padded "
         f"{waste['random']:.2f}x: {result['train_ratio']:.2f}x ({min(ratios):.2f} to "
-        f"{max(ratios):.2f})"
+        f"{max(ratios):.2f}); grouped in bf16 {statistics.median(rates['grouped bf16']):,.0f}"
     )
-    say(
-        f"recording {CHECKPOINTS} times in {EPOCHS} epochs: {result['record_over_train']:.2f} of "
-        f"the training ({min(share):.2f} to {max(share):.2f}), "
-        f"{result['record_over_train'] / bound:.2f}"
-        f" of the {bound:.2f} by count of operations"
-    )
+    for kind in ("", " bf16"):
+        pairs = zip(rates[f"grouped{kind}"], rates[f"record{kind}"], strict=True)
+        share = [CHECKPOINTS / EPOCHS * a / b for a, b in pairs]
+        middle = statistics.median(share)
+        result[f"record_over_train{kind.replace(' ', '_')}"] = round(middle, 3)
+        say(
+            f"recording {CHECKPOINTS} times in {EPOCHS} epochs{kind}: {middle:.2f} of the training "
+            f"({min(share):.2f} to {max(share):.2f}), {middle / bound:.2f} of the {bound:.2f} by "
+            "count of operations"
+        )
 
 
 def tokenising(workspace: Workspace, data: Any, tokenizer: Any, result: dict[str, Any]) -> None:
