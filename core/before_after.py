@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.facets import FACETS, Coded, Facet, Ints, code, distance, positions, shares
+from core.facets import Coded, Facet, Ints, code, distance, of, positions, shares
 
 DRAWS = 20
 ROUNDING = 1e-12
@@ -85,9 +85,7 @@ def compare(
     rng = np.random.default_rng(seed)
     sets = [rng.choice(len(frame), len(chosen), replace=False) for _ in range(draws)]
     lines, parts = [], []
-    for name, facet in FACETS.items():
-        if name not in frame:
-            continue
+    for name, facet in of(frame).items():
         coded = code(frame[name], facet.kind)
         if coded.size > 1:
             lines.append(_distances(name, facet, frame[name], coded, chosen, sets))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from core.artifact import Artifact
 from core.recorded import load_flags, load_losses
-from core.search import connect
+from core.search import EXAMPLES, ORIGINAL, columns, connect, quoted
 from core.store import Workspace
 
 Ints = npt.NDArray[np.int64]
@@ -23,6 +23,10 @@ Floats = npt.NDArray[np.float64]
 Kind = Literal["category", "number"]
 BINS = 10
 ONCE, COPIED = "once", "has copies"
+OWN = "column:"
+"""Before the name of a category of the input, so that it is no other facet's."""
+OWN_MOST = 4
+NO_VALUE = "(none)"
 
 
 class Facet(NamedTuple):
@@ -46,12 +50,22 @@ FACETS = {
 }
 
 
+def of(frame: pd.DataFrame) -> dict[str, Facet]:
+    """Return the facets that a frame has; the input's own categories, topics say, after sources."""
+    own = {
+        n: Facet(n.removeprefix(OWN), "", "category") for n in map(str, frame) if n.startswith(OWN)
+    }
+    known = {n: f for n, f in FACETS.items() if n in frame}
+    return {n: known.pop(n) for n in ("source",) if n in known} | own | known
+
+
 def load(workspace: Workspace, artifact: Artifact) -> pd.DataFrame:
     """Return what is known of every row that could be selected, in order of id.
 
     Columns: row, id, text (equal for equal prompts and responses), and of the facets those that the
     artifact and its ancestors have: a selection made from a dataset alone has neither losses nor
-    clusters. Rows held out or not measured are not in it.
+    clusters. The first four categories of the input besides the source are facets, too. Rows held
+    out or not measured are not in it.
 
     Args:
         workspace: Where.
@@ -75,7 +89,23 @@ def load(workspace: Workspace, artifact: Artifact) -> pd.DataFrame:
         frame["drop"] = frame["first_loss"] - frame["final_loss"]
     if _has(workspace, artifact, "clusters"):
         frame["cluster"] = np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy")
-    return frame[usable].sort_values("id", ignore_index=True)
+    frame = pd.concat([frame, _own_categories(dataset)], axis=1)[usable]
+    own = [n for n in map(str, frame) if n.startswith(OWN)]
+    idle = [n for n in own if frame[n].nunique() < 2 or frame[n].equals(frame["source"])]
+    idle += [n for n in own if n not in idle][OWN_MOST:]
+    return frame.drop(columns=idle).sort_values("id", ignore_index=True)
+
+
+def _own_categories(dataset: Artifact) -> pd.DataFrame:
+    """Return the input's columns of a few texts each (n_rows, n_columns)."""
+    names = [c.name for c in columns(dataset) if c.kind == "category"]
+    wanted = ", ".join(f"{quoted(name)}::varchar as {quoted(OWN + name)}" for name in names)
+    with connect() as sql:
+        frame = sql.execute(
+            f"select {wanted or 'row'} from read_parquet(?)",
+            [str(dataset.path / (ORIGINAL if names else EXAMPLES))],
+        ).df()
+    return frame[[OWN + name for name in names]].fillna(NO_VALUE)
 
 
 def _has(workspace: Workspace, artifact: Artifact, kind: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.facets import FACETS, Ints, code, distance, positions, shares
+from core.facets import Ints, code, distance, of, positions, shares
 from core.store import Workspace
 
 Sets = Mapping[str, Ints]
@@ -102,9 +102,7 @@ def facets(frame: pd.DataFrame, sets: Sets) -> Compared:
     """
     places = {name: positions(frame, rows) for name, rows in sets.items()}
     lines = []
-    for name, facet in FACETS.items():
-        if name not in frame:
-            continue
+    for name, facet in of(frame).items():
         coded = code(frame[name], facet.kind)
         found = {id: shares(coded.codes[at], coded.size) for id, at in places.items()}
         far = max(distance(found[a], found[b], facet.kind) for a, b in combinations(found, 2))
@@ -132,7 +130,7 @@ def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
     Raises:
         ValueError: the pool has no such category, or a selected row is not in it.
     """
-    there = [n for n, f in FACETS.items() if f.kind == "category" and n in frame]
+    there = [n for n, f in of(frame).items() if f.kind == "category"]
     if facet not in there:
         raise ValueError(f"rows are not grouped by {facet!r} here; there are {', '.join(there)}")
     codes, names = pd.factorize(frame[facet], sort=True)

@@ -173,14 +173,14 @@ def columns(dataset: Artifact) -> list[Column]:
 
 
 def _column(sql: duckdb.DuckDBPyConnection, path: str, name: str, kind: str) -> Column | None:
-    quoted = _quoted(name)
+    col = quoted(name)
     if kind in ("VARCHAR", "BOOLEAN"):
         # a text column of a large file shows in its first rows that it is no category
-        head = f"(select {quoted} v from read_parquet(?) limit 20000)"
+        head = f"(select {col} v from read_parquet(?) limit 20000)"
         (distinct,) = _one(sql, f"select count(distinct v) from {head}", path)
         if distinct <= FEW:
             found = sql.execute(
-                f"select {quoted}::varchar v, count(*) n from read_parquet(?) where v is not null "
+                f"select {col}::varchar v, count(*) n from read_parquet(?) where v is not null "
                 f"group by v order by n desc, v limit {FEW + 1}",
                 [path],
             ).fetchall()
@@ -188,7 +188,7 @@ def _column(sql: duckdb.DuckDBPyConnection, path: str, name: str, kind: str) -> 
                 return Column(name, "category", tuple(v for v, _ in found))
         return Column(name, "text")
     if any(word in kind for word in ("INT", "DOUBLE", "FLOAT", "DECIMAL")) and "[" not in kind:
-        low, high = _one(sql, f"select min({quoted}), max({quoted}) from read_parquet(?)", path)
+        low, high = _one(sql, f"select min({col}), max({col}) from read_parquet(?)", path)
         if low is not None and np.isfinite([float(low), float(high)]).all():
             return Column(name, "number", (), float(low), float(high))
     return None  # lists and records: search their text
@@ -215,7 +215,7 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Col
     for condition in conditions:
         if condition.column not in kinds:
             raise ValueError(f"the data has no column {condition.column!r} to filter by")
-        name, kind = _quoted(condition.column), kinds[condition.column]
+        name, kind = quoted(condition.column), kinds[condition.column]
         if kind == "category":
             tests.append(f"o.{name}::varchar in (select unnest(?))")
             values.append(list(condition.values))
@@ -240,5 +240,6 @@ def values_of(dataset: Artifact, column: str) -> pd.Series:
     return frame[column]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a column's name as SQL takes it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'

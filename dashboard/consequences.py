@@ -14,6 +14,7 @@ from core import (
     costs,
     facets,
     overlap,
+    search,
     selection,
     selectors,
     stability,
@@ -26,6 +27,7 @@ from dashboard import charts_compare, charts_selection, data, reader, running, s
 from dashboard.data import CLUSTERING, Allocation, Ints
 
 DRAWS = 20
+WHY = "selection:why"
 FIXED = selectors.OWN_SIZE
 """Strategies whose size no budget changes."""
 
@@ -60,18 +62,23 @@ def compared(clusters: str, edited: int, _chosen: Ints, key: str) -> before_afte
     return before_after.compare(frame(clusters, edited), _chosen, draws=DRAWS)
 
 
-def others(clusters: str, edited: int, dataset: str) -> None:
+def others(clusters: str, edited: int, dataset: Artifact) -> None:
     """Compare saved selections, their differences first."""
     workspace = state.workspace()
     names = state.distinct(
         {
-            e.id: e.name
+            e.id: e.name.removeprefix(f"{dataset.name} · ")
             for e in state.sealed("selection")
-            if workspace.ancestor(workspace.open(e.id), "dataset").id == dataset
+            if workspace.ancestor(workspace.open(e.id), "dataset").id == dataset.id
         }
     )
+    if not names:
+        st.caption("Save this selection and another one to compare them here.")
+        return
     if len(names) < 2:
-        st.caption("Save two selections of this dataset to compare them here.")
+        st.caption("One selection of this dataset is saved; a second one makes a comparison.")
+        st.button("Save a random draw of its size", icon=":material/casino:",
+                  on_click=_draw_beside, args=(clusters, edited, *names))  # fmt: skip
         return
     chosen = st.multiselect(
         "Selections", list(names), list(names)[:2], format_func=names.__getitem__,
@@ -83,13 +90,10 @@ def others(clusters: str, edited: int, dataset: str) -> None:
     sets = overlap.read(workspace, chosen)
     a, b = chosen[:2]
     st.markdown(running.plain(overlap.sentence(sets[a], sets[b], len(frame(clusters, edited)))))
-    left, right = st.columns([1, 1.4], gap="large")
-    left.plotly_chart(charts_compare.overlap_matrix(overlap.jaccard(sets), names))
-    with right:
-        known = overlap.settings({id: workspace.open(id).config for id in chosen})
-        shown = known.table.astype(str).rename(columns=names)
-        st.dataframe(shown, hide_index=True)
-        st.caption(f"Settings that differ; {known.equal} are equal.")
+    st.plotly_chart(charts_compare.overlap_matrix(overlap.jaccard(sets), names))
+    known = overlap.settings({id: workspace.open(id).config for id in chosen})
+    st.dataframe(known.table.astype(str).rename(columns=names), hide_index=True)
+    st.caption(f"Settings that differ; {known.equal} are equal.")
     try:
         _differences(frame(clusters, edited), sets, a, b, names)
     except ValueError as e:  # rows that are not in this clustering's pool
@@ -100,19 +104,40 @@ def others(clusters: str, edited: int, dataset: str) -> None:
         key="selection:only",
     )  # fmt: skip
     rows = pair.only_a if only == a else pair.only_b
-    reader.reader(dataset, rows.tolist(), f"selection:only:{only}")
+    reader.reader(dataset.id, rows.tolist(), f"selection:only:{only}")
+
+
+def _draw_beside(clusters: str, edited: int, other: str) -> None:
+    """Save a random draw that is as large as another selection."""
+    workspace = state.workspace()
+    rows = workspace.open(other).summary["rows"]
+    selection.run(
+        workspace,
+        selection.Settings(parent=clusters, strategy="random", budget=str(rows), edits=edited),
+    )
 
 
 def _differences(
     known: pd.DataFrame, sets: dict[str, Ints], a: str, b: str, names: dict[str, str]
 ) -> None:
-    """Show in which facets, sources and clusters selections differ most."""
-    found = overlap.facets(known, sets)
-    st.dataframe(
-        found.table.drop(columns=["facet", "kind"]).rename(columns=names).round(3),
-        hide_index=True,
+    """Show in what size, facets, sources and clusters selections differ most."""
+    found, sums = overlap.facets(known, sets), overlap.totals(known, sets)
+    table = pd.DataFrame(
+        {"mean of": found.table["label"], "distance": found.table["distance"]}
+        | {names[id]: found.table[id].map(lambda x: "" if np.isnan(x) else f"{x:,.3g}")
+           for id in sets}
+        | {"unit": found.table["unit"]}
+    )  # fmt: skip
+    bar = st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f")
+    st.dataframe(table, hide_index=True, column_config={"distance": bar})
+    st.caption(
+        "Facets that differ, furthest apart first (0 the same, 1 nothing in common); "
+        f"{found.equal} do not differ."
     )
-    st.caption(f"Facets that differ, furthest apart first; {found.equal} do not differ.")
+    if len(sums.table):
+        totals = sums.table.drop(columns="difference").rename(columns=names)
+        st.dataframe(totals, hide_index=True)
+        st.caption("What they cost a target to train on, an epoch.")
     for facet in ("source", "cluster"):
         part = overlap.allocation(known, sets, facet)
         if len(part.table):
@@ -157,13 +182,24 @@ def stabilities(clusters: str, edited: int, share: float, seed: int) -> stabilit
 
 def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
     """Say of any row whether it was selected, and what would change that."""
-    wanted = st.text_input("Row number", key="selection:why", placeholder="Row number").strip()
+    dataset = state.workspace().ancestor(state.workspace().open(clusters), "dataset")
+    pool, staying = data.prepared(settings)
+    if WHY not in st.session_state:
+        st.session_state[WHY] = f"{made.chosen[0]}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.text_input("Row number or id", key=WHY).strip()
+        left_out = np.setdiff1d(pool.rows, made.chosen)
+        for label, rows in (("One that is in", made.chosen), ("One left out", left_out)):
+            st.button(label, icon=":material/casino:", on_click=_any, args=(rows,),
+                      disabled=not len(rows))  # fmt: skip
     if not wanted:
         st.caption("Give a row to learn why it was selected or not.")
         return
-    digits = wanted.replace(",", "")
-    row = int(digits) if digits.isdigit() else -1
-    pool, staying = data.prepared(settings)
+    found_row = search.row_of(dataset, wanted)
+    if found_row is None:
+        st.warning(f"No row has the number or id {running.plain(wanted)}.", icon=":material/help:")
+        return
+    row = found_row
     chosen = np.flatnonzero(np.isin(pool.rows, made.chosen))
     kept = np.flatnonzero(made.chosen == row)
     reason = made.reasons[kept[0]] if len(kept) else ""
@@ -186,9 +222,13 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
         return
     for line in found.sentences():
         st.markdown(running.plain(line))
-    dataset = state.workspace().ancestor(state.workspace().open(clusters), "dataset").id
-    rows = [row, *([found.nearest.row] if found.nearest else [])]
-    reader.reader(dataset, rows, "selection:why-rows")
+    nearest = [found.nearest.row] if found.nearest else []
+    reader.reader(dataset.id, [row, *nearest], "selection:why-rows")
+
+
+def _any(rows: Ints) -> None:
+    """Ask about a row drawn at random."""
+    st.session_state[WHY] = f"{np.random.default_rng().choice(rows)}"
 
 
 def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:

@@ -263,7 +263,7 @@ if tabs["Quotas"].open:
             st.caption("Only S2L shares its budget over clusters.")
 if tabs["Compare"].open:
     with tabs["Compare"]:
-        consequences.others(clusters.id, edited, dataset.id)
+        consequences.others(clusters.id, edited, dataset)
 if tabs["Stability"].open:
     with tabs["Stability"]:
         consequences.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from core import facets
+from core import dataset, facets
 from core.before_after import compare
 from core.facets import code, distance, load, positions, shares
+from core.store import Workspace
 
 N = 400
 
@@ -187,3 +190,24 @@ def test_copies_are_found_by_their_text(tmp_path):
         facets.COPIED, facets.ONCE, facets.COPIED, facets.ONCE,
     ]  # fmt: skip
     assert pool.loc[0, "text"] == pool.loc[2, "text"]
+
+
+def test_the_inputs_own_categories_are_facets_and_the_source_is_not_there_twice(tmp_path):
+    workspace = Workspace(tmp_path / "ws")
+    lines = [
+        {"source": "ab"[i % 2], "topic": ["algebra", "sets", None][i % 3], "level": "one",
+         "instruction": f"What is {i} and {i}?", "output": f"{2 * i}"}
+        for i in range(60)
+    ]  # fmt: skip
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    data = workspace.open(dataset.run(workspace, dataset.Settings(path=str(path), holdout="0")))
+    pool = load(workspace, data)
+    assert [f.label for f in facets.of(pool).values()][:2] == ["sources", "topic"]
+    assert not any("level" in name or "source" in name.partition(":")[2] for name in pool)
+    by_row = pool.set_index("row")["column:topic"]
+    assert by_row[[0, 1, 2]].tolist() == ["algebra", "sets", "(none)"]
+    algebra = pool.loc[pool["column:topic"] == "algebra", "row"]
+    found = compare(pool, algebra).facets.set_index("label")
+    assert found.loc["topic", "distance"] == pytest.approx(2 / 3)
+    assert found.loc["topic", "further"]

@@ -187,7 +187,7 @@ TABS = {
     "Read the selection": "row ",
     "Compare": "rows in both",
     "Stability": "Would another seed, K, feature",
-    "Why a row": "Give a row to learn why",
+    "Why a row": "rows were selected",
     "Cost": "In operations, proxy and recordings cost",
 }
 
@@ -276,3 +276,26 @@ def test_what_comes_in_and_goes_out_is_said_and_read(page):
     fine(page.button_group(key="selection:changes").set_value("went out").run())
     fine(page.run())
     assert "Since the last change" in words(page)
+
+
+def test_why_begins_with_a_selected_row_and_another_is_a_press_away(page):
+    page.session_state["selection:tab"] = "Why a row"
+    assert "Selected: " in words(fine(page.run()))
+    assert "Not selected." in words(fine(press(page, "One left out")))
+    assert "Selected: " in words(fine(press(page, "One that is in")))
+    at = fine(page.text_input(key="selection:why").set_value("no-such-id").run())
+    assert "No row has the number or id no-such-id" in words(at)
+
+
+def test_a_lone_selection_gets_a_random_draw_to_be_compared_with(visit, shop):
+    for kind in ("study", "finetune", "selection"):
+        for entry in shop.workspace.entries(kind):
+            if entry.id != shop.selection:
+                shop.workspace.delete(entry.id)
+    at = visit(shop.root, "selection", clusters=shop.clusters)
+    at.session_state["selection:tab"] = "Compare"
+    fine(at.run())
+    fine(press(at, "Save a random draw of its size"))
+    assert "rows in both" in words(at)
+    sizes = [e.summary["rows"] for e in shop.workspace.entries("selection")]
+    assert len(sizes) == 2 and sizes[0] == sizes[1]
