@@ -122,11 +122,11 @@ def _differences(
 ) -> None:
     """Show in what size, facets, sources and clusters selections differ most."""
     found, sums = overlap.facets(known, sets), overlap.totals(known, sets)
+    units = found.table["unit"].map(lambda unit: f" ({unit})" if unit else "")
     table = pd.DataFrame(
-        {"mean of": found.table["label"], "distance": found.table["distance"]}
+        {"mean of": found.table["label"] + units, "distance": found.table["distance"]}
         | {names[id]: found.table[id].map(lambda x: "" if np.isnan(x) else f"{x:,.3g}")
            for id in sets}
-        | {"unit": found.table["unit"]}
     )  # fmt: skip
     bar = st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f")
     st.dataframe(table, hide_index=True, column_config={"distance": bar})
@@ -136,7 +136,8 @@ def _differences(
     )
     if len(sums.table):
         totals = sums.table.drop(columns="difference").rename(columns=names)
-        st.dataframe(totals, hide_index=True)
+        whole = st.column_config.NumberColumn(format="localized")
+        st.dataframe(totals, hide_index=True, column_config={names[id]: whole for id in sets})
         st.caption("What they cost a target to train on, an epoch.")
     for facet in ("source", "cluster"):
         part = overlap.allocation(known, sets, facet)
