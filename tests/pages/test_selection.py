@@ -298,4 +298,4 @@ def test_a_lone_selection_gets_a_random_draw_to_be_compared_with(visit, shop):
     fine(press(at, "Save a random draw of its size"))
     assert "rows in both" in words(at)
     sizes = [e.summary["rows"] for e in shop.workspace.entries("selection")]
-    assert len(sizes) == 2 and sizes[0] == sizes[1]
+    assert sizes == [sizes[0]] * 2
