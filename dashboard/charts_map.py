@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,49 +18,14 @@ import plotly.graph_objects as go
 
 from dashboard import figure, theme
 from dashboard.raster import Extent, Ints, Mask, Picture, around, ends
+from dashboard.scales import HEIGHT, category_scale, value_scale
 
 MAP_POINTS = 20_000  # above this the browser chokes on the selected points it must send back
-HEIGHT = 560
 WIDTH = 620  # on a small screen; wider ones have room to spare
 NAMES = 12  # written on a map at most
-KEYED = 20  # categories with a colour of their own in the key beside a map
 CARTOGRAPHY = ("variability of exp(-loss)", "confidence: mean of exp(-loss)")
 # The part of a name that lies before its anchor.
 _BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "middle": 0.5, "top": 1.0}
-
-
-class Categories(NamedTuple):
-    """A column of names as colours of a map."""
-
-    codes: Ints
-    """0.. by falling frequency (n,), -1 for all that have no colour of their own."""
-    names: dict[int, str]
-    """Of each code, for the key."""
-    colours: list[str]
-    """Of codes 0.. in order."""
-
-
-def categories(values: pd.Series, counted: Mask | None = None) -> Categories:
-    """Number the 20 most frequent values of a column; the others share grey.
-
-    Args:
-        values: Of every row (n,); a column of categories is fastest.
-        counted: Rows whose values count (n,); all where not given.
-    """
-    known = isinstance(values.dtype, pd.CategoricalDtype)
-    coded = (values if known else values.astype(str).astype("category")).cat
-    codes = coded.codes.to_numpy()
-    there = codes >= 0 if counted is None else (codes >= 0) & counted
-    counts = np.bincount(codes[there], minlength=len(coded.categories))
-    order = np.argsort(-counts, kind="stable")[: min(KEYED, int((counts > 0).sum()))]
-    place = np.full(len(counts) + 1, -1, np.int32)
-    place[order] = np.arange(len(order))
-    kept = [str(coded.categories[i]) for i in order]
-    names = dict(enumerate(kept))
-    if (rest := int((counts > 0).sum()) - len(kept)) > 0:
-        names[-1] = f"{rest:,} others"
-    colours = theme.source_colours(kept)
-    return Categories(place[codes], names, [colours[n] for n in kept])
 
 
 def cluster_map(
@@ -106,9 +71,9 @@ def cluster_map(
     size = float(np.clip(9 - 1.5 * np.log10(max(len(points), 1)), 3, 6))
     colour = points["colour"].to_numpy()
     if mode == "category":
-        scale = _category_scale(-1 if (colour < 0).any() else 0, k, chosen, names, colours)
+        scale = category_scale(-1 if (colour < 0).any() else 0, k, chosen, names, colours)
     else:
-        scale = _value_scale(title, span or ends(colour.astype(float)))
+        scale = value_scale(title, span or ends(colour.astype(float)))
     fact = "%{marker.color}" if mode == "category" else "%{marker.color:.3f}"
     fig.add_trace(
         go.Scattergl(
@@ -171,10 +136,10 @@ def raster_map(
         _hover(fig, extent, counts, clusters)
     key: dict[str, Any] = {}
     if span is not None:
-        key = _value_scale(title, span)
+        key = value_scale(title, span)
     elif names is not None:
         colours = list(colours or [])
-        key = _category_scale(min(0, *names), len(colours), None, names, colours)
+        key = category_scale(min(0, *names), len(colours), None, names, colours)
     fig.add_trace(
         go.Scatter(
             x=[x0, x1], y=[y0, y1], mode="markers", hoverinfo="skip",
@@ -244,53 +209,6 @@ def _hover(fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints | None) 
             hovertemplate=f"%{{customdata[0]:,}} rows here{most}<extra></extra>",
         )
     )  # fmt: skip
-
-
-def _category_colours(k: int, chosen: int | None, colours: Sequence[str] | None) -> list[str]:
-    own = list(colours or theme.cluster_colours(k) or [theme.MUTED] * k)
-    if chosen is None:
-        return own
-    lit = own[chosen] if colours else theme.cluster_colour(chosen, k)
-    return [lit if c == chosen else theme.MUTED for c in range(k)]
-
-
-def _category_scale(
-    first: int,
-    k: int,
-    chosen: int | None,
-    names: Mapping[int, str] | None,
-    own: Sequence[str] | None,
-) -> dict[str, Any]:
-    """Marker settings for colours first..k-1: flat steps, faint where they should recede."""
-    faint = figure.rgba(theme.MUTED, 0.25)
-    colours = [
-        faint if c == theme.MUTED and chosen is not None else figure.rgba(c, 0.8)
-        for c in _category_colours(k, chosen, own)
-    ]
-    scale: dict[str, Any] = {
-        "colorscale": figure.stepped([faint, *colours] if first < 0 else colours),
-        "cmin": first - 0.5,
-        "cmax": k - 0.5,
-    }
-    if names:
-        shown = sorted(names)
-        key = {"tickvals": shown, "ticktext": [figure.label(names[c]) for c in shown]}
-        size = {"lenmode": "pixels", "len": min(24 * (k - first) + 20, HEIGHT - 20)}
-        scale |= {"showscale": True, "colorbar": _bar(key | size)}
-    return scale
-
-
-def _value_scale(title: str, span: tuple[float, float]) -> dict[str, Any]:
-    """Marker settings for a quantity; what lies outside the span shares the end colours."""
-    low, high = span
-    bar = _bar({"title": {"text": figure.label(title, 40), "side": "right"}, "nticks": 5})
-    colours = figure.sloped([figure.rgba(c, 0.85) for c in theme.SEQUENTIAL])
-    limits = {"cmin": float(low), "cmax": float(high)} if high > low else {}
-    return {"colorscale": colours, "showscale": True, "colorbar": bar, **limits}
-
-
-def _bar(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"thickness": 10, "len": 0.7, "outlinewidth": 0, "x": 1.0, "xpad": 8} | settings
 
 
 def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent,

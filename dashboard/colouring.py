@@ -11,7 +11,7 @@ import streamlit as st
 
 from core import search
 from core.artifact import Artifact
-from dashboard import charts_map, data, state, theme
+from dashboard import data, scales, state, theme
 from dashboard.data import Preview
 
 QUANTITIES = {
@@ -109,5 +109,5 @@ def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
 
 def _categories(values: pd.Series, title: str, made: Preview) -> Colour:
     """Colour by the commonest names among the clustered rows."""
-    found = charts_map.categories(values, made.labels >= 0)
+    found = scales.categories(values, made.labels >= 0)
     return Colour(found.codes, title, found.colours, found.names)

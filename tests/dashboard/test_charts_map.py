@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dashboard import charts_map, figure, raster, theme
+from dashboard import charts_map, figure, raster, scales, theme
 
 RNG = np.random.default_rng(0)
 
@@ -166,7 +166,7 @@ def test_a_data_map_has_axes_and_a_layout_has_none():
 
 def test_twenty_names_have_colours_of_their_own_and_the_others_share_grey():
     values = pd.Series(np.repeat([f"s{i:02}" for i in range(25)], np.arange(25, 0, -1)))
-    found = charts_map.categories(values)
+    found = scales.categories(values)
     assert found.names == {i: f"s{i:02}" for i in range(20)} | {-1: "5 others"}
     assert (found.codes == np.where(values < "s20", values.str[1:].astype(int), -1)).all()
     assert len(set(found.colours)) == 20
@@ -174,7 +174,7 @@ def test_twenty_names_have_colours_of_their_own_and_the_others_share_grey():
 
 
 def test_few_names_leave_no_others():
-    assert charts_map.categories(pd.Series(["b", "a", "b"])).names == {0: "b", 1: "a"}
+    assert scales.categories(pd.Series(["b", "a", "b"])).names == {0: "b", 1: "a"}
 
 
 def picture():
