@@ -55,6 +55,19 @@ class Stability(NamedTuple):
     of: int
     """Rows that could be clustered."""
 
+    @property
+    def number(self) -> float:
+        """Mean agreement over the switches that change the clustering, 0 to 1."""
+        return float(self.switches.loc[self.switches["switch"] != DRAW, "agreement"].mean())
+
+    def headline(self) -> str:
+        """Say the one number, beside chance."""
+        named = [WORDS[s] for s in self.switches["switch"] if s != DRAW]
+        return (
+            f"Stability {self.number:.2f} of 1, where a plain random draw has {self.chance:.2f}: "
+            f"the mean over {', '.join(named)}."
+        )
+
     def sentence(self) -> str:
         """Say what every choice changes, beside chance."""
         table = self.switches[self.switches["switch"] != DRAW]

@@ -160,6 +160,7 @@ def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None
         return
     with st.spinner("Clustering in eleven ways…", show_time=True):
         found = stabilities(*key)
+    st.markdown(f"**{running.plain(found.headline())}**")
     st.plotly_chart(charts_compare.stability_figure(found.table, found.switches, found.chance))
     where = "" if found.rows == found.of else f", on a sample of {found.rows:,} of {found.of:,}"
     st.caption(

@@ -299,3 +299,12 @@ def test_a_lone_selection_gets_a_random_draw_to_be_compared_with(visit, shop):
     assert "rows in both" in words(at)
     sizes = [e.summary["rows"] for e in shop.workspace.entries("selection")]
     assert sizes == [sizes[0]] * 2
+
+
+def test_stability_is_one_number_and_a_picture(page):
+    page.session_state["selection:tab"] = "Stability"
+    fine(page.run())
+    charts = len(page.get("plotly_chart"))
+    fine(press(page, "See how stable it is"))
+    assert re.search(r"Stability 0\.\d\d of 1, where a plain random draw has", words(page))
+    assert len(page.get("plotly_chart")) == charts + 1
