@@ -17,6 +17,7 @@ from core.pool import NO_SOURCE
 from core.progress import say
 from core.settings import MAX_SEED, Auto, check, setting, to_config
 from core.store import Workspace
+from core.target import short
 from core.templates import choose
 from core.texts import pool_texts
 
@@ -142,7 +143,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     table = pd.DataFrame([_record(arm, seed, made) for arm, seed, made in runs])
     draft = workspace.draft(
         "study",
-        name=s.name or f"{dataset.name} · {s.budget} · {finetune.short(s.model)}",
+        name=s.name or f"{dataset.name} · {s.budget} · {short(s.model)}",
         config={**to_config(s), "steps": int(steps)},
         parents={"clusters": clusters.id} | {f"{arm} {seed}": made.id for arm, seed, made in runs},
     )
