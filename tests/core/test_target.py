@@ -2,7 +2,7 @@
 
 import pytest
 
-from core import finetune, target, transfer
+from core import finetune, study, target, transfer
 from core.artifact import Artifact
 from core.files import fingerprint
 from core.settings import specs, to_config
@@ -16,7 +16,7 @@ def shown(cls, *, advanced):
 
 
 def test_every_stage_asks_the_same():
-    for cls in (finetune.Settings, transfer.Settings):
+    for cls in (finetune.Settings, study.Settings, transfer.Settings):
         ours = {s.name: s for s in specs(cls)}
         for spec in specs(target.Target):
             assert ours[spec.name] == spec, cls
@@ -35,6 +35,12 @@ def test_forms_keep_their_order():
     assert shown(finetune.Settings, advanced=True) == [
         "lr", "batch_size", "max_length", "precision", "template", "preset", "seed", "decode", "name",
     ]  # fmt: skip
+    assert shown(study.Settings, advanced=False) == [
+        "strategies", "budget", "seeds", "model", "method", "steps", "eval",
+    ]  # fmt: skip
+    assert shown(study.Settings, advanced=True) == [
+        "lr", "batch_size", "max_length", "precision", "decode", "name",
+    ]  # fmt: skip
     assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]
     assert shown(transfer.Settings, advanced=True) == [
         "epochs", "checkpoints", "k", "lr", "batch_size", "max_length", "precision", "name",
@@ -48,12 +54,17 @@ def test_fingerprints_are_those_of_before_the_settings_were_shared(tmp_path):
     assert finetune.key(rows, rows, fitted) == "78012e0160484eff"
     tried = to_config(transfer.Settings(trajectories="x"), identity=True)
     assert fingerprint("transfer", tried) == "0e82cd8a3b626fd1"
+    compared = to_config(study.Settings(clusters="x"), identity=True)
+    younger = ("selections", "max_length", "precision")
+    assert [compared.pop(name) for name in younger] == ["", "auto", "auto"]
+    assert fingerprint(compared) == "313a6bdd24937f8d"
 
 
 @pytest.mark.parametrize(
     ("cls", "given"),
     [
         (finetune.Settings, {"selection": "x"}),
+        (study.Settings, {"clusters": "x"}),
         (transfer.Settings, {"trajectories": "x"}),
     ],
 )
