@@ -14,39 +14,26 @@ from core.budget import steps_for
 from core.dataset import load_any
 from core.files import fingerprint, write_json, write_jsonl
 from core.progress import say
-from core.settings import MAX_SEED, Auto, check, setting, to_config, with_preset
+from core.settings import MAX_SEED, Auto, setting, to_config, with_preset
 from core.store import Workspace
+from core.target import Target, Tested, default_lr, short, with_adapter
 from core.templates import TEMPLATES, choose
 from core.texts import pool_texts
 from core.trajectories import FROM_SCRATCH, PAPER
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
     from core.evaluation import Result
 
 MIN_STEPS = 200
 """A small selection is trained at least this many optimizer steps."""
 PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
 """Target settings of arXiv 2403.07384: the proxy's, on a 40 times larger model."""
-RATES = {"full": 2e-5, "lora": 2e-4}
-LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What to train, how long, and what to test it on."""
+class Training(Target):
+    """How long a fine-tune is, and what else is its own."""
 
-    selection: str = setting(help="Selection id", hidden=True)
-    model: str = setting(
-        "scratch:small",
-        help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
-        label="Target model",
-        suggestions=models.TARGETS,
-    )
-    method: str = setting(
-        "full", help="Train all weights, or a LoRA adapter", choices=("full", "lora")
-    )
     epochs: float | Auto = setting(
         "auto",
         help="Passes over the selection; auto is 3 (6 from scratch), at least 200 steps",
@@ -54,28 +41,6 @@ class Settings:
         maximum=1000,
     )
     steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
-    lr: float | Auto = setting(
-        "auto",
-        help="Peak learning rate; auto is 2e-5, LoRA 2e-4, from scratch 3e-3",
-        label="Learning rate",
-        above=0,
-        maximum=1,
-        advanced=True,
-    )
-    batch_size: int = setting(32, help="Rows a step", minimum=1, advanced=True)
-    max_length: int | Auto = setting(
-        "auto",
-        help="Longest row in tokens; auto is the pool's 99th percentile",
-        minimum=8,
-        advanced=True,
-    )
-    precision: str = setting(
-        "auto",
-        help="Of the matrix products in training: fp32; bf16, faster where the processor has it; "
-        "auto is bf16 on a GPU, fp32 on a CPU",
-        choices=models.PRECISIONS,
-        advanced=True,
-    )
     template: str = setting(
         "auto",
         help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
@@ -95,15 +60,13 @@ class Settings:
         maximum=MAX_SEED,
         advanced=True,
     )
-    eval: str = setting(
-        "", help="Test file or dataset id; the dataset's own held-out rows when empty"
-    )
-    decode: int = setting(
-        500,
-        help="Test items answered for exact match, at most; 0 is none",
-        minimum=0,
-        advanced=True,
-    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Tested, Training):
+    """What to train, how long, and what to test it on."""
+
+    selection: str = setting(help="Selection id", hidden=True)
     resume: bool = setting(
         False,
         help="Continue the newest unfinished run of the same settings",
@@ -111,9 +74,6 @@ class Settings:
         hidden=True,
     )
     name: str = setting("", help="What to call it", identity=False, advanced=True)
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -239,16 +199,6 @@ def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -
     return max(MIN_STEPS, steps_for(rows, auto, batch_size))
 
 
-def default_lr(model: str, method: str) -> float:
-    """Return the learning rate that `auto` stands for."""
-    return float(FROM_SCRATCH["lr"]) if models.is_scratch(model) else RATES[method]
-
-
-def short(model: str) -> str:
-    """Return the last part of a model's path."""
-    return model.rstrip("/").rsplit("/", 1)[-1]
-
-
 def headline(scores: dict[str, Any]) -> dict[str, Any]:
     """Return the scores a listing shows."""
     return {k: v for k, v in scores.items() if not isinstance(v, dict)}
@@ -274,12 +224,3 @@ def write_result(folder: pathlib.Path, result: Result) -> None:
     """Write scores.json and generations.jsonl."""
     write_json(folder / "scores.json", result.scores)
     write_jsonl(folder / "generations.jsonl", result.generations)
-
-
-def with_adapter(model: PreTrainedModel, seed: int) -> Any:
-    """Return the model with a fresh LoRA adapter, the only part that will train."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import set_seed
-
-    set_seed(seed)  # draws the adapter
-    return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **LORA))  # type: ignore[arg-type]

@@ -134,7 +134,10 @@ class Spec:
 
 
 def specs(cls: type) -> list[Spec]:
-    """List the settings of a dataclass in declaration order."""
+    """List the settings of a dataclass: the required ones, then the others, as they are declared.
+
+    Of several bases the last one's come first.
+    """
     hints = get_type_hints(cls)
     out = []
     for field in dataclasses.fields(cls):
@@ -143,7 +146,7 @@ def specs(cls: type) -> list[Spec]:
         auto = any(get_origin(m) is Literal and "auto" in get_args(m) for m in members)
         kind = next((m for m in members if m in (int, float, str, bool)), str)
         out.append(Spec(field.name, kind, auto, field.default, dict(field.metadata)))
-    return out
+    return sorted(out, key=lambda spec: spec.default is not dataclasses.MISSING)
 
 
 def check(settings: Any) -> None:

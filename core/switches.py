@@ -10,9 +10,12 @@ import re
 from typing import cast
 
 from core.budget import Allocation
+from core.files import fingerprint
 from core.settings import check, setting, specs
 
 QUOTA = re.compile(r"\s*([0-9]+)\s*(<=|=)\s*([0-9]+)\s*")
+SPELLED = 4
+"""More quotas than these are not spelled in a name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,4 +114,15 @@ def words(switches: Switches) -> list[str]:
     out += [] if switches.pick == "random" else [switches.pick]
     out += ["noise guard"] if switches.noise_guard else []
     out += [f"sources below {switches.small_sources:,} whole"] if switches.small_sources else []
-    return [*out, "manual"] if switches.quotas.strip() else out
+    return [*out, _spelled(switches.quotas)] if switches.quotas.strip() else out
+
+
+def _spelled(quotas: str) -> str:
+    """Write quotas set by hand so that two lists differ: a long one by its length and a hash."""
+    fixed, caps = by_hand(quotas)
+    each = {c: f"{c}={rows}" for c, rows in fixed.items()}
+    each |= {c: f"{c}<={rows}" for c, rows in caps.items()}
+    parts = [each[c] for c in sorted(each)]
+    if len(parts) <= SPELLED:
+        return f"quotas {','.join(parts)}"
+    return f"{len(parts)} quotas #{fingerprint(parts)[:6]}"

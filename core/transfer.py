@@ -17,11 +17,11 @@ from core.artifact import Artifact, Draft
 from core.budget import steps_for
 from core.clusters import auto_k
 from core.files import fingerprint
-from core.finetune import default_lr, short, with_adapter
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses, load_steps
-from core.settings import MAX_SEED, Auto, check, setting, to_config
+from core.settings import MAX_SEED, Auto, setting, to_config
 from core.store import Workspace
+from core.target import Target, default_lr, short, with_adapter
 from core.templates import choose, renderer
 from core.texts import pool_texts
 from core.trajectories import FROM_SCRATCH, PRETRAINED
@@ -38,22 +38,10 @@ FEWEST = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Which target, and how short a run."""
+class Probe:
+    """What the target is compared with, for how long it is trained, and how they are compared."""
 
     trajectories: str = setting(help="Trajectories id", hidden=True)
-    model: str = setting(
-        "scratch:small",
-        help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
-        label="Target model",
-        suggestions=models.TARGETS,
-    )
-    rows: int = setting(
-        500, help="Measured rows that the target is tried on", minimum=FEWEST, maximum=5000
-    )
-    method: str = setting(
-        "full", help="Train all weights, or a LoRA adapter", choices=("full", "lora")
-    )
     epochs: float | Auto = setting(
         "auto",
         help="Passes over these rows; auto is 3, or 6 from scratch",
@@ -71,27 +59,14 @@ class Settings:
         minimum=2,
         advanced=True,
     )
-    lr: float | Auto = setting(
-        "auto",
-        help="Peak learning rate; auto is 2e-5, LoRA 2e-4, from scratch 3e-3",
-        label="Learning rate",
-        above=0,
-        maximum=1,
-        advanced=True,
-    )
-    batch_size: int = setting(32, help="Rows a step", minimum=1, advanced=True)
-    max_length: int | Auto = setting(
-        "auto",
-        help="Longest row in tokens, longer ones are cut; auto is the 99th percentile",
-        minimum=8,
-        advanced=True,
-    )
-    precision: str = setting(
-        "auto",
-        help="Of the matrix products: fp32; bf16, faster where the processor has it; auto is bf16 "
-        "on a GPU, fp32 on a CPU",
-        choices=models.PRECISIONS,
-        advanced=True,
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Target, Probe):
+    """Which target, and on how many rows."""
+
+    rows: int = setting(
+        500, help="Measured rows that the target is tried on", minimum=FEWEST, maximum=5000
     )
     seed: int = setting(
         0, help="Draws the rows, scratch weights and the order of the data", minimum=0,
@@ -107,9 +82,6 @@ class Settings:
         hidden=True,
     )
     name: str = setting("", help="What to call it", identity=False, advanced=True)
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 def run(workspace: Workspace, settings: Settings) -> str:

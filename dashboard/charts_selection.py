@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -98,7 +100,8 @@ def study_figure(
     """One row per arm, best on top: a dot per seed, the mean, the range between seeds.
 
     Args:
-        table: arm, seed and a column named `metric`; rows without a value are left out.
+        table: arm, seed, rows (selected) and a column named `metric`; lines without a value are
+            left out.
         metric: The column drawn.
         label: Axis title with its unit.
         lower_is_better: Decides the order and what the title says.
@@ -109,7 +112,11 @@ def study_figure(
     arms = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
     arms = arms.sort_values("mean", ascending=not lower_is_better, kind="stable")
     place = {arm: y for y, arm in enumerate(arms.index)}
-    fig = figure.rows(arms.index, right=130)
+    fig = figure.rows(arms.index, right=200)
+    names = [_wrapped(arm) for arm in arms.index]
+    lines = max((name.count("<br>") + 1 for name in names), default=1)
+    fig.update_yaxes(ticktext=names)
+    fig.layout.height += max(0, figure.LINE_HEIGHT * lines + 8 - figure.ROW) * len(names)
     gap = np.full(len(arms), np.nan)
     fig.add_trace(
         go.Scatter(
@@ -120,9 +127,10 @@ def study_figure(
     )  # fmt: skip
     fig.add_trace(
         go.Scatter(
-            x=table[metric], y=table["arm"].map(place), customdata=table["seed"], mode="markers",
-            marker={"size": 8, "color": figure.rgba(theme.ACCENT, 0.55)},
-            hovertemplate="%{x:.4g}<br>seed %{customdata}<extra></extra>",
+            x=table[metric], y=table["arm"].map(place), customdata=table[["seed", "rows"]],
+            mode="markers", marker={"size": 8, "color": figure.rgba(theme.ACCENT, 0.55)},
+            hovertemplate="%{x:.4g}<br>seed %{customdata[0]}<br>%{customdata[1]:,} rows"
+            "<extra></extra>",
         )
     )  # fmt: skip
     fig.add_trace(
@@ -132,8 +140,13 @@ def study_figure(
             hovertemplate="mean %{x:.4g}<br>%{customdata} seeds<extra></extra>",
         )
     )  # fmt: skip
-    for y, (mean, count) in enumerate(zip(arms["mean"], arms["count"], strict=True)):
-        text = f"{mean:#.4g}  ({count} seed{'s' if count > 1 else ''})"
+    sizes = table.groupby("arm")["rows"].agg(["min", "max"])
+    for y, (arm, mean, count) in enumerate(
+        zip(arms.index, arms["mean"], arms["count"], strict=True)
+    ):
+        few, many = sizes.loc[arm]
+        rows = f"{few:,}" if few == many else f"{few:,} to {many:,}"
+        text = f"{mean:#.4g}  ({rows} rows, {count} seed{'s' if count > 1 else ''})"
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
     references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
     better = "lower is better" if lower_is_better else "higher is better"
@@ -141,6 +154,12 @@ def study_figure(
     values = table[metric].to_list() or list(references.values()) or [0.0]
     _references(fig, references, min(values), max(values))
     return fig
+
+
+def _wrapped(arm: str) -> str:
+    """Write the whole name of an arm, over several lines where it is long: arms may differ late."""
+    lines = textwrap.wrap(str(arm), figure.LABEL_LENGTH) or [""]
+    return "<br>".join(figure.label(line) for line in lines)
 
 
 def _references(fig: go.Figure, values: dict[str, float], low: float, high: float) -> None:

@@ -8,9 +8,9 @@ import streamlit as st
 from core import jobs, transfer
 from core.artifact import Artifact
 from core.files import read_json
-from core.finetune import short
 from core.jobs import Job
 from core.progress import duration
+from core.target import short
 from dashboard import charts_transfer, forms, running, state
 
 TITLE = "Can it speak for your target?"

@@ -6,6 +6,7 @@ from core.artifact import Artifact
 from core.files import read_jsonl
 from core.jobs import Job
 from core.progress import duration
+from core.target import short
 from dashboard import charts, data, forms, reader, running, state, widgets
 
 FORM = "finetune"
@@ -13,7 +14,7 @@ FORM = "finetune"
 
 def launch(settings: finetune.Settings) -> None:
     """Start the fine-tune as a job."""
-    title = f"Fine-tune {finetune.short(settings.model)}"
+    title = f"Fine-tune {short(settings.model)}"
     running.launch("finetune", settings, title, FORM)
 
 

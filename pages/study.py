@@ -3,9 +3,9 @@ import dataclasses
 import pandas as pd
 import streamlit as st
 
-from core import jobs, study
+from core import arms, jobs, study
 from core.artifact import Artifact
-from dashboard import charts_selection, forms, running, widgets
+from dashboard import charts_selection, comparing, forms, running, state, widgets
 
 FORM = "study"
 FLOOR = 0.3
@@ -52,8 +52,9 @@ def more_draws(artifact: Artifact) -> None:
     """Offer what would make a walk-through evidence: the same study over five seeds."""
     names = {f.name for f in dataclasses.fields(study.Settings)} - {"resume", "name"}
     config = {"edits": 0} | {k: v for k, v in artifact.config.items() if k in names}
-    arms = list(dict.fromkeys([*study.strategies(study.Settings(**config)), "random_per_source"]))
-    wanted = study.Settings(**{**config, "seeds": "0,1,2,3,4", "strategies": ",".join(arms)})
+    named = [*arms.strategies(study.Settings(**config)), "random_per_source"]
+    strategies = ",".join(dict.fromkeys(named))
+    wanted = study.Settings(**{**config, "seeds": "0,1,2,3,4", "strategies": strategies})
     st.button(
         "Run more draws in the background (seeds 0 to 4)",
         icon=":material/casino:",
@@ -83,12 +84,15 @@ def picture(artifact: Artifact) -> None:
     )  # fmt: skip
     s = artifact.summary
     items = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
+    own = "; saved selections: their own" if s.get("exploratory") else ""
     st.caption(
         f"Every arm: the same base model, {s['steps']:,} steps, budget {s['budget']} (full: all "
-        f"rows), tested on {items:,} rows of {running.plain(s['test'])}. Dots are seeds "
-        f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters are one. "
+        f"rows{own}), tested on {items:,} rows of {running.plain(s['test'])}. Dots are seeds "
+        f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters do not. "
         "Equal steps saves data, not the target's computing time."
     )
+    if s.get("exploratory"):  # none in a study made before there were any
+        st.caption(running.plain(study.caution(s["exploratory"])))
     if "exact_match" in table and table["exact_match"].max() < FLOOR:
         st.caption(
             f"Exact match is below {FLOOR:.0%} in every arm, near the floor of a model this small: "
@@ -103,6 +107,7 @@ def picture(artifact: Artifact) -> None:
         frame[[c for c in columns if c in frame]],
         hide_index=True,
         column_config={
+            "arm": st.column_config.TextColumn(width="large" if own else None),
             "exact_match": st.column_config.NumberColumn("exact match", format="percent"),
             "balanced_loss": st.column_config.NumberColumn("balanced loss", format="%.3f"),
             "loss": st.column_config.NumberColumn(format="%.3f"),
@@ -114,6 +119,8 @@ widgets.title(
     "Study",
     "The same target, the same steps, different rows: did the small selection do as well as all?",
 )
+if "clusters" not in st.query_params:  # a saved selection can be compared on other clusters
+    state.settle(("clusters", "selection"))
 inputs = widgets.chips("clusters", "study")
 clusters, artifact = inputs["clusters"], inputs["study"]
 if clusters is None:
@@ -126,9 +133,10 @@ job = running.latest("study", clusters=clusters.id)
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     st.markdown("**Compare selections**")
-    settings = forms.form(study.Settings, FORM, fixed={"clusters": clusters.id})
+    fixed = {"clusters": clusters.id, "selections": comparing.saved(clusters)}
+    settings = forms.form(study.Settings, FORM, fixed=fixed)
     if settings is not None:
-        runs = len(study.strategies(settings)) * len(study.seeds(settings))
+        runs = len(arms.of(state.workspace(), settings)) * len(arms.seeds(settings))
         st.caption(f"{runs} fine-tunes; those that exist already are reused")
         if st.button(
             "Start study",

@@ -107,7 +107,7 @@ def test_names_and_fingerprints_tell_what_differs_from_the_paper(home):
     plain = home.workspace.open(home.selection)
     assert plain.name.endswith("s2l 25%")
     manual = draw(home, allocation="sqrt", pick="medoid", noise_guard=True, quotas="5=3")
-    assert manual.name.endswith("s2l 25% sqrt medoid noise guard manual")
+    assert manual.name.endswith("s2l 25% sqrt medoid noise guard quotas 5=3")
     assert manual.config["quotas"] == "5=3"
     assert draw(home, allocation="capped", cap=0.9, small_sources=5).name.endswith(
         "s2l 25% capped 0.9 sources below 5 whole"

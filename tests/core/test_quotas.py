@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import switches
 from core.budget import quotas, top_up, water_fill
 
 ALLOCATIONS = ["equal", "proportional", "sqrt", "capped"]
@@ -122,3 +123,15 @@ def test_a_million_rows_in_500_clusters_are_shared_at_once():
             quotas(np.bincount(labels), 110_000, None, {3: 40, 7: 0}, {12: 25}, allocation)
             best = min(best, time.perf_counter() - began)
         assert best < 0.15
+
+
+def test_quotas_are_spelled_up_to_four():
+    def spelled(quotas):
+        return switches.words(switches.Switches(quotas=quotas))
+
+    assert spelled("") == []
+    assert spelled(" 12<=25,3=40 , 7=0") == ["quotas 3=40,7=0,12<=25"]
+    (long,) = spelled("1=1,2=2,3=3,4=4,5=5")
+    assert long.startswith("5 quotas #")
+    assert spelled("5=5,4=4,3=3,2=2,1=1") == [long], "their order is no difference"
+    assert spelled("1=1,2=2,3=3,4=4,5<=5") != [long]

@@ -87,7 +87,7 @@ def sweep():
 def results(arms):
     return pd.DataFrame(
         [
-            {"arm": arm, "seed": s, "nll": value + 0.01 * s}
+            {"arm": arm, "seed": s, "rows": 1200, "nll": value + 0.01 * s}
             for arm, value in arms.items()
             for s in range(3)
         ]
@@ -377,3 +377,18 @@ def test_agreement_names_the_last_values_and_the_interval():
     low, high = fig.layout.yaxis.range
     assert low < -0.2
     assert high >= 1
+
+
+def test_study_tells_long_names_apart_and_says_how_many_rows():
+    long = "s2l 11% capped 0.3 hardest noise guard quotas 3=40,7="
+    table = results({f"{long}0": 1.0, f"{long}1": 2.0, "s2l": 3.0})
+    table.loc[table["arm"] == "s2l", "rows"] = [990, 1000, 1010]
+    fig = charts_selection.study_figure(table, "nll", "loss", True)
+    names = [name.replace("<br>", " ") for name in fig.layout.yaxis.ticktext]
+    assert names[0] == "s2l"
+    assert names[2].replace(" ", "") == f"{long}0".replace(" ", ""), "whole, over lines"
+    assert "1.010  (1,200 rows, 3 seeds)" in texts(fig)
+    assert "3.010  (990 to 1,010 rows, 3 seeds)" in texts(fig)
+    assert fig.layout.height > charts_selection.study_figure(
+        results({"a": 1.0, "b": 2.0, "c": 3.0}), "nll", "loss", True
+    ).layout.height  # fmt: skip

@@ -237,7 +237,7 @@ def test_a_switch_and_a_quota_by_hand_are_saved_and_shown_again(page, visit, sho
     page.selectbox(key="selection:allocation").set_value("sqrt").run()
     page.text_input(key="selection:quotas").set_value("5=9,4<=2").run()
     fine(page)
-    assert "sqrt manual" in words(page)
+    assert "sqrt quotas 4<=2,5=9" in words(page)
     page.session_state["selection:tab"] = "Quotas"
     fine(page.run())
     before = {e.id for e in shop.workspace.entries("selection")}

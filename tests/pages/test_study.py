@@ -1,6 +1,6 @@
 import pytest
 
-from core import jobs
+from core import clusters, jobs, selection, study
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
@@ -58,3 +58,79 @@ def test_settings_survive_a_visit_to_another_page(page):
     go(page, "dataset")
     fine(go(page, "study"))
     assert page.text_input(key="study:seeds").value == "3,4"
+
+
+def picker(at):
+    (found,) = [m for m in at.multiselect if m.label == "Saved selections as arms"]
+    return found
+
+
+def save(shop, **how):
+    wanted = {"parent": shop.clusters, "budget": "25%", **how}
+    return selection.run(shop.workspace, selection.Settings(**wanted))
+
+
+def test_saved_selections_are_chosen_as_arms(visit, shop, busy):
+    busy(shop.workspace)
+    hard = save(shop, pick="hardest", name="mine")
+    save(shop, pick="hardest", seed=3)
+    page = fine(visit(shop.root, "study", study=shop.study))
+    assert picker(page).value == []
+    assert len([o for o in picker(page).options if "hardest" in o or o == "mine"]) == 1
+    fine(picker(page).set_value([hard]).run())
+    assert "15 fine-tunes" in words(page), "four strategies and one selection, three seeds"
+    fine(press(page, "Start study"))
+    (job,) = jobs.jobs(shop.workspace)
+    assert flags(job) == ["study", "--clusters", shop.clusters, "--selections", hard]
+    go(page, "dataset")
+    fine(go(page, "study"))
+    assert picker(page).value == [hard]
+
+
+def test_the_address_names_a_selection_until_the_choice_is_changed(visit, shop):
+    hard, typical = save(shop, pick="hardest"), save(shop, pick="medoid")
+    settings = clusters.Settings(trajectories=shop.trajectories, k=4, map=False)
+    newer = clusters.run(shop.workspace, settings)
+    page = fine(visit(shop.root, "study", selection=hard))
+    assert words(page).count("6 clusters"), "those of the selection, not the newest"
+    assert picker(page).value == [hard]
+    fine(picker(page).set_value([typical]).run())
+    assert picker(page).value == [typical]
+    assert "selection" not in page.query_params
+    at = fine(visit(shop.root, "study", clusters=newer, selection=typical))
+    assert words(at).count("4 clusters"), "to compare with other clusters"
+    assert picker(at).value == [typical]
+    shop.workspace.delete(typical)
+    del at.query_params["selection"]
+    fine(at.run())
+    assert picker(at).value == []
+
+
+def test_a_selection_that_cannot_be_an_arm_is_refused_in_a_sentence(visit, shop):
+    match = {"match": shop.selection, "target_parameters": 1e7}
+    cost = save(shop, strategy="random_cost_matched", **match)
+    page = visit(shop.root, "study", clusters=shop.clusters, selection=cost)
+    assert not page.exception
+    (shown,) = page.error
+    assert "cannot be an arm here" in shown.value
+    page = visit(shop.root, "study", clusters=shop.clusters, selection="nowhere")
+    (shown,) = page.error
+    assert "cannot be opened" in shown.value
+
+
+def test_arms_of_saved_selections_are_shown_with_their_rows_and_called_exploratory(visit, shop):
+    hard = save(shop, pick="hardest", budget="12", quotas="5=3")
+    settings = study.Settings(
+        clusters=shop.clusters, strategies="s2l,random", seeds="0", budget="25%",
+        model="scratch:tiny", steps=4, decode=8, selections=hard,
+    )  # fmt: skip
+    made = study.run(shop.workspace, settings)
+    page = fine(visit(shop.root, "study", study=made))
+    name = "s2l 12 hardest quotas 5=3"
+    table = page.dataframe[0].value.set_index("arm")
+    assert table["rows"][name] == 12
+    assert f"Exploratory, as they come from saved selections: {name}." in words(page)
+    assert "saved selections: their own" in words(page)
+    fine(press(page, "Run more draws"))
+    (job,) = jobs.jobs(shop.workspace)
+    assert hard in flags(job), "the arm stays"

@@ -1,0 +1,75 @@
+"""What trains a target is declared once; forms, flags and fingerprints are as they were before."""
+
+import pytest
+
+from core import finetune, study, target, transfer
+from core.artifact import Artifact
+from core.files import fingerprint
+from core.settings import specs, to_config
+
+SHARED = [s.name for s in specs(target.Target)]
+TESTED = [s.name for s in specs(target.Tested)]
+
+
+def shown(cls, *, advanced):
+    return [s.name for s in specs(cls) if not s.meta["hidden"] and s.meta["advanced"] == advanced]
+
+
+def test_every_stage_asks_the_same():
+    for cls in (finetune.Settings, study.Settings, transfer.Settings):
+        ours = {s.name: s for s in specs(cls)}
+        for spec in specs(target.Target):
+            assert ours[spec.name] == spec, cls
+        for spec in specs(target.Tested) if cls is not transfer.Settings else []:
+            assert ours[spec.name] == spec, cls
+
+
+def test_forms_keep_their_order():
+    assert shown(finetune.Settings, advanced=False) == [
+        "model",
+        "method",
+        "epochs",
+        "steps",
+        "eval",
+    ]
+    assert shown(finetune.Settings, advanced=True) == [
+        "lr", "batch_size", "max_length", "precision", "template", "preset", "seed", "decode", "name",
+    ]  # fmt: skip
+    assert shown(study.Settings, advanced=False) == [
+        "strategies", "budget", "seeds", "model", "method", "steps", "eval",
+    ]  # fmt: skip
+    assert shown(study.Settings, advanced=True) == [
+        "lr", "batch_size", "max_length", "precision", "decode", "name",
+    ]  # fmt: skip
+    assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]
+    assert shown(transfer.Settings, advanced=True) == [
+        "epochs", "checkpoints", "k", "lr", "batch_size", "max_length", "precision", "name",
+    ]  # fmt: skip
+
+
+def test_fingerprints_are_those_of_before_the_settings_were_shared(tmp_path):
+    """The values were read from the version in which each stage declared its own."""
+    rows = Artifact(tmp_path, {"id": "t", "summary": {"ids_sha256": "s"}})
+    fitted = finetune.Settings(selection="x")
+    assert finetune.key(rows, rows, fitted) == "78012e0160484eff"
+    tried = to_config(transfer.Settings(trajectories="x"), identity=True)
+    assert fingerprint("transfer", tried) == "0e82cd8a3b626fd1"
+    compared = to_config(study.Settings(clusters="x"), identity=True)
+    younger = ("selections", "max_length", "precision")
+    assert [compared.pop(name) for name in younger] == ["", "auto", "auto"]
+    assert fingerprint(compared) == "313a6bdd24937f8d"
+
+
+@pytest.mark.parametrize(
+    ("cls", "given"),
+    [
+        (finetune.Settings, {"selection": "x"}),
+        (study.Settings, {"clusters": "x"}),
+        (transfer.Settings, {"trajectories": "x"}),
+    ],
+)
+def test_limits_hold_everywhere(cls, given):
+    with pytest.raises(ValueError, match="--precision is one of"):
+        cls(**given, precision="fp8")
+    with pytest.raises(ValueError, match="--max-length is at least 8, not 2"):
+        cls(**given, max_length=2)
