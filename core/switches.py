@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import cast
+from collections.abc import Mapping
+from typing import Literal, cast
 
 from core.budget import Allocation
 from core.settings import check, setting, specs
@@ -96,6 +97,33 @@ def by_hand(text: str) -> tuple[dict[int, int], dict[int, int]]:
             raise ValueError(f"--quotas names cluster {cluster} twice; keep one")
         (fixed if sign == "=" else caps)[cluster] = rows
     return fixed, caps
+
+
+def written(fixed: Mapping[int, int], caps: Mapping[int, int]) -> str:
+    """Write quotas set by hand as `by_hand` reads them, in order of cluster.
+
+    One order for all: equal quotas are then the same setting, however they were set.
+    """
+    signs = {c: f"{c}={rows}" for c, rows in fixed.items()}
+    signs |= {c: f"{c}<={rows}" for c, rows in caps.items()}
+    return ",".join(signs[c] for c in sorted(signs))
+
+
+def put(text: str, sign: Literal["=", "<=", ""], rows: Mapping[int, int]) -> str:
+    """Return quotas set by hand with some changed.
+
+    Args:
+        text: As `by_hand` reads it.
+        sign: Whether the clusters are set to their rows, capped at them, or no longer set by hand.
+        rows: Cluster -> its rows.
+    """
+    fixed, caps = by_hand(text)
+    for cluster, number in rows.items():
+        fixed.pop(cluster, None)
+        caps.pop(cluster, None)
+        if sign:
+            (fixed if sign == "=" else caps)[cluster] = number
+    return written(fixed, caps)
 
 
 def changed(settings: Switches) -> list[str]:
