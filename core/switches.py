@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import cast
+from collections.abc import Mapping
+from typing import Literal, cast
 
 from core.budget import Allocation
 from core.files import fingerprint
@@ -101,6 +102,33 @@ def by_hand(text: str) -> tuple[dict[int, int], dict[int, int]]:
     return fixed, caps
 
 
+def written(fixed: Mapping[int, int], caps: Mapping[int, int]) -> str:
+    """Write quotas set by hand as `by_hand` reads them, in order of cluster.
+
+    One order for all: equal quotas are then the same setting, however they were set.
+    """
+    signs = {c: f"{c}={rows}" for c, rows in fixed.items()}
+    signs |= {c: f"{c}<={rows}" for c, rows in caps.items()}
+    return ",".join(signs[c] for c in sorted(signs))
+
+
+def put(text: str, sign: Literal["=", "<=", ""], rows: Mapping[int, int]) -> str:
+    """Return quotas set by hand with some changed.
+
+    Args:
+        text: As `by_hand` reads it.
+        sign: Whether the clusters are set to their rows, capped at them, or no longer set by hand.
+        rows: Cluster -> its rows.
+    """
+    fixed, caps = by_hand(text)
+    for cluster, number in rows.items():
+        fixed.pop(cluster, None)
+        caps.pop(cluster, None)
+        if sign:
+            (fixed if sign == "=" else caps)[cluster] = number
+    return written(fixed, caps)
+
+
 def changed(settings: Switches) -> list[str]:
     """List the flags of the switches that differ from the default, in order of declaration."""
     return [s.flag for s in specs(Switches) if getattr(settings, s.name) != s.default]
@@ -119,10 +147,8 @@ def words(switches: Switches) -> list[str]:
 
 def _spelled(quotas: str) -> str:
     """Write quotas set by hand so that two lists differ: a long one by its length and a hash."""
-    fixed, caps = by_hand(quotas)
-    each = {c: f"{c}={rows}" for c, rows in fixed.items()}
-    each |= {c: f"{c}<={rows}" for c, rows in caps.items()}
-    parts = [each[c] for c in sorted(each)]
-    if len(parts) <= SPELLED:
-        return f"quotas {','.join(parts)}"
-    return f"{len(parts)} quotas #{fingerprint(parts)[:6]}"
+    text = written(*by_hand(quotas))
+    parts = text.split(",")
+    return f"quotas {text}" if len(parts) <= SPELLED else (
+        f"{len(parts)} quotas #{fingerprint(parts)[:6]}"
+    )  # fmt: skip

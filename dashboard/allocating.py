@@ -1,8 +1,11 @@
-"""The settings of a selection beyond strategy and budget: matched baselines, quotas by hand."""
+"""The settings of a selection beyond strategy and budget, and what the last change did."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
@@ -10,9 +13,11 @@ from core import selectors
 from core.artifact import Artifact
 from core.selection import Settings
 from core.settings import specs
-from core.switches import Switches, by_hand
-from dashboard import reader, state
-from dashboard.data import Allocation
+from core.switches import Switches, by_hand, written
+from dashboard import bars, charts_selection, reader, state
+from dashboard.data import Allocation, Ints, Preview
+
+Labels = npt.NDArray[np.integer]
 
 
 def idle(strategy: str) -> tuple[str, ...]:
@@ -49,15 +54,17 @@ def matched(dataset: Artifact) -> str:
                         key="selection:match")  # fmt: skip
 
 
-def quotas(made: Allocation, names: dict[int, str]) -> None:
+def quotas(made: Allocation, known: Preview) -> None:
     """Show every cluster's quota in a table in which it can be set or capped by hand."""
-    fixed, caps = by_hand(st.session_state.get("selection:quotas") or "")
-    table = made.clusters.sort_values("size", ascending=False)
+    names = dict(zip(known.table["cluster"], known.table["name"], strict=True))
+    fixed, caps = by_hand(st.session_state.get(bars.QUOTAS) or "")
+    table = charts_selection.largest_first(made.clusters)
     table = pd.DataFrame(
         {
             "cluster": table["cluster"],
             "keywords": table["cluster"].map(names),
             "rows": table["size"],
+            "by sharing alone": table["quota"],
             "taken": table["taken"],
             "set to": table["cluster"].map(fixed).astype("Int64"),
             "at most": table["cluster"].map(caps).astype("Int64"),
@@ -65,45 +72,51 @@ def quotas(made: Allocation, names: dict[int, str]) -> None:
     )
     number = st.column_config.NumberColumn(min_value=0, step=1)
     edited = st.data_editor(
-        table, hide_index=True, disabled=["cluster", "keywords", "rows", "taken"],
+        table, hide_index=True,
+        disabled=["cluster", "keywords", "rows", "by sharing alone", "taken"],
         column_config={"set to": number, "at most": number},
-        key=f"quota-table:{made.key}",
+        key=f"quota-table:{made.key}:{written(fixed, caps)}",
     )  # fmt: skip
-    parts = [f"{c}={n}" for c, n in zip(edited["cluster"], edited["set to"], strict=True)
-             if pd.notna(n)]  # fmt: skip
-    parts += [
-        f"{c}<={m}"
-        for c, n, m in zip(edited["cluster"], edited["set to"], edited["at most"], strict=True)
-        if pd.isna(n) and pd.notna(m)
-    ]
-    text = ",".join(parts)
+    to, most = (
+        {int(c): int(n) for c, n in zip(edited["cluster"], edited[column], strict=True)
+         if pd.notna(n)}
+        for column in ("set to", "at most")
+    )  # fmt: skip
+    text = written(to, {c: n for c, n in most.items() if c not in to})
     with st.container(horizontal=True, vertical_alignment="center"):
-        if text != ",".join(_listed(fixed, caps)):
-            st.button("Use these quotas", type="primary", on_click=_set_quotas, args=(text,))
+        if text != written(fixed, caps):
+            st.button("Use these quotas", type="primary", on_click=bars.use, args=(text,))
         if fixed or caps:
-            st.button("Reset all", on_click=_set_quotas, args=("",), icon=":material/undo:")
+            st.button("Reset all quotas", on_click=bars.use, args=("",), icon=":material/undo:")
         st.caption(
             "Set a cluster to a number of rows (0 leaves it out) or give it a most; the others "
-            "share the rest of the budget like water."
+            "share the rest of the budget like water. The bars above do the same."
         )
 
 
-def changes(dataset: str, made: Allocation) -> None:
-    """Say which rows the last change of the settings let in and which it put out."""
-    last, before = st.session_state.get("selection:seen", ("", None)), None
-    if last[0] == made.key:
-        before = last[1]
-    else:
-        before = st.session_state.get("selection:shown")
-        st.session_state["selection:seen"] = (made.key, before)
-    st.session_state["selection:shown"] = made.chosen
+def changes(clusters: str, dataset: str, tried: bars.Tried, known: Preview) -> None:
+    """Say which rows the last change of the settings let in and which it put out.
+
+    Where it was a quota set by hand, its cluster comes first.
+    """
+    made = tried.made
+    now = Shown(clusters, made.key, made.chosen, tried.quotas)
+    was: Shown | None = st.session_state.get("selection:shown")
+    if was is None or was.clusters != clusters:
+        st.session_state["selection:before"] = None
+    elif was.key != now.key:
+        st.session_state["selection:before"] = was
+    st.session_state["selection:shown"] = now
+    before: Shown | None = st.session_state["selection:before"]
     if before is None:
         return
-    came, went = np.setdiff1d(made.chosen, before), np.setdiff1d(before, made.chosen)
+    came, went = np.setdiff1d(now.chosen, before.chosen), np.setdiff1d(before.chosen, now.chosen)
     if not len(came) and not len(went):
         return
+    moved = moved_by_hand(before.quotas, now.quotas)
+    words = by_cluster(moved, known.labels[came], known.labels[went])
     st.caption(
-        f"Since the last change {len(came):,} rows came in and {len(went):,} went out; "
+        f"{words}Since the last change {len(came):,} rows came in and {len(went):,} went out; "
         f"{len(made.chosen) - len(came):,} stayed."
     )
     which = st.segmented_control(
@@ -111,12 +124,39 @@ def changes(dataset: str, made: Allocation) -> None:
     )
     if which:
         rows = came if which == "came in" else went
+        rows = rows[np.argsort(~np.isin(known.labels[rows], moved), kind="stable")]
         reader.reader(dataset, rows.tolist(), f"selection:{which}")
 
 
-def _listed(fixed: dict[int, int], caps: dict[int, int]) -> list[str]:
-    return [f"{c}={n}" for c, n in fixed.items()] + [f"{c}<={n}" for c, n in caps.items()]
+class Shown(NamedTuple):
+    """A choice that the page showed."""
+
+    clusters: str
+    key: str
+    """As of the allocation."""
+    chosen: Ints
+    quotas: str
 
 
-def _set_quotas(text: str) -> None:
-    st.session_state["selection:quotas"] = text
+def moved_by_hand(before: str, now: str) -> list[int]:
+    """Return the clusters for which two texts of quotas do not say the same."""
+    (fixed, caps), (fixed_now, caps_now) = by_hand(before), by_hand(now)
+    return sorted({c for c, _ in {*fixed.items()} ^ {*fixed_now.items()}}
+                  | {c for c, _ in {*caps.items()} ^ {*caps_now.items()}})  # fmt: skip
+
+
+def by_cluster(moved: list[int], came: Labels, went: Labels) -> str:
+    """Say how many rows more or fewer the clusters moved by hand have, and all others.
+
+    Args:
+        moved: Clusters.
+        came: Cluster of each row that came in.
+        went: Cluster of each row that went out.
+    """
+    if not moved:
+        return ""
+    more = int(np.isin(came, moved).sum()) - int(np.isin(went, moved).sum())
+    others = len(came) - len(went) - more
+    which = f"Cluster {moved[0]}" if len(moved) == 1 else f"{len(moved):,} clusters"
+    unit = "row" if abs(more) == 1 else "rows"
+    return f"{which}: {more:+,} {unit}, the others {others:+,}. ".replace("-", "\u2212")

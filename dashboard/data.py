@@ -265,7 +265,8 @@ class Allocation(NamedTuple):
     key: str
     """Equal for equal choices."""
     clusters: pd.DataFrame
-    """cluster, size, taken."""
+    """cluster, size, taken, quota: what sharing the budget alone would take, with nothing set by
+    hand, capped, pinned or guarded; equal to taken where the strategy is not s2l."""
     sources: pd.DataFrame
     """source, pool_rows, selected_rows, pool_share, selected_share."""
     pool: int
@@ -305,6 +306,12 @@ def allocation(settings: selection.Settings) -> Allocation:
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})
     by_cluster = frame.groupby("cluster")["taken"].agg(size="size", taken="sum").reset_index()
+    by_cluster["quota"] = by_cluster["taken"]
+    if settings.strategy == "s2l":
+        rule = "equal" if settings.allocation == "capped" else switches.of(settings).rule
+        by_cluster["quota"] = budgets.quotas(
+            by_cluster["size"], len(choice.positions), allocation=rule
+        )
     by_source = (
         frame.groupby("source")["taken"].agg(pool_rows="size", selected_rows="sum").reset_index()
     )

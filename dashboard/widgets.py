@@ -87,8 +87,8 @@ def next_step(label: str, page: str, *, primary: bool = False, **ids: str) -> No
         state.go(page, **ids)
 
 
-def facts(*pairs: tuple[str, str]) -> None:
-    """Show a few numbers in a row, each as wide as it needs."""
+def facts(*pairs: tuple[str, str], helps: dict[str, str] | None = None) -> None:
+    """Show a few numbers in a row, each as wide as it needs; `helps` explains some, by label."""
     with st.container(horizontal=True, gap="small"):
         for label, value in pairs:
-            st.metric(label, value, width="content")
+            st.metric(label, value, width="content", help=(helps or {}).get(label))

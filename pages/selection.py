@@ -9,10 +9,12 @@ from core.artifact import EXTENDS, Artifact
 from core.settings import specs
 from dashboard import (
     allocating,
+    bars,
     charts_selection,
     consequences,
     data,
     extending,
+    figure,
     forms,
     reader,
     running,
@@ -40,6 +42,7 @@ WORDS = {
     "random_cost_matched": "Random, for the cost of another selection",
 }
 
+EPOCHS, BATCH = 3, 32  # of a fine-tune with the default settings
 AT_ONCE = 5_000  # rows up to which selectors that compare all with all choose at once
 
 
@@ -151,6 +154,29 @@ def saved(artifact: Artifact) -> None:
     st.code(artifact.summary["ids_sha256"], language=None, wrap_lines=True)
 
 
+def facts(made: data.Allocation, tokens: int) -> None:
+    """Show the totals, what a fine-tune would take, and the sources whose share changes most."""
+    rows = len(made.chosen)
+    steps = max(finetune.MIN_STEPS, budgets.steps_for(rows, EPOCHS, BATCH))
+    whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
+    left, right = st.columns([1.15, 1])
+    with left:
+        widgets.facts(
+            ("Rows", f"{rows:,} of {made.pool:,}"),
+            ("Response tokens", f"{made.tokens:,} of {tokens:,}"),
+            ("Taken whole", f"{whole} of {len(made.clusters)}"),
+            ("Training tokens", f"{round(made.tokens * steps * BATCH / rows):,}"),
+            ("Steps", f"{steps:,}"),
+            helps={
+                "Taken whole": "Clusters of which every row is taken",
+                "Training tokens": "Response tokens that a fine-tune of so many steps learns from",
+                "Steps": f"{EPOCHS} epochs in batches of {BATCH}, at least {finetune.MIN_STEPS}",
+            },
+        )
+    with right:
+        st.plotly_chart(charts_selection.movers(made.sources), config=figure.READ_ONLY)
+
+
 widgets.title(
     "Selection",
     "The budget is poured over the clusters like water: small clusters are taken whole, the large "
@@ -191,6 +217,7 @@ with left, st.container(border=True):
                             leave_out=allocating.idle(strategy))  # fmt: skip
     if chosen is None:
         st.error("A switch or filter is wrong: open them to see why.", icon=":material/error:")
+        bars.reset_all("form")
         st.stop()
     name = st.text_input("Name", key="selection:name", placeholder="optional")
     settings = dataclasses.replace(chosen, name=name)
@@ -204,40 +231,35 @@ with left, st.container(border=True):
         wanted = dataclasses.replace(settings, name="")
         if strategy in selectors.COMPARES and len(pool) > AT_ONCE:
             allocating.on_demand(wanted)
-        made = data.allocation(wanted)
+        tried = bars.allocate(wanted)
     except ValueError as e:
         st.error(running.plain(str(e)), icon=":material/error:")
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):
         st.error(running.plain(problem), icon=":material/error:")
-    if kept := state.workspace().same("selection", selection.key(state.workspace(), settings)):
+    made = tried.made
+    if tried.problem:
+        st.caption("The quotas set by hand cannot be met, so nothing can be saved.")
+    elif kept := state.workspace().same("selection", selection.key(state.workspace(), settings)):
         saved(kept)
     else:
         if st.button("Save this selection", type="primary", width="stretch"):
             save(settings)  # not on_click: its arguments would be those before a last edit
             st.rerun()
-    running.command("selection", settings)
+    if not tried.problem:
+        running.command("selection", settings)
+    settings = dataclasses.replace(settings, quotas=tried.quotas)
 with right:
-    steps = max(finetune.MIN_STEPS, budgets.steps_for(len(made.chosen), 3, 32))
-    whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
-    widgets.facts(
-        ("Rows", f"{len(made.chosen):,} of {made.pool:,}"),
-        ("Response tokens", f"{made.tokens:,} of {int(pool.tokens.sum()):,}"),
-        ("Clusters taken whole", f"{whole} of {len(made.clusters)}"),
-        ("Steps of a fine-tune", f"{steps:,}"),
-    )
-    k = int(made.clusters["cluster"].max()) + 1
-    st.plotly_chart(charts_selection.allocation(made.clusters, k))
-    st.caption(
-        "One bar a cluster, largest first: pale is what it has, solid what is taken. Steps: 3 "
-        "epochs in batches of 32, at least 200. "
-        + (
-            "Everything below the water level is taken whole."
-            if strategy == "s2l"
-            else f"{WORDS[strategy]} does not look at clusters; compare with S2L."
-        )
-    )
-    allocating.changes(dataset.id, made)
+    known = data.named(data.kept(clusters.id), clusters, data.edits(dataset.id))
+    facts(made, int(pool.tokens.sum()))
+    settable = strategy == "s2l" and budgets.parse(budget).kind != "tokens"
+    chosen_bars = bars.chart(clusters.id, tried, box=settable)
+    if strategy != "s2l":
+        st.caption(f"{WORDS[strategy]} does not look at clusters; compare with S2L.")
+    elif not settable:
+        st.caption("Quotas by hand are rows: for them, give the budget as a share or in rows.")
+    bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
+    allocating.changes(clusters.id, dataset.id, tried, known)
 TABS = (
     "Before and after",
     "Quotas",
@@ -257,8 +279,7 @@ if tabs["Read the selection"].open:
 if tabs["Quotas"].open:
     with tabs["Quotas"]:
         if strategy == "s2l":
-            known = data.kept(clusters.id).table
-            allocating.quotas(made, dict(zip(known["cluster"], known["name"], strict=True)))
+            allocating.quotas(made, known)
         else:
             st.caption("Only S2L shares its budget over clusters.")
 if tabs["Compare"].open:
