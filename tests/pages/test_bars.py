@@ -77,7 +77,7 @@ def test_a_click_names_the_cluster_and_the_slider_moves_its_bar(page, shop, tabl
     assert slider(page, cluster).value == now + 4
     assert f"taken {now + 4} of {size}, set by hand" in words(page)
     assert f"Cluster {cluster}: +4 rows, the others \N{MINUS SIGN}4." in words(page)
-    assert "11% manual" in words(page)
+    assert "11% quotas 5=7" in words(page)
     before = {e.id for e in shop.workspace.entries("selection")}
     fine(press(page, "Save this selection"))
     (id,) = {e.id for e in shop.workspace.entries("selection")} - before
