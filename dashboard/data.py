@@ -304,7 +304,8 @@ def allocation(settings: selection.Settings) -> Allocation:
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})
-    by_cluster = frame.groupby("cluster")["taken"].agg(size="size", taken="sum").reset_index()
+    grouped = frame[frame["cluster"] >= 0].groupby("cluster")  # a pinned row may be in no cluster
+    by_cluster = grouped["taken"].agg(size="size", taken="sum").reset_index()
     by_source = (
         frame.groupby("source")["taken"].agg(pool_rows="size", selected_rows="sum").reset_index()
     )

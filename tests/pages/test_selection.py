@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import edits, export, selection, selectors
+from core import clusters, edits, export, selection, selectors
 from dashboard import consequences, data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, go, has_button, press, words
@@ -197,6 +197,30 @@ def test_every_tab_opens(page, tab):
     page.session_state["selection:tab"] = tab
     fine(page.run())
     assert TABS[tab] in words(page)
+
+
+def test_a_pinned_row_in_no_cluster_is_in_and_breaks_no_tab(visit, shop):
+    row = pool_rows(shop)[7]
+    edits.exclude(shop.workspace, shop.dataset, [row])
+    wanted = clusters.Settings(trajectories=shop.trajectories, k=5, map=False, without=1)
+    groups = clusters.run(shop.workspace, wanted)
+    edits.include(shop.workspace, shop.dataset, [row])
+    edits.pin(shop.workspace, shop.dataset, [row])
+    for seed in (0, 1):
+        selection.run(shop.workspace, selection.Settings(parent=groups, budget="30%", seed=seed))
+    at = fine(visit(shop.root, "selection", clusters=groups))
+    assert "1 row pinned, 1 of them without a loss or a cluster" in words(at)
+    assert rows(at) == "12 of 113"
+    at.session_state["selection:why"] = f"{row}"
+    for tab in TABS:
+        at.session_state["selection:tab"] = tab
+        fine(at.run())
+        assert not at.warning
+        if tab == "Stability":
+            fine(press(at, "See how stable it is"))
+        if tab == "Why a row":
+            assert "Selected: pinned." in words(at)
+            assert "It stays from a budget of 1 rows" in words(at)
 
 
 def test_two_saved_selections_are_compared_differences_first(page, shop):
