@@ -30,8 +30,8 @@ class Match(NamedTuple):
 class Pool:
     """The rows a selection may choose from, in order of id: measured, not held out, not excluded.
 
-    Pinned rows are in it though they have no loss or no cluster; they stay, so selectors choose from
-    measured rows only. Selectors speak in positions of this pool.
+    Pinned rows are in it though they have no loss or no cluster; they stay, so selectors choose
+    from measured rows only. Selectors speak in positions of this pool.
     """
 
     rows: Ints

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import dataset, export, selection, writers
+from core.artifact import Artifact
 from core.examples import content_fingerprint, understand
 from core.readers import Rows
 from core.store import Workspace
@@ -81,38 +82,40 @@ def subset_fingerprint(workspace: Workspace, selected: str) -> str:
     return content_fingerprint(Examples(*parts, digests, frame["source"].tolist(), answers))
 
 
-def again(workspace: Workspace, out: pathlib.Path) -> dict:
-    """Import what was exported; return its summary."""
-    if out.is_dir():
-        import datasets
-
-        table = datasets.load_from_disk(str(out))
-        out = out.with_suffix(".parquet")
-        table.to_parquet(str(out))
+def again(workspace: Workspace, out: pathlib.Path) -> Artifact:
+    """Import what was exported."""
     made = dataset.run(workspace, dataset.Settings(path=str(out), holdout="0"))
-    return workspace.open(made).summary
+    return workspace.open(made)
 
 
 @pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
 @pytest.mark.parametrize("form", [f for f in writers.FORMATS if f not in ("ids", "alpaca")])
-def test_an_export_comes_back_as_the_same_rows(form, own, tmp_path):
+def test_an_export_comes_back_as_the_same_rows(form, whole, own, tmp_path):
     workspace, _, chosen = load(tmp_path, records(own))
-    suffix = pathlib.PurePath(writers.FORMATS[form].file).suffix
-    out = export.write(workspace, chosen, tmp_path / f"out{suffix}", format=form)
+    suffix = "" if whole else pathlib.PurePath(writers.FORMATS[form].file).suffix
+    config = "axolotl" if whole and form in TURNS else "none"
+    out = export.write(workspace, chosen, tmp_path / f"out{suffix}", format=form, config=config)
     found = again(workspace, out)
-    assert found["rows"] == 24
-    assert found["fingerprint"] == subset_fingerprint(workspace, chosen)
+    assert found.name == "out"
+    assert found.summary["rows"] == 24
+    assert found.summary["fingerprint"] == subset_fingerprint(workspace, chosen)
+    ids = dataset.examples(found)["id"].tolist()
+    assert selection.ids_sha256(ids) == workspace.open(chosen).summary["ids_sha256"]
 
 
 def test_an_alpaca_export_of_single_exchanges_comes_back_too(tmp_path):
     rows = [{"question": f"q{i}", "system": "s" * (i % 3), "response": f"r{i}"} for i in range(30)]
     rows += rows[:5]  # copies have numbered ids
     workspace, _, chosen = load(tmp_path, rows)
-    out = export.write(workspace, chosen, tmp_path / "out.jsonl", format="alpaca")
-    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    out = export.write(workspace, chosen, tmp_path / "out", format="alpaca", config="llamafactory")
+    lines = [json.loads(line) for line in (out / "data.jsonl").read_text().splitlines()]
     assert {*lines[0]} == {"instruction", "input", "output", "system", "id", "source"}
     assert {line["system"] for line in lines} == {"", "s", "ss"}
-    assert again(workspace, out)["fingerprint"] == subset_fingerprint(workspace, chosen)
+    assert again(workspace, out).summary["fingerprint"] == subset_fingerprint(workspace, chosen)
+    ids = export.write(workspace, chosen, tmp_path / "ids", format="ids")
+    with pytest.raises(ValueError, match=r"ids has no data file.*give one file"):
+        again(workspace, ids)
 
 
 role = st.sampled_from(["user", "assistant", "system", "tool"])
