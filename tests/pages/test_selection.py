@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, edits, export, selection, selectors
+from core import clusters, dataset, edits, export, selection, selectors, trajectories
 from dashboard import consequences, data
-from tests.conftest import NAME
+from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
 
@@ -255,6 +255,57 @@ def test_a_saved_selection_is_written_with_its_card(visit, shop):
     (place,) = (shop.root / "exports").iterdir()
     assert {"README.md", "train.py", "export.json"} <= {p.name for p in place.iterdir()}
     assert str(place) in words(at)
+
+
+def test_the_panel_says_what_stands_in_the_way_and_the_hash(visit, shop):
+    at = fine(visit(shop.root, "selection", selection=shop.selection))
+    assert shop.workspace.open(shop.selection).summary["ids_sha256"] in words(at)
+    (shop.root / "exports").write_text("a file")
+    at = press(at, "Write the folder")
+    assert not at.exception
+    assert "exports cannot be made: File exists; export with another --out" in words(at)
+    (shop.root / "exports").unlink()
+    place = shop.root / "exports" / f"{shop.selection}-jsonl"
+    place.mkdir(parents=True)
+    (place / "thesis.txt").write_text("mine")
+    at = press(at, "Write the folder")
+    assert "is no earlier export; choose another --out" in words(at)
+    assert (place / "thesis.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_chosen_says_what_to_do(page, shop):
+    page.button_group(key="selection:unit").set_value("Tokens").run()
+    at = page.number_input(key="selection:tokens").set_value(1).run()
+    assert "is below the shortest choice" in words(at)
+    assert "raise it" in words(at)
+    none = ",".join(f"{c}=0" for c in range(6))
+    page.button_group(key="selection:unit").set_value("Share").run()
+    at = page.text_input(key="selection:quotas").set_value(none).run()
+    assert "leave room for 0 rows" in words(at)
+    page.text_input(key="selection:quotas").set_value("").run()
+    for unit in ("Share", "Tokens"):
+        page.button_group(key="selection:unit").set_value(unit).run()
+        edits.exclude(shop.workspace, shop.dataset, range(130))
+        at = page.run()
+        assert not at.exception, unit
+        assert "no row can be selected" in words(at)
+        edits.undo(shop.workspace, shop.dataset)
+        page.run()
+
+
+def test_sources_that_the_data_does_not_name(visit, bare, tmp_path):
+    rows = [{"question": f"{i}?", "answer": f"{i}"} for i in range(40)]
+    file = write_jsonl(tmp_path / "bare.jsonl", rows)
+    made = dataset.run(bare, dataset.Settings(path=str(file)))
+    proxy = {"model": "scratch:tiny", "epochs": 1.0, "checkpoints": 3, "map": False}
+    paths = trajectories.run(bare, trajectories.Settings(dataset=made, **proxy))
+    groups = clusters.run(bare, clusters.Settings(trajectories=paths, k=3, map=False))
+    at = fine(visit(bare.root, "selection", clusters=groups))
+    for strategy in ("random_per_source", "s2l_per_source"):
+        at.selectbox(key="selection:strategy").set_value(strategy).run()
+        assert not at.exception
+        assert "names no sources" in words(at)
+        assert "take random or s2l" in words(at)
 
 
 def test_a_switch_and_a_quota_by_hand_are_saved_and_shown_again(page, visit, shop):
