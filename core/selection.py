@@ -124,6 +124,8 @@ def table_of(
         ValueError: as `run`.
     """
     pool, kept = prepare(workspace, settings)
+    dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
+    log = read(workspace, dataset.id, int(settings.edits))
     choice = choose(
         pool,
         settings.strategy,
@@ -149,6 +151,7 @@ def table_of(
         "ids_sha256": ids_sha256(table["id"].tolist()),
         "kept": kept.earlier,
         "kept_missing": kept.missing,
+        "edited_rows": fingerprint(log.excluded.tolist(), log.pinned.tolist()),
         "excluded": pool.excluded,
         "filtered": pool.filtered,
         "pinned": kept.pinned,
