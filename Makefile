@@ -43,7 +43,7 @@ check: $(VENV)/ready-dev  ## lint and type-check
 bench: $(VENV)/ready-dev  ## measure side by side: DATA=rows.jsonl, TARGET=model directory (both optional)
 	$(PY) benchmarks/recording.py $(if $(DATA),--data $(DATA))
 	$(PY) benchmarks/memory.py
-	$(PY) benchmarks/export.py
+	$(PY) benchmarks/selection.py
 	$(PY) benchmarks/planted_skills.py
 	$(if $(and $(DATA),$(TARGET)),$(PY) benchmarks/proxies.py --data $(DATA) --target $(TARGET))
 

@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -68,19 +69,15 @@ def measure(root: pathlib.Path, chosen: str, format: str, answer: multiprocessin
     shutil.rmtree(out)
 
 
-def main() -> None:
-    """Run once and report."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--formats", default=",".join(FORMATS))
-    args = parser.parse_args()
+def exports(rows: int, formats: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return what each format took, by its name: gb, seconds."""
     spawn = multiprocessing.get_context("spawn")
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
-        data = with_original(workspace, args.rows)
+        data = with_original(workspace, rows)
         chosen = selection.run(workspace, selection.Settings(parent=data.id, strategy="full"))
-        found = {}
-        for format in args.formats.split(","):
+        for format in formats:
             answer = spawn.Queue()
             job = spawn.Process(target=measure, args=(workspace.root, chosen, format, answer))
             job.start()
@@ -88,6 +85,17 @@ def main() -> None:
             if job.exitcode:
                 raise SystemExit(f"the export to {format} failed")
             found[format] = answer.get()
+            print(f"{format}: {found[format]}", file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    """Run once and report."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--formats", default=",".join(FORMATS))
+    args = parser.parse_args()
+    found = exports(args.rows, args.formats.split(","))
     most = max(f["gb"] for f in found.values())
     print(json.dumps({"rows": args.rows, "export_rss_gb": most, "formats": found}))
 

@@ -1,11 +1,12 @@
-"""How long a budget takes to share and draw: 1,000,000 rows in 500 clusters.
+"""How long a budget takes to share and draw, and how much memory an export: 1,000,000 rows.
 
 The rows are made up: random labels of unequal clusters, ids, losses. Measured are the parts that
 run while somebody moves a budget: counting the clusters' rows and sharing the budget (by every
 rule, some quotas set by hand; the slowest counts), and one whole draw of 11% by s2l, reasons
-included. Each is the median of several.
+included. Each is the median of several. The export of as many rows is that of benchmarks/export.py:
+every format in turn, each in a process of its own; what counts is the one that takes most memory.
 
-Run: python benchmarks/selection.py [--rows 1000000] [--clusters 500] [--only allocate|draw]
+Run: python benchmarks/selection.py [--rows 1000000] [--clusters 500] [--only allocate|draw|export]
 The last line of stdout is one JSON object.
 """
 
@@ -25,8 +26,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+from benchmarks.export import exports
 from core.budget import Allocation, parse, quotas
 from core.selectors import Pool, choose
+from core.writers import FORMATS
 
 BUDGET = "11%"
 
@@ -80,7 +83,20 @@ def draw(pool: Pool) -> dict[str, float]:
     return {"draw_s": round(seconds(lambda: choose(pool, "s2l", parse(BUDGET), 0), 3), 2)}
 
 
-PARTS: dict[str, Callable[[Pool], dict[str, float]]] = {"allocate": allocate, "draw": draw}
+def export(pool: Pool) -> dict[str, float]:
+    """Export as many short rows as the pool has, in every format."""
+    found = exports(len(pool), list(FORMATS))
+    return {
+        "export_rss_gb": max(f["gb"] for f in found.values()),
+        "export_slowest_s": max(f["seconds"] for f in found.values()),
+    }
+
+
+PARTS: dict[str, Callable[[Pool], dict[str, float]]] = {
+    "allocate": allocate,
+    "draw": draw,
+    "export": export,
+}
 """What is measured; another part is a function and an entry."""
 
 

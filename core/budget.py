@@ -43,7 +43,8 @@ class Budget:
             return max(1, math.floor(self.value * pool + 1e-9))
         if self.value > pool:
             raise ValueError(
-                f"the budget of {self.value:,.0f} rows is more than the {pool:,} eligible rows"
+                f"the budget of {self.value:,.0f} rows is more than the {pool:,} eligible rows; "
+                "lower it"
             )
         return int(self.value)
 

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -53,12 +52,16 @@ S2L_LIMITS = """\
 - k-means cuts a continuum: a cluster is not a kind. Losses of short answers are noisy."""
 
 
+Lengths = collections.Counter[int]
+"""Length -> rows."""
+
+
 class Spread(NamedTuple):
     """What the pool and the selection hold."""
 
     sources: dict[str, tuple[int, int]]
     """Source -> rows in the pool, rows selected; largest in the pool first."""
-    lengths: dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
+    lengths: dict[str, tuple[Lengths, Lengths]]
     """Column -> characters a row in the pool, and in the selection."""
 
 
@@ -164,25 +167,25 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
     wanted[pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]] = True
     before: collections.Counter[str] = collections.Counter()
     after: collections.Counter[str] = collections.Counter()
-    in_pool = []
-    lengths: dict[str, list[npt.NDArray[np.int64]]] = {"prompt": [], "response": []}
+    columns = ("prompt", "response")
+    lengths = {c: (collections.Counter[int](), collections.Counter[int]()) for c in columns}
     start = 0
     with pq.ParquetFile(dataset.path / "examples.parquet") as file:
-        for batch in file.iter_batches(BATCH, columns=["source", "split", *lengths]):
+        for batch in file.iter_batches(BATCH, columns=["source", "split", *columns]):
             sources = np.asarray(batch["source"].to_pylist(), object)
             pool = np.asarray(batch["split"].to_pylist(), object) == "pool"
+            chosen = wanted[start : start + len(batch)]
             before.update(sources[pool].tolist())
-            after.update(sources[wanted[start : start + len(batch)]].tolist())
-            in_pool.append(pool)
-            for column, found in lengths.items():
-                found.append(pc.utf8_length(batch[column]).to_numpy())
+            after.update(sources[chosen].tolist())
+            for column, counts in lengths.items():
+                found = pc.utf8_length(batch[column]).to_numpy()
+                for count, mask in zip(counts, (pool, chosen), strict=True):
+                    count.update(found[mask].tolist())
             start += len(batch)
-    pool = np.concatenate(in_pool)
-    whole = {column: np.concatenate(found).astype(np.int64) for column, found in lengths.items()}
     order = sorted(before, key=lambda s: (-before[s], s))
     return Spread(
         {s: (before[s], after[s]) for s in order},
-        {column: (values[pool], values[wanted]) for column, values in whole.items()},
+        lengths,
     )
 
 
@@ -219,8 +222,11 @@ def _sources(spread: Spread) -> str:
 def _lengths(spread: Spread) -> str:
     rows = []
     for column, (pool, chosen) in spread.lengths.items():
-        for who, values in (("pool", pool), ("selected", chosen)):
-            cuts = np.quantile(values, [0.1, 0.5, 0.9, 1.0]).round().astype(int)
+        for who, counts in (("pool", pool), ("selected", chosen)):
+            values, rows_each = np.array(sorted(counts.items())).T
+            cuts = np.quantile(
+                values, [0.1, 0.5, 0.9, 1.0], weights=rows_each, method="inverted_cdf"
+            )
             rows.append((f"{column}, {who}", *(f"{n:,}" for n in cuts)))
     return _table(("characters", "10%", "median", "90%", "longest"), rows)
 

@@ -46,7 +46,7 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
     As the paper has it: evenly, and at random. The pool's switches change either.
     """
     k = int(pool.labels.max(initial=-1)) + 1
-    kept = pool.kept.labels if pool.kept else pool.labels[:0]
+    kept = _kept_labels(pool)
     k = max(k, int(kept.max(initial=-1)) + 1)
     sizes, had = np.bincount(pool.labels, minlength=k), np.bincount(kept, minlength=k)
     how, total = pool.switches, n + int(had.sum())
@@ -92,7 +92,7 @@ def room(pool: Pool, strategy: str, seed: int) -> int:
     if strategy == "s2l_per_source":
         labels = [group.labels for group in _clusters_per_source(pool, seed)]
         return sum(_room(np.bincount(inside), how.cap, "capped") for inside in labels)
-    kept = pool.kept.labels if pool.kept else pool.labels[:0]
+    kept = _kept_labels(pool)
     k = int(max(pool.labels.max(initial=-1), kept.max(initial=-1))) + 1
     had, sizes = np.bincount(kept, minlength=k), np.bincount(pool.labels, minlength=k)
     most = np.floor(how.cap * (sizes + had) + 1e-9).astype(np.int64)
@@ -155,8 +155,16 @@ def _guard(pool: Pool, labels: Labels, sizes: Ints, budget: int, high: float) ->
     return np.where(noisy, np.minimum(sizes, share), sizes)
 
 
+def _kept_labels(pool: Pool) -> npt.NDArray[np.int32]:
+    """Return the clusters of the kept rows that have one; pinned rows may have none."""
+    return pool.kept.labels[pool.kept.labels >= 0] if pool.kept else pool.labels[:0]
+
+
 def _all_losses(pool: Pool) -> Floats:
-    return np.concatenate([pool.losses, pool.kept.losses]) if pool.kept else pool.losses
+    """Return the losses of the rows in clusters, those kept last."""
+    if pool.kept is None:
+        return pool.losses
+    return np.concatenate([pool.losses, pool.kept.losses[pool.kept.labels >= 0]])
 
 
 def _high(pool: Pool) -> float:

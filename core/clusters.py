@@ -264,6 +264,8 @@ def cluster(
         ValueError: K is larger than the number of usable rows.
     """
     usable = np.flatnonzero(np.isfinite(losses).all(1))
+    if not len(usable):
+        raise ValueError("no row has a loss and is not excluded, so nothing can be clustered")
     if not 1 <= k <= len(usable):
         raise ValueError(
             f"K = {k} but {len(usable):,} rows can be clustered; choose K from 1 to {len(usable):,}"

@@ -170,8 +170,10 @@ def share(workspace: Workspace, trajectories: Artifact, rows: npt.ArrayLike) -> 
     flags = load_flags(trajectories)
     longest = int(trajectories.config["max_length"])
     tokens = flags["n_tokens"].clip(upper=longest).to_numpy()
-    pool = (flags["flag"] == "").to_numpy()
-    return float(tokens[np.asarray(rows, np.int64)].sum() / tokens[pool].sum())
+    pool = (flags["flag"] == "").to_numpy(copy=True)
+    chosen = np.asarray(rows, np.int64)
+    pool[chosen] = True  # pinned rows need no loss
+    return float(tokens[chosen].sum() / tokens[pool].sum())
 
 
 def target(workspace: Workspace, finetune: Artifact) -> Target:

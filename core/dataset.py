@@ -22,7 +22,7 @@ from core.artifact import Artifact, Draft
 from core.examples import as_original, as_table, content_fingerprint, own_ids, understand
 from core.files import fingerprint, sha256_file
 from core.progress import say
-from core.readers import read
+from core.readers import data_in, read
 from core.settings import check, setting, to_config
 from core.store import Workspace
 
@@ -37,9 +37,10 @@ class Settings:
     """What to import, and how to read it."""
 
     path: str = setting(
-        help="JSON, JSONL, CSV or parquet file, or a hub dataset: owner/name or owner/name:config"
+        help="JSON, JSONL, CSV or parquet file, a folder with one, one of the datasets library "
+        "(save_to_disk), or a hub dataset: owner/name or owner/name:config"
     )
-    split: str = setting("train", help="split of a hub dataset")
+    split: str = setting("train", help="split of a hub dataset, or of a folder that has several")
     format: str = setting(
         "auto",
         choices=("auto", *sorted(formats.FORMATS)),
@@ -91,7 +92,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """
     path = pathlib.Path(settings.path).expanduser()
     if path.exists():
-        settings = dataclasses.replace(settings, path=str(path.absolute()))
+        settings = dataclasses.replace(settings, path=str(data_in(path.absolute())))
     draft = workspace.draft(
         "dataset",
         name=settings.name or path.stem,

@@ -22,11 +22,14 @@ def load_pool(
     strategy: str,
     excluded: Rows = (),
     filters: Filters | None = None,
-    protected: Rows = (),
+    pinned: Rows = (),
+    kept: Rows = (),
 ) -> Pool:
     """Read what a strategy needs from its parent, but for rows excluded or filtered.
 
-    Rows that a clustering left out cannot be selected from it.
+    Rows without a loss, or that a clustering left out, cannot be selected unless somebody pinned
+    them. Rows held out for testing cannot at all, nor rows without a response token within the
+    proxy's window: nothing of them is trained on.
 
     Args:
         workspace: Where.
@@ -34,7 +37,8 @@ def load_pool(
         strategy: What will choose.
         excluded: Rows that people excluded.
         filters: What else is taken out; nothing where left out.
-        protected: Rows that no filter takes out.
+        pinned: Rows that are in though they have no loss or no cluster; no filter takes them out.
+        kept: Other rows that no filter takes out.
 
     Raises:
         ValueError: the parent lacks trajectories or clusters that the strategy needs.
@@ -47,6 +51,9 @@ def load_pool(
     examples = dataset.path / "examples.parquet"
     frame = pd.read_parquet(examples, columns=["row", "id", "source", "split"])
     usable = (frame["split"] == "pool").to_numpy(copy=True)
+    by_hand = np.zeros(len(frame), bool)
+    by_hand[np.asarray(pinned, np.int64)] = True
+    by_hand &= usable
     losses = np.zeros((len(frame), 0), np.float32)
     tokens = np.zeros(0, np.int64)
     labels = np.zeros(0, np.int32)
@@ -58,6 +65,7 @@ def load_pool(
         flags = load_flags(trajectories)
         tokens = flags["n_response"].to_numpy()
         usable &= np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
+        by_hand &= (flags["flag"] != "holdout").to_numpy() & (tokens > 0)
         if (pooled := trajectories.path / "pooled.npy").exists():
             embeddings = np.load(pooled, mmap_mode="r")
     config: dict[str, Any] = {"k": 1, "features": "raw", "include_start": False}
@@ -66,13 +74,13 @@ def load_pool(
         config = {**parent.config}
         config["include_start"] = from_start(trajectories, config["include_start"])
         usable &= labels >= 0
+    usable |= by_hand
     before = int(usable.sum())
     usable[np.asarray(excluded, np.int64)] = False
     n_excluded = before - int(usable.sum())
     ids = frame["id"].to_numpy()
-    out = leave_out(
-        filters or Filters(), usable, ids, tokens, examples, np.asarray(protected, np.int64)
-    )
+    protected = np.concatenate([np.asarray(rows, np.int64) for rows in (pinned, kept)])
+    out = leave_out(filters or Filters(), usable, ids, tokens, examples, protected)
     for gone in out.values():
         usable[gone] = False
     rows = frame["row"][usable].to_numpy()

@@ -1,6 +1,6 @@
 """Exports: the selected rows as a file, or as a folder with a data card and a ready config.
 
-Written under a hidden name and renamed when whole. A folder also holds export.json, which names
+Written in a hidden folder and renamed when whole. A folder also holds export.json, which names
 its files: only those does an overwrite take away.
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
-import secrets
 import shutil
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from core import card
 from core.files import disk_full, fsync, read_json, sha256_file, write_json
+from core.job import NOW, lock_file
 from core.progress import say
 from core.settings import check, setting
 from core.store import Workspace
@@ -25,6 +26,8 @@ from core.writers import FORMATS, examples
 from core.writers import jsonl_lines as jsonl_lines
 
 MANIFEST = "export.json"
+LOCK, OLD = "lock", "old"
+"""Names in the hidden folder: held while an export is at work; what it replaces."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,33 +168,82 @@ def _is_folder(out: pathlib.Path, settings: Settings) -> bool:
 
 @contextlib.contextmanager
 def _whole(out: pathlib.Path, folder: bool, overwrite: bool) -> Iterator[pathlib.Path]:
-    """Give a hidden name beside the target; what stands there is renamed at the end, or deleted.
+    """Give a name in a hidden folder; what stands there is renamed at the end, or deleted.
 
     Raises:
-        ValueError: the target exists, or cannot be written.
+        ValueError: the target exists, or cannot be written, or another export to it is at work.
     """
     _check_target(out, folder, overwrite)
-    temp = out.with_name(f".{out.name}.{secrets.token_hex(4)}.partial")
-    old = temp.with_suffix(".old")
     try:
-        yield temp
-        for path in [*temp.rglob("*"), temp]:
-            fsync(path)
-        _check_target(out, folder, overwrite)  # somebody else may have been quicker
-        if folder and out.exists():
-            out.rename(old)
-        temp.replace(out)
-        fsync(out.parent)
-        shutil.rmtree(old, ignore_errors=True)
+        with _beside(out) as place:
+            _check_target(out, folder, overwrite)  # an earlier export may have come back
+            temp = place / "new"
+            yield temp
+            for path in [*temp.rglob("*"), temp]:
+                fsync(path)
+            _check_target(out, folder, overwrite)  # somebody else may have been quicker
+            if folder and out.exists():
+                out.rename(place / OLD)
+            temp.replace(out)
+            fsync(out.parent)
     except OSError as e:
         why = "the disk is full" if disk_full(e) else e.strerror or f"{e}"
         raise ValueError(
             f"{out} cannot be written: {why}; nothing is left of it, choose another --out"
         ) from e
+
+
+@contextlib.contextmanager
+def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Give a hidden folder beside the target, which nobody else has, and take it away at the end.
+
+    Its owner holds a lock in it: where it stands and the lock is free, an export was killed.
+    """
+    place = out.with_name(f".{out.name}.partial")
+    lock = _take(place, out)
+    try:
+        if any(path.name != LOCK for path in place.iterdir()):
+            back = _tidy(place, out)
+            more = ", and the export that it was to replace is back" if back else ""
+            say(f"an export to {out} was killed half-way; what it left is deleted{more}")
+        yield place
     finally:
-        if temp.is_dir():
-            shutil.rmtree(temp, ignore_errors=True)
-        temp.unlink(missing_ok=True)
+        _tidy(place, out)
+        with contextlib.suppress(OSError):
+            (place / LOCK).unlink()
+            place.rmdir()
+        os.close(lock)
+
+
+def _take(place: pathlib.Path, out: pathlib.Path) -> int:
+    """Make a folder and lock it; closing what is returned frees it."""
+    while True:
+        place.mkdir(exist_ok=True)
+        try:
+            lock = lock_file(place / LOCK, NOW)
+        except FileNotFoundError:  # its owner took it away meanwhile
+            continue
+        except BlockingIOError:
+            raise ValueError(
+                f"another export to {out} is at work; wait for it or choose another --out"
+            ) from None
+        with contextlib.suppress(FileNotFoundError):  # as above, between opening and locking it
+            if os.path.samestat(os.fstat(lock), (place / LOCK).stat()):
+                return lock
+        os.close(lock)
+
+
+def _tidy(place: pathlib.Path, out: pathlib.Path) -> bool:
+    """Delete what stands in the hidden folder; say if an export that was to go came back."""
+    back = (place / OLD).exists() and not out.exists()
+    if back:
+        (place / OLD).rename(out)
+    for path in place.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK:
+            path.unlink(missing_ok=True)
+    return back
 
 
 def _check_target(out: pathlib.Path, folder: bool, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.artifact import Artifact
+from core.edits import Rows
 from core.recorded import load_flags, load_losses
 from core.search import EXAMPLES, ORIGINAL, columns, connect, quoted
 from core.store import Workspace
@@ -59,17 +60,19 @@ def of(frame: pd.DataFrame) -> dict[str, Facet]:
     return {n: known.pop(n) for n in ("source",) if n in known} | own | known
 
 
-def load(workspace: Workspace, artifact: Artifact) -> pd.DataFrame:
+def load(workspace: Workspace, artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
     """Return what is known of every row that could be selected, in order of id.
 
     Columns: row, id, text (equal for equal prompts and responses), and of the facets those that the
     artifact and its ancestors have: a selection made from a dataset alone has neither losses nor
     clusters. The first four categories of the input besides the source are facets, too. Rows held
-    out or not measured are not in it.
+    out or not measured are not in it, but for those named; what such a row does not have, a loss or
+    a cluster, is missing.
 
     Args:
         workspace: Where.
         artifact: A dataset, trajectories, clusters, or a selection.
+        also: Rows that are in though they were not measured: pinned ones.
     """
     dataset = workspace.ancestor(artifact, "dataset")
     with connect() as sql:
@@ -88,7 +91,9 @@ def load(workspace: Workspace, artifact: Artifact) -> pd.DataFrame:
         frame["first_loss"], frame["final_loss"] = losses[:, 0], losses[:, -1]
         frame["drop"] = frame["first_loss"] - frame["final_loss"]
     if _has(workspace, artifact, "clusters"):
-        frame["cluster"] = np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy")
+        labels = pd.Series(np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy"))
+        frame["cluster"] = labels.astype("Int32").mask(labels < 0)
+    usable[np.asarray(also, np.int64)] = True
     frame = pd.concat([frame, _own_categories(dataset)], axis=1)[usable]
     own = [n for n in map(str, frame) if n.startswith(OWN)]
     idle = [n for n in own if frame[n].nunique() < 2 or frame[n].equals(frame["source"])]
@@ -138,11 +143,11 @@ class Coded(NamedTuple):
     """A facet of a pool, ready to be counted."""
 
     codes: Ints
-    """Place of every row's value in the order of the distinct values (n_rows,)."""
+    """Place of every row's value in the order of the distinct values (n_rows,); -1: missing."""
     size: int
     """Distinct values."""
     bins: Ints
-    """Group of every row (n_rows,): a category, or a quantile bin of the pool."""
+    """Group of every row (n_rows,): a category, or a quantile bin of the pool; -1: missing."""
     labels: list[str]
     """Of the groups."""
     edges: Floats
@@ -155,19 +160,26 @@ def code(values: pd.Series, kind: Kind) -> Coded:
         codes, names = pd.factorize(values, sort=True)
         codes = codes.astype(np.int64)
         return Coded(codes, len(names), codes, [str(n) for n in names], np.zeros(0))
-    distinct, codes = np.unique(values.to_numpy(np.float64), return_inverse=True)
-    ordered = np.sort(codes)
+    numbers = values.to_numpy(np.float64)
+    there = ~np.isnan(numbers)
+    distinct, known = np.unique(numbers[there], return_inverse=True)
+    codes, bins = np.full((2, len(numbers)), -1)
+    codes[there] = known
+    if not len(known):
+        return Coded(codes, 0, bins, [], np.zeros(0))
+    ordered = np.sort(known)
     firsts = ordered[np.arange(BINS) * len(ordered) // BINS]  # equal values stay in one bin
     firsts = np.unique(np.append(0, firsts))
-    bins = np.searchsorted(firsts, codes, side="right") - 1
+    bins[there] = np.searchsorted(firsts, known, side="right") - 1
     edges = np.append(distinct[firsts], distinct[-1])
     labels = [f"{a:.3g} to {b:.3g}" for a, b in itertools.pairwise(edges)]
     return Coded(codes, len(distinct), bins, labels, edges)
 
 
 def shares(codes: Ints, size: int) -> Floats:
-    """Return the share of every code (size,)."""
-    return np.bincount(codes, minlength=size) / len(codes)
+    """Return the share of every code among those that are not missing (size,)."""
+    counts = np.bincount(codes[codes >= 0], minlength=size)
+    return counts / max(1, int(counts.sum()))
 
 
 def distance(p: Floats, q: Floats, kind: Kind) -> float:

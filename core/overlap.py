@@ -134,12 +134,14 @@ def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
     if facet not in there:
         raise ValueError(f"rows are not grouped by {facet!r} here; there are {', '.join(there)}")
     codes, names = pd.factorize(frame[facet], sort=True)
-    table = pd.DataFrame({"group": names, "pool": np.bincount(codes, minlength=len(names))})
+    table = pd.DataFrame(
+        {"group": names, "pool": np.bincount(codes[codes >= 0], minlength=len(names))}
+    )
     parts = []
     for id, rows in sets.items():
-        taken = np.bincount(codes[positions(frame, rows)], minlength=len(names))
-        table[id] = taken
-        parts.append(taken / taken.sum())
+        found = codes[positions(frame, rows)]
+        table[id] = np.bincount(found[found >= 0], minlength=len(names))
+        parts.append(shares(found, len(names)))
     table["difference"] = np.ptp(parts, axis=0)
     return _differences_first(table, "difference")
 

@@ -30,7 +30,8 @@ class Match(NamedTuple):
 class Pool:
     """The rows a selection may choose from, in order of id: measured, not held out, not excluded.
 
-    Selectors speak in positions of this pool.
+    Pinned rows are in it though they have no loss or no cluster; they stay, so selectors choose
+    from measured rows only. Selectors speak in positions of this pool.
     """
 
     rows: Ints
@@ -40,9 +41,9 @@ class Pool:
     tokens: Ints
     """Response tokens (n,); empty without trajectories."""
     losses: Floats
-    """Trajectories (n, n_checkpoints); 0 columns without trajectories."""
+    """Trajectories (n, n_checkpoints), NaN where not measured; 0 columns without trajectories."""
     labels: npt.NDArray[np.int32]
-    """Cluster (n,); empty without a clustering."""
+    """Cluster (n,), -1 where there is none; empty without a clustering."""
     k: int
     features: str
     include_start: bool
@@ -72,6 +73,10 @@ class Pool:
         }
         return dataclasses.replace(self, **parts)
 
+    def measured(self) -> npt.NDArray[np.bool_]:
+        """Say which rows have a loss at every recording (n,); all without trajectories."""
+        return np.asarray(np.isfinite(self.losses).all(1))
+
     def features_of(self, positions: Ints) -> Floats:
         """Return what clusters compare rows by (n, n_features)."""
         return features(
@@ -83,13 +88,16 @@ class Pool:
     def points(self) -> tuple[Floats, Floats]:
         """Return unit vectors of the rows and of those kept (n, width), (n_kept, width).
 
+        Kept rows without a loss are left out: the proxy knows nothing to compare them by.
+
         The inner product of two is their likeness. The mean of all is taken off first: pooled
         hidden states, and losses, share a direction that makes every cosine nearly 1.
 
         Raises:
             ValueError: the trajectories hold no embeddings.
         """
-        parts = [self, self.kept or self.take(np.zeros(0, np.int64))]
+        kept = np.flatnonzero(self.kept.measured()) if self.kept else np.zeros(0, np.int64)
+        parts = [self, (self.kept or self).take(kept)]
         if self.space == "trajectories":
             found = [part.features_of(np.arange(len(part))) for part in parts]
         elif self.embeddings is None:

@@ -1,4 +1,4 @@
-"""Files and hub datasets become rows: columns, and where each row stands.
+"""Files, folders and hub datasets become rows: columns, and where each row stands.
 
 What cannot be read as a row is set aside with its place and a reason.
 """
@@ -17,6 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 BOM = b"\xef\xbb\xbf"
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
+SAVED = ("state.json", "dataset_dict.json")
+"""Files by which a folder of the datasets library is known: of one split, of several."""
+BESIDE = ("export.json", "dataset_info.json")
+"""Files that an export writes beside its data."""
 JSON = json.JSONDecoder(strict=False)  # not strict: raw control characters are kept
 
 
@@ -159,15 +164,38 @@ def _csv(path: pathlib.Path) -> Rows:
     return rows
 
 
+def data_in(path: pathlib.Path) -> pathlib.Path:
+    """Return what is to be read of a path: the one data file of a folder, else the path itself.
+
+    A folder of the datasets library (`save_to_disk`) is read whole.
+
+    Raises:
+        ValueError: a folder has no data file, or several.
+    """
+    if not path.is_dir() or any((path / name).exists() for name in SAVED):
+        return path
+    found = sorted(
+        p.name
+        for p in path.iterdir()
+        if p.suffix.lower() in SUFFIXES and p.name not in BESIDE and not p.name.startswith(".")
+    )
+    if not found:
+        raise ValueError(f"{path} has no data file ({', '.join(SUFFIXES)}); give one file")
+    if len(found) > 1:
+        named = ", ".join(found[:5])
+        raise ValueError(f"{path} has {len(found):,} data files: {named}; give one of them")
+    return path / found[0]
+
+
 def read(where: str, split: str) -> Rows:
-    """Read a file or a hub dataset.
+    """Read a file, a folder of the datasets library or a hub dataset.
 
     Raises:
         ValueError: it is missing or cannot be read as rows.
     """
     path = pathlib.Path(where)
     if path.is_dir():
-        raise ValueError(f"{path} is a directory; give one file in it")
+        return _arrow(_from_disk(path, split), where)
     if not path.exists():
         return _arrow(_from_hub(where, split), where)
     with path.open("rb") as f:
@@ -178,6 +206,24 @@ def read(where: str, split: str) -> Rows:
         return _arrow(pq.ParquetFile(path).read(), where)
     except (pa.ArrowException, OSError) as e:
         raise ValueError(f"{path} is a broken parquet file ({e}); write it again") from e
+
+
+def _from_disk(path: pathlib.Path, split: str) -> pa.Table:
+    import datasets
+
+    try:
+        found = datasets.load_from_disk(str(path))
+        if isinstance(found, datasets.Dataset):
+            return found.with_format("arrow")[:]
+        if split in found:
+            return found[split].with_format("arrow")[:]
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as e:
+        seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
+        raise ValueError(
+            f"{path} cannot be read as a folder of the datasets library ({seen}); save it again"
+        ) from e
+    there = ", ".join(map(str, found))
+    raise ValueError(f"{path} has no split {split!r}; there are {there}: name one with --split")
 
 
 def _from_hub(name: str, split: str) -> pa.Table:

@@ -27,10 +27,16 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
     """
     artifact = workspace.open(wanted, "selection")
     was = pd.read_parquet(artifact.path / "table.parquet")
-    now, _, _ = selection.table_of(workspace, settings_of(artifact))
+    settings = settings_of(artifact)
+    now, summary, _ = selection.table_of(workspace, settings)
     found = compare(was, now)
     if not found:
         return []
+    if artifact.summary.get("edited_rows", summary["edited_rows"]) != summary["edited_rows"]:
+        found.append(
+            f"the rows excluded or pinned by the first {settings.edits} edits are no longer those "
+            "of then"
+        )
     for one in lineage(workspace, artifact):
         found += [f"{one.kind} {one.id}: {problem}" for problem in workspace.verify(one.id)]
     return found + newer(artifact)

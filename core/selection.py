@@ -124,6 +124,8 @@ def table_of(
         ValueError: as `run`.
     """
     pool, kept = prepare(workspace, settings)
+    dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
+    log = read(workspace, dataset.id, int(settings.edits))
     choice = choose(
         pool,
         settings.strategy,
@@ -149,9 +151,11 @@ def table_of(
         "ids_sha256": ids_sha256(table["id"].tolist()),
         "kept": kept.earlier,
         "kept_missing": kept.missing,
+        "edited_rows": fingerprint(log.excluded.tolist(), log.pinned.tolist()),
         "excluded": pool.excluded,
         "filtered": pool.filtered,
         "pinned": kept.pinned,
+        "pinned_unmeasured": kept.pinned_unmeasured,
         "pinned_missing": kept.pinned_missing,
     }
     sentences = [kept.sentence()] if settings.keep else []
@@ -170,9 +174,9 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
     parent = workspace.open(settings.parent, *PARENTS)
     dataset = workspace.ancestor(parent, "dataset")
     log = read(workspace, dataset.id, int(settings.edits))
-    stays = [np.asarray(log.pinned, np.int64), _earlier_rows(workspace, dataset, settings.keep)]
+    earlier = _earlier_rows(workspace, dataset, settings.keep)
     pool = load_pool(
-        workspace, parent, settings.strategy, log.excluded, settings, np.concatenate(stays)
+        workspace, parent, settings.strategy, log.excluded, settings, log.pinned, earlier
     )
     match = None
     if settings.match:
@@ -210,6 +214,8 @@ class Kept(NamedTuple):
     """Positions in the pool: pinned rows in order of id, then the others in their order of rank."""
     pinned: int
     """Pinned rows that are in."""
+    pinned_unmeasured: int
+    """Of those, rows without a loss or without a cluster."""
     pinned_missing: int
     """Pinned rows that are not in the pool."""
     earlier: int
@@ -233,8 +239,11 @@ def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> K
     places = pd.Index(pool.rows).get_indexer(pd.Index(np.asarray(pinned, np.int64)))
     pins = np.sort(places[places >= 0])
     unpinnable = len(places) - len(pins)
+    there = pool.take(pins)
+    grouped = there.labels >= 0 if len(there.labels) else np.ones(len(pins), bool)
+    unmeasured = int((~(there.measured() & grouped)).sum())
     if not earlier:
-        return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unpinnable, 0, 0)
+        return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unmeasured, unpinnable, 0, 0)
     old = workspace.open(earlier, "selection")
     ids = pd.read_parquet(old.path / "table.parquet").sort_values("rank")["id"]
     place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
@@ -244,17 +253,20 @@ def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> K
     others = found[~np.isin(found, pins)]
     reasons = [PINNED] * len(pins) + [f"kept from {old.id}"] * len(others)
     stay = Choice(np.concatenate([pins, others]), reasons)
-    return Kept(stay, len(pins), unpinnable, len(found), int((place < 0).sum()))
+    missing = int((place < 0).sum())
+    return Kept(stay, len(pins), unmeasured, unpinnable, len(found), missing)
 
 
 def edited(pool: Pool, kept: Kept) -> str:
     """Say how many rows edits and filters take out and put in; empty where there are none."""
     parts = [f"{words(pool.excluded)} excluded"] if pool.excluded else []
     parts += [f"{words(rows)} taken out: {reason}" for reason, rows in pool.filtered.items()]
-    parts += [f"{words(kept.pinned)} pinned"] if kept.pinned else []
+    if kept.pinned:
+        without = f", {kept.pinned_unmeasured:,} of them without a loss or a cluster"
+        parts.append(f"{words(kept.pinned)} pinned" + (without if kept.pinned_unmeasured else ""))
     if kept.pinned_missing:
-        missing = f"{words(kept.pinned_missing)} pinned but"
-        parts.append(f"{missing} not to be selected: held out or not measured")
+        missing = f"{words(kept.pinned_missing)} pinned but not to be selected"
+        parts.append(f"{missing}: held out for testing, or without a response token")
     return "; ".join(parts)
 
 

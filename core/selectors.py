@@ -89,7 +89,8 @@ def choose(
     """
     if not len(pool):
         raise ValueError(
-            "no row can be selected: all are held out, not measurable, excluded or filtered"
+            "no row can be selected: all are held out, not measurable, excluded or filtered; "
+            "include some again or loosen the filters"
         )
     if switches is not None and switches != pool.switches:
         pool = dataclasses.replace(pool, switches=switches)
@@ -171,8 +172,8 @@ def _prefix(pool: Pool, budget: Budget, stay: Choice, draw: Callable[[int], Choi
 
 def _too_small(pool: Pool, budget: Budget) -> ValueError:
     return ValueError(
-        f"the budget of {budget} is below the shortest choice; "
-        f"rows have {int(pool.tokens.min()):,} to {int(pool.tokens.max()):,} response tokens"
+        f"the budget of {budget} is below the shortest choice; rows have "
+        f"{int(pool.tokens.min()):,} to {int(pool.tokens.max()):,} response tokens: raise it"
     )
 
 

@@ -42,9 +42,9 @@ class Why(NamedTuple):
     reason: str
     """As the selection has it; empty for a row that was not selected."""
     cluster: int
-    """-1 without a clustering."""
+    """-1 without a clustering, and for a pinned row that is in none."""
     size: int
-    """Rows of its cluster, or of the pool without a clustering."""
+    """Rows of its cluster, or of the pool where it has none."""
     taken: int
     """Of those, how many were selected."""
     nearest: Nearest | None
@@ -91,6 +91,7 @@ def explain(
     *,
     reason: str = "",
     guess: int = 0,
+    stays: int = 0,
 ) -> Why:
     """Explain one row of the pool.
 
@@ -101,6 +102,7 @@ def explain(
         draw: Finds the budget the row needs, see `needed`; None leaves that out.
         reason: The selection's own, where the row is in it.
         guess: Of that budget, see `needed`.
+        stays: Of that budget, see `needed`.
 
     Raises:
         ValueError: the row is not in the pool (`outside` says why).
@@ -109,8 +111,8 @@ def explain(
     if not len(found):
         raise ValueError(f"row {row:,} is not among the {len(pool):,} rows that could be selected")
     position = int(found[0])
-    grouped = len(pool.labels) > 0
-    cluster = int(pool.labels[position]) if grouped else -1
+    cluster = int(pool.labels[position]) if len(pool.labels) else -1
+    grouped = cluster >= 0
     size = int((pool.labels == cluster).sum()) if grouped else len(pool)
     taken = int((pool.labels[chosen] == cluster).sum()) if grouped else len(chosen)
     kept = bool((chosen == position).any())
@@ -122,7 +124,7 @@ def explain(
         size=size,
         taken=taken,
         nearest=_nearest(pool, chosen[chosen != position], position),
-        needs=needed(position, len(pool), draw, guess) if draw else 0,
+        needs=needed(position, len(pool), draw, guess, stays) if draw else 0,
         of=len(pool),
     )
 
@@ -132,7 +134,7 @@ def outside(row: int, flag: str) -> str:
     return f"Row {row:,} could not be selected: {OUTSIDE[flag]}."
 
 
-def needed(position: int, pool: int, draw: Draw, guess: int = 0) -> int:
+def needed(position: int, pool: int, draw: Draw, guess: int = 0, stays: int = 0) -> int:
     """Return the smallest budget, in rows, whose selection has the row; 0 if none has.
 
     Tried with the strategy itself: the row is in at this budget and not at one row less. It is the
@@ -145,10 +147,11 @@ def needed(position: int, pool: int, draw: Draw, guess: int = 0) -> int:
         pool: Rows of the pool.
         draw: From a number of rows to the positions selected.
         guess: Tried first, such as `by_cluster`; a wrong one costs two draws.
+        stays: Rows that are in before the strategy draws: no budget can be smaller.
     """
 
     def has(n: int) -> bool:
-        return n > 0 and bool((draw(n) == position).any())
+        return n >= max(1, stays) and bool((draw(n) == position).any())
 
     def enters(n: int) -> bool:
         return has(n) and not has(n - 1)
@@ -169,26 +172,30 @@ def needed(position: int, pool: int, draw: Draw, guess: int = 0) -> int:
 
 
 def by_cluster(pool: Pool, row: int, seed: int) -> int:
-    """Return the budget at which the plain `s2l` draw reaches a row, without drawing.
+    """Return the budget at which the plain `s2l` draw reaches a row, without drawing; 0 if never.
 
     Clusters draw one after the other, as `core.selectors` has it; the row enters when the quota of
     its cluster reaches its place in the cluster's order. To be checked by `needed`: fewer rows than
     clusters, kept rows and other ways to pick inside a cluster change it.
     """
     position = int(np.flatnonzero(pool.rows == row)[0])
-    sizes = np.bincount(pool.labels)
+    sizes = np.bincount(pool.labels[pool.labels >= 0])
     rng = np.random.default_rng(seed)
     own = int(pool.labels[position])
+    if own < 0:
+        return 0
     for cluster in np.flatnonzero(sizes[: own + 1]):
         order = rng.permutation(np.flatnonzero(pool.labels == cluster))
     place = 1 + int(np.flatnonzero(order == position)[0])
-    budgets = range(1, len(pool) + 1)
+    budgets = range(1, int(sizes.sum()) + 1)
     return 1 + bisect.bisect_left(budgets, place, key=lambda n: int(water_fill(sizes, n)[own]))
 
 
 def _nearest(pool: Pool, others: Ints, position: int) -> Nearest | None:
-    """Find the nearest of the selected rows."""
-    if not len(others) or not pool.losses.shape[1]:
+    """Find the nearest of the selected rows that have a loss; None where this row has none."""
+    measured = pool.measured()
+    others = others[measured[others]]
+    if not len(others) or not measured[position] or not pool.losses.shape[1]:
         return None
     x = features(
         pool.losses[np.append(others, position)], pool.features, include_start=pool.include_start

@@ -36,8 +36,8 @@ FIXED = selectors.OWN_SIZE
 def frame(clusters: str, edited: int) -> pd.DataFrame:
     """Return what is known of every row that can be selected."""
     workspace = state.workspace()
-    known = facets.load(workspace, workspace.open(clusters))
     offered = data.pool(clusters, edited).rows
+    known = facets.load(workspace, workspace.open(clusters), offered)
     return known[known["row"].isin(offered)].reset_index(drop=True)
 
 
@@ -174,6 +174,7 @@ def stabilities(clusters: str, edited: int, share: float, seed: int) -> stabilit
     """Return how stable the selection from a clustering is."""
     config = state.workspace().open(clusters).config
     pool = data.pool(clusters, edited)
+    pool = pool.take(np.flatnonzero(pool.labels >= 0))
     with CLUSTERING:
         return stability.stability(
             pool.losses, pool.ids, int(config["k"]), config["features"],
@@ -217,7 +218,7 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
         with st.spinner("Looking for the budget it needs…"):
             found = why.explain(
                 pool, chosen, row, None if settings.strategy in FIXED else draw, reason=reason,
-                guess=_guess(pool, row, settings),
+                guess=_guess(pool, row, settings), stays=len(staying.stay.positions),
             )  # fmt: skip
     except ValueError as e:
         st.warning(running.plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")

@@ -305,12 +305,13 @@ def allocation(settings: selection.Settings) -> Allocation:
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})
-    by_cluster = frame.groupby("cluster")["taken"].agg(size="size", taken="sum").reset_index()
+    grouped = frame[frame["cluster"] >= 0].groupby("cluster")  # a pinned row may be in no cluster
+    by_cluster = grouped["taken"].agg(size="size", taken="sum").reset_index()
     by_cluster["quota"] = by_cluster["taken"]
     if settings.strategy == "s2l":
         rule = "equal" if settings.allocation == "capped" else switches.of(settings).rule
         by_cluster["quota"] = budgets.quotas(
-            by_cluster["size"], len(choice.positions), allocation=rule
+            by_cluster["size"], int(by_cluster["taken"].sum()), allocation=rule
         )
     by_source = (
         frame.groupby("source")["taken"].agg(pool_rows="size", selected_rows="sum").reset_index()

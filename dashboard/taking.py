@@ -62,7 +62,10 @@ def _write(settings: export.Settings, place: pathlib.Path) -> None:
     try:
         place.parent.mkdir(exist_ok=True)
         export.run(state.workspace(), settings)
-    except (ValueError, OSError) as e:
+    except OSError as e:
+        problem = f"{place.parent} cannot be made: {e.strerror}; export with another --out, below"
+        st.error(running.plain(problem), icon=":material/error:")
+    except ValueError as e:
         st.error(running.plain(str(e)), icon=":material/error:")
 
 

@@ -42,12 +42,12 @@ def import_form(*, primary: bool) -> None:
     if how == "Hub":
         path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
     else:
-        path = uploaded() if how == "File" else server.path("dataset:server")
+        path = uploaded() if how == "File" else server.path("dataset:server", folders=True)
     settings = form(
         dataset.Settings,
         "dataset",
         fixed={"path": path or "-"},
-        leave_out=() if how == "Hub" else ("split",),
+        leave_out=() if how == "Hub" or (path and pathlib.Path(path).is_dir()) else ("split",),
     )
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
     ready = bool(path) and settings is not None

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from core.clusters import cluster
-from core.selectors import Match, Pool
+from core.selectors import PINNED, Choice, Match, Pool
 
 N, K = 90, 7
 MATCHED_ROWS, MATCHED_TOKENS = 23, 250
@@ -27,3 +27,27 @@ def make_pool(order=None, seed=0, **changes) -> Pool:
         embeddings=embeddings, match=Match(MATCHED_ROWS, MATCHED_TOKENS),
     )  # fmt: skip
     return dataclasses.replace(made, **changes)
+
+
+def with_odd_rows(pool: Pool) -> tuple[Pool, Choice]:
+    """Add three pinned rows: two without a loss, one that its clustering left out."""
+    at = [11, 41, 71]
+
+    def put(values, more):
+        return np.insert(values, at, more, axis=0)
+
+    nothing = np.full((2, 4), np.nan, np.float32)
+    nothing[1, 0] = 0.5
+    made = dataclasses.replace(
+        pool,
+        rows=put(pool.rows, [N, N + 1, N + 2]),
+        ids=put(pool.ids, ["0010x", "0040x", "0070x"]),
+        sources=put(pool.sources, ["a", "a", "b"]),
+        tokens=put(pool.tokens, [5, 6, 7]),
+        losses=put(pool.losses, [*nothing, pool.losses[0]]),
+        labels=put(pool.labels, -1),
+        embeddings=np.concatenate(
+            [pool.embeddings, np.full((2, 6), np.nan, np.float16), pool.embeddings[:1]]
+        ),
+    )
+    return made, Choice(np.array([11, 42, 73]), [PINNED] * 3)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import dataset
+from core.files import sha256_file
 from core.holdout import normalise
 from core.store import Workspace
 
@@ -279,9 +280,48 @@ def test_bad_input_is_one_sentence(load, workspace, name, content, match):
 
 
 def test_missing_file_and_directory(workspace, tmp_path):
-    for path, match in ((tmp_path, "is a directory"), (tmp_path / "no.jsonl", "no such file")):
+    for path, match in ((tmp_path, "has no data file"), (tmp_path / "no.jsonl", "no such file")):
         with pytest.raises(ValueError, match=match):
             dataset.run(workspace, dataset.Settings(path=str(path)))
+
+
+def test_a_folder_is_read_by_its_one_data_file(workspace, tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("train.csv", ".hidden.csv", "README.md"):
+        (folder / name).write_text("prompt,completion\nq,a\n")
+    made = workspace.open(dataset.run(workspace, dataset.Settings(path=str(folder))))
+    assert (made.name, made.summary["rows"]) == ("mine", 1)
+    assert made.config["path"] == str(folder / "train.csv")
+    assert made.summary["source_sha256"] == sha256_file(folder / "train.csv")
+    (folder / "more.jsonl").write_text("{}")
+    with pytest.raises(ValueError, match=r"mine has 2 data files: more.jsonl, train.csv; give one"):
+        dataset.run(workspace, dataset.Settings(path=str(folder)))
+
+
+def test_what_datasets_saved_to_disk_is_read(workspace, tmp_path):
+    import datasets
+
+    one, many = tmp_path / "one", tmp_path / "many"
+    table = datasets.Dataset.from_list(rows(6))
+    table.select([4, 2, 0]).save_to_disk(one)
+    datasets.DatasetDict({"train": table, "extra": table.select(range(2))}).save_to_disk(many)
+
+    def read(path, **more):
+        settings = dataset.Settings(path=str(path), holdout="0", **more)
+        return workspace.open(dataset.run(workspace, settings))
+
+    assert dataset.examples(read(one))["prompt"].tolist() == [rows(6)[i]["prompt"] for i in (4, 2, 0)]  # fmt: skip
+    assert read(many).summary["rows"] == 6
+    assert read(many, split="extra").summary["rows"] == 2
+    with pytest.raises(ValueError, match="many has no split 'test'; there are train, extra"):
+        read(many, split="test")
+    next(one.glob("*.arrow")).write_bytes(b"no arrow")
+    with pytest.raises(ValueError, match="one cannot be read as a folder of the datasets library"):
+        read(one)
+    (one / "state.json").write_text("{")
+    with pytest.raises(ValueError, match="one cannot be read as a folder of the datasets library"):
+        read(one)
 
 
 def test_hub_dataset(workspace, monkeypatch):

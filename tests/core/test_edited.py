@@ -7,9 +7,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, edits, export, selection, study
+from core import (
+    before_after,
+    card,
+    clusters,
+    costs,
+    edits,
+    export,
+    facets,
+    overlap,
+    reproduce,
+    selection,
+    study,
+    trajectories,
+    why,
+)
+from core.budget import Budget
 from core.files import fingerprint
-from core.selectors import MATCHED, OWN_SIZE, SELECTORS
+from core.recorded import load_flags
+from core.selectors import COMPARES, MATCHED, OWN_SIZE, SELECTORS, choose
 from core.store import Workspace
 
 
@@ -119,6 +135,119 @@ def test_any_parent_honours_them(home, parent):
     made = table(draw(home, parent=getattr(home, parent), strategy="random", budget="50%"))
     assert not set(made["row"]) & set(rows[:50])
     assert set(made["row"][:2]) == set(rows[60:62])
+
+
+@pytest.fixture
+def holes(home):
+    """Clusters of losses that some rows lack, and those rows: not finite, and left out."""
+    losses = np.sort(np.random.default_rng(0).random((160, 4)), axis=1)[:, ::-1].astype(np.float32)
+    rows = of_pool(home)
+    losses[rows[[3, 50]]], losses[rows[90], 2] = np.nan, np.inf
+    numbers = home.workspace.root / "losses.npy"
+    np.save(numbers, losses)
+    wanted = trajectories.Settings(dataset=home.dataset, source=str(numbers))
+    made = trajectories.run(home.workspace, wanted)
+    edits.exclude(home.workspace, home.dataset, [rows[20]])
+    wanted = clusters.Settings(trajectories=made, k=5, map=False, without=1)
+    groups = clusters.run(home.workspace, wanted)
+    edits.include(home.workspace, home.dataset, [rows[20]])
+    return home._replace(trajectories=made, clusters=groups), rows[[3, 20, 50, 90]]
+
+
+@pytest.mark.parametrize("strategy", SELECTORS)
+def test_pinned_rows_without_a_loss_are_in_and_others_never(holes, strategy, capsys):
+    home, odd = holes
+    how = {"strategy": strategy, "budget": "20"}
+    if strategy in MATCHED:
+        how |= {"match": home.selection, "target_parameters": 1e7}
+    how |= {"space": "trajectories"} if strategy in COMPARES else {}
+    plain = draw(home, **how)
+    assert not set(table(plain)["row"]) & set(odd)
+    assert plain.summary["pinned_unmeasured"] == 0
+    edits.pin(home.workspace, home.dataset, odd[:3])
+    made = draw(home, **how)
+    chosen = table(made)
+    assert set(chosen["row"][:3]) == set(odd[:3])
+    assert chosen["reason"][:3].tolist() == ["pinned"] * 3
+    assert chosen["cluster"][:3].tolist() == [-1] * 3
+    assert odd[3] not in set(chosen["row"])
+    assert (chosen["cluster"][3:] >= 0).all()
+    assert made.summary["pool"] == plain.summary["pool"] + 3
+    counts = {k: made.summary[k] for k in ("pinned", "pinned_unmeasured", "pinned_missing")}
+    assert counts == {"pinned": 3, "pinned_unmeasured": 3, "pinned_missing": 0}
+    tokens = load_flags(home.workspace.open(home.trajectories))["n_response"]
+    assert made.summary["response_tokens"] == tokens[chosen["row"]].sum()
+    assert "3 rows pinned, 3 of them without a loss or a cluster" in capsys.readouterr().err
+    if strategy not in OWN_SIZE:
+        assert len(chosen) == 20
+    assert reproduce.differences(home.workspace, made.id) == []
+
+
+def test_a_row_without_a_response_token_stays_out_though_pinned(home, capsys):
+    """Nothing of it can be trained on."""
+    flags = load_flags(home.workspace.open(home.trajectories))
+    row = int(np.flatnonzero(flags["flag"] == "no response token")[0])
+    edits.pin(home.workspace, home.dataset, [row])
+    made = draw(home, strategy="random")
+    assert row not in set(table(made)["row"])
+    assert (made.summary["pinned"], made.summary["pinned_missing"]) == (0, 1)
+    said = "1 row pinned but not to be selected: held out for testing, or without a response token"
+    assert said in capsys.readouterr().err
+    made = draw(home, parent=home.dataset, strategy="random")
+    assert made.summary["pinned"] == 1, "without a proxy nothing was cut"
+
+
+def test_what_a_selection_with_a_pinned_row_without_a_loss_did_is_shown(holes, tmp_path):
+    home, odd = holes
+    edits.pin(home.workspace, home.dataset, odd)
+    made = draw(home, budget="30")
+    chosen = table(made)["row"].to_numpy()
+    frame = facets.load(home.workspace, home.workspace.open(home.clusters), odd)
+    assert set(odd) < set(frame["row"])
+    found = before_after.compare(frame, chosen)
+    assert found.rows == 30
+    assert found.of == made.summary["pool"] == len(frame)
+    clusters_ = found.shares[found.shares["facet"] == "cluster"]
+    assert clusters_["label"].tolist() == ["0", "1", "2", "3", "4"]
+    numbers = found.shares.groupby("facet")[["pool", "selected", "low", "high"]].sum()
+    assert numbers[["pool", "selected"]].to_numpy() == pytest.approx(1)
+    assert np.isfinite(found.facets["distance"]).all()
+    other = draw(home, strategy="random", budget="30")
+    sets = overlap.read(home.workspace, [made.id, other.id])
+    for facet in ("source", "cluster"):
+        by = overlap.allocation(frame, sets, facet).table
+        assert np.isfinite(by["difference"]).all()
+    assert np.isfinite(overlap.facets(frame, sets).table["distance"]).all()
+    whole = table(draw(home, strategy="full"))["row"]
+    parent = home.workspace.open(home.trajectories)
+    assert costs.share(home.workspace, parent, whole) == 1
+    assert "4 rows pinned" in card.write(home.workspace, made, "jsonl", "")
+
+
+def test_why_of_a_pinned_row_without_a_loss(holes):
+    home, odd = holes
+    edits.pin(home.workspace, home.dataset, odd)
+    wanted = selection.Settings(parent=home.clusters, budget="30", edits=3)
+    pool, kept = selection.prepare(home.workspace, wanted)
+
+    def pick(n):
+        return choose(pool, "s2l", Budget("rows", n), 0, kept.stay)
+
+    choice = pick(30)
+    for row in odd:
+        guess = why.by_cluster(pool, int(row), 0)
+        found = why.explain(
+            pool, choice.positions, int(row), lambda n: pick(n).positions, reason="pinned",
+            guess=guess, stays=len(kept.stay.positions),
+        )  # fmt: skip
+        assert (found.kept, found.cluster, found.needs) == (True, -1, 4)
+        assert (found.taken, found.size) == (30, len(pool))
+        assert (found.nearest is None) == (row != odd[1])
+    other = int(pool.rows[choice.positions[5]])
+    found = why.explain(pool, choice.positions, other, lambda n: pick(n).positions,
+                        guess=why.by_cluster(pool, other, 0), stays=4)  # fmt: skip
+    assert found.nearest
+    assert 5 <= found.needs <= 30
 
 
 def test_excluding_everything_is_said(home):

@@ -1,11 +1,13 @@
 """Selections leave as files and folders that other tools read, and come back as the same rows."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import threading
 
 import pandas as pd
 import pyarrow as pa
@@ -15,7 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import dataset, export, selection, writers
+from core.artifact import Artifact
 from core.examples import content_fingerprint, understand
+from core.files import sha256_file
 from core.readers import Rows
 from core.store import Workspace
 from core.writers import Example
@@ -81,38 +85,40 @@ def subset_fingerprint(workspace: Workspace, selected: str) -> str:
     return content_fingerprint(Examples(*parts, digests, frame["source"].tolist(), answers))
 
 
-def again(workspace: Workspace, out: pathlib.Path) -> dict:
-    """Import what was exported; return its summary."""
-    if out.is_dir():
-        import datasets
-
-        table = datasets.load_from_disk(str(out))
-        out = out.with_suffix(".parquet")
-        table.to_parquet(str(out))
+def again(workspace: Workspace, out: pathlib.Path) -> Artifact:
+    """Import what was exported."""
     made = dataset.run(workspace, dataset.Settings(path=str(out), holdout="0"))
-    return workspace.open(made).summary
+    return workspace.open(made)
 
 
 @pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
 @pytest.mark.parametrize("form", [f for f in writers.FORMATS if f not in ("ids", "alpaca")])
-def test_an_export_comes_back_as_the_same_rows(form, own, tmp_path):
+def test_an_export_comes_back_as_the_same_rows(form, whole, own, tmp_path):
     workspace, _, chosen = load(tmp_path, records(own))
-    suffix = pathlib.PurePath(writers.FORMATS[form].file).suffix
-    out = export.write(workspace, chosen, tmp_path / f"out{suffix}", format=form)
+    suffix = "" if whole else pathlib.PurePath(writers.FORMATS[form].file).suffix
+    config = "axolotl" if whole and form in TURNS else "none"
+    out = export.write(workspace, chosen, tmp_path / f"out{suffix}", format=form, config=config)
     found = again(workspace, out)
-    assert found["rows"] == 24
-    assert found["fingerprint"] == subset_fingerprint(workspace, chosen)
+    assert found.name == "out"
+    assert found.summary["rows"] == 24
+    assert found.summary["fingerprint"] == subset_fingerprint(workspace, chosen)
+    ids = dataset.examples(found)["id"].tolist()
+    assert selection.ids_sha256(ids) == workspace.open(chosen).summary["ids_sha256"]
 
 
 def test_an_alpaca_export_of_single_exchanges_comes_back_too(tmp_path):
     rows = [{"question": f"q{i}", "system": "s" * (i % 3), "response": f"r{i}"} for i in range(30)]
     rows += rows[:5]  # copies have numbered ids
     workspace, _, chosen = load(tmp_path, rows)
-    out = export.write(workspace, chosen, tmp_path / "out.jsonl", format="alpaca")
-    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    out = export.write(workspace, chosen, tmp_path / "out", format="alpaca", config="llamafactory")
+    lines = [json.loads(line) for line in (out / "data.jsonl").read_text().splitlines()]
     assert {*lines[0]} == {"instruction", "input", "output", "system", "id", "source"}
     assert {line["system"] for line in lines} == {"", "s", "ss"}
-    assert again(workspace, out)["fingerprint"] == subset_fingerprint(workspace, chosen)
+    assert again(workspace, out).summary["fingerprint"] == subset_fingerprint(workspace, chosen)
+    ids = export.write(workspace, chosen, tmp_path / "ids", format="ids")
+    with pytest.raises(ValueError, match=r"ids has no data file.*give one file"):
+        again(workspace, ids)
 
 
 role = st.sampled_from(["user", "assistant", "system", "tool"])
@@ -269,16 +275,144 @@ export.write(Workspace(sys.argv[1]), sys.argv[2], sys.argv[3], format="messages"
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "folder"])
-def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path):
+def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path, capsys):
     workspace, _, chosen = talks
     command = [sys.executable, "-c", SLOW, str(workspace.root), chosen, str(tmp_path / name)]
     root = pathlib.Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half\n"
         os.kill(process.pid, signal.SIGKILL)
-    assert [p.name[: len(name) + 2] for p in tmp_path.iterdir()] == [f".{name}."]
-    assert all(p.name.endswith(".partial") for p in tmp_path.iterdir())
+    assert [p.name for p in tmp_path.iterdir()] == [f".{name}.partial"]
+    capsys.readouterr()
     export.write(workspace, chosen, tmp_path / name, format="messages")
+    said = capsys.readouterr().err
+    assert f"an export to {tmp_path / name} was killed half-way; what it left is deleted" in said
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "folder"])
+def test_while_one_exports_another_to_the_same_place_is_refused(name, talks, tmp_path):
+    workspace, _, chosen = talks
+    command = [sys.executable, "-c", SLOW, str(workspace.root), chosen, str(tmp_path / name)]
+    root = pathlib.Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "half\n"
+        with pytest.raises(ValueError, match=f"another export to .*{name} is at work; wait"):
+            export.write(workspace, chosen, tmp_path / name, overwrite=True)
+        export.write(workspace, chosen, tmp_path / f"other{name}")
+        process.kill()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f".{name}.partial", f"other{name}"]
+
+
+SWAP = """
+import pathlib, sys, time
+from core import export
+from core.store import Workspace
+replace = pathlib.Path.replace
+def slow(path, target):
+    if str(target) == sys.argv[3]:
+        print("half", flush=True)
+        time.sleep(60)
+    return replace(path, target)
+pathlib.Path.replace = slow
+export.write(Workspace(sys.argv[1]), sys.argv[2], sys.argv[3], overwrite=True)
+"""
+
+
+def test_killed_between_two_renames_the_earlier_export_comes_back(talks, tmp_path, capsys):
+    workspace, _, chosen = talks
+    folder = export.write(workspace, chosen, tmp_path / "folder", format="messages")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    command = [sys.executable, "-c", SWAP, str(workspace.root), chosen, str(folder)]
+    root = pathlib.Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "half\n"
+        process.kill()
+    assert not folder.exists()
+    with pytest.raises(ValueError, match="exists; choose another --out"):
+        export.write(workspace, chosen, folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert "the export that it was to replace is back" in capsys.readouterr().err
+
+
+RACE = """
+import sys
+from core import export
+from core.store import Workspace
+workspace = Workspace(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    export.write(workspace, sys.argv[2], sys.argv[3], format=sys.argv[4], overwrite=len(sys.argv) > 5)
+except ValueError as e:
+    print(e, flush=True)
+    sys.exit(2)
+"""
+
+
+def race(workspace, chosen, out, forms, *more):
+    """Start an export a format in processes of their own, at once; return (exit code, words)."""
+    root, argv = (
+        pathlib.Path(__file__).parents[2],
+        [sys.executable, "-c", RACE, str(workspace.root)],
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [
+        subprocess.Popen([*argv, chosen, str(out), form, *more], cwd=root, **pipes)
+        for form in forms
+    ]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[0] for process in running]
+    return [(process.returncode, text) for process, text in zip(running, said, strict=True)]
+
+
+def whole(out, workspace, chosen):
+    """Check that a folder holds exactly one export, and return its format."""
+    facts = json.loads((out / export.MANIFEST).read_text())
+    assert {*facts["files"], export.MANIFEST} == {p.name for p in out.iterdir()}
+    assert all(sha256_file(out / name) == sha for name, sha in facts["files"].items())
+    assert again(workspace, out).summary["fingerprint"] == subset_fingerprint(workspace, chosen)
+    return facts["format"]
+
+
+def test_of_exports_to_one_place_at_once_one_wins(tmp_path):
+    workspace, _, chosen = load(tmp_path, records(own=True))
+    out, forms = tmp_path / "out", ["messages", "parquet", "sharegpt"]
+    made = race(workspace, chosen, out, forms)
+    assert sorted(code for code, _ in made) == [0, 2, 2]
+    winner = next(form for form, (code, _) in zip(forms, made, strict=True) if not code)
+    assert whole(out, workspace, chosen) == winner
+    lost = [text for code, text in made if code]
+    assert all("is at work; wait" in text or "exists; choose" in text for text in lost)
+    made = race(workspace, chosen, out, forms, "overwrite")
+    assert 0 in {code for code, _ in made}
+    assert all("is at work; wait" in text for code, text in made if code)
+    assert whole(out, workspace, chosen) in forms
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_exports_to_one_place_from_threads(tmp_path):
+    workspace, _, chosen = load(tmp_path, records(own=True))
+    out, barrier, forms = tmp_path / "out", threading.Barrier(4), ["messages", "parquet"] * 2
+
+    def go(form):
+        barrier.wait()
+        try:
+            return export.write(workspace, chosen, out, format=form, overwrite=True)
+        except ValueError as e:
+            return e
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(go, forms))
+    lost = [e for e in made if isinstance(e, ValueError)]
+    assert len(lost) < 4
+    assert all("is at work; wait" in str(e) for e in lost), lost
+    assert whole(out, workspace, chosen) in forms
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_every_format_is_listed_with_a_sentence_and_its_trainers():

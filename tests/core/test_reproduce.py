@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, edits, reproduce, selection
+from core import clusters, edits, reproduce, rowset, selection
 from core import manifest as manifests
 from core.__main__ import main
 from core.selectors import MATCHED, SELECTORS
@@ -52,6 +52,61 @@ def test_edits_and_kept_rows_replay_as_they_were_honoured(home):
     edits.pin(home.workspace, home.dataset, [8])
     for made in (home.selection, first, grown):
         assert reproduce.differences(home.workspace, made) == []
+
+
+HOW = {
+    "pins": {},
+    "quotas by hand": {"quotas": "0=3,5<=2", "budget": "24"},
+    "switches": {"allocation": "sqrt", "pick": "medoid", "budget": "24"},
+    "filters": {"dedup": "near", "min_tokens": 3, "max_tokens": 40},
+    "tokens": {"strategy": "random", "budget": "90 tokens"},
+    "tokens of another": {"strategy": "random_token_matched", "match": True},
+    "cost of another": {"strategy": "random_cost_matched", "match": True, "target_parameters": 1e7},
+}
+
+
+@pytest.mark.parametrize("how", HOW.values(), ids=HOW)
+def test_what_was_pinned_without_a_loss_set_by_hand_filtered_or_matched_replays(home, how):
+    labels = np.load(home.workspace.open(home.clusters).path / "labels.npy")
+    rows = np.flatnonzero(labels >= 0)
+    edits.exclude(home.workspace, home.dataset, rows[:2])
+    wanted = clusters.Settings(trajectories=home.trajectories, k=6, map=False, without=1)
+    groups = clusters.run(home.workspace, wanted)
+    edits.include(home.workspace, home.dataset, rows[:2])
+    edits.pin(home.workspace, home.dataset, rows[:3])  # the first two are in no cluster
+    first = selection.run(home.workspace, selection.Settings(parent=groups, budget="10%"))
+    more = {**how, "match": first} if "match" in how else how
+    made = selection.run(home.workspace, selection.Settings(parent=groups, **more))
+    table = pd.read_parquet(home.workspace.open(made).path / "table.parquet")
+    assert set(table["row"][:3]) == set(rows[:3])
+    assert (table["cluster"][:3] == -1).sum() == 2
+    edits.unpin(home.workspace, home.dataset, rows[:3])
+    edits.exclude(home.workspace, home.dataset, rows[:9])
+    assert reproduce.differences(home.workspace, made) == []
+
+
+def test_a_log_that_lost_edits_or_has_others_is_told(home):
+    """The log stands beside the workspace's artifacts, where people can change it."""
+    log = home.workspace.root / "edits" / f"{home.dataset}.jsonl"
+    rows = pd.read_parquet(home.workspace.open(home.selection).path / "table.parquet")["row"]
+    edits.exclude(home.workspace, home.dataset, rows[:2])
+    edits.pin(home.workspace, home.dataset, rows[2:4])
+    made = draw(home, strategy="least_confidence", budget="20")
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text(lines[0])
+    with pytest.raises(ValueError, match=r"2 edits are wanted, but .* has 1"):
+        reproduce.differences(home.workspace, made)
+    chosen = set(pd.read_parquet(home.workspace.open(made).path / "table.parquet")["row"])
+    other = next(r for r in rows[4:] if r not in chosen)
+    pin = json.loads(lines[1])
+    pin["data"]["rows"] = rowset.pack(np.sort([rows[3], other]))
+    log.write_text(lines[0] + json.dumps(pin) + "\n")
+    found = reproduce.differences(home.workspace, made)
+    assert "1 row only in the sealed one" in found[0]
+    assert "1 row only in the replayed one" in found[1]
+    assert "the rows excluded or pinned by the first 2 edits are no longer those of then" in found
+    log.write_text("".join(lines))
+    assert reproduce.differences(home.workspace, made) == []
 
 
 def test_a_selection_from_before_there_were_edits_replays_without(home):

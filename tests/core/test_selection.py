@@ -1,3 +1,10 @@
+import concurrent.futures
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +15,65 @@ from core import budget, selection
 from core.budget import top_up, water_fill
 from core.selection import ids_sha256
 from core.selectors import MATCHED, OWN_SIZE, SELECTORS, Choice, Pool, choose
+from core.store import Workspace
 from tests.core.pools import K, make_pool
+
+SAVE = """
+import sys
+from core import selection
+from core.store import Workspace
+print("ready", flush=True)
+sys.stdin.readline()
+workspace, settings = Workspace(sys.argv[1]), selection.Settings(parent=sys.argv[2], budget="37")
+same = workspace.same("selection", selection.key(workspace, settings))
+print(same.id if same else selection.run(workspace, settings))
+"""
+
+
+def test_one_selection_saved_by_two_processes_at_once_is_whole_and_equal(house, tmp_path):
+    root = shutil.copytree(house.workspace.root, tmp_path / "workspace")
+    before = {e.id for e in Workspace(root).entries("selection")}
+    command = [sys.executable, "-c", SAVE, str(root), house.clusters]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    here = pathlib.Path(__file__).parents[2]
+    running = [subprocess.Popen(command, cwd=here, **pipes) for _ in range(2)]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    made = [process.communicate(timeout=60)[0].split()[-1] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    check_saved(Workspace(root), before, made)
+
+
+def test_one_selection_saved_by_threads_at_once_is_whole_and_equal(house, tmp_path):
+    workspace = Workspace(shutil.copytree(house.workspace.root, tmp_path / "workspace"))
+    before = {e.id for e in workspace.entries("selection")}
+    settings, barrier = (
+        selection.Settings(parent=house.clusters, budget="37"),
+        threading.Barrier(4),
+    )
+
+    def save(_):
+        barrier.wait()
+        same = workspace.same("selection", selection.key(workspace, settings))
+        return same.id if same else selection.run(workspace, settings)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        check_saved(workspace, before, list(pool.map(save, range(4))))
+
+
+def check_saved(workspace, before, made):
+    """Whoever came first: what stands is whole, equal, and all that there is."""
+    entries = {e.id: e.state for e in workspace.entries("selection") if e.id not in before}
+    assert entries == dict.fromkeys(set(made), "sealed")
+    assert not list((workspace.root / "selection").glob("*.partial"))
+    artifacts = [workspace.open(id) for id in set(made)]
+    assert all(workspace.verify(a.id) == [] for a in artifacts)
+    assert len({a.summary["ids_sha256"] for a in artifacts}) == 1
+    assert len({a.manifest["fingerprint"] for a in artifacts}) == 1
+
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
 

@@ -15,7 +15,7 @@ from core.cluster_selectors import never_learned
 from core.selectors import MATCHED, OWN_SIZE, SELECTORS, Choice, choose
 from core.store import Workspace
 from core.switches import Switches
-from tests.core.pools import MATCHED_ROWS, MATCHED_TOKENS, K, N, make_pool
+from tests.core.pools import MATCHED_ROWS, MATCHED_TOKENS, K, N, make_pool, with_odd_rows
 
 BY_SEED = {
     *("s2l", "s2l_per_source", "random", "random_per_source", "d4"),
@@ -122,6 +122,49 @@ def test_the_rest_is_drawn_beside_what_stays(name, how, n, seed):
     if name not in OWN_SIZE and n > 1:
         with pytest.raises(ValueError, match=rf"less than the {n} kept.*raise it"):
             pick(pool, name, f"{n - 1}", seed, {}, stay)
+
+
+@every
+def test_pinned_rows_without_a_loss_are_in_first_and_others_never(name, how):
+    """Two rows without a loss, one without a cluster: the others share what is left."""
+    pool, pinned = with_odd_rows(make_pool())
+    odd = pinned.positions.tolist()
+    for wanted, n in (("20", 20), ("50%", 46), ("55", 55), ("300 tokens", 0)):
+        if not n and (name in OWN_SIZE or "quotas" in how):
+            continue
+        choice = pick(pool, name, wanted, 3, how, pinned)
+        positions, drawn = choice.positions.tolist(), choice.positions[3:]
+        assert positions[:3] == odd
+        assert choice.reasons[:3] == ["pinned"] * 3
+        assert "pinned" not in choice.reasons[3:]
+        assert np.isfinite(pool.losses[drawn]).all()
+        assert (pool.labels[drawn] >= 0).all()
+        assert len(set(positions)) == len(positions)
+        assert choice.positions.tolist() == pick(pool, name, wanted, 3, how, pinned).positions.tolist()  # fmt: skip
+        if n:
+            check_size(pool, name, choice, n)
+        else:
+            assert pool.tokens[positions].sum() <= 300
+        if name == "s2l" and n and not how:
+            shares = water_fill(np.bincount(pool.labels[pool.labels >= 0]), n - 3)
+            assert counts(pool, Choice(drawn, [])).tolist() == shares.tolist()
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_nothing_but_pinned_rows_without_a_loss_is_a_choice_too(name):
+    pool, pinned = with_odd_rows(make_pool())
+    assert pick(pool, name, "3", 0, {}, pinned).positions.tolist() == pinned.positions.tolist()
+    assert len(set(ids(pool, name, "100%", stay=pinned))) == N + 3
+    with pytest.raises(ValueError, match="less than the 3 pinned; raise it or unpin some"):
+        pick(pool, name, "2", 0, {}, pinned)
+
+
+@pytest.mark.parametrize("space", ["embeddings", "trajectories"])
+def test_rows_without_a_loss_are_like_no_other(space):
+    pool, pinned = with_odd_rows(make_pool(space=space))
+    for name in ("facility_location", "k_center", "d4"):
+        reasons = pick(pool, name, "30", 0, {}, pinned).reasons
+        assert not any("nan" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize("name", SIZED)

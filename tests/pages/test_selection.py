@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import edits, export, selection, selectors
+from core import clusters, dataset, edits, export, selection, selectors, trajectories
 from dashboard import consequences, data
-from tests.conftest import NAME
+from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
 
@@ -199,6 +199,30 @@ def test_every_tab_opens(page, tab):
     assert TABS[tab] in words(page)
 
 
+def test_a_pinned_row_in_no_cluster_is_in_and_breaks_no_tab(visit, shop):
+    row = pool_rows(shop)[7]
+    edits.exclude(shop.workspace, shop.dataset, [row])
+    wanted = clusters.Settings(trajectories=shop.trajectories, k=5, map=False, without=1)
+    groups = clusters.run(shop.workspace, wanted)
+    edits.include(shop.workspace, shop.dataset, [row])
+    edits.pin(shop.workspace, shop.dataset, [row])
+    for seed in (0, 1):
+        selection.run(shop.workspace, selection.Settings(parent=groups, budget="30%", seed=seed))
+    at = fine(visit(shop.root, "selection", clusters=groups))
+    assert "1 row pinned, 1 of them without a loss or a cluster" in words(at)
+    assert rows(at) == "12 of 113"
+    at.session_state["selection:why"] = f"{row}"
+    for tab in TABS:
+        at.session_state["selection:tab"] = tab
+        fine(at.run())
+        assert not at.warning
+        if tab == "Stability":
+            fine(press(at, "See how stable it is"))
+        if tab == "Why a row":
+            assert "Selected: pinned." in words(at)
+            assert "It stays from a budget of 1 rows" in words(at)
+
+
 def test_two_saved_selections_are_compared_differences_first(page, shop):
     other = selection.Settings(parent=shop.clusters, budget="40%", seed=3, name="wide")
     made = selection.run(shop.workspace, other)
@@ -231,6 +255,57 @@ def test_a_saved_selection_is_written_with_its_card(visit, shop):
     (place,) = (shop.root / "exports").iterdir()
     assert {"README.md", "train.py", "export.json"} <= {p.name for p in place.iterdir()}
     assert str(place) in words(at)
+
+
+def test_the_panel_says_what_stands_in_the_way_and_the_hash(visit, shop):
+    at = fine(visit(shop.root, "selection", selection=shop.selection))
+    assert shop.workspace.open(shop.selection).summary["ids_sha256"] in words(at)
+    (shop.root / "exports").write_text("a file")
+    at = press(at, "Write the folder")
+    assert not at.exception
+    assert "exports cannot be made: File exists; export with another --out" in words(at)
+    (shop.root / "exports").unlink()
+    place = shop.root / "exports" / f"{shop.selection}-jsonl"
+    place.mkdir(parents=True)
+    (place / "thesis.txt").write_text("mine")
+    at = press(at, "Write the folder")
+    assert "is no earlier export; choose another --out" in words(at)
+    assert (place / "thesis.txt").read_text() == "mine"
+
+
+def test_what_cannot_be_chosen_says_what_to_do(page, shop):
+    page.button_group(key="selection:unit").set_value("Tokens").run()
+    at = page.number_input(key="selection:tokens").set_value(1).run()
+    assert "is below the shortest choice" in words(at)
+    assert "raise it" in words(at)
+    none = ",".join(f"{c}=0" for c in range(6))
+    page.button_group(key="selection:unit").set_value("Share").run()
+    at = page.text_input(key="selection:quotas").set_value(none).run()
+    assert "leave room for 0 rows" in words(at)
+    page.text_input(key="selection:quotas").set_value("").run()
+    for unit in ("Share", "Tokens"):
+        page.button_group(key="selection:unit").set_value(unit).run()
+        edits.exclude(shop.workspace, shop.dataset, range(130))
+        at = page.run()
+        assert not at.exception, unit
+        assert "no row can be selected" in words(at)
+        edits.undo(shop.workspace, shop.dataset)
+        page.run()
+
+
+def test_sources_that_the_data_does_not_name(visit, bare, tmp_path):
+    rows = [{"question": f"{i}?", "answer": f"{i}"} for i in range(40)]
+    file = write_jsonl(tmp_path / "bare.jsonl", rows)
+    made = dataset.run(bare, dataset.Settings(path=str(file)))
+    proxy = {"model": "scratch:tiny", "epochs": 1.0, "checkpoints": 3, "map": False}
+    paths = trajectories.run(bare, trajectories.Settings(dataset=made, **proxy))
+    groups = clusters.run(bare, clusters.Settings(trajectories=paths, k=3, map=False))
+    at = fine(visit(bare.root, "selection", clusters=groups))
+    for strategy in ("random_per_source", "s2l_per_source"):
+        at.selectbox(key="selection:strategy").set_value(strategy).run()
+        assert not at.exception
+        assert "names no sources" in words(at)
+        assert "take random or s2l" in words(at)
 
 
 def test_a_switch_and_a_quota_by_hand_are_saved_and_shown_again(page, visit, shop):
