@@ -42,7 +42,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import in_browser, make_workspace
-from core import clusters, kmeans, layout, search
+from core import clustering, clusters, kmeans, layout, search
 from core.artifact import Artifact
 from core.recorded import load_flags, load_losses, load_steps
 from core.store import Workspace
@@ -77,7 +77,7 @@ def recluster(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, An
     from sklearn.cluster import KMeans
 
     losses, flags = np.asarray(load_losses(made)), load_flags(made)
-    x = clusters.features(losses[np.isfinite(losses).all(1)], "raw")
+    x = clustering.features(losses[np.isfinite(losses).all(1)], "raw")
     times, inertias = [], []
     for seed in range(FIRST_SEED, FIRST_SEED + rounds):
         works = {
@@ -92,9 +92,9 @@ def recluster(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, An
     dataset, ids = workspace.ancestor(made, "dataset"), flags["id"].to_numpy()
 
     def everything(k: int) -> None:
-        found = clusters.cluster(losses, ids, k)
-        clusters.describe(found.labels, losses, flags)
-        clusters.quantiles(losses, found.labels, load_steps(made))
+        found = clustering.cluster(losses, ids, k)
+        clustering.describe(found.labels, losses, flags)
+        clustering.quantiles(losses, found.labels, load_steps(made))
         clusters.name(dataset, ids, found.labels)
 
     seconds = [timed(lambda k=k: everything(k))[1] for k in range(K - rounds, K)]
@@ -120,7 +120,7 @@ def draw(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     xy = np.load(workspace.open(id).path / "xy.npy")
     workspace.delete(id)
     placed = np.isfinite(xy[:, 0])
-    x = clusters.features(np.asarray(load_losses(made))[placed], "raw")
+    x = clustering.features(np.asarray(load_losses(made))[placed], "raw")
     among, of_all = trust(x, xy[placed])
     return {
         "layout_s": round(seconds, 1),
@@ -134,7 +134,7 @@ def full(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     import umap
 
     losses = np.asarray(load_losses(made))
-    x = clusters.features(losses[np.isfinite(losses).all(1)], "raw")
+    x = clustering.features(losses[np.isfinite(losses).all(1)], "raw")
     layout.warm_up()
     reducer = umap.UMAP(
         n_neighbors=layout.NEIGHBOURS, min_dist=0.1, init="pca", n_epochs=layout.EPOCHS,

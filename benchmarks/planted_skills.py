@@ -50,7 +50,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
-from core import clusters, dataset, selection, selectors, trajectories
+from core import clustering, clusters, dataset, selection, selectors, trajectories
 from core.budget import parse
 from core.store import Workspace
 
@@ -354,7 +354,7 @@ def run_pool(plan: Plan, seed: int, epochs: float) -> dict[str, Any]:
     pools["s2l labels shuffled"] = dataclasses.replace(first, labels=mixed)
     lengths = np.unique(first.tokens, return_inverse=True)[1].astype(np.int32)
     pools["s2l on length"] = dataclasses.replace(first, labels=lengths)
-    final = clusters.cluster(first.losses[:, -1:], first.ids, first.k).labels
+    final = clustering.cluster(first.losses[:, -1:], first.ids, first.k).labels
     pools["s2l on final loss"] = dataclasses.replace(first, labels=final)
     for budget in BUDGETS:
         found[budget]["random"] = draw(first, planted, "random", budget, range(RANDOM_DRAWS))

@@ -39,7 +39,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.behaviour import behaviours
-from core.clusters import FEATURES, QUANTILES, Labels, auto_k, cluster, describe, quantiles
+from core.clustering import FEATURES, QUANTILES, Labels, auto_k, cluster, describe, quantiles
 from core.explained import explained
 from core.recorded import from_start, load_flags, load_losses, load_steps
 from core.store import Workspace

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters import Labels, Losses, cluster
+from core.clustering import Labels, Losses, cluster
 
 Floats = npt.NDArray[np.float64]
 Columns = npt.NDArray[np.floating] | npt.NDArray[np.int64]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.budget import quotas
-from core.clusters import cluster
+from core.clustering import cluster
 from core.cover_selectors import farthest_first
 from core.pool import NO_SOURCE, Choice, Floats, Ints, Pool, shuffled
 from core.screening import FALL, HIGH

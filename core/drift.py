@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.artifact import Artifact
-from core.clusters import Clustering, Labels, Losses, Settings, excluded, features, write
+from core.clustering import Clustering, Labels, Losses, features
+from core.clusters import Settings, excluded, write
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses
 from core.settings import foreign

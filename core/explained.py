@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.clusters import Labels
+from core.clustering import Labels
 
 Ints = npt.NDArray[np.int64]
 SAMPLE = 50_000

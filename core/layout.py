@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from core import embeddings
 from core.artifact import Artifact
-from core.clusters import FEATURES, Features, by_id, features
+from core.clustering import FEATURES, Features, by_id, features
 from core.files import fingerprint
 from core.progress import Progress
 from core.recorded import from_start, load_flags, load_losses

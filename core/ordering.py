@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters import Features, Labels, Losses, features
+from core.clustering import Features, Labels, Losses, features
 from core.neighbours import own, own_and_other
 
 Floats = npt.NDArray[np.float64]

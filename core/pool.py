@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters import features
+from core.clustering import features
 from core.switches import Switches
 
 Ints = npt.NDArray[np.int64]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.clusters import Losses
+from core.clustering import Losses
 from core.search import connect
 
 Bools = npt.NDArray[np.bool_]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.budget import Budget, water_fill
-from core.clusters import BUDGET_SHARE, FEATURES, Features, Labels, Losses, cluster
+from core.clustering import BUDGET_SHARE, FEATURES, Features, Labels, Losses, cluster
 from core.sweep import SAMPLE, Floats, inclusion, overlap
 
 DRAW, KMEANS, K, FEATURE, CHECKPOINTS = (

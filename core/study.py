@@ -167,7 +167,7 @@ def _spread(part: pd.DataFrame, metric: str, scale: float, form: str) -> str:
 
 def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:
     log = edits.read(workspace, workspace.ancestor(clusters, "dataset").id, int(s.edits))
-    pool = selection.load_pool(workspace, clusters, "random", log.excluded)
+    pool = selection.load_pool(workspace, clusters, "random", log.excluded, pinned=log.pinned)
     stay = selection.keep(workspace, pool, "", log.pinned).stay
     rows = len(selectors.choose(pool, "random", budgets.parse(s.budget), 0, stay).positions)
     return finetune.planned_steps(rows, "auto", s.batch_size, s.model)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.budget import Budget, water_fill
-from core.clusters import BUDGET_SHARE, Features, Labels, Losses, cluster, features
+from core.clustering import BUDGET_SHARE, Features, Labels, Losses, cluster, features
 
 Floats = npt.NDArray[np.float64]
 SAMPLE = 20_000

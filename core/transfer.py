@@ -15,7 +15,7 @@ import pandas as pd
 from core import models
 from core.artifact import Artifact, Draft
 from core.budget import steps_for
-from core.clusters import auto_k
+from core.clustering import auto_k
 from core.files import fingerprint
 from core.progress import say
 from core.recorded import from_start, load_flags, load_losses, load_steps

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.budget import water_fill
-from core.clusters import features
+from core.clustering import features
 from core.pool import Ints, Pool
 
 Draw = Callable[[int], Ints]

@@ -15,7 +15,8 @@ from core.selection import Settings
 from core.settings import specs
 from core.switches import Switches, by_hand, written
 from dashboard import bars, charts_selection, reader, state
-from dashboard.data import Allocation, Ints, Preview
+from dashboard.choosing import Allocation
+from dashboard.data import Ints, Preview
 
 Labels = npt.NDArray[np.integer]
 

@@ -18,8 +18,9 @@ import streamlit as st
 
 from core.selection import Settings
 from core.switches import by_hand, put
-from dashboard import charts_selection, data, reader, running
-from dashboard.data import Allocation, Ints, Preview
+from dashboard import charts_selection, choosing, reader, running
+from dashboard.choosing import Allocation
+from dashboard.data import Ints, Preview
 
 QUOTAS = "selection:quotas"
 CHOSEN = "selection:bar"
@@ -53,13 +54,13 @@ def allocate(wanted: Settings) -> Tried:
         ValueError: nothing can be chosen, whatever the quotas.
     """
     try:
-        made = data.allocation(wanted)
+        made = choosing.allocation(wanted)
     except ValueError as e:
         if not wanted.quotas:
             raise
         for quotas in dict.fromkeys((st.session_state.get(WORKED, ""), "")):
             try:
-                shown = data.allocation(dataclasses.replace(wanted, quotas=quotas))
+                shown = choosing.allocation(dataclasses.replace(wanted, quotas=quotas))
             except ValueError:  # the budget changed since
                 continue
             return Tried(shown, quotas, str(e))

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from dashboard import figure, theme
 
-_COLUMNS, _PANEL = 4, 190  # panels a line, height of one with its title
+_COLUMNS, _PANEL = 3, 190  # panels a line, height of one with its title
 _CATEGORIES = 12  # of one panel: those whose share changes most
 _DIFFERENCES = 20
 _BAND = figure.rgba(theme.MUTED, 0.35)

@@ -6,7 +6,7 @@ import dataclasses
 
 import streamlit as st
 
-from core import clusters
+from core import clustering, clusters
 from core.artifact import EXTENDS, Artifact
 from dashboard import data, extending, running, state
 from dashboard.data import Preview
@@ -56,7 +56,7 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     """Ask for K and features; a link to a kept clustering starts with its values."""
     usable = int((data.flags(artifact.id)["flag"] == "").sum())
     config = kept.config if kept is not None else {}
-    auto = clusters.auto_k(usable)
+    auto = clustering.auto_k(usable)
     start = int(config.get("k", auto))
     before = st.session_state.get("clusters:for", ("", ""))
     now = (artifact.id, kept.id if kept else before[1] if before[0] == artifact.id else "")
@@ -72,7 +72,7 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     k = st.slider("Clusters (K)", 1, top, key="clusters:k", persist_state="session")
     features = st.segmented_control(
         "Compare",
-        list(clusters.FEATURES),
+        list(clustering.FEATURES),
         key="clusters:features",
         required=True,
         persist_state="session",

@@ -23,8 +23,9 @@ from core import (
 )
 from core.artifact import Artifact
 from core.selectors import Pool
-from dashboard import charts_compare, charts_selection, data, reader, running, state
-from dashboard.data import CLUSTERING, Allocation, Ints
+from dashboard import charts_compare, charts_selection, choosing, data, reader, running, state
+from dashboard.choosing import Allocation
+from dashboard.data import CLUSTERING, Ints
 
 DRAWS = 20
 WHY = "selection:why"
@@ -36,7 +37,7 @@ FIXED = selectors.OWN_SIZE
 def frame(clusters: str, edited: int) -> pd.DataFrame:
     """Return what is known of every row that can be selected."""
     workspace = state.workspace()
-    offered = data.pool(clusters, edited).rows
+    offered = choosing.pool(clusters, edited).rows
     known = facets.load(workspace, workspace.open(clusters), offered)
     return known[known["row"].isin(offered)].reset_index(drop=True)
 
@@ -173,7 +174,7 @@ def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None
 def stabilities(clusters: str, edited: int, share: float, seed: int) -> stability.Stability:
     """Return how stable the selection from a clustering is."""
     config = state.workspace().open(clusters).config
-    pool = data.pool(clusters, edited)
+    pool = choosing.pool(clusters, edited)
     pool = pool.take(np.flatnonzero(pool.labels >= 0))
     with CLUSTERING:
         return stability.stability(
@@ -186,7 +187,7 @@ def stabilities(clusters: str, edited: int, share: float, seed: int) -> stabilit
 def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
     """Say of any row whether it was selected, and what would change that."""
     dataset = state.workspace().ancestor(state.workspace().open(clusters), "dataset")
-    pool, staying = data.prepared(settings)
+    pool, staying = choosing.prepared(settings)
     if WHY not in st.session_state:
         st.session_state[WHY] = f"{made.chosen[0]}"
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from core.clusters import cluster
+from core.clustering import cluster
 from core.selectors import PINNED, Choice, Match, Pool
 
 N, K = 90, 7

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import clusters, dataset, kmeans
-from core.clusters import auto_k, cluster, describe, features, quantiles
+from core import clustering, clusters, dataset, kmeans
+from core.clustering import auto_k, cluster, describe, features, quantiles
 from core.naming import keywords, sampled
 from core.texts import prompts
 
@@ -47,7 +47,7 @@ def test_clusters_are_numbered_by_size_then_smallest_id():
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clusters.FEATURES)))
+@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clustering.FEATURES)))
 def test_a_permuted_dataset_gives_the_same_clusters_by_id(seed, k, kind):
     losses, ids = curves()
     order = np.random.default_rng(seed).permutation(len(ids))
@@ -67,7 +67,7 @@ def sample_of_60(monkeypatch):
 
 @pytest.mark.usefixtures("sample_of_60")
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clusters.FEATURES)))
+@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clustering.FEATURES)))
 def test_many_rows_too_are_clustered_alike_whatever_their_order(seed, k, kind):
     losses, ids = curves()
     order = np.random.default_rng(seed).permutation(len(ids))

@@ -10,6 +10,7 @@ import pytest
 from core import (
     before_after,
     card,
+    clustering,
     clusters,
     costs,
     edits,
@@ -324,7 +325,7 @@ def test_a_clustering_without_excluded_rows(home):
     assert pd.read_parquet(made.path / "table.parquet")["size"].sum() == 109
     auto = dataclasses.replace(wanted, k="auto")
     auto = home.workspace.open(clusters.run(home.workspace, auto))
-    assert auto.config["k"] == clusters.auto_k(109)
+    assert auto.config["k"] == clustering.auto_k(109)
     with pytest.raises(ValueError, match="choose K from 1 to 109"):
         clusters.run(home.workspace, dataclasses.replace(wanted, k=110))
     for strategy in ("s2l", "random"):  # from one pool, though these rows are included again

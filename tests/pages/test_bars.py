@@ -8,14 +8,19 @@ import pytest
 from streamlit.typing import PlotlyState
 
 from core import edits, selection
-from dashboard import charts_selection, consequences, data
+from dashboard import charts_selection, choosing, consequences, data
 from tests.pages.conftest import fine, has_button, press, words
 
 
 @pytest.fixture(autouse=True)
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
-    for cached in (data._prepared, data.allocation, consequences.frame, consequences.compared):
+    for cached in (
+        choosing._prepared,
+        choosing.allocation,
+        consequences.frame,
+        consequences.compared,
+    ):
         cached.clear()
 
 
@@ -27,7 +32,7 @@ def page(visit, shop):
 @pytest.fixture
 def table(page, shop):
     """Return cluster, size, taken in the order of the bars."""
-    made = data.allocation(selection.Settings(parent=shop.clusters, edits=0))
+    made = choosing.allocation(selection.Settings(parent=shop.clusters, edits=0))
     return charts_selection.largest_first(made.clusters)
 
 
@@ -50,18 +55,22 @@ def quotas(at):
 
 
 def taken(shop, quotas, **how):
-    made = data.allocation(selection.Settings(parent=shop.clusters, quotas=quotas, edits=0, **how))
+    made = choosing.allocation(
+        selection.Settings(parent=shop.clusters, quotas=quotas, edits=0, **how)
+    )
     return made.clusters.set_index("cluster")["taken"]
 
 
 def test_where_nothing_acts_the_quota_is_what_is_taken(page, shop):
     for how in ({}, {"budget": "40%"}, {"allocation": "sqrt"}, {"allocation": "proportional"}):
-        made = data.allocation(selection.Settings(parent=shop.clusters, edits=0, **how)).clusters
+        made = choosing.allocation(
+            selection.Settings(parent=shop.clusters, edits=0, **how)
+        ).clusters
         assert (made["quota"] == made["taken"]).all()
-    set_to = data.allocation(selection.Settings(parent=shop.clusters, edits=0, quotas="0=0"))
+    set_to = choosing.allocation(selection.Settings(parent=shop.clusters, edits=0, quotas="0=0"))
     assert (set_to.clusters["quota"] != set_to.clusters["taken"]).any()
     capped = selection.Settings(parent=shop.clusters, edits=0, budget="20%", allocation="capped")
-    assert data.allocation(capped).clusters["quota"].sum() == 22
+    assert choosing.allocation(capped).clusters["quota"].sum() == 22
 
 
 def test_a_click_names_the_cluster_and_the_slider_moves_its_bar(page, shop, table):
@@ -173,7 +182,7 @@ def test_other_strategies_read_the_rows_that_are_taken(page, shop, table):
     one = int(table["cluster"][0])
     page.selectbox(key="selection:strategy").set_value("random").run()
     fine(gesture(page, shop, [one]))
-    made = data.allocation(selection.Settings(parent=shop.clusters, strategy="random", edits=0))
+    made = choosing.allocation(selection.Settings(parent=shop.clusters, strategy="random", edits=0))
     labels = data.kept(shop.clusters).labels
     rows = [int(r) for r in re.findall(r"^row ([\d,]+)", words(page), re.MULTILINE)]
     assert rows == [r for r in made.chosen.tolist() if labels[r] == one]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core import clusters, dataset, edits, export, selection, selectors, trajectories
-from dashboard import consequences, data
+from dashboard import choosing, consequences, data
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -15,7 +15,7 @@ from tests.pages.conftest import fine, go, has_button, press, words
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
     kept = (consequences.frame, consequences.compared, consequences.stabilities)
-    for cached in (data._prepared, data.allocation, *kept):
+    for cached in (choosing._prepared, choosing.allocation, *kept):
         cached.clear()
 
 
@@ -283,7 +283,7 @@ def test_what_cannot_be_chosen_says_what_to_do(page, shop):
     at = page.text_input(key="selection:quotas").set_value(none).run()
     assert "leave room for 0 rows" in words(at)
     page.text_input(key="selection:quotas").set_value("").run()
-    for unit in ("Share", "Tokens"):
+    for unit in ("Share", "Rows", "Tokens"):
         page.button_group(key="selection:unit").set_value(unit).run()
         edits.exclude(shop.workspace, shop.dataset, range(130))
         at = page.run()
