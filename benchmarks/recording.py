@@ -177,6 +177,7 @@ def train(
                 learning_rate=1e-5, report_to=[], save_strategy="no", disable_tqdm=True,
                 train_sampling_strategy="sequential", remove_unused_columns=False,
                 logging_strategy="no", dataloader_pin_memory=False, bf16=half,
+                use_cpu=models.device() == "cpu",  # said outright, or bf16 is refused
             )  # fmt: skip
             Trainer(
                 model=model, args=args, train_dataset=batches,  # type: ignore[arg-type]

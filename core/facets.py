@@ -48,6 +48,7 @@ FACETS = {
     "first_loss": Facet("first loss", "nats per response token", "number"),
     "final_loss": Facet("final loss", "nats per response token", "number"),
     "drop": Facet("drop of the loss", "nats per response token", "number"),
+    "difficulty": Facet("difficulty", "mean loss while training", "number"),
 }
 
 
@@ -90,6 +91,8 @@ def load(workspace: Workspace, artifact: Artifact, also: Rows = ()) -> pd.DataFr
         frame["response"] = flags["n_response"].to_numpy()
         frame["first_loss"], frame["final_loss"] = losses[:, 0], losses[:, -1]
         frame["drop"] = frame["first_loss"] - frame["final_loss"]
+        later = losses[:, 1:] if losses.shape[1] > 1 else losses
+        frame["difficulty"] = later.mean(1, dtype=np.float64)
     if _has(workspace, artifact, "clusters"):
         labels = pd.Series(np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy"))
         frame["cluster"] = labels.astype("Int32").mask(labels < 0)

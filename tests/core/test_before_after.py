@@ -10,6 +10,7 @@ from scipy.stats import ks_2samp
 from core import dataset, facets
 from core.before_after import compare
 from core.facets import code, distance, load, positions, shares
+from core.recorded import load_losses
 from core.store import Workspace
 
 N = 400
@@ -167,6 +168,8 @@ def test_every_facet_of_a_saved_selection_is_compared(house):
     assert chosen["cluster"].tolist() == table["cluster"].tolist()
     assert chosen["response"].sum() == artifact.summary["response_tokens"]
     found = compare(pool, table["row"])
+    losses = load_losses(house.workspace.open(house.trajectories))
+    assert pool["difficulty"].to_numpy() == pytest.approx(losses[pool["row"], 1:].mean(1))
     assert set(found.facets["facet"]) == set(facets.FACETS) - {"copies"}, "no two rows are equal"
     assert found.repeats.pool == 0
 
