@@ -129,7 +129,7 @@ with left, st.container(border=True):
     budget = budget_control(len(pool), int(pool.tokens.sum()))
     earlier = extending.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     match = allocating.matched(dataset) if strategy in selectors.MATCHED else ""
-    with st.popover("Switches, filters, seed, name", icon=":material/tune:", width="stretch"):
+    with st.popover("Switches, filters, name", icon=":material/tune:", width="stretch"):
         seed = int(
             st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session")
             or 0
