@@ -5,7 +5,7 @@ import streamlit as st
 
 from core import arms, jobs, study
 from core.artifact import Artifact
-from dashboard import charts_selection, comparing, forms, running, state, widgets
+from dashboard import charts_study, comparing, forms, running, state, widgets
 
 FORM = "study"
 FLOOR = 0.3
@@ -77,7 +77,7 @@ def picture(artifact: Artifact) -> None:
     full = table.loc[table["arm"] == "full", metric]
     st.markdown(f"**{verdict(table, metric, lower)}**")
     st.plotly_chart(
-        charts_selection.study_figure(
+        charts_study.study_figure(
             table, metric, AXES[metric], lower, base.get(metric),
             float(full.mean()) if len(full) else None,
         )

@@ -12,6 +12,7 @@ from dashboard import (
     charts_profile,
     charts_run,
     charts_selection,
+    charts_study,
     charts_sweep,
     charts_transfer,
     figure,
@@ -161,7 +162,7 @@ def every_figure():
         ),
         "movers": charts_selection.movers(shares(5).assign(source=[HOSTILE, *"bcde"])),
         "share_change": charts_selection.share_change(shares(3).assign(source=[HOSTILE, "b", "c"])),
-        "study_figure": charts_selection.study_figure(
+        "study_figure": charts_study.study_figure(
             results({HOSTILE: 1.0, "b": 2.0}), "nll", HOSTILE, True, 3.0, 0.9
         ),
         "agreement_curves": charts_transfer.agreement_curves(agreement(), 0.7, 0.4),
@@ -408,12 +409,12 @@ def test_share_change_sorts_by_change_and_keeps_twenty():
 
 @pytest.mark.parametrize(("lower", "top"), [(True, "a"), (False, "b")])
 def test_study_puts_the_best_arm_on_top(lower, top):
-    fig = charts_selection.study_figure(results({"a": 1.0, "b": 2.0}), "nll", "loss", lower)
+    fig = charts_study.study_figure(results({"a": 1.0, "b": 2.0}), "nll", "loss", lower)
     assert fig.layout.yaxis.ticktext[-1] == top
 
 
 def test_study_range_is_not_squeezed_by_a_distant_reference():
-    fig = charts_selection.study_figure(
+    fig = charts_study.study_figure(
         results({"a": 1.0, "b": 1.1}), "nll", "loss", True, base=40.0, full=0.95
     )
     low, high = fig.layout.xaxis.range
@@ -424,7 +425,7 @@ def test_study_range_is_not_squeezed_by_a_distant_reference():
 
 def test_study_survives_one_arm_with_one_value():
     one = results({"a": 1.0}).head(1)
-    low, high = charts_selection.study_figure(one, "nll", "loss", True).layout.xaxis.range
+    low, high = charts_study.study_figure(one, "nll", "loss", True).layout.xaxis.range
     assert low < 1.0 < high
 
 
@@ -446,12 +447,12 @@ def test_study_tells_long_names_apart_and_says_how_many_rows():
     long = "s2l 11% capped 0.3 hardest noise guard quotas 3=40,7="
     table = results({f"{long}0": 1.0, f"{long}1": 2.0, "s2l": 3.0})
     table.loc[table["arm"] == "s2l", "rows"] = [990, 1000, 1010]
-    fig = charts_selection.study_figure(table, "nll", "loss", True)
+    fig = charts_study.study_figure(table, "nll", "loss", True)
     names = [name.replace("<br>", " ") for name in fig.layout.yaxis.ticktext]
     assert names[0] == "s2l"
     assert names[2].replace(" ", "") == f"{long}0".replace(" ", ""), "whole, over lines"
     assert "1.010  (1,200 rows, 3 seeds)" in texts(fig)
     assert "3.010  (990 to 1,010 rows, 3 seeds)" in texts(fig)
-    assert fig.layout.height > charts_selection.study_figure(
+    assert fig.layout.height > charts_study.study_figure(
         results({"a": 1.0, "b": 2.0, "c": 3.0}), "nll", "loss", True
     ).layout.height  # fmt: skip
