@@ -145,7 +145,7 @@ learning_rate: {LR:.1e}
 lr_scheduler_type: cosine
 warmup_steps: {job.warmup}
 weight_decay: 0.0
-bf16: true
+bf16: true  # without a GPU: false, and use_cpu: true
 seed: 0
 logging_steps: 10
 save_steps: 500
@@ -193,7 +193,7 @@ learning_rate: {LR:.1e}
 lr_scheduler: cosine
 warmup_steps: {job.warmup}
 weight_decay: 0.0
-bf16: auto
+bf16: auto  # without a GPU: false
 seed: 0
 logging_steps: 10
 """

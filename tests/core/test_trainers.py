@@ -4,7 +4,6 @@ The key lists are the documented ones: data/README.md and the training arguments
 0.9.5, the config reference of axolotl 0.19. TRL is run where it is installed.
 """
 
-import importlib.util
 import json
 import pathlib
 import subprocess
@@ -107,7 +106,6 @@ def test_the_trl_script_is_short_and_whole(house, tmp_path):
     assert "python train.py" in (out / "README.md").read_text()
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("trl"), reason="trl is not installed")
 def test_the_trl_script_trains(house, tmp_path):
     out = folder(house, tmp_path, "messages", "trl")
     model = house.workspace.open(house.finetune).path / "model"
