@@ -28,6 +28,8 @@ from dashboard.choosing import Allocation
 from dashboard.data import CLUSTERING, Ints
 
 DRAWS = 20
+AT_ONCE = 5_000
+"""Rows of which the stability is computed unasked, in some seconds."""
 WHY = "selection:why"
 FIXED = selectors.OWN_SIZE
 """Strategies whose size no budget changes."""
@@ -148,13 +150,15 @@ def _differences(
 
 
 def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None:
-    """Say, on demand, how much of the selection hangs on each switch."""
+    """Say how much of the selection hangs on each switch; on demand where it takes long."""
     st.caption(
         "Would another seed, K, feature or half of the recordings select the same rows? Eleven "
-        "clusterings are compared, which takes about half a minute."
+        "clusterings are compared."
     )
     key = (clusters.id, edited, round(share, 6), seed)
-    if st.session_state.get("stability:for") != key:
+    many = len(choosing.pool(clusters.id, edited).rows) > AT_ONCE
+    if many and st.session_state.get("stability:for") != key:
+        st.caption("It takes half a minute or more.")
         if st.button("See how stable it is", icon=":material/balance:"):
             st.session_state["stability:for"] = key
             st.rerun()

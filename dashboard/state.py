@@ -146,7 +146,9 @@ def title_of(artifact: Artifact) -> str:
         "clusters": lambda: f"{s['clusters']} clusters",
         "selection": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
         "finetune": lambda: f"{s['steps']:,} steps",
-        "study": lambda: f"{len(s['arms'])} arms × {len(s['seeds'])} seeds",
+        "study": lambda: (
+            f"{len(s['arms'])} arms × {(n := len(s['seeds']))} seed{'s' if n > 1 else ''}"
+        ),
         "transfer": lambda: f"{s['rows']:,} rows",
         "layout": lambda: f"{s['placed']:,} rows",
     }

@@ -111,6 +111,9 @@ def picture(artifact: Artifact) -> None:
             "exact_match": st.column_config.NumberColumn("exact match", format="percent"),
             "balanced_loss": st.column_config.NumberColumn("balanced loss", format="%.3f"),
             "loss": st.column_config.NumberColumn(format="%.3f"),
+            "rows": st.column_config.NumberColumn(format="localized"),
+            "response_tokens": st.column_config.NumberColumn("response tokens", format="localized"),
+            "seconds": st.column_config.NumberColumn(format="localized"),
         },
     )
 

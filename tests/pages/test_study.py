@@ -17,7 +17,7 @@ def test_without_clusters_it_says_what_to_do(visit, bare):
 
 def test_it_names_its_inputs_and_shows_every_arm(page):
     assert f"clusters: {NAME}" in words(page)
-    assert "3 arms × 1 seeds" in words(page)
+    assert "3 arms × 1 seed" in words(page)
     assert list(page.dataframe[0].value["arm"]) == ["untuned base", "s2l", "random", "full"]
 
 
