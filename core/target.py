@@ -64,7 +64,9 @@ class Tested:
     """On which rows the trained target is tested."""
 
     eval: str = setting(
-        "", help="Test file or dataset id; the dataset's own held-out rows when empty"
+        "",
+        label="Test set",
+        help="Test file or dataset id; the dataset's own held-out rows when empty",
     )
     decode: int = setting(
         500,

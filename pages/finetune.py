@@ -146,7 +146,7 @@ with left:
                 f"{size_of(meant.model, selection)}{steps:,} steps of {meant.batch_size} rows"
             )
             if not (settings.eval or dataset.summary.get("holdout_rows")):
-                st.warning("No rows were held out at import: name a test file under Eval.")
+                st.warning("No rows were held out at import: name a test file under Test set.")
             if st.button(
                 "Start fine-tune",
                 type="primary",

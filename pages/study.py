@@ -107,7 +107,7 @@ def picture(artifact: Artifact) -> None:
         frame[[c for c in columns if c in frame]],
         hide_index=True,
         column_config={
-            "arm": st.column_config.TextColumn(width="large" if own else None),
+            "arm": st.column_config.TextColumn(width="medium" if own else None),
             "exact_match": st.column_config.NumberColumn("exact match", format="percent"),
             "balanced_loss": st.column_config.NumberColumn("balanced loss", format="%.3f"),
             "loss": st.column_config.NumberColumn(format="%.3f"),
