@@ -40,6 +40,13 @@ class Proxy(NamedTuple):
     record_seconds: float
     cluster_seconds: float
 
+    def sentence(self) -> str:
+        """Say how long each part took."""
+        return (
+            f"Measured so far: training the proxy {duration(self.train_seconds)}, recording "
+            f"{duration(self.record_seconds)}, clustering {duration(self.cluster_seconds)}."
+        )
+
 
 class Target(NamedTuple):
     """A fine-tune that was measured."""

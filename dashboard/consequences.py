@@ -281,6 +281,11 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
             f"{running.plain(seconds.sentence())}"
         )
         st.plotly_chart(charts_compare.cost_bars(seconds.table(), seconds.unit))
+    else:
+        st.markdown(
+            f"{running.plain(done.sentence())} Fine-tune a target on a selection to see here how "
+            "many seconds it saves."
+        )
     st.caption(costs.EQUAL_STEPS)
 
 

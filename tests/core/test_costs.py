@@ -37,6 +37,12 @@ def test_it_pays_exactly_below_the_break_even_and_from_the_run_named(done, tuned
         assert parts[costs.FULL_ARM] == pytest.approx(bill.full)
 
 
+def test_the_proxys_seconds_are_said_by_part():
+    assert PAPER.sentence() == (
+        "Measured so far: training the proxy 5 min 0 s, recording 3 min 20 s, clustering 5 s."
+    )
+
+
 def test_time_grows_with_epochs_and_tokens():
     tuned = Target(10, seconds=60, epochs=6, share=0.1, with_test=False)
     bill = measured(PAPER, tuned, 0.2, 3)

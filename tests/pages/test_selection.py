@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -372,6 +373,14 @@ def test_a_lone_selection_gets_a_random_draw_to_be_compared_with(visit, shop):
     assert "rows in both" in words(at)
     sizes = [e.summary["rows"] for e in shop.workspace.entries("selection")]
     assert sizes == [sizes[0]] * 2
+
+
+def test_cost_has_measured_seconds_with_and_without_a_fine_tune(page, shop):
+    page.session_state["selection:tab"] = "Cost"
+    assert "As measured with a target of" in words(fine(page.run()))
+    for kind in ("study", "finetune"):
+        shutil.rmtree(shop.workspace.root / kind)
+    assert "Measured so far: training the proxy" in words(fine(page.run()))
 
 
 def test_stability_is_one_number_and_a_picture(page):
