@@ -122,6 +122,17 @@ def one_at_a_time(model: PreTrainedModel, tokens: Tokens, rows: Ints) -> np.ndar
     return np.array(out, np.float32)
 
 
+def breakdown(work: Callable[[], Any]) -> dict[str, float]:
+    """Return how much of a call's time its matrix products and its attention take."""
+    with torch.profiler.profile() as seen:
+        work()
+    took: dict[str, float] = {e.key: e.self_cpu_time_total for e in seen.key_averages()}
+    whole = sum(took.values())
+    products = sum(v for k, v in took.items() if k in ("aten::mm", "aten::addmm", "aten::bmm"))
+    attention = sum(v for k, v in took.items() if "scaled_dot_product" in k)
+    return {"products": products / whole, "attention": attention / whole}
+
+
 def scoring(
     name: str, model: PreTrainedModel, tokens: Tokens, rows: Ints, result: dict[str, Any]
 ) -> None:
@@ -156,6 +167,14 @@ def scoring(
         result[f"{name}_{part}_ratio"] = round(statistics.median(ratios), 2)
         result[f"{name}_max_abs_diff_{part}"] = gap
         result[f"{name}_peak_share_{part}"] = round(share, 3)
+        if model.device.type == "cpu":
+            shares = breakdown(lambda part=part: score(model, tokens, rows, precision=part))
+            bound = statistics.median(ratios) / shares["products"]
+            result[f"{name}_{part}_products_share"] = round(shares["products"], 3)
+            say(
+                f"{name} {part}: matrix products {shares['products']:.0%} of the time, attention "
+                f"{shares['attention']:.0%}; {bound:.2f}x if all but the products were free"
+            )
         say(
             f"{name} {part}: {result[f'{name}_{part}_ratio']:.2f}x "
             f"({min(ratios):.2f} to {max(ratios):.2f}), {n / medians[f'ours {part}']:,.0f} "
