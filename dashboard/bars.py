@@ -192,7 +192,8 @@ def _one(cluster: int, table: pd.DataFrame, known: Preview, *, settable: bool) -
     if not settable:
         return
     key = f"selection:rows:{cluster}"
-    st.session_state[key] = min(now, size)
+    if st.session_state.get(key) != min(now, size):  # sent back, it would undo a later key press
+        st.session_state[key] = min(now, size)
     st.slider(
         f"Rows of cluster {cluster}", 0, size, key=key, on_change=_slid, args=(cluster, key),
         label_visibility="collapsed",

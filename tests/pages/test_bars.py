@@ -96,6 +96,16 @@ def test_a_click_names_the_cluster_and_the_slider_moves_its_bar(page, shop, tabl
     assert (chosen == cluster).sum() == now + 4
 
 
+def test_a_moved_slider_is_not_sent_back_over_the_next_key_press(page, shop, table):
+    one = table.loc[0, "cluster"]
+    gesture(page, shop, [one])
+    assert slider(page, one).proto.set_value, "a chosen bar begins at what is taken"
+    fine(slider(page, one).set_value(slider(page, one).value + 1).run())
+    assert not slider(page, one).proto.set_value
+    fine(press(page, "Reset this one"))
+    assert slider(page, one).proto.set_value
+
+
 def test_lock_cap_leave_out_and_reset(page, shop, table):
     one, other = (int(c) for c in table["cluster"][:2])
     now = int(table["taken"][0])
