@@ -34,7 +34,8 @@ def saved(clusters: Artifact) -> str:
         )
     if not names:
         return ""
-    st.session_state[key] = before
+    if st.session_state.get(key) != before:  # sent back, it would undo a later choice
+        st.session_state[key] = before
     chosen = st.multiselect(
         "Saved selections as arms", list(names), format_func=names.__getitem__, key=key,
         placeholder="none", on_change=_by_hand, persist_state="session",
