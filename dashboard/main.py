@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import streamlit as st
 
 from dashboard import state, widgets
@@ -18,7 +20,7 @@ ICONS = {
 
 st.set_page_config(
     page_title="S2L Studio",
-    page_icon=":material/scatter_plot:",
+    page_icon=str(pathlib.Path(__file__).with_name("icon.png")),  # a named one is fetched from afar
     layout="wide",
     initial_sidebar_state=220,
 )

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 )
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-sync",
          "--disable-background-networking", "--disable-component-update")  # fmt: skip
+OWN = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
 PATIENCE = 60_000  # milliseconds for anything the server draws; a busy machine is slow
 
 expect.set_options(timeout=PATIENCE)
@@ -105,6 +107,8 @@ def tab(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.set_default_timeout(PATIENCE)
         page.dialogs = []
         page.on("dialog", lambda d: (page.dialogs.append(d.message), d.dismiss()))
+        page.outside = []  # the machine's own network is all that a page needs
+        page.on("request", lambda r: OWN.match(r.url) or page.outside.append(r.url))
         page.goto(url)
         return settled(page)
 
@@ -120,10 +124,11 @@ def settled(page: Page) -> Page:
 
 
 def sound(page: Page) -> Page:
-    """Check that the page shows no exception and that no text of the data ran as a script."""
+    """Check that a page shows no exception, ran no text of the data and asked nobody outside."""
     assert page.locator('[data-testid="stException"]').all_inner_texts() == []
     assert page.dialogs == []
     assert page.evaluate("window.__pwned") is None
+    assert page.outside == []
     return page
 
 
