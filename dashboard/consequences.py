@@ -28,8 +28,6 @@ from dashboard.choosing import Allocation
 from dashboard.data import CLUSTERING, Ints
 
 DRAWS = 20
-AT_ONCE = 5_000
-"""Rows of which the stability is computed unasked, in some seconds."""
 WHY = "selection:why"
 FIXED = selectors.OWN_SIZE
 """Strategies whose size no budget changes."""
@@ -150,15 +148,13 @@ def _differences(
 
 
 def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None:
-    """Say how much of the selection hangs on each switch; on demand where it takes long."""
+    """Say, on demand, how much of the selection hangs on each switch."""
     st.caption(
         "Would another seed, K, feature or half of the recordings select the same rows? Eleven "
-        "clusterings are compared."
+        "clusterings are compared: some seconds at 3,000 rows, half a minute at 15,000."
     )
     key = (clusters.id, edited, round(share, 6), seed)
-    many = len(choosing.pool(clusters.id, edited).rows) > AT_ONCE
-    if many and st.session_state.get("stability:for") != key:
-        st.caption("It takes half a minute or more.")
+    if st.session_state.get("stability:for") != key:
         if st.button("See how stable it is", icon=":material/balance:"):
             st.session_state["stability:for"] = key
             st.rerun()
