@@ -8,18 +8,14 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from core import proxy_cost
 from core.artifact import Artifact
 from core.progress import duration
-from core.recorded import load_flags
+from core.proxy_cost import TRAIN, Proxy, Tokens
 from core.store import Workspace
 
-TRAIN, FORWARD = 6.0, 2.0
-"""Operations per parameter and token of a training step and of scoring (Kaplan et al. 2020,
-section 2.1)."""
 EQUAL_STEPS = (
     "With equal steps every arm trains the target equally long: a selection then saves data, never "
     "the target's compute, and proxy, recordings and clustering come on top."
@@ -27,25 +23,6 @@ EQUAL_STEPS = (
 PROXY, RECORDING, CLUSTERING = "proxy", "recording", "clustering"
 TARGET, FULL = "target, selected rows", "target, all rows"
 SELECTED_ARM, FULL_ARM = "selection", "all rows"
-
-
-class Proxy(NamedTuple):
-    """What was done before a selection could be made."""
-
-    parameters: int
-    epochs: float
-    recordings: int
-    """Passes over all rows that only score; 0 where the training's own losses were kept."""
-    train_seconds: float
-    record_seconds: float
-    cluster_seconds: float
-
-    def sentence(self) -> str:
-        """Say how long each part took."""
-        return (
-            f"Measured so far: training the proxy {duration(self.train_seconds)}, recording "
-            f"{duration(self.record_seconds)}, clustering {duration(self.cluster_seconds)}."
-        )
 
 
 class Target(NamedTuple):
@@ -141,48 +118,6 @@ class Bill(NamedTuple):
         )
 
 
-def proxy(workspace: Workspace, clusters: Artifact) -> Proxy:
-    """Read from the manifests what a clustering and its proxy took.
-
-    Raises:
-        ValueError: the losses were not recorded in a training here.
-    """
-    trajectories = workspace.ancestor(clusters, "trajectories")
-    facts, config = trajectories.summary, trajectories.config
-    if "train_seconds" not in facts:
-        raise ValueError(
-            f"{trajectories.id} was imported or extended, so what its proxy cost is not known; "
-            "choose trajectories that were trained here"
-        )
-    free = config.get("record", "all") == "epoch"
-    return Proxy(
-        parameters=int(facts["parameters"]),
-        epochs=float(config["epochs"]),
-        recordings=0 if free else int(facts["checkpoints"]),
-        train_seconds=float(facts["train_seconds"]),
-        record_seconds=float(facts["record_seconds"]),
-        # older manifests: the sealing only, which is next to nothing as is the clustering
-        cluster_seconds=float(
-            clusters.summary.get("cluster_seconds", clusters.manifest["seconds"])
-        ),
-    )
-
-
-def share(workspace: Workspace, trajectories: Artifact, rows: npt.ArrayLike) -> float:
-    """Return the tokens of these rows over those of all rows that could be selected, 0 to 1.
-
-    Prompt and response count, as the proxy's tokenizer and window have them: that is what training
-    goes through.
-    """
-    flags = load_flags(trajectories)
-    longest = int(trajectories.config["max_length"])
-    tokens = flags["n_tokens"].clip(upper=longest).to_numpy()
-    pool = (flags["flag"] == "").to_numpy(copy=True)
-    chosen = np.asarray(rows, np.int64)
-    pool[chosen] = True  # pinned rows need no loss
-    return float(tokens[chosen].sum() / tokens[pool].sum())
-
-
 def target(workspace: Workspace, finetune: Artifact) -> Target:
     """Read what a fine-tune took."""
     selection = workspace.ancestor(finetune, "selection")
@@ -192,34 +127,35 @@ def target(workspace: Workspace, finetune: Artifact) -> Target:
         parameters=int(facts["parameters"]),
         seconds=float(facts.get("train_seconds", finetune.manifest["seconds"])),
         epochs=int(facts["steps"]) * int(config["batch_size"]) / int(facts["rows"]),
-        share=share(workspace, workspace.ancestor(selection, "trajectories"), rows),
+        share=proxy_cost.tokens(workspace.ancestor(selection, "trajectories"), rows).share,
         with_test="train_seconds" not in facts,
     )
 
 
-def operations(done: Proxy, tokens_share: float, parameters: float, epochs: float) -> Bill:
-    """Count operations, per token of the pool: 6 a parameter to train, 2 to score.
+def operations(done: Proxy, tokens: Tokens, parameters: float, epochs: float) -> Bill:
+    """Count operations: 6 a parameter and token to train, 2 to score.
 
-    It pays if the share is below 1 - (N_p / N_t) (E_p / E + T / (3 E)) for a proxy of N_p
-    parameters trained for E_p epochs with T recordings and a target of N_t for E epochs. All of the
-    target's weights train; k-means is not counted, it is next to nothing.
+    With a proxy trained on the whole pool it pays if the share of tokens is below
+    1 - (N_p / N_t) (E_p / E + T / (3 E)) for a proxy of N_p parameters trained for E_p epochs with
+    T recordings and a target of N_t for E epochs. All of the target's weights train; k-means is not
+    counted, it is next to nothing.
 
     Args:
         done: What came before.
-        tokens_share: Tokens selected over tokens of the pool.
+        tokens: Of the selected rows and of the pool.
         parameters: Of the target.
         epochs: Of the target, on the selection as on all rows.
     """
-    _check(tokens_share, parameters, epochs)
-    full = TRAIN * parameters * epochs
+    _check(tokens.share, parameters, epochs)
+    each = TRAIN * parameters * epochs
     return Bill(
         "operations",
-        tokens_share,
-        TRAIN * done.parameters * done.epochs,
-        FORWARD * done.parameters * done.recordings,
+        tokens.share,
+        done.training,
+        done.recording,
         0.0,
-        tokens_share * full,
-        full,
+        each * tokens.selected,
+        each * tokens.pool,
     )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from core import selection
 from core.artifact import Artifact
 from core.manifest import versions
+from core.progress import say
 from core.rowset import words
 from core.selection import Settings, honoured
 from core.settings import specs
@@ -28,8 +29,11 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
     artifact = workspace.open(wanted, "selection")
     was = pd.read_parquet(artifact.path / "table.parquet")
     settings = settings_of(artifact)
-    now, summary, _ = selection.table_of(workspace, settings)
+    matched = settings.strategy == "random_cost_matched"
+    now, summary, _ = selection.table_of(workspace, settings, len(was) if matched else 0)
     found = compare(was, now)
+    if matched and not found:
+        _note_size(workspace, settings, len(was))
     if not found:
         return []
     if artifact.summary.get("edited_rows", summary["edited_rows"]) != summary["edited_rows"]:
@@ -40,6 +44,17 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
     for one in lineage(workspace, artifact):
         found += [f"{one.kind} {one.id}: {problem}" for problem in workspace.verify(one.id)]
     return found + newer(artifact)
+
+
+def _note_size(workspace: Workspace, settings: Settings, sealed: int) -> None:
+    """Say where a baseline for the cost of another was made with another count of costs."""
+    pool, kept = selection.prepare(workspace, settings)
+    rows = max(pool.match.rows if pool.match else 0, len(kept.stay.positions))
+    if rows != sealed:
+        say(
+            f"its {sealed:,} rows are as its manifest has them; the cost of the proxy is counted "
+            f"otherwise since, and a new one would have {rows:,}"
+        )
 
 
 def settings_of(artifact: Artifact) -> Settings:

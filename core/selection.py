@@ -112,18 +112,21 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 
 def table_of(
-    workspace: Workspace, settings: Settings
+    workspace: Workspace, settings: Settings, sealed: int = 0
 ) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
     """Select without sealing; return the table, the manifest's numbers, and what to say of it.
 
     Args:
         workspace: Where the parent stands; nothing is written to it.
         settings: With a number for their edits.
+        sealed: Rows of a random_cost_matched that is made again; 0 counts them anew.
 
     Raises:
         ValueError: as `run`.
     """
     pool, kept = prepare(workspace, settings)
+    if sealed and pool.match is not None:
+        pool = dataclasses.replace(pool, match=pool.match._replace(rows=sealed))
     dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
     log = read(workspace, dataset.id, int(settings.edits))
     choice = choose(
@@ -296,6 +299,8 @@ def key(workspace: Workspace, settings: Settings) -> str:
     config = to_config(resolved(workspace, settings), identity=True)
     defaults = {s.name: s.default for s in specs(Settings)} | {"edits": 0}
     kept = {k: v for k, v in config.items() if k in FIRST or v != defaults[k]}
+    if settings.strategy == "random_cost_matched":
+        kept["cost"] = "inside the window"  # earlier ones are larger
     return fingerprint("selection", kept)
 
 

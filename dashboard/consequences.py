@@ -14,6 +14,7 @@ from core import (
     costs,
     facets,
     overlap,
+    proxy_cost,
     search,
     selection,
     selectors,
@@ -251,7 +252,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     """Set what was done before against the target training that the selection saves."""
     workspace = state.workspace()
     try:
-        done = costs.proxy(workspace, clusters)
+        done = proxy_cost.proxy(workspace, clusters)
     except (ValueError, KeyError) as e:
         st.caption(f"The cost of these trajectories is not known: {running.plain(str(e))}")
         return
@@ -265,13 +266,13 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
         persist_state="session",
     )  # fmt: skip
     trajectories = workspace.ancestor(clusters, "trajectories")
-    share = costs.share(workspace, trajectories, chosen)
-    bill = costs.operations(done, share, 1e6 * float(size or 1), float(epochs or 1))
+    tokens = proxy_cost.tokens(trajectories, chosen)
+    bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))
     st.markdown(running.plain(bill.sentence()))
     st.plotly_chart(charts_compare.cost_bars(bill.table(), bill.unit))
     tuned = _finetuned(trajectories)
     if tuned is not None:
-        seconds = costs.measured(done, tuned, share, float(epochs or 1))
+        seconds = costs.measured(done, tuned, tokens.share, float(epochs or 1))
         st.markdown(
             f"As measured with a target of {tuned.parameters / 1e6:,.1f} million parameters: "
             f"{running.plain(seconds.sentence())}"

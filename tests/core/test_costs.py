@@ -4,28 +4,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import clusters, costs, trajectories
-from core.costs import Proxy, Target, measured, operations
+from core import clusters, costs, proxy_cost, trajectories
+from core.costs import Target, measured, operations
+from core.proxy_cost import Proxy, Tokens
 
-PAPER = Proxy(70_000_000, 3.0, 12, 300.0, 200.0, 5.0)
+PAPER = Proxy(70_000_000, 3.0, 12, 300.0, 200.0, 5.0, 1.0)
 AMOUNTS = st.floats(0.01, 1e4)
 SHARES = st.floats(0.001, 1)
 
 
 def test_it_pays_below_the_share_of_the_papers_setting():
-    bill = operations(PAPER, 0.11, 40 * 70_000_000, 3)
+    bill = operations(PAPER, Tokens(0.11, 1), 40 * 70_000_000, 3)
     assert bill.break_even == pytest.approx(1 - (1 / 40) * (1 + 12 / 9))
     assert bill.break_even == pytest.approx(0.94, abs=0.005)
     assert bill.pays
-    assert operations(PAPER, 0.941, 40 * 70_000_000, 3).pays
-    assert not operations(PAPER, 0.942, 40 * 70_000_000, 3).pays
+    assert operations(PAPER, Tokens(0.941, 1), 40 * 70_000_000, 3).pays
+    assert not operations(PAPER, Tokens(0.942, 1), 40 * 70_000_000, 3).pays
 
 
 @settings(deadline=None)
-@given(st.builds(Proxy, st.integers(1, 10**9), AMOUNTS, st.integers(0, 50), AMOUNTS, AMOUNTS, AMOUNTS),
+@given(st.builds(Proxy, st.integers(1, 10**9), AMOUNTS, st.integers(0, 50), AMOUNTS, AMOUNTS, AMOUNTS, st.just(1.0)),
        st.builds(Target, st.integers(1, 10**9), AMOUNTS, AMOUNTS, SHARES, st.booleans()), SHARES, AMOUNTS)  # fmt: skip
 def test_it_pays_exactly_below_the_break_even_and_from_the_run_named(done, tuned, share, epochs):
-    for bill in (measured(done, tuned, share, epochs), operations(done, share, 1e8, epochs)):
+    for bill in (
+        measured(done, tuned, share, epochs),
+        operations(done, Tokens(share, 1), 1e8, epochs),
+    ):
         if abs(share - bill.break_even) > 1e-9:
             assert bill.pays == (share < bill.break_even)
         if 1 < bill.runs < 1e6:  # beyond, a saving of one fine-tune is lost in rounding
@@ -54,14 +58,14 @@ def test_time_grows_with_epochs_and_tokens():
 
 
 def test_the_whole_pool_saves_nothing_ever():
-    bill = operations(PAPER, 1.0, 1e12, 3)
+    bill = operations(PAPER, Tokens(1.0, 1), 1e12, 3)
     assert not bill.pays
     assert bill.runs == 0
     assert "nothing is saved" in bill.sentence()
 
 
 def test_a_budget_above_the_break_even_is_told_so():
-    text = operations(PAPER, 0.96, 40 * 70_000_000, 3).sentence()
+    text = operations(PAPER, Tokens(0.96, 1), 40 * 70_000_000, 3).sentence()
     assert "the budget would have to be below 94.2% of the tokens" in text
     assert "pays from the 2nd fine-tune" in text
     assert "never the target's compute" in costs.EQUAL_STEPS
@@ -74,20 +78,22 @@ def test_ordinals(n, text):
 
 @pytest.mark.parametrize("bad", [(0, 1e9, 3), (1.2, 1e9, 3), (0.1, 0, 3), (0.1, 1e9, 0)])
 def test_impossible_questions_are_refused(bad):
+    share, *target = bad
     with pytest.raises(ValueError, match="above 0"):
-        operations(PAPER, *bad)
+        operations(PAPER, Tokens(share, 1), *target)
 
 
 def test_the_bill_is_read_from_the_manifests(house):
     w = house.workspace
     trajectories = w.open(house.trajectories)
-    done = costs.proxy(w, w.open(house.clusters))
+    done = proxy_cost.proxy(w, w.open(house.clusters))
     assert done.epochs == 2
     assert done.recordings == 4
     assert done.train_seconds == trajectories.summary["train_seconds"] > 0
     assert done.cluster_seconds > 0
     rows = pd.read_parquet(w.open(house.selection).path / "table.parquet")["row"]
-    share = costs.share(w, trajectories, rows)
+    tokens = proxy_cost.tokens(trajectories, rows)
+    share = tokens.share
     assert 0.15 < share < 0.4, "25% of the rows"
     tuned = costs.target(w, w.open(house.finetune))
     assert tuned.share == share
@@ -95,7 +101,7 @@ def test_the_bill_is_read_from_the_manifests(house):
     assert not tuned.with_test
     bill = measured(done, tuned, share, tuned.epochs)
     assert bill.target == pytest.approx(tuned.seconds)
-    assert not operations(done, share, done.parameters, 2).pays, "a target of the proxy's size"
+    assert not operations(done, tokens, done.parameters, 2).pays, "a target of the proxy's size"
 
 
 def test_imported_losses_have_no_bill(house, tmp_path):
@@ -107,4 +113,4 @@ def test_imported_losses_have_no_bill(house, tmp_path):
     paths = trajectories.run(w, settings)
     groups = clusters.run(w, clusters.Settings(trajectories=paths, k=3, map=False))
     with pytest.raises(ValueError, match=f"{paths} was imported or extended"):
-        costs.proxy(w, w.open(groups))
+        proxy_cost.proxy(w, w.open(groups))

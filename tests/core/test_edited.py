@@ -12,11 +12,11 @@ from core import (
     card,
     clustering,
     clusters,
-    costs,
     edits,
     export,
     facets,
     overlap,
+    proxy_cost,
     reproduce,
     selection,
     study,
@@ -221,7 +221,7 @@ def test_what_a_selection_with_a_pinned_row_without_a_loss_did_is_shown(holes, t
     assert np.isfinite(overlap.facets(frame, sets).table["distance"]).all()
     whole = table(draw(home, strategy="full"))["row"]
     parent = home.workspace.open(home.trajectories)
-    assert costs.share(home.workspace, parent, whole) == 1
+    assert proxy_cost.tokens(parent, whole).share == 1
     assert "4 rows pinned" in card.write(home.workspace, made, "jsonl", "")
 
 

@@ -135,21 +135,11 @@ def test_a_random_selection_of_as_many_tokens(home):
 
 def test_a_random_selection_for_the_cost_of_the_proxy(home):
     old = home.workspace.open(home.selection)
-    proxy = home.workspace.open(home.trajectories)
     how = {"strategy": "random_cost_matched", "match": home.selection}
     with pytest.raises(ValueError, match="needs the target's size: --target-parameters"):
         draw(home, **how)
     big = draw(home, **how, target_parameters=1e12)
     assert len(rows(big)) == old.summary["rows"], "beside a large target a proxy costs nothing"
-    flags = pd.read_parquet(proxy.path / "flags.parquet")
-    tokens = flags["n_tokens"].to_numpy()
-    share = tokens[flags["flag"] == ""].sum() / tokens[rows(old)].sum()
-    size = 3 * proxy.summary["parameters"]
-    passes = 6 * proxy.config["epochs"] + 2 * proxy.summary["checkpoints"]
-    expected = old.summary["rows"] * (1 + share * passes / (3 * 6 * 8))
-    made = draw(home, **how, target_parameters=8.0 * size / 3, target_epochs=3.0)
-    assert len(rows(made)) == pytest.approx(expected, rel=0.2), "with what k-means cost on top"
-    assert len(rows(made)) >= int(expected)
     with pytest.raises(ValueError, match="training on all of them costs less"):
         draw(home, **how, target_parameters=1e3)
 

@@ -6,7 +6,8 @@ import pytest
 
 from core import costs, overlap
 from core.before_after import compare
-from core.costs import Proxy, operations
+from core.costs import operations
+from core.proxy_cost import Proxy, Tokens
 from core.stability import stability
 from dashboard import charts_compare as charts
 from dashboard import theme
@@ -31,7 +32,7 @@ SETS = {"one": HARD, "two": DRAWN}
 NAMES = {"one": HOSTILE, "two": "random"}
 FOUND = compare(FRAME, HARD)
 STABLE = stability(RNG.random((N, 6)).astype(np.float32), FRAME["id"].to_numpy(object), 10)
-BILL = operations(Proxy(70, 3, 12, 1, 1, 1), 0.11, 2800, 3)
+BILL = operations(Proxy(70, 3, 12, 1, 1, 1, 1), Tokens(0.11, 1), 2800, 3)
 FIGURES = {
     "facet_distances": charts.facet_distances(
         FOUND.facets.assign(label=HOSTILE), FOUND.draws, FOUND.rows
