@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -88,14 +89,19 @@ def fsync(path: pathlib.Path) -> None:
         os.close(fd)
 
 
-DISK_FULL = ("No space left", "requested and", "PytorchStreamWriter failed")
-"""What writers that lose the error number say of a full disk: Rust's, numpy's, torch's."""
+DISK_FULL: tuple[tuple[type[Exception], str], ...] = (
+    (OSError, r"\d+ requested and \d+ written"),  # numpy's tofile
+    (RuntimeError, r"PytorchStreamWriter failed|inline_container\S* \. unexpected pos"),  # torch's
+    (Exception, r"No space left on device \(os error 28\)"),  # Rust's, of whatever type
+)
+"""What writers that lose the error number say of a full disk, and how they raise it."""
 
 
 def disk_full(error: BaseException) -> bool:
     """Say whether a writer failed for want of space."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return full or any(words in str(error) for words in DISK_FULL)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(isinstance(error, kind) and re.search(text, str(error)) for kind, text in DISK_FULL)
 
 
 def explain_os_error(error: OSError) -> str:

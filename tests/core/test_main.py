@@ -5,8 +5,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
+from core import files
 from core.__main__ import NOUNS, main
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -144,6 +146,13 @@ def test_a_job_learns_how_it_ended(tmp_path, monkeypatch, capsys):
         (MemoryError(), 1, "out of memory"),
         (Exception("I/O error: No space left on device (os error 28)"), 2, "the disk is full"),
         (OSError("12 requested and 0 written"), 2, "the disk is full"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0"), 2, "the disk is full"),
+        (
+            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"),
+            2,
+            "the disk is full",
+        ),
+        (KeyError("12 rows requested and none there"), 1, "KeyError: "),
         (KeyboardInterrupt(), 130, "--resume"),
         (ZeroDivisionError("by design"), 1, "ZeroDivisionError: by design"),
     ],
@@ -155,3 +164,16 @@ def test_what_goes_wrong_inside_is_said(tmp_path, monkeypatch, capsys, error, co
     monkeypatch.setattr("core.dataset.run", fail)
     assert main(["dataset", "--path", "x", "--workspace", str(tmp_path)]) == code
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, OSError])
+def test_words_that_writers_use_too_are_no_full_disk(kind):
+    assert not files.disk_full(kind("both rows are requested and neither is there"))
+    assert files.disk_full(kind("12 requested and 0 written")) == (kind is OSError)
+
+
+@pytest.mark.skipif(not pathlib.Path("/dev/full").is_char_device(), reason="no such device")
+def test_what_numpy_says_of_a_full_disk_is_known():
+    with pytest.raises(OSError) as full:  # noqa: PT011 - the message is what is tested
+        np.arange(100_000).tofile("/dev/full")
+    assert files.disk_full(full.value)
