@@ -92,18 +92,21 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(argv: Sequence[str]) -> _Parser:
-    top = _Parser(prog="python -m core", description=__doc__)
+    top = _Parser(prog="python -m core", description=__doc__, allow_abbrev=False)
     common = _Parser(add_help=False)
-    common.add_argument(
-        "--workspace",
-        default=os.environ.get("S2L_WORKSPACE", "workspace"),
-        metavar="DIR",
-        help="where artifacts live (default: $S2L_WORKSPACE or workspace/)",
-    )
+    for parser, default in (
+        (top, os.environ.get("S2L_WORKSPACE", "workspace")),
+        (common, argparse.SUPPRESS),  # else it would undo the one before the noun
+    ):
+        parser.add_argument(
+            "--workspace", default=default, metavar="DIR",
+            help="where artifacts live (default: $S2L_WORKSPACE or workspace/)",
+        )  # fmt: skip
+    wanted = _noun(argv)
     nouns = top.add_subparsers(dest="noun", required=True, metavar="command")
     for noun, text in NOUNS.items():
         parser = nouns.add_parser(noun, help=text, description=text, parents=[common])
-        if noun in argv[:1]:  # importing all of them costs time
+        if noun == wanted:  # importing all of them costs time
             settings.add_flags(parser, importlib.import_module(f"core.{noun}").Settings)
     listing = nouns.add_parser("list", help="list artifacts, newest first", parents=[common])
     listing.add_argument("kind", nargs="?", choices=KINDS)
@@ -120,6 +123,14 @@ def _parser(argv: Sequence[str]) -> _Parser:
             one.add_argument("--json", action="store_true")
     _add_edit_flags(nouns.add_parser("edits", help=EDITS, description=EDITS, parents=[common]))
     return top
+
+
+def _noun(argv: Sequence[str]) -> str:
+    """Return what stands first, but for --workspace DIR."""
+    rest = list(argv)
+    while rest and rest[0].partition("=")[0] == "--workspace":
+        rest = rest[1 if "=" in rest[0] else 2 :]
+    return rest[0] if rest else ""
 
 
 def _add_edit_flags(parser: _Parser) -> None:

@@ -34,6 +34,27 @@ def test_list_is_quick(house):
     assert done.returncode == 0
 
 
+def test_the_workspace_stands_before_or_after_the_noun(house, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("S2L_WORKSPACE", str(tmp_path / "default"))
+    full, empty = str(house.workspace.root), str(tmp_path / "empty")
+
+    def listed(*argv):
+        assert main(argv) == 0
+        return house.dataset in capsys.readouterr().out
+
+    assert listed("--workspace", full, "list")
+    assert listed(f"--workspace={full}", "list", "dataset")
+    assert listed("list", "--workspace", full)
+    assert listed("--workspace", empty, "list", "--workspace", full), "the last one wins"
+    assert not listed("--workspace", full, "list", "--workspace", empty)
+    assert not listed("list")
+    file = tmp_path / "a.csv"
+    file.write_text("question,answer\n1 + 1?,2\n")
+    assert main(["--workspace", str(tmp_path / "new"), "dataset", "--path", str(file)]) == 0
+    assert list((tmp_path / "new" / "dataset").iterdir())
+    assert main(["--workspace"]) == 2
+
+
 @pytest.mark.parametrize("noun", NOUNS)
 def test_every_noun_has_help(noun, capsys):
     with pytest.raises(SystemExit) as e:
