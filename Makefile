@@ -29,7 +29,7 @@ run: $(VENV)/ready  ## set up and open the dashboard on http://127.0.0.1:8501
 	@echo "S2L Studio: http://127.0.0.1:$(PORT)  (Ctrl-C ends the dashboard; running jobs go on)"
 	$(VENV)/bin/streamlit run streamlit_app.py --server.port $(PORT)
 
-demo: $(VENV)/ready  ## run the embedded demo without a browser (about three minutes)
+demo: $(VENV)/ready  ## run the embedded demo without a browser (about 1 min on 2 idle cores of an Intel Xeon with AMX, 2 to 4 min on slower or busy ones)
 	$(PY) -m core demo
 
 test: $(VENV)/ready-dev  ## set up and run unit, page and browser tests

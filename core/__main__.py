@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from core import ranks, settings
 from core.artifact import KINDS
+from core.demo_tasks import DURATION
 from core.files import disk_full, explain_os_error, write_json
 from core.progress import Stopped, job_dir, say
 from core.store import Workspace
@@ -30,7 +31,7 @@ NOUNS = {
     "finetune": "train a target on a selection and test it",
     "study": "compare selections by equal fine-tunes",
     "export": "write the selected rows for another trainer, with a data card and a config",
-    "demo": "the whole pipeline on embedded data, in about three minutes",
+    "demo": f"the whole pipeline on embedded data, in {DURATION}",
 }
 
 EDITS = "show or change which rows of a dataset are excluded, pinned or noted"

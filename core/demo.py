@@ -21,7 +21,6 @@ from core.settings import check, setting
 from core.store import Workspace
 
 NAME = "puzzles (demo)"
-DURATION = "about 3 minutes on 2 cores"
 WHAT = (
     f"{sum(n for n, _ in TASKS.values()):,} short puzzles of {len(TASKS)} kinds, some fifteen "
     "times as common as others. A proxy learns them all, the clusters choose 11%, and a small "

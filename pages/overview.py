@@ -2,6 +2,7 @@ import streamlit as st
 
 from core import demo, jobs
 from core.artifact import KINDS, Entry
+from core.demo_tasks import DURATION
 from dashboard import running, state, widgets
 
 STEPS = {
@@ -82,9 +83,10 @@ elif not usable:
         st.space("small")
         st.markdown("#### See it work on embedded data", text_alignment="center", width="stretch")
         st.markdown(demo.WHAT, text_alignment="center", width="stretch")
+        st.caption(f"It takes {DURATION}.", text_alignment="center", width="stretch")
         with st.container(horizontal=True, horizontal_alignment="center"):
             st.button(
-                f"Run the demo ({demo.DURATION})",
+                "Run the demo",
                 type="primary",
                 icon=":material/play_arrow:",
                 on_click=start_demo,

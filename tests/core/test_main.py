@@ -10,6 +10,7 @@ import pytest
 
 from core import files
 from core.__main__ import NOUNS, main
+from core.demo_tasks import DURATION
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -53,6 +54,14 @@ def test_the_workspace_stands_before_or_after_the_noun(house, tmp_path, monkeypa
     assert main(["--workspace", str(tmp_path / "new"), "dataset", "--path", str(file)]) == 0
     assert list((tmp_path / "new" / "dataset").iterdir())
     assert main(["--workspace"]) == 2
+
+
+def test_the_demo_is_said_to_take_as_long_everywhere(capsys):
+    for file in ("Makefile", "README.md"):
+        assert DURATION in " ".join((ROOT / file).read_text().split())
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert DURATION in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("noun", NOUNS)
