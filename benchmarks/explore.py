@@ -42,10 +42,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import in_browser, make_workspace
-from core import clustering, clusters, kmeans, layout, search
-from core.artifact import Artifact
-from core.recorded import load_flags, load_losses, load_steps
-from core.store import Workspace
+from core import clusters, layout
+from core.clusters import kmeans
+from core.clusters import statistics as clustering
+from core.dataset import search
+from core.trajectories.artifact import load_flags, load_losses, load_steps
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 ROWS, CHECKPOINTS, K = 262_040, 24, 100

@@ -28,11 +28,11 @@ import pyarrow.parquet as pq
 
 from benchmarks.memory import write
 from core import export, selection
-from core.artifact import Artifact
-from core.dataset import ROW_GROUP, Settings
+from core.dataset.run import ROW_GROUP, Settings
+from core.export.writers import FORMATS
 from core.settings import to_config
-from core.store import Workspace
-from core.writers import FORMATS
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
 
 
 def with_original(workspace: Workspace, rows: int) -> Artifact:

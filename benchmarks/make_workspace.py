@@ -34,18 +34,21 @@ import pyarrow.parquet as pq
 
 from benchmarks import made_up
 from benchmarks.made_up import PART, SUBJECTS, WINDOW, Floats, Ints, Part
-from core import clusters, dataset, holdout, layout, models, recorded, trajectories
-from core.artifact import Artifact
-from core.drawer import Drawer
-from core.examples import MESSAGES
-from core.files import append_jsonl, fingerprint, write_json, write_jsonl
-from core.progress import Progress
-from core.recorder import plan, quantiles
+from core import clusters, dataset, layout, trajectories
+from core.dataset import holdout
+from core.dataset.examples import MESSAGES
+from core.jobs.progress import Progress
+from core.jobs.warm_process import Drawer
+from core.model import loading
 from core.settings import to_config
-from core.store import Workspace
+from core.trajectories import artifact
+from core.trajectories.recorder import plan, quantiles
+from core.workspace.artifact import Artifact
+from core.workspace.files import append_jsonl, fingerprint, write_json, write_jsonl
+from core.workspace.store import Workspace
 
 PROXY = "scratch:tiny"
-WIDTH = models.SCRATCH["tiny"]["hidden"]
+WIDTH = loading.SCRATCH["tiny"]["hidden"]
 TOKENIZER_ROWS = 5_000
 """Texts that the proxy's tokenizer is trained on."""
 LOGGED = 200
@@ -202,8 +205,8 @@ def make(workspace: Workspace, rows: int, checkpoints: int, texts: str, seed: in
     np.save(run.path / "steps.npy", steps)
     _log(run.path, losses, steps, float(s.lr))
     measured = np.flatnonzero(flags["flag"] == "")
-    more = {"steps": n_steps, "parameters": int(models.KNOWN_SIZES[PROXY]), "made_up": True}
-    return recorded.finish(run, measured, flags, {**more, "positions": models.POSITIONS})
+    more = {"steps": n_steps, "parameters": int(loading.KNOWN_SIZES[PROXY]), "made_up": True}
+    return artifact.finish(run, measured, flags, {**more, "positions": loading.POSITIONS})
 
 
 def _blank(path: pathlib.Path, kind: type, rows: int, width: int) -> Any:
@@ -251,7 +254,7 @@ def _proxy(folder: pathlib.Path, some: Part, seed: int) -> None:
             strict=True,
         )
     ]
-    model, tokenizer = models.load(PROXY, seed=seed, texts=texts)
+    model, tokenizer = loading.load(PROXY, seed=seed, texts=texts)
     model.save_pretrained(folder / "proxy")
     tokenizer.save_pretrained(folder / "proxy")
 

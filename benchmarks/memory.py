@@ -34,11 +34,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import LlamaForCausalLM, Trainer  # noqa: F401  loaded before the run begins
 
-from core import models, recorded, recorder, trajectories
-from core.artifact import Artifact
-from core.examples import Examples, as_table
-from core.scoring import Scores, score
-from core.store import Workspace
+from core import trajectories
+from core.dataset.examples import Examples, as_table
+from core.model import loading, scoring
+from core.model.scoring import Scores, score
+from core.trajectories import artifact
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
 
 PART = 50_000
 """Rows written at once."""
@@ -109,7 +111,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=int, default=24)
     parser.add_argument("--real", type=int, default=0, help="recordings computed for real")
     args = parser.parse_args()
-    recorder.score = stub(args.checkpoints, args.real)
+    scoring.score = stub(args.checkpoints, args.real)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
         data = write(workspace, args.rows)
@@ -120,7 +122,7 @@ def main() -> None:
         )  # fmt: skip
         made = workspace.open(trajectories.run(workspace, settings))
         seconds = time.monotonic() - began
-        losses = recorded.load_losses(made)
+        losses = artifact.load_losses(made)
         assert losses.shape == (args.rows, args.checkpoints)
         above = peak() - before
     result = {
@@ -129,7 +131,7 @@ def main() -> None:
         "rows": args.rows,
         "checkpoints": args.checkpoints,
         "forward": f"stubbed in {args.checkpoints - args.real} of {args.checkpoints} recordings",
-        "model_parameters": models.KNOWN_SIZES["scratch:tiny"],
+        "model_parameters": loading.KNOWN_SIZES["scratch:tiny"],
         "gb_before": round(before / 1e9, 3),
         "peak_gb_above_model": round(above / 1e9, 3),
         "bytes_a_row": round(above / args.rows),

@@ -50,9 +50,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 import numpy.typing as npt
 
-from core import clustering, clusters, dataset, selection, selectors, trajectories
-from core.budget import parse
-from core.store import Workspace
+from core import clusters, dataset, selection, trajectories
+from core.clusters import statistics
+from core.selection import choose
+from core.selection import pool as selectors
+from core.selection.budget import parse
+from core.workspace.store import Workspace
 
 BUDGETS = ("5%", "11%")
 CELLS = (("raw", "auto"), ("raw", 100), ("centred", "auto"), ("centred", 100))
@@ -334,7 +337,7 @@ def draw(
     """Measure one draw a seed."""
     out = []
     for seed in seeds:
-        choice = selectors.choose(pool, strategy, parse(budget), seed)
+        choice = choose.choose(pool, strategy, parse(budget), seed)
         skills = np.array([planted.skill[i] for i in pool.ids[choice.positions]])
         out.append(measure(skills, planted))
     return out
@@ -354,7 +357,7 @@ def run_pool(plan: Plan, seed: int, epochs: float) -> dict[str, Any]:
     pools["s2l labels shuffled"] = dataclasses.replace(first, labels=mixed)
     lengths = np.unique(first.tokens, return_inverse=True)[1].astype(np.int32)
     pools["s2l on length"] = dataclasses.replace(first, labels=lengths)
-    final = clustering.cluster(first.losses[:, -1:], first.ids, first.k).labels
+    final = statistics.cluster(first.losses[:, -1:], first.ids, first.k).labels
     pools["s2l on final loss"] = dataclasses.replace(first, labels=final)
     for budget in BUDGETS:
         found[budget]["random"] = draw(first, planted, "random", budget, range(RANDOM_DRAWS))

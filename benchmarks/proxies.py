@@ -33,11 +33,12 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import numpy as np
 import torch
 
-from core import dataset, recorded, trajectories
-from core.agreement import clusterings, rank_correlations
-from core.files import fingerprint
+from core import dataset, trajectories
 from core.settings import to_config
-from core.store import Workspace
+from core.trajectories import artifact
+from core.transfer.agreement import clusterings, rank_correlations
+from core.workspace.files import fingerprint
+from core.workspace.store import Workspace
 
 PROXIES = (
     "scratch:tiny",
@@ -78,8 +79,8 @@ def train(workspace: Workspace, **how: Any) -> Trained:
     made = workspace.same("trajectories", key)
     if made is None:
         made = workspace.open(trajectories.run(workspace, settings))
-    lengths = recorded.load_flags(made)["n_response"].to_numpy()
-    losses = recorded.load_losses(made)
+    lengths = artifact.load_flags(made)["n_response"].to_numpy()
+    losses = artifact.load_losses(made)
     return Trained(losses, made.summary, made.manifest["seconds"], lengths)
 
 

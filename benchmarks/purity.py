@@ -11,14 +11,15 @@ and for each of these:
                     shuffled labels beside it, since many small clusters are pure by chance
     AMI source      adjusted mutual information with the source labels (0 by chance, 1 equal)
     explained       what length (response tokens), source, final loss and all together explain of
-                    the clustering (core.explained: 0 by chance, 1 all); the shares overlap
+                    the clustering (core.clusters.explained_by: 0 by chance, 1 all); the shares
+                    overlap
     AMI, ARI texts  agreement with the clusters of the embeddings, seed by seed (the embeddings'
                     own line: with another seed of themselves), and that of shuffled labels
     ARI seed        agreement with another seed of the same features: the most to be expected
 
 Mean over seeds and the range. One proxy: the range is over k-means seeds only. Below: how the
-clusters of raw trajectories (seed 0) were learned, in plain words (core.behaviour), and what a
-sweep says about K (core.sweep, at 11%).
+clusters of raw trajectories (seed 0) were learned, in plain words (core.clusters.how_learned), and
+what a sweep says about K (core.review.k_sweep, at 11%).
 
 Run: python benchmarks/purity.py --workspace W --trajectories ID [--k 100] [--seeds 5]
 The tables go to stderr; the last line of stdout is one JSON object.
@@ -38,12 +39,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.behaviour import behaviours
-from core.clustering import FEATURES, QUANTILES, Labels, auto_k, cluster, describe, quantiles
-from core.explained import explained
-from core.recorded import from_start, load_flags, load_losses, load_steps
-from core.store import Workspace
-from core.sweep import choices, sweep, verdict
+from core.clusters.explained_by import explained
+from core.clusters.how_learned import behaviours
+from core.clusters.statistics import (
+    FEATURES,
+    QUANTILES,
+    Labels,
+    auto_k,
+    cluster,
+    describe,
+    quantiles,
+)
+from core.review.k_sweep import choices, sweep, verdict
+from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
+from core.workspace.store import Workspace
 
 EMBEDDINGS = "embeddings"
 

@@ -45,13 +45,16 @@ from transformers import (
     TrainingArguments,
 )
 
-from core import dataset, demo, demo_tasks, models, training
-from core.budget import steps_for
-from core.lean import lean
-from core.scoring import score
-from core.store import Workspace
-from core.texts import pool_texts
-from core.tokens import Ints, Tokens, pad, tokenize, window
+from core import dataset, demo
+from core.demo import puzzles
+from core.model import loading
+from core.model.pool_texts import pool_texts
+from core.model.scoring import score
+from core.model.tokens import Ints, Tokens, pad, tokenize, window
+from core.selection.budget import steps_for
+from core.training import loop
+from core.training.response_loss import lean
+from core.workspace.store import Workspace
 
 ROUNDS = 4
 """Each a b, then b a: both orders, alternating."""
@@ -196,11 +199,11 @@ def train(
                 learning_rate=1e-5, report_to=[], save_strategy="no", disable_tqdm=True,
                 train_sampling_strategy="sequential", remove_unused_columns=False,
                 logging_strategy="no", dataloader_pin_memory=False, bf16=half,
-                use_cpu=models.device() == "cpu",  # said outright, or bf16 is refused
+                use_cpu=loading.device() == "cpu",  # said outright, or bf16 is refused
             )  # fmt: skip
             Trainer(
                 model=model, args=args, train_dataset=batches,  # type: ignore[arg-type]
-                data_collator=training._Collator(data),
+                data_collator=loop._Collator(data),
             ).train()  # fmt: skip
 
     return run
@@ -212,8 +215,8 @@ def against_training(
     """Compare our training with plain random batches, and recording with our training."""
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
-    recipe = training.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
-    grouped = training.schedule(lengths, rows, recipe)
+    recipe = loop.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
+    grouped = loop.schedule(lengths, rows, recipe)
     mixed = np.array_split(rng.permutation(rows), len(grouped))
     some = rng.permutation(len(grouped))[:steps]
     sets = {"grouped": [grouped[i] for i in some], "random": [mixed[i] for i in some]}
@@ -256,7 +259,7 @@ def tokenising(workspace: Workspace, data: Any, tokenizer: Any, result: dict[str
     """Compare writing the token cache with the tokenizer library's own batch call."""
     import shutil
 
-    from core.templates import render_spans, renderer
+    from core.model.templates import render_spans, renderer
 
     render = renderer("plain", tokenizer)
     frame = dataset.examples(data, ["messages"])
@@ -289,7 +292,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=24, help="training steps a round")
     args = parser.parse_args()
     parts = args.only.split(",")
-    device = models.device()
+    device = loading.device()
     result: dict[str, Any] = {
         "date": f"{dt.date.today()}",  # noqa: DTZ011
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
@@ -304,10 +307,10 @@ def main() -> None:
         f"bf16 {result['peaks']['bf16'] / 1e9:,.0f} GFLOP/s")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
-        path = args.data or str(demo.write_rows(workspace, list(demo_tasks.generate(0)), 0))
+        path = args.data or str(demo.write_rows(workspace, list(puzzles.generate(0)), 0))
         data = workspace.open(dataset.run(workspace, dataset.Settings(path=path)))
         result["rows"] = f"{data.name}, {data.summary['rows']:,} rows"
-        small, tokenizer = models.load(
+        small, tokenizer = loading.load(
             "scratch:small", seed=0, texts=pool_texts(data, "scratch:small")
         )
         if "tokenising" in parts:

@@ -27,9 +27,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from benchmarks.export import exports
-from core.budget import Allocation, parse, quotas
-from core.selectors import Pool, choose
-from core.writers import FORMATS
+from core.export.writers import FORMATS
+from core.selection.budget import Allocation, parse, quotas
+from core.selection.choose import choose
+from core.selection.pool import Pool
 
 BUDGET = "11%"
 

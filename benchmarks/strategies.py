@@ -21,9 +21,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from core import selection, selectors, switches
-from core.budget import parse
-from core.store import Workspace
+from core import selection
+from core.selection import choose, s2l_options
+from core.selection.budget import parse
+from core.workspace.store import Workspace
 
 
 def main() -> None:
@@ -37,16 +38,16 @@ def main() -> None:
     result: list[dict[str, Any]] = []
     for budget in args.budgets.split(","):
         reference: set[int] = set()
-        for strategy in selectors.SELECTORS:
-            if strategy in selectors.MATCHED:  # as large as another one, not as a budget
+        for strategy in choose.SELECTORS:
+            if strategy in choose.MATCHED:  # as large as another one, not as a budget
                 continue
             wanted = selection.Settings(
                 parent=args.clusters, strategy=strategy, budget=budget, edits=0
             )
             pool, kept = selection.prepare(workspace, wanted)
             began = time.perf_counter()
-            choice = selectors.choose(
-                pool, strategy, parse(budget), 0, kept.stay, switches.of(wanted)
+            choice = choose.choose(
+                pool, strategy, parse(budget), 0, kept.stay, s2l_options.of(wanted)
             )
             seconds = time.perf_counter() - began
             at = choice.positions

@@ -14,12 +14,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from core import ranks, settings
-from core.artifact import KINDS
-from core.demo_tasks import DURATION
-from core.files import disk_full, explain_os_error, write_json
-from core.progress import Stopped, job_dir, say
-from core.store import Workspace
+from core import settings
+from core.demo.puzzles import DURATION
+from core.jobs import process_group
+from core.jobs.progress import Stopped, job_dir, say
+from core.workspace.artifact import KINDS
+from core.workspace.files import disk_full, explain_os_error, write_json
+from core.workspace.store import Workspace
 
 NOUNS = {
     "dataset": "import a fine-tuning dataset",
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2)
         traceback.print_exc()
         return _end("failed", _remedy(e), 1)
-    if ranks.tell("done", result=result) or not ranks.main():
+    if process_group.tell("done", result=result) or not process_group.main():
         return 0
     _finish_job("done", result=result)
     sys.stdout.write(result + "\n")
@@ -190,7 +191,7 @@ def _delete(workspace: Workspace, args: dict[str, Any]) -> str:
 
 
 def _reproduce(workspace: Workspace, args: dict[str, Any]) -> str:
-    from core import reproduce
+    from core.selection import reproduce
 
     if found := reproduce.differences(workspace, args["id"]):
         raise Unequal("\n".join(found))
@@ -198,7 +199,8 @@ def _reproduce(workspace: Workspace, args: dict[str, Any]) -> str:
 
 
 def _edits(workspace: Workspace, args: dict[str, Any]) -> str:
-    from core import edits, rowset
+    from core import edits
+    from core.edits import row_sets
 
     dataset, who = args["dataset"], {"user": args["user"]}
     if (args["note"] is None) != (args["rows"] is None):
@@ -207,7 +209,7 @@ def _edits(workspace: Workspace, args: dict[str, Any]) -> str:
         raise ValueError("--why is the reason of --exclude; give both")
 
     def rows(text: str) -> edits.Ints:
-        return rowset.parse(text, workspace.open(dataset, "dataset").summary["rows"])
+        return row_sets.parse(text, workspace.open(dataset, "dataset").summary["rows"])
 
     if args["note"] is not None:
         edits.note(workspace, dataset, rows(args["rows"]), args["note"], **who)
@@ -239,7 +241,7 @@ def _remedy(error: Exception) -> str:
             "out of memory; try a smaller --batch-size or --max-length, or a smaller model "
             f"({text})"
         )
-    if ranks.world() > 1 and "peer" in text:
+    if process_group.world() > 1 and "peer" in text:
         return (
             "another process of this run died; the log may say why, and --resume continues from "
             f"the last saved checkpoint ({text[:160]})"
@@ -248,9 +250,9 @@ def _remedy(error: Exception) -> str:
 
 
 def _end(state: str, message: str, code: int) -> int:
-    if ranks.tell(state, message=message):  # whoever launched this process says it
+    if process_group.tell(state, message=message):  # whoever launched this process says it
         return code if code == 1 else 0  # a crash must take the others down
-    if not ranks.main() and code != 1:
+    if not process_group.main() and code != 1:
         return code
     with contextlib.suppress(OSError):
         _finish_job(state, message=message)

@@ -6,7 +6,7 @@ import pathlib
 
 import streamlit as st
 
-from dashboard import state, widgets
+from dashboard.frame import state, widgets
 
 ICONS = {
     "overview": ("Overview", ":material/home:"),

@@ -1,18 +1,10 @@
 import numpy as np
 import streamlit as st
 
-from dashboard import (
-    clustering,
-    data,
-    deciding,
-    links,
-    maps,
-    picking,
-    reading,
-    state,
-    understanding,
-    widgets,
-)
+from dashboard.clusters import edit_bar, picked_rows, ribbons, row_cards, settings_panel
+from dashboard.clusters import link as links
+from dashboard.clusters import map as maps
+from dashboard.frame import data, state, widgets
 
 TABS = ("Read examples", "Ribbons", "Clusters", "Profile", "How many?", "Health")
 
@@ -29,12 +21,12 @@ if artifact is None:
 dataset = state.workspace().ancestor(artifact, "dataset").id
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
-    settings, kept = clustering.panel(artifact, clustering.opened(artifact))
+    settings, kept = settings_panel.panel(artifact, settings_panel.opened(artifact))
 with right:
-    made = clustering.shown(artifact, settings, kept)
+    made = settings_panel.shown(artifact, settings, kept)
 made = data.named(made, kept, data.edits(dataset))
 with left:
-    chosen = clustering.choose(made)
+    chosen = settings_panel.choose(made)
     left_out = int((made.labels < 0).sum())
     st.caption(
         f"{len(made.table)} clusters of {len(made.labels) - left_out:,} rows; {left_out:,} of "
@@ -42,12 +34,12 @@ with left:
     )
 findings = {}
 if st.session_state.get("clusters:finding"):
-    findings = {f.title: f.rows for f in deciding.findings(artifact.id)}
+    findings = {f.title: f.rows for f in edit_bar.findings(artifact.id)}
 with right:
     with st.container(horizontal=True, vertical_alignment="center"):
         view = maps.ask(artifact)
         place = st.container(width="content")
-    picked = picking.pick(artifact, made, findings)
+    picked = picked_rows.pick(artifact, made, findings)
     map = maps.of(view, artifact, settings)
     if not maps.missing(map):
         lit = None
@@ -55,25 +47,25 @@ with right:
             lit = np.zeros(len(made.labels), bool)
             lit[picked.rows] = True
         maps.draw(artifact, made, map, chosen, lit, place)
-    picking.search_bar(artifact, made)
-deciding.bar(dataset, picked)
+    picked_rows.search_bar(artifact, made)
+edit_bar.bar(dataset, picked)
 tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="clusters:tab"), strict=True))
 if tabs["Read examples"].open:
     with tabs["Read examples"]:
-        reading.pane(artifact, made, settings, picked)
+        row_cards.pane(artifact, made, settings, picked)
 if tabs["Ribbons"].open:
     with tabs["Ribbons"]:
-        understanding.ribbons(artifact, made, settings, chosen)
+        ribbons.ribbons(artifact, made, settings, chosen)
 if tabs["Clusters"].open:
     with tabs["Clusters"]:
-        understanding.clusters(artifact, made, kept, chosen)
+        ribbons.clusters(artifact, made, kept, chosen)
 if tabs["Profile"].open:
     with tabs["Profile"]:
-        understanding.profile(artifact, made, picked, chosen)
+        ribbons.profile(artifact, made, picked, chosen)
 if tabs["How many?"].open:
     with tabs["How many?"]:
-        deciding.which_k(artifact, settings)
+        edit_bar.which_k(artifact, settings)
 if tabs["Health"].open:
     with tabs["Health"]:
-        deciding.health(artifact, dataset)
+        edit_bar.health(artifact, dataset)
 links.publish()

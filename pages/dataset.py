@@ -5,16 +5,17 @@ import pandas as pd
 import streamlit as st
 
 from core import dataset
-from core.artifact import Artifact
-from dashboard import charts, data, reader, running, server, state, widgets
-from dashboard.forms import form
+from core.workspace.artifact import Artifact
+from dashboard.charts import losses as loss_charts
+from dashboard.frame import data, job_card, reader, server_files, state, widgets
+from dashboard.frame.forms import form
 
 
 def uploaded() -> str:
     """Keep an upload in the workspace and return its path."""
     file = st.file_uploader(
         "A JSON, JSONL, CSV or parquet file, at most 2,000 MB",
-        type=[s[1:] for s in server.SUFFIXES],
+        type=[s[1:] for s in server_files.SUFFIXES],
     )
     if file is None:
         return ""
@@ -42,7 +43,7 @@ def import_form(*, primary: bool) -> None:
     if how == "Hub":
         path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
     else:
-        path = uploaded() if how == "File" else server.path("dataset:server", folders=True)
+        path = uploaded() if how == "File" else server_files.path("dataset:server", folders=True)
     settings = form(
         dataset.Settings,
         "dataset",
@@ -52,10 +53,10 @@ def import_form(*, primary: bool) -> None:
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
     ready = bool(path) and settings is not None
     if st.button("Import", type=kind, disabled=not ready, width="stretch") and settings is not None:
-        running.launch("dataset", settings, f"Import {pathlib.Path(path).name}", "dataset")
+        job_card.launch("dataset", settings, f"Import {pathlib.Path(path).name}", "dataset")
         st.rerun()
     if path and settings is not None:
-        running.command("dataset", settings)
+        job_card.command("dataset", settings)
 
 
 def picture(artifact: Artifact) -> None:
@@ -71,7 +72,7 @@ def picture(artifact: Artifact) -> None:
         ("Sources", f"{s['n_sources']:,}"),
     )
     lengths = data.lengths(artifact.id)
-    st.plotly_chart(charts.length_histogram(lengths[["prompt", "response"]], "characters"))
+    st.plotly_chart(loss_charts.length_histogram(lengths[["prompt", "response"]], "characters"))
 
 
 def rows(artifact: Artifact) -> None:
@@ -142,7 +143,7 @@ widgets.title(
 )
 artifact = widgets.chips("dataset")["dataset"]
 left, right = st.columns([1.2, 2.6], gap="large")
-job = running.latest("dataset")
+job = job_card.latest("dataset")
 with left:
     if artifact is not None:
         widgets.next_step("Train a proxy on it", "trajectories", primary=True, dataset=artifact.id)
@@ -151,8 +152,8 @@ with left:
         import_form(primary=artifact is None)
 with right:
     if job is not None and job.state != "done":
-        running.card(job)
-    running.arrive(job, "dataset")
+        job_card.card(job)
+    job_card.arrive(job, "dataset")
     if artifact is None:
         st.info(
             "Here will stand the lengths, sources and rows of your dataset, with the trained text "

@@ -1,13 +1,15 @@
 import pandas as pd
 import streamlit as st
 
-from core import finetune, jobs, models
-from core.artifact import Artifact
-from core.files import read_jsonl
-from core.jobs import Job
-from core.progress import duration
-from core.target import short
-from dashboard import charts, data, forms, reader, running, state, widgets
+from core import finetune, jobs
+from core.finetune.target import short
+from core.jobs.progress import duration
+from core.jobs.record import Job
+from core.model import loading
+from core.workspace.artifact import Artifact
+from core.workspace.files import read_jsonl
+from dashboard.charts import losses as loss_charts
+from dashboard.frame import data, forms, job_card, reader, state, widgets
 
 FORM = "finetune"
 
@@ -15,12 +17,12 @@ FORM = "finetune"
 def launch(settings: finetune.Settings) -> None:
     """Start the fine-tune as a job."""
     title = f"Fine-tune {short(settings.model)}"
-    running.launch("finetune", settings, title, FORM)
+    job_card.launch("finetune", settings, title, FORM)
 
 
 def size_of(model: str, selection: Artifact) -> str:
     """Say how large the target is, and how many times the proxy."""
-    size = models.KNOWN_SIZES.get(model)
+    size = loading.KNOWN_SIZES.get(model)
     if not size:
         return ""
     try:
@@ -36,7 +38,7 @@ def live(job: Job, selection: Artifact) -> None:
         if entry.state == "unfinished" and entry.parents.get("selection") == selection.id:
             log = data.metrics(state.workspace().find(entry.id))
             if len(log):
-                st.plotly_chart(charts.live_loss(log, []), key="live")
+                st.plotly_chart(loss_charts.live_loss(log, []), key="live")
             return
 
 
@@ -52,7 +54,7 @@ def scores(artifact: Artifact) -> None:
         pairs.append(("Exact match", f"{share:.1f}% ({s['right']:,} of {s['decoded']:,})"))
     widgets.facts(*pairs)
     st.caption(
-        f"Tested on {running.plain(s['test'])}; took {duration(artifact.manifest['seconds'])}. "
+        f"Tested on {job_card.plain(s['test'])}; took {duration(artifact.manifest['seconds'])}. "
         "Balanced loss is the mean over sources, so that large sources do not drown small ones."
     )
 
@@ -123,7 +125,7 @@ if selection is None:
     st.stop()
 workspace = state.workspace()
 dataset = workspace.ancestor(selection, "dataset")
-job = running.latest("finetune", selection=selection.id)
+job = job_card.latest("finetune", selection=selection.id)
 runs = [
     workspace.open(e.id)
     for e in state.sealed("finetune")
@@ -155,10 +157,10 @@ with left:
             ):  # not on_click: its arguments would be those before a last edit
                 launch(settings)
                 st.rerun()
-            running.command("finetune", settings)
+            job_card.command("finetune", settings)
 with right:
     if job is not None and job.state != "done":
-        running.card(job)
+        job_card.card(job)
         if job.state in jobs.ACTIVE:
             st.fragment(live, run_every=2.0)(job, selection)
     named = st.query_params.get("finetune")
@@ -167,7 +169,7 @@ with right:
         st.text(shown.name)
         scores(shown)
         curves = {a.name: data.metrics(a.path) for a in (mine or [shown])[:6]}
-        st.plotly_chart(charts.finetune_curves(curves))
+        st.plotly_chart(loss_charts.finetune_curves(curves))
         with st.expander("Read its answers", icon=":material/chat:"):
             answers(shown)
     elif shown is None and job is None:

@@ -1,9 +1,9 @@
 import streamlit as st
 
 from core import demo, jobs
-from core.artifact import KINDS, Entry
-from core.demo_tasks import DURATION
-from dashboard import running, state, widgets
+from core.demo.puzzles import DURATION
+from core.workspace.artifact import KINDS, Entry
+from dashboard.frame import job_card, state, widgets
 
 STEPS = {
     "dataset": ("Dataset", "Bring the examples", ":material/table_rows:"),
@@ -26,7 +26,7 @@ widgets.title(
 
 def start_demo() -> None:
     """Launch the embedded demo as a job."""
-    running.launch("demo", demo.Settings(), "Embedded demo", "demo")
+    job_card.launch("demo", demo.Settings(), "Embedded demo", "demo")
 
 
 def pipeline() -> None:
@@ -42,7 +42,7 @@ def pipeline() -> None:
             st.markdown(f"**{number} {icon} {name}**")
             if made:
                 plural = f"{len(made):,} made" if len(made) > 1 else "1 made"
-                st.caption(f"{plural}; newest: {running.plain(made[0].name[:48])}")
+                st.caption(f"{plural}; newest: {job_card.plain(made[0].name[:48])}")
             else:
                 st.caption(words)
             label = "Open" if made else "Begin" if kind == following else "Later"
@@ -61,9 +61,9 @@ def unusable(found: list[Entry]) -> None:
     """List unfinished and damaged work, each with what can be done."""
     for entry in found:
         left, right = st.columns([6, 1], vertical_alignment="center")
-        words = f"{entry.kind} {entry.id} · {running.plain(entry.name)}"
+        words = f"{entry.kind} {entry.id} · {job_card.plain(entry.name)}"
         if entry.state == "damaged":
-            left.error(f"{words}: {running.plain(entry.problem)}", icon=":material/broken_image:")
+            left.error(f"{words}: {job_card.plain(entry.problem)}", icon=":material/broken_image:")
         else:
             left.warning(f"{words}: unfinished; resume it on its page", icon=":material/pending:")
         if right.button("Delete", key=f"delete:{entry.id}", icon=":material/delete:"):
@@ -71,13 +71,13 @@ def unusable(found: list[Entry]) -> None:
                 workspace.delete(entry.id)
                 st.rerun()
             except ValueError as e:
-                st.error(running.plain(str(e)))
+                st.error(job_card.plain(str(e)))
 
 
-demo_job = running.latest("demo")
+demo_job = job_card.latest("demo")
 if demo_job is not None and demo_job.state in jobs.ACTIVE:
     st.markdown("**The demo is running.** The steps below fill as it goes.")
-    running.card(demo_job)
+    job_card.card(demo_job)
 elif not usable:
     with st.container(border=True, horizontal_alignment="center"):
         st.space("small")
@@ -95,7 +95,7 @@ elif not usable:
                 state.go("dataset")
         st.space("small")
     if demo_job is not None and demo_job.state != "done":
-        running.card(demo_job)
+        job_card.card(demo_job)
 pipeline()
 
 studies = [e for e in usable if e.kind == "study"]
@@ -126,9 +126,9 @@ past = [j for j in jobs.jobs(workspace) if j.state not in jobs.ACTIVE][:20]
 if past:
     with st.expander(f"Past jobs ({len(past)})"):
         for job in past:
-            words, icon = running.STATES[job.state]
-            st.markdown(f"{icon} {words} · {running.plain(job.title)} · {job.created[:16]}")
+            words, icon = job_card.STATES[job.state]
+            st.markdown(f"{icon} {words} · {job_card.plain(job.title)} · {job.created[:16]}")
             if job.message:
-                st.caption(running.plain(job.message))
+                st.caption(job_card.plain(job.message))
 if usable and not any(e.kind == "study" for e in usable):
     st.button("Run the embedded demo", on_click=start_demo, type="tertiary")

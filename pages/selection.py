@@ -2,25 +2,15 @@ import dataclasses
 
 import streamlit as st
 
-from core import budget as budgets
-from core import finetune, selection, selectors
-from core.artifact import EXTENDS
-from dashboard import (
-    allocating,
-    bars,
-    charts_selection,
-    choosing,
-    consequences,
-    data,
-    extending,
-    figure,
-    forms,
-    reader,
-    running,
-    saving,
-    state,
-    widgets,
-)
+from core import finetune, selection
+from core.selection import budget as budgets
+from core.selection import choose
+from core.workspace.artifact import EXTENDS
+from dashboard.charts import figure
+from dashboard.charts import selection as selection_charts
+from dashboard.frame import data, forms, job_card, reader, state, widgets
+from dashboard.selection import compare, preview, quota_bars, quota_table, saved
+from dashboard.trajectories import new_rows
 
 WORDS = {
     "s2l": "S2L: evenly over the clusters",
@@ -79,7 +69,7 @@ def budget_control(pool: int, tokens: int) -> str:
     return f"{wanted} tokens"
 
 
-def facts(made: choosing.Allocation, tokens: int) -> None:
+def facts(made: preview.Allocation, tokens: int) -> None:
     """Show the totals, what a fine-tune would take, and the sources whose share changes most."""
     rows = len(made.chosen)
     steps = max(finetune.MIN_STEPS, budgets.steps_for(rows, EPOCHS, BATCH))
@@ -99,7 +89,7 @@ def facts(made: choosing.Allocation, tokens: int) -> None:
             },
         )
     with right:
-        st.plotly_chart(charts_selection.movers(made.sources), config=figure.READ_ONLY)
+        st.plotly_chart(selection_charts.movers(made.sources), config=figure.READ_ONLY)
 
 
 widgets.title(
@@ -109,7 +99,7 @@ widgets.title(
 )
 state.settle(("dataset", "clusters", "selection"))
 inputs = widgets.chips("dataset", "clusters")
-shown = saving.opened()
+shown = saved.opened()
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
     widgets.empty(
@@ -120,15 +110,15 @@ if clusters is None or dataset is None:
 dataset = state.workspace().ancestor(clusters, "dataset")
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
-    edited = saving.edits_that_count(dataset, shown)
-    pool = choosing.pool(clusters.id, edited)
+    edited = saved.edits_that_count(dataset, shown)
+    pool = preview.pool(clusters.id, edited)
     strategy = st.selectbox(
-        "Strategy", list(selectors.SELECTORS), format_func=WORDS.__getitem__,
+        "Strategy", list(choose.SELECTORS), format_func=WORDS.__getitem__,
         key="selection:strategy", persist_state="session",
     )  # fmt: skip
     budget = budget_control(len(pool), int(pool.tokens.sum()))
-    earlier = extending.keep_choice(clusters) if EXTENDS in clusters.parents else ""
-    match = allocating.matched(dataset) if strategy in selectors.MATCHED else ""
+    earlier = new_rows.keep_choice(clusters) if EXTENDS in clusters.parents else ""
+    match = quota_table.matched(dataset) if strategy in choose.MATCHED else ""
     with st.popover("Switches, filters, name", icon=":material/tune:", width="stretch"):
         seed = int(
             st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session")
@@ -141,73 +131,73 @@ with left, st.container(border=True):
             "keep": earlier, "edits": edited, "match": match, "name": "",
         }  # fmt: skip
         chosen = forms.form(selection.Settings, "selection", fixed=fixed,
-                            leave_out=allocating.idle(strategy))  # fmt: skip
+                            leave_out=quota_table.idle(strategy))  # fmt: skip
     if chosen is None:
         st.error("A switch or filter is wrong: open them to see why.", icon=":material/error:")
-        bars.reset_all("form")
+        quota_bars.reset_all("form")
         st.stop()
     settings = dataclasses.replace(chosen, name=name)
-    st.caption(f":material/label: {running.plain(selection.title(settings))}")
+    st.caption(f":material/label: {job_card.plain(selection.title(settings))}")
     try:
-        pool, staying = choosing.prepared(settings)
+        pool, staying = preview.prepared(settings)
         if earlier:
             st.caption(f"{staying.sentence()}.")
         if edits_words := selection.edited(pool, staying):
             st.caption(f":material/edit: {edits_words}")
         wanted = dataclasses.replace(settings, name="")
-        if strategy in selectors.COMPARES and len(pool) > AT_ONCE:
-            allocating.on_demand(wanted)
-        tried = bars.allocate(wanted)
+        if strategy in choose.COMPARES and len(pool) > AT_ONCE:
+            quota_table.on_demand(wanted)
+        tried = quota_bars.allocate(wanted)
     except ValueError as e:
-        st.error(running.plain(str(e)), icon=":material/error:")
+        st.error(job_card.plain(str(e)), icon=":material/error:")
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):
-        st.error(running.plain(problem), icon=":material/error:")
+        st.error(job_card.plain(problem), icon=":material/error:")
     made = tried.made
     if tried.problem:
         st.caption("The quotas set by hand cannot be met, so nothing can be saved.")
     elif kept := state.workspace().same("selection", selection.key(state.workspace(), settings)):
-        saving.saved(kept)
+        saved.saved(kept)
     else:
         if st.button("Save this selection", type="primary", width="stretch"):
-            saving.save(settings)  # not on_click: its arguments would be those before a last edit
+            saved.save(settings)  # not on_click: its arguments would be those before a last edit
             st.rerun()
     if not tried.problem:
-        running.command("selection", settings)
+        job_card.command("selection", settings)
     settings = dataclasses.replace(settings, quotas=tried.quotas)
 with right:
     known = data.named(data.kept(clusters.id), clusters, data.edits(dataset.id))
     facts(made, int(pool.tokens.sum()))
     settable = strategy == "s2l" and budgets.parse(budget).kind != "tokens"
-    chosen_bars = bars.chart(clusters.id, tried, box=settable)
+    chosen_bars = quota_bars.chart(clusters.id, tried, box=settable)
     if strategy != "s2l":
         st.caption(f"{WORDS[strategy]} does not look at clusters; compare with S2L.")
     elif not settable:
         st.caption("Quotas by hand are rows: for them, give the budget as a share or in rows.")
-    bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
-    allocating.changes(clusters.id, dataset.id, tried, known)
+    quota_bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
+    quota_table.changes(clusters.id, dataset.id, tried, known)
     tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="selection:tab"), strict=True))
     if tabs["Before and after"].open:
         with tabs["Before and after"]:
-            consequences.before(clusters.id, edited, made)
+            compare.before(clusters.id, edited, made)
     if tabs["Read the selection"].open:
         with tabs["Read the selection"]:
             reader.reader(dataset.id, made.chosen.tolist(), "selection")
     if tabs["Quotas"].open:
         with tabs["Quotas"]:
             if strategy == "s2l":
-                allocating.quotas(made, known)
+                quota_table.quotas(made, known)
             else:
                 st.caption("Only S2L shares its budget over clusters.")
     if tabs["Compare"].open:
         with tabs["Compare"]:
-            consequences.others(clusters.id, edited, dataset)
+            compare.others(clusters.id, edited, dataset)
     if tabs["Stability"].open:
         with tabs["Stability"]:
-            consequences.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)
+            compare.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)
     if tabs["Why a row"].open:
         with tabs["Why a row"]:
-            consequences.why_row(clusters.id, made, settings)
+            compare.why_row(clusters.id, made, settings)
     if tabs["Cost"].open:
         with tabs["Cost"]:
-            consequences.cost(clusters, made.chosen)
+            compare.cost(clusters, made.chosen)

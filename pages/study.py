@@ -3,9 +3,12 @@ import dataclasses
 import pandas as pd
 import streamlit as st
 
-from core import arms, jobs, study
-from core.artifact import Artifact
-from dashboard import charts_study, comparing, forms, running, state, widgets
+from core import jobs, study
+from core.study import arms
+from core.workspace.artifact import Artifact
+from dashboard.charts import study as study_charts
+from dashboard.frame import forms, job_card, state, widgets
+from dashboard.study import saved_arms
 
 FORM = "study"
 FLOOR = 0.3
@@ -25,7 +28,7 @@ AXES = {
 
 def launch(settings: study.Settings) -> None:
     """Start the comparison as a job."""
-    running.launch("study", settings, f"Study at {settings.budget}", FORM)
+    job_card.launch("study", settings, f"Study at {settings.budget}", FORM)
 
 
 def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
@@ -77,7 +80,7 @@ def picture(artifact: Artifact) -> None:
     full = table.loc[table["arm"] == "full", metric]
     st.markdown(f"**{verdict(table, metric, lower)}**")
     st.plotly_chart(
-        charts_study.study_figure(
+        study_charts.study_figure(
             table, metric, AXES[metric], lower, base.get(metric),
             float(full.mean()) if len(full) else None,
         )
@@ -87,12 +90,12 @@ def picture(artifact: Artifact) -> None:
     own = "; saved selections: their own" if s.get("exploratory") else ""
     st.caption(
         f"Every arm: the same base model, {s['steps']:,} steps, budget {s['budget']} (full: all "
-        f"rows{own}), tested on {items:,} rows of {running.plain(s['test'])}. Dots are seeds "
+        f"rows{own}), tested on {items:,} rows of {job_card.plain(s['test'])}. Dots are seeds "
         f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters do not. "
         "Equal steps saves data, not the target's computing time."
     )
     if s.get("exploratory"):  # none in a study made before there were any
-        st.caption(running.plain(study.caution(s["exploratory"])))
+        st.caption(job_card.plain(study.caution(s["exploratory"])))
     if "exact_match" in table and table["exact_match"].max() < FLOOR:
         st.caption(
             f"Exact match is below {FLOOR:.0%} in every arm, near the floor of a model this small: "
@@ -132,11 +135,11 @@ if clusters is None:
         "See the clusters", "clusters",
     )  # fmt: skip
     st.stop()
-job = running.latest("study", clusters=clusters.id)
+job = job_card.latest("study", clusters=clusters.id)
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     st.markdown("**Compare selections**")
-    fixed = {"clusters": clusters.id, "selections": comparing.saved(clusters)}
+    fixed = {"clusters": clusters.id, "selections": saved_arms.saved(clusters)}
     settings = forms.form(study.Settings, FORM, fixed=fixed)
     if settings is not None:
         runs = len(arms.of(state.workspace(), settings)) * len(arms.seeds(settings))
@@ -149,11 +152,11 @@ with left, st.container(border=True):
         ):  # not on_click: its arguments would be those before a last edit
             launch(settings)
             st.rerun()
-        running.command("study", settings)
+        job_card.command("study", settings)
 with right:
     if job is not None and job.state != "done":
-        running.card(job)
-    running.arrive(job, "study")
+        job_card.card(job)
+    job_card.arrive(job, "study")
     if artifact is not None:
         picture(artifact)
     elif job is None:

@@ -1,29 +1,22 @@
 import streamlit as st
 
-from core import jobs, models, trajectories
-from core.artifact import Artifact
-from dashboard import (
-    charts,
-    data,
-    extending,
-    forms,
-    recording,
-    running,
-    server,
-    transferring,
-    widgets,
-)
+from core import jobs, trajectories
+from core.model import loading
+from core.workspace.artifact import Artifact
+from dashboard.charts import losses as loss_charts
+from dashboard.frame import data, forms, job_card, server_files, widgets
+from dashboard.trajectories import new_rows, proxy_run, transfer
 
 
 def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Settings | None:
     """Ask how to train and offer to begin; return the settings, if they are good."""
     st.markdown("**Train a proxy**")
-    settings = forms.form(trajectories.Settings, recording.FORM, fixed={"dataset": dataset.id})
+    settings = forms.form(trajectories.Settings, proxy_run.FORM, fixed={"dataset": dataset.id})
     if settings is None:
         return None
-    size = models.KNOWN_SIZES.get(settings.model)
+    size = loading.KNOWN_SIZES.get(settings.model)
     if size:
-        ratio = models.KNOWN_SIZES["microsoft/phi-2"] / size
+        ratio = loading.KNOWN_SIZES["microsoft/phi-2"] / size
         st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
     if st.button(
         "Train proxy",
@@ -32,9 +25,9 @@ def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Setti
         disabled=busy,
         help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
     ):  # not on_click: its arguments would be those before a last edit
-        recording.launch(settings)
+        proxy_run.launch(settings)
         st.rerun()
-    running.command("trajectories", settings)
+    job_card.command("trajectories", settings)
     return settings
 
 
@@ -44,27 +37,27 @@ def from_elsewhere(dataset: Artifact, *, busy: bool) -> None:
         "A folder of checkpoint-* with losses.pt (the official code) or with models, which are "
         "then scored; or a .npy or .parquet table of losses, a row an example."
     )
-    source = server.path("trajectories:source", folders=True, suffixes=(".npy", ".parquet"))
+    source = server_files.path("trajectories:source", folders=True, suffixes=(".npy", ".parquet"))
     if source:
         settings = trajectories.Settings(dataset=dataset.id, source=source)
         if st.button("Import losses", width="stretch", disabled=busy):
-            recording.launch(settings)
+            proxy_run.launch(settings)
             st.rerun()
-        running.command("trajectories", settings)
+        job_card.command("trajectories", settings)
 
 
 def picture(artifact: Artifact) -> None:
     """Show the recorded trajectories."""
-    recording.warn(artifact)
-    recording.facts(artifact)
+    proxy_run.warn(artifact)
+    proxy_run.facts(artifact)
     quantiles, samples = data.overview(artifact.id)
-    st.plotly_chart(charts.trajectory_overview(data.steps(artifact.id), quantiles, samples))
+    st.plotly_chart(loss_charts.trajectory_overview(data.steps(artifact.id), quantiles, samples))
     st.caption(
         f"Loss of {artifact.summary['measured']:,} rows over training: median, middle half and "
         f"10-90% band, with {len(samples)} rows drawn at random. A wide band late in training "
         "means the proxy still finds some examples much harder than others."
     )
-    recording.cost(artifact)
+    proxy_run.cost(artifact)
     tabs = st.tabs(list(TABS), on_change="rerun", key="trajectories:tab")
     for tab, draw in zip(tabs, TABS.values(), strict=True):
         if tab.open:
@@ -75,12 +68,12 @@ def picture(artifact: Artifact) -> None:
 def by_source(artifact: Artifact) -> None:
     """Show the mean loss of each source."""
     means, counts = data.by_source(artifact.id)
-    st.plotly_chart(charts.source_curves(data.steps(artifact.id), means, counts))
+    st.plotly_chart(loss_charts.source_curves(data.steps(artifact.id), means, counts))
 
 
 def training_loss(artifact: Artifact) -> None:
     """Show the training loss, with the recordings marked."""
-    st.plotly_chart(charts.live_loss(data.metrics(artifact.path), data.steps(artifact.id)))
+    st.plotly_chart(loss_charts.live_loss(data.metrics(artifact.path), data.steps(artifact.id)))
 
 
 def flagged(artifact: Artifact) -> None:
@@ -97,7 +90,7 @@ TABS = {
     "By source": by_source,
     "Training loss": training_loss,
     "Flags": flagged,
-    transferring.TITLE: transferring.show,
+    transfer.TITLE: transfer.show,
 }
 
 widgets.title(
@@ -109,7 +102,7 @@ dataset, artifact = inputs["dataset"], inputs["trajectories"]
 if dataset is None:
     widgets.empty("table_rows", "A proxy needs a dataset first.", "Import a dataset", "dataset")
     st.stop()
-job = running.latest("trajectories", dataset=dataset.id)
+job = job_card.latest("trajectories", dataset=dataset.id)
 busy = job is not None and job.state in jobs.ACTIVE
 left, right = st.columns([1.2, 2.6], gap="large")
 with left:
@@ -121,14 +114,14 @@ with left:
         from_elsewhere(dataset, busy=busy)
     if artifact is not None:
         with st.expander("New data?", icon=":material/playlist_add:"):
-            extending.extend_form(artifact, busy)
+            new_rows.extend_form(artifact, busy)
 with right:
     if job is not None and job.state != "done":
-        if not recording.long_run(job, settings):
-            running.card(job)
+        if not proxy_run.long_run(job, settings):
+            job_card.card(job)
         if busy and "--source" not in job.argv:  # an import has no training to watch
-            st.fragment(recording.live, run_every=2.0)(job)
-    running.arrive(job, "trajectories")
+            st.fragment(proxy_run.live, run_every=2.0)(job)
+    job_card.arrive(job, "trajectories")
     if artifact is None:
         if job is None:
             st.info(

@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on
 import pytest
 
 from core import clusters, dataset, jobs, selection, study, trajectories
-from core.store import Workspace
+from core.workspace.store import Workspace
 
 HOSTILE = (
     "<script>window.__pwned=1;alert(1)</script>",

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from core.store import Workspace
+from core.workspace.store import Workspace
 
 ROOT = pathlib.Path(__file__).parents[1]
 MARK = "# test: command line"

@@ -12,8 +12,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on
 
 import pytest
 
-from core import clusters, dataset, estimate, finetune, selection, trajectories
-from core.store import Workspace
+from core import clusters, dataset, finetune, selection, trajectories
+from core.training import time_estimate
+from core.workspace.store import Workspace
 
 TRAIN = {
     "model": "scratch:tiny",
@@ -84,8 +85,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the timing run before a training out."""
-    rates = estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
-    monkeypatch.setattr(estimate, "measure", lambda *args, **kwargs: rates)
+    rates = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
+    monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: rates)
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def stop_after(tmp_path, monkeypatch):
             return seen == looks
 
         with monkeypatch.context() as patch:
-            patch.setattr("core.training.stop_requested", requested)
+            patch.setattr("core.training.loop.stop_requested", requested)
             yield
         gc.collect()  # the stopped run's hold on its draft lives as long as its frames
 

@@ -15,7 +15,8 @@ import sys
 from transformers import LlamaForCausalLM, Trainer  # noqa: F401  what every run loads
 
 from core import __main__ as command_line
-from core import estimate, finetune, training, trajectories  # noqa: F401
+from core import finetune, trajectories  # noqa: F401
+from core.training import loop, time_estimate
 
 
 def kill():
@@ -55,13 +56,11 @@ def kill_at(call, number, when="before"):
 
 def run(place, argv):
     """Run a command with the time estimate left out; one to be killed saves after every step."""
-    estimate.measure = lambda *args, **kwargs: estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
+    time_estimate.measure = lambda *args, **kwargs: time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
     if place:
         save_seconds = place.pop("save_seconds", 0.0)
-        init = training.Recipe.__init__
-        training.Recipe.__init__ = lambda self, **k: init(
-            self, **{**k, "save_seconds": save_seconds}
-        )
+        init = loop.Recipe.__init__
+        loop.Recipe.__init__ = lambda self, **k: init(self, **{**k, "save_seconds": save_seconds})
         kill_at(**place)
     return command_line.main(argv)
 

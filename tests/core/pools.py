@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from core.clustering import cluster
-from core.selectors import PINNED, Choice, Match, Pool
+from core.clusters.statistics import cluster
+from core.selection.choose import PINNED
+from core.selection.pool import Choice, Match, Pool
 
 N, K = 90, 7
 MATCHED_ROWS, MATCHED_TOKENS = 23, 250

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from core import agreement
-from core.agreement import ari_so_far, clusterings, match, rank_correlations
+from core.transfer import agreement
+from core.transfer.agreement import ari_so_far, clusterings, match, rank_correlations
 
 seeds = st.integers(0, 2**32 - 1)
 

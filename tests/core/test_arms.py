@@ -6,9 +6,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from core import arms, clusters, edits, selection, study
+from core import clusters, edits, selection, study
 from core.__main__ import main
-from core.store import Workspace
+from core.study import arms
+from core.workspace.store import Workspace
 from tests.core.conftest import load, rows, write
 
 pytestmark = pytest.mark.usefixtures("quick")

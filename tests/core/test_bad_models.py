@@ -7,9 +7,11 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from core import clusters, finetune, models, recorder, selection, trajectories
-from core.recorded import load_flags, load_losses
-from core.scoring import Scores
+from core import clusters, finetune, selection, trajectories
+from core.model import loading, scoring
+from core.model.scoring import Scores
+from core.trajectories import recorder
+from core.trajectories.artifact import load_flags, load_losses
 from tests.core.conftest import TRAIN, TUNE
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -19,7 +21,7 @@ def write_bare(folder, words, **special):
     """Write a tiny model whose tokenizer has no special tokens but the given ones."""
     from transformers import PreTrainedTokenizerFast
 
-    trained = models.train_tokenizer(words, 400).backend_tokenizer
+    trained = loading.train_tokenizer(words, 400).backend_tokenizer
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained, **special)
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -37,7 +39,7 @@ def test_a_model_without_padding_or_end_token_is_trained_recorded_and_answers(
     house, tmp_path, special
 ):
     folder = write_bare(tmp_path / "bare", ["Sum of 1 and 2?", "Repeat: blue"] * 40, **special)
-    tokenizer = models.load_tokenizer(str(folder))
+    tokenizer = loading.load_tokenizer(str(folder))
     assert tokenizer.pad_token == tokenizer.eos_token == special.get("eos_token")
     settings = {**TRAIN, "dataset": house.dataset, "model": str(folder), "epochs": 1.0}
     settings |= {"template": "plain", "batch_size": 32}
@@ -83,7 +85,7 @@ def test_checkpoints_of_several_architectures_are_named(house, tmp_path):
 def test_a_loss_that_is_not_finite_flags_its_row_and_the_run_goes_on(house, monkeypatch):
     whole = house.workspace.open(house.trajectories)
     row = int(np.flatnonzero(load_flags(whole)["flag"] == "")[5])
-    true, recordings = recorder.score, 0
+    true, recordings = scoring.score, 0
 
     def score(model, tokens, rows, **more):
         nonlocal recordings

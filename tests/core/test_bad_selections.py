@@ -7,8 +7,8 @@ import pytest
 
 from core import clusters, dataset, edits, export, selection, trajectories
 from core.__main__ import main
-from core.recorded import load_flags
-from core.store import Workspace
+from core.trajectories.artifact import load_flags
+from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN, write
 
 

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from core import dataset, facets
-from core.before_after import compare
-from core.facets import code, distance, load, positions, shares
-from core.recorded import load_losses
-from core.store import Workspace
+from core import dataset
+from core.review import facets
+from core.review.before_after import compare
+from core.review.facets import code, distance, load, positions, shares
+from core.trajectories.artifact import load_losses
+from core.workspace.store import Workspace
 
 N = 400
 
@@ -181,7 +182,7 @@ def test_a_dataset_alone_has_sources_lengths_and_copies(house):
 
 def test_copies_are_found_by_their_text(tmp_path):
     from core import dataset
-    from core.store import Workspace
+    from core.workspace.store import Workspace
 
     file = tmp_path / "twice.jsonl"
     pairs = [(f"What is {i} plus {j}?", "4") for i, j in [(1, 3), (2, 2), (1, 3), (4, 0)]]

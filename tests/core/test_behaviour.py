@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.behaviour import behaviour, behaviours
+from core.clusters.how_learned import behaviour, behaviours
 
 STEPS = np.array([0, 10, 20, 30, 40], float)
 POOL = np.array(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.budget import Budget, parse
+from core.selection.budget import Budget, parse
 
 
 @pytest.mark.parametrize(

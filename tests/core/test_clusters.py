@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import clustering, clusters, dataset, kmeans
-from core.clustering import auto_k, cluster, describe, features, quantiles
-from core.naming import keywords, sampled
-from core.texts import prompts
+from core import clusters, dataset
+from core.clusters import kmeans, statistics
+from core.clusters.keywords import keywords, sampled
+from core.clusters.statistics import auto_k, cluster, describe, features, quantiles
+from core.model.pool_texts import prompts
 
 
 def curves(n=120, seed=0):
@@ -47,7 +48,7 @@ def test_clusters_are_numbered_by_size_then_smallest_id():
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clustering.FEATURES)))
+@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(statistics.FEATURES)))
 def test_a_permuted_dataset_gives_the_same_clusters_by_id(seed, k, kind):
     losses, ids = curves()
     order = np.random.default_rng(seed).permutation(len(ids))
@@ -67,7 +68,7 @@ def sample_of_60(monkeypatch):
 
 @pytest.mark.usefixtures("sample_of_60")
 @settings(max_examples=10, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(clustering.FEATURES)))
+@given(st.integers(0, 10**6), st.integers(1, 20), st.sampled_from(list(statistics.FEATURES)))
 def test_many_rows_too_are_clustered_alike_whatever_their_order(seed, k, kind):
     losses, ids = curves()
     order = np.random.default_rng(seed).permutation(len(ids))
@@ -181,7 +182,7 @@ def test_keywords_count_whole_words_of_three_letters_in_any_script():
 @given(st.lists(st.integers(-1, 4), max_size=60), st.integers(1, 8))
 def test_names_need_only_the_sampled_rows(labels, most):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.naming.NAME_SAMPLE", most)
+        patch.setattr("core.clusters.keywords.NAME_SAMPLE", most)
         labels = np.array(labels, np.int32)
         texts = pd.Series([f"word{'abc'[i % 3] * 3} item" for i in range(len(labels))], dtype=str)
         rows = sampled(labels)

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import clusters, costs, proxy_cost, trajectories
-from core.costs import Target, measured, operations
-from core.proxy_cost import Proxy, Tokens
+from core import clusters, trajectories
+from core.review import cost
+from core.review.cost import Target, measured, operations
+from core.trajectories import cost as proxy_cost
+from core.trajectories.cost import Proxy, Tokens
 
 PAPER = Proxy(70_000_000, 3.0, 12, 300.0, 200.0, 5.0, 1.0)
 AMOUNTS = st.floats(0.01, 1e4)
@@ -37,8 +39,8 @@ def test_it_pays_exactly_below_the_break_even_and_from_the_run_named(done, tuned
             assert bill.before + (bill.runs - 1.01) * bill.target > (bill.runs - 1.01) * bill.full
         assert ("does not pay" in bill.sentence()) == (not bill.pays)
         parts = bill.table().groupby("arm")["value"].sum()
-        assert parts[costs.SELECTED_ARM] == pytest.approx(bill.before + bill.target)
-        assert parts[costs.FULL_ARM] == pytest.approx(bill.full)
+        assert parts[cost.SELECTED_ARM] == pytest.approx(bill.before + bill.target)
+        assert parts[cost.FULL_ARM] == pytest.approx(bill.full)
 
 
 def test_the_proxys_seconds_are_said_by_part():
@@ -68,12 +70,12 @@ def test_a_budget_above_the_break_even_is_told_so():
     text = operations(PAPER, Tokens(0.96, 1), 40 * 70_000_000, 3).sentence()
     assert "the budget would have to be below 94.2% of the tokens" in text
     assert "pays from the 2nd fine-tune" in text
-    assert "never the target's compute" in costs.EQUAL_STEPS
+    assert "never the target's compute" in cost.EQUAL_STEPS
 
 
 @pytest.mark.parametrize(("n", "text"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd"), (112, "112th")])  # fmt: skip
 def test_ordinals(n, text):
-    assert costs._th(n) == text
+    assert cost._th(n) == text
 
 
 @pytest.mark.parametrize("bad", [(0, 1e9, 3), (1.2, 1e9, 3), (0.1, 0, 3), (0.1, 1e9, 0)])
@@ -95,7 +97,7 @@ def test_the_bill_is_read_from_the_manifests(house):
     tokens = proxy_cost.tokens(trajectories, rows)
     share = tokens.share
     assert 0.15 < share < 0.4, "25% of the rows"
-    tuned = costs.target(w, w.open(house.finetune))
+    tuned = cost.target(w, w.open(house.finetune))
     assert tuned.share == share
     assert tuned.epochs == pytest.approx(6 * 32 / len(rows))
     assert not tuned.with_test

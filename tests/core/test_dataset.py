@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import dataset
-from core.files import sha256_file
-from core.holdout import normalise
-from core.store import Workspace
+from core.dataset.holdout import normalise
+from core.workspace.files import sha256_file
+from core.workspace.store import Workspace
 
 DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
 COLUMNS = ["row", "position", "id", "source", "messages", "prompt", "response", "answer", "split"]

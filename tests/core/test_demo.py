@@ -3,12 +3,12 @@ import os
 import subprocess
 import sys
 
-from core.demo_tasks import HOLDOUT_PER_TASK, TASKS, generate, normalised
-from core.evaluation import MATCHERS
+from core.demo.puzzles import HOLDOUT_PER_TASK, TASKS, generate, normalised
+from core.finetune.evaluate import MATCHERS
 
 DIGEST = """
 import hashlib, json
-from core.demo_tasks import generate
+from core.demo.puzzles import generate
 print(hashlib.sha256(json.dumps(list(generate(0))).encode()).hexdigest())
 """
 

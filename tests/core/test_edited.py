@@ -7,27 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import (
-    before_after,
-    card,
-    clustering,
-    clusters,
-    edits,
-    export,
-    facets,
-    overlap,
-    proxy_cost,
-    reproduce,
-    selection,
-    study,
-    trajectories,
-    why,
-)
-from core.budget import Budget
-from core.files import fingerprint
-from core.recorded import load_flags
-from core.selectors import COMPARES, MATCHED, OWN_SIZE, SELECTORS, choose
-from core.store import Workspace
+from core import clusters, edits, export, selection, study, trajectories
+from core.clusters import statistics
+from core.export import data_card
+from core.review import before_after, comparison, facets, why_row
+from core.selection import reproduce
+from core.selection.budget import Budget
+from core.selection.choose import COMPARES, MATCHED, OWN_SIZE, SELECTORS, choose
+from core.trajectories import cost
+from core.trajectories.artifact import load_flags
+from core.workspace.files import fingerprint
+from core.workspace.store import Workspace
 
 
 @pytest.fixture
@@ -214,15 +204,15 @@ def test_what_a_selection_with_a_pinned_row_without_a_loss_did_is_shown(holes, t
     assert numbers[["pool", "selected"]].to_numpy() == pytest.approx(1)
     assert np.isfinite(found.facets["distance"]).all()
     other = draw(home, strategy="random", budget="30")
-    sets = overlap.read(home.workspace, [made.id, other.id])
+    sets = comparison.read(home.workspace, [made.id, other.id])
     for facet in ("source", "cluster"):
-        by = overlap.allocation(frame, sets, facet).table
+        by = comparison.allocation(frame, sets, facet).table
         assert np.isfinite(by["difference"]).all()
-    assert np.isfinite(overlap.facets(frame, sets).table["distance"]).all()
+    assert np.isfinite(comparison.facets(frame, sets).table["distance"]).all()
     whole = table(draw(home, strategy="full"))["row"]
     parent = home.workspace.open(home.trajectories)
-    assert proxy_cost.tokens(parent, whole).share == 1
-    assert "4 rows pinned" in card.write(home.workspace, made, "jsonl", "")
+    assert cost.tokens(parent, whole).share == 1
+    assert "4 rows pinned" in data_card.write(home.workspace, made, "jsonl", "")
 
 
 def test_why_of_a_pinned_row_without_a_loss(holes):
@@ -236,8 +226,8 @@ def test_why_of_a_pinned_row_without_a_loss(holes):
 
     choice = pick(30)
     for row in odd:
-        guess = why.by_cluster(pool, int(row), 0)
-        found = why.explain(
+        guess = why_row.by_cluster(pool, int(row), 0)
+        found = why_row.explain(
             pool, choice.positions, int(row), lambda n: pick(n).positions, reason="pinned",
             guess=guess, stays=len(kept.stay.positions),
         )  # fmt: skip
@@ -245,8 +235,8 @@ def test_why_of_a_pinned_row_without_a_loss(holes):
         assert (found.taken, found.size) == (30, len(pool))
         assert (found.nearest is None) == (row != odd[1])
     other = int(pool.rows[choice.positions[5]])
-    found = why.explain(pool, choice.positions, other, lambda n: pick(n).positions,
-                        guess=why.by_cluster(pool, other, 0), stays=4)  # fmt: skip
+    found = why_row.explain(pool, choice.positions, other, lambda n: pick(n).positions,
+                        guess=why_row.by_cluster(pool, other, 0), stays=4)  # fmt: skip
     assert found.nearest
     assert 5 <= found.needs <= 30
 
@@ -325,7 +315,7 @@ def test_a_clustering_without_excluded_rows(home):
     assert pd.read_parquet(made.path / "table.parquet")["size"].sum() == 109
     auto = dataclasses.replace(wanted, k="auto")
     auto = home.workspace.open(clusters.run(home.workspace, auto))
-    assert auto.config["k"] == clustering.auto_k(109)
+    assert auto.config["k"] == statistics.auto_k(109)
     with pytest.raises(ValueError, match="choose K from 1 to 109"):
         clusters.run(home.workspace, dataclasses.replace(wanted, k=110))
     for strategy in ("s2l", "random"):  # from one pool, though these rows are included again
@@ -350,7 +340,7 @@ def test_every_arm_of_a_study_honours_the_edits_of_its_start(home, monkeypatch):
         edits.exclude(workspace, home.dataset, [rows.pop()])
         return run(workspace, settings)
 
-    monkeypatch.setattr(study.selection, "run", meanwhile)
+    monkeypatch.setattr(selection, "run", meanwhile)
     how = {"strategies": "random,full", "seeds": "0", "model": "scratch:tiny", "steps": 2}
     wanted = study.Settings(clusters=home.clusters, budget="10", decode=0, **how)
     made = home.workspace.open(study.run(home.workspace, wanted))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import edits
-from core.store import Workspace
+from core.workspace.store import Workspace
 
 N, K = 200, 5
 
@@ -303,7 +303,7 @@ LOOP = """
 import sys
 import numpy as np
 from core import edits
-from core.store import Workspace
+from core.workspace.store import Workspace
 workspace, dataset = Workspace(sys.argv[1]), sys.argv[2]
 rng = np.random.default_rng(int(sys.argv[3]))
 while True:

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import evaluation, models
-from core.evaluation import MATCHERS, evaluate, extract_number, generate, load_items
-from core.templates import renderer
+from core.finetune import evaluate as evaluation
+from core.finetune.evaluate import MATCHERS, evaluate, extract_number, generate, load_items
+from core.model import loading
+from core.model.templates import renderer
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_the_tasks_own_verifier():
 
 @pytest.fixture(scope="module")
 def target(house):
-    return models.load(str(house.workspace.open(house.finetune).path / "model"), seed=0)
+    return loading.load(str(house.workspace.open(house.finetune).path / "model"), seed=0)
 
 
 QUESTIONS = ["Sum of 1 and 2?", "Repeat: blue", "Is 3 larger than 2? " * 9, "x", "How many?"]
@@ -115,7 +116,7 @@ def test_a_long_prompt_leaves_room_for_the_answer(target):
 
 
 def test_an_answer_ends_at_the_templates_end_of_turn():
-    tokenizer = models.train_tokenizer(["a b"], 300)
+    tokenizer = loading.train_tokenizer(["a b"], 300)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<|im_end|>\n{% endfor %}"
     ends = evaluation._end_tokens(tokenizer, renderer("chat", tokenizer))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import explained as module
-from core.explained import explained, explained_one
+from core.clusters import explained_by
+from core.clusters.explained_by import explained, explained_one
 
 N = 4000
 
@@ -93,7 +93,7 @@ def test_one_cluster_against_the_rest():
 
 
 def test_above_the_limit_a_seeded_sample_is_looked_at(monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE", 1000)
+    monkeypatch.setattr(explained_by, "SAMPLE", 1000)
     frame = facts()
     labels = (frame["loss"] > 1).astype(np.int32)
     one, same, other = (explained(labels, frame, seed=s) for s in (0, 0, 1))

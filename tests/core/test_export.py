@@ -16,13 +16,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import dataset, export, selection, writers
-from core.artifact import Artifact
-from core.examples import content_fingerprint, understand
-from core.files import sha256_file
-from core.readers import Rows
-from core.store import Workspace
-from core.writers import Example
+from core import dataset, export, selection
+from core.dataset.examples import content_fingerprint, understand
+from core.dataset.readers import Rows
+from core.export import writers
+from core.export.writers import Example
+from core.workspace.artifact import Artifact
+from core.workspace.files import sha256_file
+from core.workspace.store import Workspace
 from tests.core.conftest import write
 
 TURNS = ("messages", "sharegpt")
@@ -75,8 +76,8 @@ def subset_fingerprint(workspace: Workspace, selected: str) -> str:
     """The content fingerprint of a dataset that has the selected rows only."""
     import hashlib
 
-    from core.examples import Examples
-    from core.files import canonical
+    from core.dataset.examples import Examples
+    from core.workspace.files import canonical
 
     frame = chosen_rows(workspace, selected)
     digests = [hashlib.sha256(canonical(m).encode()).hexdigest() for m in frame["messages"]]
@@ -260,8 +261,9 @@ def test_a_full_disk_leaves_the_old_export(talks, tmp_path, monkeypatch):
 
 SLOW = """
 import sys, time
-from core import export, writers
-from core.store import Workspace
+from core import export
+from core.export import writers
+from core.workspace.store import Workspace
 lines = writers.examples
 def slow(*args):
     for i, example in enumerate(lines(*args)):
@@ -307,7 +309,7 @@ def test_while_one_exports_another_to_the_same_place_is_refused(name, talks, tmp
 SWAP = """
 import pathlib, sys, time
 from core import export
-from core.store import Workspace
+from core.workspace.store import Workspace
 replace = pathlib.Path.replace
 def slow(path, target):
     if str(target) == sys.argv[3]:
@@ -338,7 +340,7 @@ def test_killed_between_two_renames_the_earlier_export_comes_back(talks, tmp_pat
 RACE = """
 import sys
 from core import export
-from core.store import Workspace
+from core.workspace.store import Workspace
 workspace = Workspace(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

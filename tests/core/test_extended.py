@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, dataset, drift, edits, models, selection
-from core.progress import Stopped
-from core.recorded import load_flags, load_losses, load_steps
-from core.scoring import score
-from core.store import Workspace
-from core.tokens import tokenize
-from core.trajectories import Settings, run
+from core import clusters, dataset, edits, selection
+from core.clusters import extend as drift
+from core.jobs.progress import Stopped
+from core.model import loading
+from core.model.scoring import score
+from core.model.tokens import tokenize
+from core.trajectories.artifact import load_flags, load_losses, load_steps
+from core.trajectories.train import Settings, run
+from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN, rows, write
 
 
@@ -97,10 +99,10 @@ def test_old_rows_keep_their_losses_and_new_ones_are_scored_on_the_kept_checkpoi
         else:
             fresh_rows.append(row)
     assert len(fresh_rows) == 30
-    tokenizer = models.load_tokenizer(str(old.path / "proxy"))
+    tokenizer = loading.load_tokenizer(str(old.path / "proxy"))
     tokens = tokenize(house.workspace, grown, tokenizer, "plain", 64)
     for column, step in enumerate(load_steps(old)):
-        model = models.load_weights(str(old.path / "kept" / f"checkpoint-{step}"))
+        model = loading.load_weights(str(old.path / "kept" / f"checkpoint-{step}"))
         expected = score(model, tokens, np.array(fresh_rows)).losses
         np.testing.assert_array_equal(losses[fresh_rows, column], expected)
     assert load_steps(new).tolist() == load_steps(old).tolist()
@@ -155,14 +157,14 @@ def test_an_id_with_another_text_is_scored_anew(house, take, capsys):
 def test_stopped_it_goes_on_after_the_last_whole_checkpoint(house, old, take, monkeypatch):
     data = take([*rows(), *fresh(8)])
     looks = iter([False, False, True])
-    monkeypatch.setattr("core.columns.stop_requested", lambda: next(looks))
+    monkeypatch.setattr("core.trajectories.scored_columns.stop_requested", lambda: next(looks))
     with pytest.raises(Stopped, match="after 2 of 4"):
         extend(house, old, data)
     monkeypatch.undo()
     (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
     scored = []
-    load = models.load_weights
-    monkeypatch.setattr(models, "load_weights", lambda f: scored.append(f) or load(f))
+    load = loading.load_weights
+    monkeypatch.setattr(loading, "load_weights", lambda f: scored.append(f) or load(f))
     made = extend(house, old, data, resume=True)
     assert made.id == left.id
     assert len(scored) == 2

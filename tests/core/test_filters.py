@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from core import edits, selection
-from core.filters import Filters, leave_out
-from core.store import Workspace
+from core.selection.filters import Filters, leave_out
+from core.workspace.store import Workspace
 
 
 def texts(tmp_path, rows):

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from core import dataset, export, finetune, selection, study
-from core.files import read_json, read_jsonl
-from core.finetune import Settings, planned_steps
-from core.progress import Stopped
+from core.finetune.run import Settings, planned_steps
+from core.jobs.progress import Stopped
+from core.study.run import _with_sources_only
+from core.workspace.files import read_json, read_jsonl
 from tests.core.conftest import TUNE, write
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -144,11 +145,11 @@ def test_an_arm_of_matched_tokens_is_as_large_as_the_first_arm(house):
 def test_arms_over_sources_are_left_out_where_the_data_names_none(house, capsys):
     wanted = study.Settings(clusters=house.clusters)
     dataset = house.workspace.open(house.dataset)
-    assert study._with_sources_only(wanted, dataset) == wanted
+    assert _with_sources_only(wanted, dataset) == wanted
     bare = dataclasses.replace(
         dataset, manifest={**dataset.manifest, "summary": {"sources": {"all": 160}}}
     )
-    left = study._with_sources_only(wanted, bare)
+    left = _with_sources_only(wanted, bare)
     assert left.strategies == "s2l,random,full"
     assert "these arms are left out: random_per_source" in capsys.readouterr().err
 
@@ -206,7 +207,7 @@ def test_an_export_gives_back_lone_surrogates(house, tmp_path):
 
 
 def test_preset_paper_fills_in_what_was_left_at_its_default():
-    from core.finetune import resolve
+    from core.finetune.run import resolve
 
     made = resolve(Settings(selection="x", preset="paper", lr=1e-4))
     assert (made.model, made.batch_size, made.epochs) == ("microsoft/phi-2", 128, 3.0)

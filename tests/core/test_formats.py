@@ -2,15 +2,15 @@
 
 import pytest
 
-from core import formats
+from core.dataset import readers, row_formats
 
 QA = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
 def parse(row, wanted="auto", **named):
-    name, parts = formats.detect(list(row), wanted, named)
+    name, parts = row_formats.detect(list(row), wanted, named)
     cells = {p: row[c] for p, c in parts.items() if p not in ("source", "answer", "id", "split")}
-    return name, formats.FORMATS[name].turns(cells)
+    return name, row_formats.FORMATS[name].turns(cells)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,9 @@ def test_named_columns():
 
 
 def test_an_answer_alone_is_an_evaluation_file():
-    name, parts = formats.detect(["instruction", "answer"], "auto", {})
+    name, parts = row_formats.detect(["instruction", "answer"], "auto", {})
     assert (name, parts) == ("alpaca", {"prompt": "instruction", "answer": "answer"})
-    assert formats.detect(["question", "answer"], "auto", {})[1] == {
+    assert row_formats.detect(["question", "answer"], "auto", {})[1] == {
         "prompt": "question",
         "response": "answer",
     }
@@ -76,7 +76,7 @@ def test_an_answer_alone_is_an_evaluation_file():
 )
 def test_no_usable_column(columns, wanted, named, match):
     with pytest.raises(ValueError, match=match):
-        formats.detect(columns, wanted, named)
+        row_formats.detect(columns, wanted, named)
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_no_usable_column(columns, wanted, named, match):
     ],
 )
 def test_set_aside(row, reason):
-    with pytest.raises(formats.SetAside, match=reason):
+    with pytest.raises(readers.SetAside, match=reason):
         parse(row)
 
 
 def test_numbers_and_missing_cells():
-    assert [formats.text(v) for v in (42, 2.5, None, float("nan"), "\x00<b>\x1b")] == [
+    assert [row_formats.text(v) for v in (42, 2.5, None, float("nan"), "\x00<b>\x1b")] == [
         "42",
         "2.5",
         "",

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.health import warnings
+from core.trajectories.proxy_warnings import warnings
 
 GOOD = {"rows": 1000, "truncated": 10, "first_loss": 4.0, "final_loss": 2.0, "not_finite": 0}
 CONFIG = {"lr": 2e-5, "epochs": 3.0, "max_length": 128}

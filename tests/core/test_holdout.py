@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from core import holdout
+from core.dataset import holdout
 
 WORDS = [f"word{i}" for i in range(500)]
 

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from core import clusters, dataset, models, selection
-from core.progress import Stopped
-from core.recorded import load_flags, load_losses, load_steps
-from core.scoring import score
-from core.texts import pool_texts
-from core.tokens import tokenize
-from core.trajectories import Settings, run
+from core import clusters, dataset, selection
+from core.jobs.progress import Stopped
+from core.model import loading
+from core.model.pool_texts import pool_texts
+from core.model.scoring import score
+from core.model.tokens import tokenize
+from core.trajectories.artifact import load_flags, load_losses, load_steps
+from core.trajectories.train import Settings, run
 from tests.core.conftest import write
 
 STEPS = (500, 1000, 1500)
@@ -167,7 +168,7 @@ def trained(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     texts = pool_texts(data, "scratch:tiny")
     for step in (5, 10, 100):
-        model, tokenizer = models.load("scratch:tiny", seed=step, texts=texts)
+        model, tokenizer = loading.load("scratch:tiny", seed=step, texts=texts)
         model.save_pretrained(folder / f"checkpoint-{step}")
     tokenizer.save_pretrained(folder)
     return folder
@@ -177,8 +178,8 @@ def test_checkpoints_are_scored_one_after_the_other(take, trained, house, data):
     made = take(trained)
     assert load_steps(made).tolist() == [5, 10, 100]
     model, tokenizer = (
-        models.load_weights(str(trained / "checkpoint-10")),
-        models.load_tokenizer(str(trained)),
+        loading.load_weights(str(trained / "checkpoint-10")),
+        loading.load_tokenizer(str(trained)),
     )
     tokens = tokenize(house.workspace, data, tokenizer, "chat")
     expected = score(model, tokens, np.arange(len(tokens))).losses
@@ -188,7 +189,7 @@ def test_checkpoints_are_scored_one_after_the_other(take, trained, house, data):
 
 def test_scoring_stopped_goes_on_after_the_last_whole_checkpoint(take, trained, house, monkeypatch):
     looks = iter([False, False, True])
-    monkeypatch.setattr("core.columns.stop_requested", lambda: next(looks))
+    monkeypatch.setattr("core.trajectories.scored_columns.stop_requested", lambda: next(looks))
     with pytest.raises(Stopped, match="after 2 of 3"):
         take(trained, seed=1)
     monkeypatch.undo()

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core import job as job_files
 from core import jobs
-from core.files import read_json
-from core.store import Workspace
+from core.jobs import record as job_files
+from core.jobs.queue import _spawn
+from core.workspace.files import read_json
+from core.workspace.store import Workspace
 
 PRELUDE = """
 import os, signal, subprocess, sys, time
-from core.files import append_jsonl, write_json
-from core.progress import Progress, job_dir, say, stop_requested
+from core.workspace.files import append_jsonl, write_json
+from core.jobs.progress import Progress, job_dir, say, stop_requested
 job = job_dir()
 def finish(state="done", **more):
     write_json(job / "status.json", {"state": state, "result": "", "message": "", **more})
@@ -60,7 +61,7 @@ def spawn(workspace: Workspace, script: str, **facts: object) -> str:
         "grace": 60,
         "kill_after": 10,
     }
-    return jobs._spawn(workspace, [sys.executable, "-c", PRELUDE + script], **{**base, **facts})
+    return _spawn(workspace, [sys.executable, "-c", PRELUDE + script], **{**base, **facts})
 
 
 def until(true: Callable[[], object], timeout: float = 10) -> None:
@@ -129,7 +130,7 @@ def test_failures_are_told_in_words(workspace):
     )
     crash = spawn(workspace, "raise RuntimeError('no such layer')", device="")
     silent = spawn(workspace, "pass", device="")
-    missing = jobs._spawn(
+    missing = _spawn(
         workspace, ["/no/such/python"], title="", device="", key="", user="", grace=1, kill_after=1
     )
     job = jobs.wait(workspace, told, 10)

@@ -12,10 +12,10 @@ import sys
 import numpy as np
 import pytest
 
-from core.artifact import PARTIAL
-from core.files import read_jsonl
-from core.recorded import load_steps
-from core.training import COMPLETE
+from core.training.loop import COMPLETE
+from core.trajectories.artifact import load_steps
+from core.workspace.artifact import PARTIAL
+from core.workspace.files import read_jsonl
 from tests.core.conftest import TRAIN
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -44,15 +44,15 @@ def has(left, *names):
 
 PLACES = {
     "nothing recorded": (
-        {"call": "core.recorder:TrajectoryRecorder._write", "number": 1},
+        {"call": "core.trajectories.recorder:TrajectoryRecorder._write", "number": 1},
         lambda left: has(left, "losses.npy") and columns(left) == 0 and not in_map(left, 0),
     ),
     "column not committed": (
-        {"call": "core.recorder:append_jsonl", "number": 2},
+        {"call": "core.trajectories.recorder:append_jsonl", "number": 2},
         lambda left: columns(left) == 1 and in_map(left, 1),
     ),
     "no checkpoint yet": (
-        {"call": "core.training:_Keeper.on_step_end", "number": 5, "save_seconds": 60.0},
+        {"call": "core.training.loop:_Keeper.on_step_end", "number": 5, "save_seconds": 60.0},
         lambda left: columns(left) == 2 and complete(left) == 0,
     ),
     "checkpoint half written": (
@@ -60,15 +60,15 @@ PLACES = {
         half_written,
     ),
     "old checkpoint not deleted": (
-        {"call": "core.training:shutil.rmtree", "number": 3},
+        {"call": "core.training.loop:shutil.rmtree", "number": 3},
         lambda left: complete(left) == 2,
     ),
     "last embeddings half written": (
-        {"call": "core.recorder:np.save", "number": 2, "when": "half"},
+        {"call": "core.trajectories.recorder:np.save", "number": 2, "when": "half"},
         lambda left: columns(left) == 4 and has(left, "pooled.npy") and not has(left, "steps.npy"),
     ),
     "last step saved": (
-        {"call": "core.trajectories:finish", "number": 1},
+        {"call": "core.trajectories.train:finish", "number": 1},
         lambda left: has(left, "proxy", f"checkpoints/checkpoint-10/{COMPLETE}"),
     ),
     "flags half written": (
@@ -76,11 +76,11 @@ PLACES = {
         lambda left: has(left, "steps.npy", "proxy") and not has(left, "flags.parquet"),
     ),
     "no manifest yet": (
-        {"call": "core.artifact:write_json", "number": 1},
+        {"call": "core.workspace.artifact:write_json", "number": 1},
         lambda left: has(left, "flags.parquet") and not has(left, "manifest.json"),
     ),
     "manifest written": (
-        {"call": "core.artifact:write_json", "number": 1, "when": "after"},
+        {"call": "core.workspace.artifact:write_json", "number": 1, "when": "after"},
         lambda left: has(left, "manifest.json", "checkpoints"),
     ),
     "checkpoints dropped": (
@@ -96,7 +96,7 @@ PLACES = {
         lambda left: not left.name.endswith(PARTIAL) and not has(left, "run.json"),
     ),
     "not begun": (
-        {"call": "core.store:write_json", "number": 1},
+        {"call": "core.workspace.store:write_json", "number": 1},
         lambda left: not has(left, "run.json"),
     ),
 }
@@ -168,19 +168,19 @@ def test_killed_anywhere_it_continues_to_the_same_values(house, call, name):
         (
             "columns half dropped",
             {"schedule": "equal_loss", "checkpoints": 8},
-            {"call": "core.recorder:np.save", "number": 4, "when": "half"},
+            {"call": "core.trajectories.recorder:np.save", "number": 4, "when": "half"},
             lambda left: has(left, "fewer.npy"),
         ),
         (
             "columns dropped",
             {"schedule": "equal_loss", "checkpoints": 8},
-            {"call": "core.trajectories:finish", "number": 1},
+            {"call": "core.trajectories.train:finish", "number": 1},
             lambda left: np.load(left / "losses.npy").shape[1] == columns(left) < 8,
         ),
         (
             "in an epoch",
             {"record": "epoch"},
-            {"call": "core.epoch_losses:EpochRecorder.on_step_end", "number": 8},
+            {"call": "core.trajectories.epoch_recorder:EpochRecorder.on_step_end", "number": 8},
             lambda left: columns(left) == 1 and in_map(left, 1),
         ),
     ],

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from core import launchers
-from core.recorded import load_losses, load_steps
-from core.trajectories import Settings, run
+from core.jobs import launchers
+from core.trajectories.artifact import load_losses, load_steps
+from core.trajectories.train import Settings, run
 from tests.core.conftest import TRAIN
 
 

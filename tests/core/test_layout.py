@@ -1,9 +1,12 @@
+from importlib import import_module
+
 import numpy as np
 import pytest
 
-from core import embeddings, layout, trajectories
-from core.files import fingerprint
-from core.layout import Settings, pca, place
+from core import layout, trajectories
+from core.layout.run import Settings, pca, place
+from core.trajectories import embeddings
+from core.workspace.files import fingerprint
 
 
 def curves(n=60):
@@ -36,7 +39,7 @@ def test_it_is_made_once_for_the_same_settings(house):
 
 
 def test_a_map_that_fails_leaves_nothing_half_made(house, monkeypatch):
-    monkeypatch.setattr(layout, "place", lambda *args, **kwargs: 1 / 0)
+    monkeypatch.setattr(import_module("core.layout.run"), "place", lambda *args, **kwargs: 1 / 0)
     before = house.workspace.entries("layout")
     with pytest.raises(ZeroDivisionError):
         run(house, method="pca", features="zscore")
@@ -75,8 +78,8 @@ def test_one_feature_is_drawn_without_umap():
 
 
 def test_large_data_is_fitted_on_a_sample_and_the_rest_placed_by_neighbours(monkeypatch):
-    monkeypatch.setattr(layout, "FIT_ROWS", 20)
-    monkeypatch.setattr(layout, "_umap", lambda x, seed: x[:, :2] * 10)
+    monkeypatch.setattr(import_module("core.layout.run"), "FIT_ROWS", 20)
+    monkeypatch.setattr(import_module("core.layout.run"), "_umap", lambda x, seed: x[:, :2] * 10)
     losses, ids = curves()
     xy, fitted = place(losses, ids, "raw", include_start=False, method="umap", seed=0)
     assert fitted == 20

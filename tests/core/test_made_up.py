@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import made_up, make_workspace
 from core import clusters, dataset
-from core.store import Workspace
+from core.workspace.store import Workspace
 
 
 def made(root, rows, monkeypatch):

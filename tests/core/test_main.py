@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from core import files
 from core.__main__ import NOUNS, main
-from core.demo_tasks import DURATION
+from core.demo.puzzles import DURATION
+from core.workspace import files
 
 ROOT = pathlib.Path(__file__).parents[2]
 

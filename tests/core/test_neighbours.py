@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import neighbours
-from core.neighbours import distances, own, own_and_other
+from core.clusters import distances as neighbours
+from core.clusters.distances import distances, own, own_and_other
 
 
 def test_the_nearest_other_cluster_and_how_far_it_is():

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.ordering import ORDERS, order
+from core.clusters.reading_order import ORDERS, order
 
 LOSSES = np.array([[9, 1], [9, 4.4], [9, 2], [9, 6], [9, 8], [9, np.nan]], np.float32)
 LABELS = np.array([0, 0, 0, 1, 1, -1], np.int32)

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import planted_skills
 from benchmarks.planted_skills import Plan
-from core.store import Workspace
+from core.workspace.store import Workspace
 
 SMALL = Plan(skills=30, common=6, originals=4, copies=40)
 """1,152 rows, 192 of them of rare skills."""

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import costs, matching, proxy_cost, reproduce, selection
-from core.proxy_cost import Tokens
-from core.store import Workspace
+from core import selection
+from core.review import cost
+from core.selection import matched_size, reproduce
+from core.trajectories import cost as proxy_cost
+from core.trajectories.cost import Tokens
+from core.workspace.store import Workspace
 
 LENGTHS = np.repeat([10, 20, 30, 90], 10)  # a window of 40 cuts the last ten: 1,000 tokens in all
 SELECTED = [0, 1, 2, 3, 30, 31, 32, 33, 34, 35]  # 4 x 10 and 6 x 40: 280 tokens
@@ -35,8 +38,8 @@ def matched(made, trajectories, **more):
     draft = made.workspace.draft("selection", name="s", config={}, parents={"trajectories": trajectories.id})  # fmt: skip
     pd.DataFrame({"row": SELECTED}).to_parquet(draft.path / "table.parquet")
     old = draft.seal({"rows": 10, "response_tokens": 5})
-    wanted = matching.Matching(match=old.id, target_parameters=1500, target_epochs=4, **more)
-    return matching.measure(made.workspace, wanted, made.dataset, cost=True)
+    wanted = matched_size.Matching(match=old.id, target_parameters=1500, target_epochs=4, **more)
+    return matched_size.measure(made.workspace, wanted, made.dataset, cost=True)
 
 
 def test_training_and_recording_are_counted_inside_the_window(made):
@@ -57,7 +60,7 @@ def test_the_bill_says_the_same_as_the_baseline(made, record):
     groups = made.workspace.draft("clusters", name="c", config={}, parents={"trajectories": paths.id}).seal({"cluster_seconds": 1})  # fmt: skip
     tokens = proxy_cost.tokens(paths, SELECTED)
     assert tokens == Tokens(280, 960), "a row without a finite loss cannot be selected"
-    bill = costs.operations(proxy_cost.proxy(made.workspace, groups), tokens, 1500, 4)
+    bill = cost.operations(proxy_cost.proxy(made.workspace, groups), tokens, 1500, 4)
     assert bill.before == proxy_cost.operations(paths)
     assert matched(made, paths).rows == round(10 * (1 + bill.before / bill.target))
     assert bill.full == 6 * 1500 * 4 * 960

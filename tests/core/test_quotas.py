@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import switches
-from core.budget import quotas, top_up, water_fill
-from core.switches import by_hand, put, written
+from core.selection import s2l_options
+from core.selection.budget import quotas, top_up, water_fill
+from core.selection.s2l_options import by_hand, put, written
 
 ALLOCATIONS = ["equal", "proportional", "sqrt", "capped"]
 RULES = st.sampled_from(ALLOCATIONS)
@@ -128,7 +128,7 @@ def test_a_million_rows_in_500_clusters_are_shared_at_once():
 
 def test_quotas_are_spelled_up_to_four():
     def spelled(quotas):
-        return switches.words(switches.Switches(quotas=quotas))
+        return s2l_options.words(s2l_options.Switches(quotas=quotas))
 
     assert spelled("") == []
     assert spelled(" 12<=25,3=40 , 7=0") == ["quotas 3=40,7=0,12<=25"]

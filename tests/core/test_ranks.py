@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from core import ranks
-from core.files import read_jsonl
-from core.recorded import load_losses, load_steps
-from core.store import Workspace
-from core.trajectories import Settings, run
+from core.jobs import process_group
+from core.trajectories.artifact import load_losses, load_steps
+from core.trajectories.train import Settings, run
+from core.workspace.files import read_jsonl
+from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN
 
 
@@ -91,15 +91,15 @@ def test_processes_that_torchrun_started_end_with_one_id(house):
 
 
 def test_rank_0_takes_what_the_others_found_in_pieces(house, one, monkeypatch):
-    monkeypatch.setattr("core.recorder.GATHERED_ROWS", 50)
+    monkeypatch.setattr("core.trajectories.recorder.GATHERED_ROWS", 50)
     again = house.workspace.open(run(house.workspace, settings(house, processes=1)))
     np.testing.assert_array_equal(load_losses(again), load_losses(one))
     np.testing.assert_array_equal(*(np.load(t.path / "pooled.npy") for t in (again, one)))
 
 
 def test_alone_nothing_is_shared():
-    assert ranks.world() == 1
-    assert ranks.main()
-    assert ranks.once(lambda: 3) == ranks.first(lambda: 3) == 3
+    assert process_group.world() == 1
+    assert process_group.main()
+    assert process_group.once(lambda: 3) == process_group.first(lambda: 3) == 3
     part = np.arange(3)
-    assert [p is part for p in ranks.gather(part)] == [True]
+    assert [p is part for p in process_group.gather(part)] == [True]

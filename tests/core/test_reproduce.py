@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, edits, reproduce, rowset, selection
-from core import manifest as manifests
+from core import clusters, edits, selection
 from core.__main__ import main
-from core.selectors import MATCHED, SELECTORS
-from core.store import Workspace
+from core.edits import row_sets
+from core.selection import reproduce
+from core.selection.choose import MATCHED, SELECTORS
+from core.workspace import manifest
+from core.workspace.store import Workspace
 
 
 @pytest.fixture
@@ -28,11 +30,11 @@ def draw(home, **settings) -> str:
 def rewrite(workspace, id, change, file="table.parquet"):
     """Seal an artifact again after a change, as if it had always been so."""
     path = workspace.open(id).path
-    facts = manifests.read(path)
+    facts = manifest.read(path)
     change(path, facts)
     facts["files"][file]["bytes"] = (path / file).stat().st_size
-    signed = manifests.signed({k: v for k, v in facts.items() if k != "self_sha256"})
-    (path / manifests.NAME).write_text(json.dumps(signed))
+    signed = manifest.signed({k: v for k, v in facts.items() if k != "self_sha256"})
+    (path / manifest.NAME).write_text(json.dumps(signed))
 
 
 @pytest.mark.parametrize("strategy", SELECTORS)
@@ -99,7 +101,7 @@ def test_a_log_that_lost_edits_or_has_others_is_told(home):
     chosen = set(pd.read_parquet(home.workspace.open(made).path / "table.parquet")["row"])
     other = next(r for r in rows[4:] if r not in chosen)
     pin = json.loads(lines[1])
-    pin["data"]["rows"] = rowset.pack(np.sort([rows[3], other]))
+    pin["data"]["rows"] = row_sets.pack(np.sort([rows[3], other]))
     log.write_text(lines[0] + json.dumps(pin) + "\n")
     found = reproduce.differences(home.workspace, made)
     assert "1 row only in the sealed one" in found[0]
@@ -132,7 +134,7 @@ def test_other_rows_are_named(home, capsys, monkeypatch):
         table.to_parquet(path / "table.parquet")
 
     rewrite(home.workspace, home.selection, change)
-    now = {**manifests.versions(), "pandas": "1.0"}
+    now = {**manifest.versions(), "pandas": "1.0"}
     monkeypatch.setattr(reproduce, "versions", lambda: now)
     argv = ["reproduce", home.selection, "--workspace", str(home.workspace.root)]
     assert main(argv) == 1

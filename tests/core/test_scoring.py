@@ -12,13 +12,13 @@ from transformers import (
     GPTJForCausalLM,
 )
 
-from core import models, scoring, tokens
-from core.scoring import score
+from core.model import loading, scoring, tokens
+from core.model.scoring import score
 
 
 @pytest.fixture(scope="module")
 def proxy(house):
-    return models.load(str(house.workspace.open(house.trajectories).path / "proxy"), seed=0)
+    return loading.load(str(house.workspace.open(house.trajectories).path / "proxy"), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_an_adapter_counts(proxy, data):
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(0)
-    base, _ = models.load("scratch:tiny", seed=0, texts=["abc"])
+    base, _ = loading.load("scratch:tiny", seed=0, texts=["abc"])
     base.resize_token_embeddings(2048)
     lora = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
     rows = np.arange(6)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import dataset, search
-from core.store import Workspace
+from core import dataset
+from core.dataset import search
+from core.workspace.store import Workspace
 
 ROWS = [
     {"q": "What is a Triangle?", "a": "Three corners, 100% of them.", "kind": "shape", "n": 1},

@@ -11,17 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import budget, selection
-from core.budget import top_up, water_fill
-from core.selection import ids_sha256
-from core.selectors import MATCHED, OWN_SIZE, SELECTORS, Choice, Pool, choose
-from core.store import Workspace
+from core import selection
+from core.selection import budget
+from core.selection.budget import top_up, water_fill
+from core.selection.choose import MATCHED, OWN_SIZE, SELECTORS, choose
+from core.selection.pool import Choice, Pool
+from core.selection.run import ids_sha256
+from core.workspace.store import Workspace
 from tests.core.pools import K, make_pool
 
 SAVE = """
 import sys
 from core import selection
-from core.store import Workspace
+from core.workspace.store import Workspace
 print("ready", flush=True)
 sys.stdin.readline()
 workspace, settings = Workspace(sys.argv[1]), selection.Settings(parent=sys.argv[2], budget="37")

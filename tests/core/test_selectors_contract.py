@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import selection
-from core.budget import parse, quotas, water_fill
-from core.cluster_selectors import never_learned
-from core.selectors import MATCHED, OWN_SIZE, SELECTORS, Choice, choose
-from core.store import Workspace
-from core.switches import Switches
+from core.selection.budget import parse, quotas, water_fill
+from core.selection.choose import MATCHED, OWN_SIZE, SELECTORS, choose
+from core.selection.pool import Choice
+from core.selection.s2l_options import Switches
+from core.selection.strategies.s2l import never_learned
+from core.workspace.store import Workspace
 from tests.core.pools import MATCHED_ROWS, MATCHED_TOKENS, K, N, make_pool, with_odd_rows
 
 BY_SEED = {
@@ -223,7 +224,7 @@ def test_above_the_limit_facility_location_tries_a_sample(monkeypatch):
         return np.clip((1 + x @ x[positions].T) / 2, 0, 1).max(1).sum()
 
     exact = covered(pick(pool, "facility_location", "12").positions)
-    monkeypatch.setattr("core.cover_selectors.EXACT", 60)
+    monkeypatch.setattr("core.selection.strategies.coverage.EXACT", 60)
     made = [pick(pool, "facility_location", "12", seed).positions for seed in range(5)]
     assert len({tuple(m) for m in made}) > 1, "by seed"
     assert all(len(set(m.tolist())) == 12 for m in made)

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from core import shape
-from core.shape import SCORES, scores
+from core.trajectories import row_scores
+from core.trajectories.row_scores import SCORES, scores
 
 LOSSES = arrays.arrays(
     np.float32,
@@ -54,6 +54,6 @@ def test_chunks_change_nothing(monkeypatch):
     losses = np.random.default_rng(0).exponential(2, (25, 5)).astype(np.float32)
     losses[[3, 17]] = np.nan
     whole = scores(losses)
-    monkeypatch.setattr(shape, "CHUNK", 7)
+    monkeypatch.setattr(row_scores, "CHUNK", 7)
     pd.testing.assert_frame_equal(scores(losses), whole)
     assert (whole.dtypes == np.float32).all()

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import models, recorded, trajectories
-from core.scoring import score
-from core.shrinking import needed, trim
-from core.tokens import in_memory, tokenize
+from core import trajectories
+from core.model import loading
+from core.model.scoring import score
+from core.model.shrinking import needed, trim
+from core.model.tokens import in_memory, tokenize
+from core.trajectories import artifact
 from tests.core.conftest import TRAIN
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -25,7 +27,7 @@ ODD = "Zürich 東京 \U0001f600 antidisestablishmentarianism\n"
 def saved(tmp_path_factory):
     """A model directory whose vocabulary is larger than FEW need; three layers."""
     folder = tmp_path_factory.mktemp("model")
-    model, tokenizer = models.load("scratch:small", seed=0, texts=WIDE)
+    model, tokenizer = loading.load("scratch:small", seed=0, texts=WIDE)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -37,8 +39,8 @@ def split(tokenizer, texts):
 
 @pytest.fixture
 def both(saved):
-    whole = models.load(f"shrink:{saved}:2", seed=0)
-    return whole, models.load(f"shrink:{saved}:2:trim", seed=0, texts=FEW)
+    whole = loading.load(f"shrink:{saved}:2", seed=0)
+    return whole, loading.load(f"shrink:{saved}:2:trim", seed=0, texts=FEW)
 
 
 def test_texts_it_was_cut_to_are_split_as_before(both):
@@ -61,7 +63,7 @@ def test_any_other_text_can_still_be_written(both):
 def test_parameters_fall_by_the_rows_that_went_and_the_rest_stays(both):
     (whole, before), (small, after) = both
     gone = len(before) - len(after)
-    assert models.size(whole) - models.size(small) == gone * whole.config.hidden_size
+    assert loading.size(whole) - loading.size(small) == gone * whole.config.hidden_size
     kept = needed(before, FEW)
     table = whole.get_input_embeddings().weight[torch.from_numpy(kept)]
     assert torch.equal(small.get_input_embeddings().weight, table)
@@ -104,7 +106,7 @@ def test_separate_output_rows_and_a_bias_are_cut_as_well(saved):
 
 def test_a_token_that_wraps_texts_keeps_its_place(saved, tmp_path):
     """As Llama's begin-of-text, which the tokenizer itself adds."""
-    tokenizer = models.load_tokenizer(str(saved))
+    tokenizer = loading.load_tokenizer(str(saved))
     tokenizer.save_pretrained(tmp_path)
     file = tmp_path / "tokenizer.json"
     state = json.loads(file.read_text())
@@ -117,9 +119,9 @@ def test_a_token_that_wraps_texts_keeps_its_place(saved, tmp_path):
         "special_tokens": {"<|begin|>": {"id": "<|begin|>", "ids": [new], "tokens": ["<|begin|>"]}},
     }  # fmt: skip
     file.write_text(json.dumps(state))
-    before = models.load_tokenizer(str(tmp_path))
+    before = loading.load_tokenizer(str(tmp_path))
     assert before(WORDS[0])["input_ids"][0] == new
-    model, _ = models.load(str(saved), seed=0)
+    model, _ = loading.load(str(saved), seed=0)
     model.resize_token_embeddings(len(before), mean_resizing=False)
     after = trim(model, before, FEW)
     first = after(WORDS[0])["input_ids"][0]
@@ -152,13 +154,13 @@ def test_a_trimmed_proxy_trains_and_its_directory_loads_again(house, saved):
         }
     )
     made = workspace.open(trajectories.run(workspace, settings))
-    proxy, tokenizer = models.load(str(made.path / "proxy"), seed=0)
-    assert made.summary["parameters"] == models.size(proxy)
+    proxy, tokenizer = loading.load(str(made.path / "proxy"), seed=0)
+    assert made.summary["parameters"] == loading.size(proxy)
     assert proxy.config.vocab_size == len(tokenizer)
     dataset = workspace.open(house.dataset)
-    whole = models.load_tokenizer(str(saved))
+    whole = loading.load_tokenizer(str(saved))
     one, two = (tokenize(workspace, dataset, t, "alpaca") for t in (whole, tokenizer))
-    pool = recorded.load_flags(made)["flag"] != "holdout"
+    pool = artifact.load_flags(made)["flag"] != "holdout"
     assert len(tokenizer) < len(whole)
     np.testing.assert_array_equal(one.full_lengths()[pool], two.full_lengths()[pool])
     np.testing.assert_array_equal(one.response_lengths()[pool], two.response_lengths()[pool])

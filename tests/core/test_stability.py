@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import stability as module
-from core.budget import water_fill
-from core.stability import CHECKPOINTS, DRAW, FEATURE, KMEANS, K, stability
+from core.review import stability as module
+from core.review.stability import CHECKPOINTS, DRAW, FEATURE, KMEANS, K, stability
+from core.selection.budget import water_fill
 
 N = 240
 

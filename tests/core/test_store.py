@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from core import artifact, store
 from core.__main__ import main
-from core.store import Workspace
+from core.workspace import artifact, store
+from core.workspace.store import Workspace
 
 
 @pytest.fixture

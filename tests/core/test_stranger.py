@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from core import tokens
-from core.scoring import score
+from core.model import tokens
+from core.model.scoring import score
 
 ROOT = pathlib.Path(__file__).parents[2]
 BEFORE = """
@@ -61,11 +61,11 @@ def test_the_readmes_ten_lines_work_in_a_strangers_script(tmp_path):
 
 
 def test_labels_become_the_same_tokens(house):
-    from core import models
-    from core.texts import pool_texts
+    from core.model import loading
+    from core.model.pool_texts import pool_texts
 
     data = house.workspace.open(house.dataset)
-    model, tokenizer = models.load("scratch:tiny", seed=0, texts=pool_texts(data, "scratch:tiny"))
+    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=pool_texts(data, "scratch:tiny"))
     ours = tokens.tokenize(house.workspace, data, tokenizer, "plain")
     examples = []
     for r in range(20):

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import sweep as module
-from core.budget import water_fill
-from core.sweep import Sweep, by_k, choices, inclusion, overlap, sweep, verdict
+from core.review import k_sweep
+from core.review.k_sweep import Sweep, by_k, choices, inclusion, overlap, sweep, verdict
+from core.selection.budget import water_fill
 
 
 def pool(n=300, seed=0):
@@ -64,7 +64,7 @@ def test_the_order_of_the_rows_does_not_matter(seed):
 
 
 def test_many_rows_are_sampled_and_the_verdict_says_so(monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE", 100)
+    monkeypatch.setattr(k_sweep, "SAMPLE", 100)
     losses, ids = pool()
     made = sweep(losses, ids, [2, 3], [0, 1])
     assert (made.rows, made.of) == (100, 298)

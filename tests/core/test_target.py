@@ -2,10 +2,11 @@
 
 import pytest
 
-from core import finetune, study, target, transfer
-from core.artifact import Artifact
-from core.files import fingerprint
+from core import finetune, study, transfer
+from core.finetune import target
 from core.settings import specs, to_config
+from core.workspace.artifact import Artifact
+from core.workspace.files import fingerprint
 
 SHARED = [s.name for s in specs(target.Target)]
 TESTED = [s.name for s in specs(target.Tested)]

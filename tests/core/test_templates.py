@@ -1,8 +1,8 @@
 import pytest
 
-from core.models import train_tokenizer
-from core.templates import TEMPLATES, choose, render_spans, renderer
-from core.tokens import encode
+from core.model.loading import train_tokenizer
+from core.model.templates import TEMPLATES, choose, render_spans, renderer
+from core.model.tokens import encode
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe good<|im_end|>\n{% endif %}"

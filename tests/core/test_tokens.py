@@ -8,17 +8,17 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import models, tokens
-from core.pieces import pieces
-from core.templates import render_spans, renderer
-from core.texts import pool_texts
-from core.tokens import Tokens, batches, encode, pad
+from core.model import loading, tokens
+from core.model.pool_texts import pool_texts
+from core.model.templates import render_spans, renderer
+from core.model.token_roles import pieces
+from core.model.tokens import Tokens, batches, encode, pad
 
 
 @pytest.fixture(scope="module")
 def tokenizer(house):
     dataset = house.workspace.open(house.dataset)
-    return models.train_tokenizer(pool_texts(dataset, "scratch:tiny"), 400)
+    return loading.train_tokenizer(pool_texts(dataset, "scratch:tiny"), 400)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_straddling_token_counts_as_response(tokenizer):
         return text + ("x" if opened else "")
 
     talk = [{"role": "user", "content": "Is"}, {"role": "assistant", "content": "es"}]
-    made = models.train_tokenizer(["xes"] * 50, 300)
+    made = loading.train_tokenizer(["xes"] * 50, 300)
     ids, [(a, b)] = encode(made, glued, [talk], "glued")[0]
     assert "xes" in [made.decode([i]) for i in ids], "the token this test is about"
     assert made.decode(ids[a:b]) == "xes"

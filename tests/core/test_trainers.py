@@ -14,8 +14,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import dataset, export, selection, trainers
-from core.store import Workspace
+from core import dataset, export, selection
+from core.export import trainers
+from core.workspace.store import Workspace
 from tests.core.conftest import write
 
 LF_DATA = {"file_name", "formatting", "columns", "tags"}

@@ -11,15 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
-from core import models, progress, recorder, tokens, training
-from core.budget import steps_for
-from core.epoch_losses import EpochRecorder
-from core.files import append_jsonl, read_json, read_jsonl
-from core.progress import Stopped
-from core.recorder import TrajectoryRecorder, fallen, plan
-from core.scoring import score
-from core.texts import pool_texts
-from core.training import Recipe, fit, newest_complete
+from core.jobs import progress
+from core.jobs.progress import Stopped
+from core.model import loading, tokens
+from core.model.pool_texts import pool_texts
+from core.model.scoring import score
+from core.selection.budget import steps_for
+from core.training import loop
+from core.training.loop import Recipe, fit, newest_complete
+from core.trajectories import recorder
+from core.trajectories.epoch_recorder import EpochRecorder
+from core.trajectories.recorder import TrajectoryRecorder, fallen, plan
+from core.workspace.files import append_jsonl, read_json, read_jsonl
 
 ROWS = np.arange(0, 150, 2)
 RECIPE = Recipe(steps=9, batch_size=16, lr=3e-3, seed=1)  # five steps an epoch
@@ -32,7 +35,7 @@ def texts(house):
 
 @pytest.fixture(scope="module")
 def data(house, texts):
-    _, tokenizer = models.load("scratch:tiny", seed=0, texts=texts)
+    _, tokenizer = loading.load("scratch:tiny", seed=0, texts=texts)
     dataset = house.workspace.open(house.dataset)
     return tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
 
@@ -46,7 +49,7 @@ def fitted(data, texts):
     """Train in a folder; return the weights."""
 
     def train(folder, recipe=RECIPE, record=True, keep=False):
-        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        model, _ = loading.load("scratch:tiny", seed=0, texts=texts)
         recorder = TrajectoryRecorder(data, folder, 4, ROWS, precision=recipe.precision, keep=keep)
         recorder = recorder if record else None
         fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
@@ -77,7 +80,7 @@ def test_in_bf16_it_learns_and_records_nearly_the_same(whole, fitted, tmp_path):
 
 def test_what_is_recorded(whole, data):
     folder = whole[0]
-    model, _ = models.load("scratch:tiny", seed=0, texts=[])
+    model, _ = loading.load("scratch:tiny", seed=0, texts=[])
     losses, steps = np.load(folder / "losses.npy"), np.load(folder / "steps.npy")
     assert steps.tolist() == [0, 3, 6, 9]
     assert losses.shape == (len(data), 4)
@@ -109,12 +112,12 @@ def test_training_seconds_leave_recordings_out_and_go_on_after_a_resume(
         time.sleep(0.1)
         return step(self, *args, **kwargs)
 
-    step = training._Keeper.on_step_end
+    step = loop._Keeper.on_step_end
     monkeypatch.setattr(recorder, "score", slow_score)
-    monkeypatch.setattr(training._Keeper, "on_step_end", slow_step)
+    monkeypatch.setattr(loop._Keeper, "on_step_end", slow_step)
 
     def train(folder):
-        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        model, _ = loading.load("scratch:tiny", seed=0, texts=texts)
         began = time.monotonic()
         watch = TrajectoryRecorder(data, folder, 4, ROWS)
         took = fit(model, data, ROWS, RECIPE, folder, stage="train", recorder=watch)
@@ -124,7 +127,7 @@ def test_training_seconds_leave_recordings_out_and_go_on_after_a_resume(
     assert 0.9 <= took <= most
     with stop_after(5), pytest.raises(Stopped):
         train(tmp_path / "stopped")
-    saved = read_json(tmp_path / "stopped" / "checkpoints" / "checkpoint-5" / training.COMPLETE)
+    saved = read_json(tmp_path / "stopped" / "checkpoints" / "checkpoint-5" / loop.COMPLETE)
     assert saved["train_seconds"] >= 0.5
     resumed, _ = train(tmp_path / "stopped")
     assert resumed >= saved["train_seconds"] + 0.4, "four steps were left"
@@ -139,7 +142,7 @@ def test_progress_says_how_many_rows_and_tokens_a_second(fitted, data, tmp_path,
         def update(self, done, **metrics):
             updates.append((self.stage, done, metrics))
 
-    monkeypatch.setattr(training, "Progress", Every)
+    monkeypatch.setattr(loop, "Progress", Every)
     monkeypatch.setattr(recorder, "Progress", Every)
     fitted(tmp_path / "run")
     length = data.lengths()[ROWS].sum() / len(ROWS)
@@ -184,7 +187,7 @@ def test_the_weights_kept_are_those_of_the_recordings_and_change_nothing(
     assert not (whole[0] / "kept").exists()
     assert sorted(kept(tmp_path / "kept")) == [0, 3, 6, 9]
     for column, step in enumerate([0, 3, 6, 9]):
-        model = models.load_weights(str(tmp_path / "kept" / "kept" / f"checkpoint-{step}"))
+        model = loading.load_weights(str(tmp_path / "kept" / "kept" / f"checkpoint-{step}"))
         assert {p.dtype for p in model.parameters()} == {torch.float32}
         np.testing.assert_array_equal(score(model, data, ROWS).losses, losses[ROWS, column])
     with stop_after(5), pytest.raises(Stopped):
@@ -237,7 +240,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_advice(fitted, tmp_path):
 
 
 def test_the_recorder_works_in_a_strangers_trainer(data, texts, tmp_path):
-    model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+    model, _ = loading.load("scratch:tiny", seed=0, texts=texts)
     recorder = TrajectoryRecorder(data, tmp_path / "new" / "folder", 3)
     args = TrainingArguments(
         output_dir=str(tmp_path), max_steps=4, report_to=[], save_strategy="no", disable_tqdm=True
@@ -248,7 +251,7 @@ def test_the_recorder_works_in_a_strangers_trainer(data, texts, tmp_path):
         model=model,
         args=args,
         train_dataset=rows,
-        data_collator=training._Collator(data),
+        data_collator=loop._Collator(data),
         callbacks=[recorder],
     ).train()
     assert recorder.steps.tolist() == [0, 2, 4]
@@ -268,7 +271,7 @@ def test_the_schedule_has_every_row_once_an_epoch_in_batches_of_like_length():
     rng = np.random.default_rng(0)
     lengths, rows = rng.integers(5, 500, 2000), np.arange(100, 1999)
     recipe = Recipe(steps=250, batch_size=16, lr=1.0, seed=3)
-    steps = training.schedule(lengths, rows, recipe)
+    steps = loop.schedule(lengths, rows, recipe)
     assert len(steps) == 250
     for epoch in (steps[:119], steps[119:238]):  # ceil(1899 / 16)
         assert sorted(np.concatenate(epoch).tolist()) == rows.tolist()
@@ -277,7 +280,7 @@ def test_the_schedule_has_every_row_once_an_epoch_in_batches_of_like_length():
     assert padded < 1.1 * sum(lengths[b].sum() for b in steps)
     firsts = np.array([lengths[b].mean() for b in steps[:40]])
     assert np.abs(np.diff(firsts)).mean() > 50, "batches come mixed, not from short to long"
-    again = training.schedule(lengths, rows, recipe)
+    again = loop.schedule(lengths, rows, recipe)
     assert all((a == b).all() for a, b in zip(steps, again, strict=True))
 
 
@@ -341,7 +344,7 @@ def test_equal_loss_records_where_the_loss_falls():
 
 def test_equal_loss_is_resumed_as_if_never_stopped(data, texts, tmp_path, stop_after):
     def train(folder):
-        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        model, _ = loading.load("scratch:tiny", seed=0, texts=texts)
         recorder = TrajectoryRecorder(data, folder, 6, ROWS, "equal_loss")
         recipe = Recipe(**{**RECIPE.__dict__, "steps": 20})
         fit(model, data, ROWS, recipe, folder, stage="train", recorder=recorder)
@@ -364,7 +367,7 @@ def free(data, texts):
     """Train with the training pass's own losses; return weights, losses, steps."""
 
     def train(folder, steps):
-        model, _ = models.load("scratch:tiny", seed=0, texts=texts)
+        model, _ = loading.load("scratch:tiny", seed=0, texts=texts)
         recipe = Recipe(**{**RECIPE.__dict__, "steps": steps, "batch_size": 8})
         each = -(-len(ROWS) // 8)
         recorder = EpochRecorder(len(data), folder, each, steps // each)
@@ -382,9 +385,9 @@ def test_the_training_pass_gives_losses_for_free(free, data, texts, tmp_path):
     assert losses.shape == (len(data), 2)
     assert np.isfinite(losses[ROWS]).all()
     assert np.isnan(np.delete(losses, ROWS, 0)).all()
-    plain = models.load("scratch:tiny", seed=0, texts=texts)[0]
+    plain = loading.load("scratch:tiny", seed=0, texts=texts)[0]
     recipe = Recipe(**{**RECIPE.__dict__, "steps": 2 * each, "batch_size": 8})
-    first = training.schedule(data.lengths(), ROWS, recipe)[0]
+    first = loop.schedule(data.lengths(), ROWS, recipe)[0]
     expected = score(plain, data, first).losses  # nothing was trained before step 1
     np.testing.assert_allclose(losses[first, 0], expected, atol=1e-5)
     (tmp_path / "plain").mkdir()

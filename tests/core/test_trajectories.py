@@ -6,13 +6,16 @@ import pandas as pd
 import pytest
 import torch
 
-from core import clusters, estimate, health, models, selection, tokens, training
-from core.estimate import measure
-from core.files import read_json, read_jsonl, write_json
-from core.progress import Stopped
-from core.recorded import load_flags, load_losses, load_steps
-from core.training import Recipe
-from core.trajectories import PAPER, Settings, resolve, run
+from core import clusters, selection
+from core.jobs.progress import Stopped
+from core.model import loading, tokens
+from core.training import loop, time_estimate
+from core.training.loop import Recipe
+from core.training.time_estimate import measure
+from core.trajectories import proxy_warnings
+from core.trajectories.artifact import load_flags, load_losses, load_steps
+from core.trajectories.train import PAPER, Settings, resolve, run
+from core.workspace.files import read_json, read_jsonl, write_json
 from tests.core.conftest import TRAIN, load, rows, write
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -70,8 +73,10 @@ def test_stopped_and_resumed_is_as_if_never_stopped(house, stop_after):
     with stop_after(7), pytest.raises(Stopped):
         train(house)
     (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
-    start = read_json(house.workspace.find(left.id) / health.START)
-    write_json(house.workspace.find(left.id) / health.START, {**start, "tokenize_seconds": 7.5})
+    start = read_json(house.workspace.find(left.id) / proxy_warnings.START)
+    write_json(
+        house.workspace.find(left.id) / proxy_warnings.START, {**start, "tokenize_seconds": 7.5}
+    )
     made = train(house, resume=True)
     assert made.id == left.id
     assert made.summary["tokenize_seconds"] == 7.5, "what the first process spent"
@@ -90,9 +95,9 @@ def test_what_is_known_before_training_is_written_before_training(
     monkeypatch.setenv("S2L_JOB", str(tmp_path / "job"))
     with stop_after(1), pytest.raises(Stopped):
         train(house, seed=8)
-    start = read_json(tmp_path / "job" / health.START)
+    start = read_json(tmp_path / "job" / proxy_warnings.START)
     id = start.pop("id")
-    assert read_json(house.workspace.find(id) / health.START) == start
+    assert read_json(house.workspace.find(id) / proxy_warnings.START) == start
     house.workspace.delete(id)
     whole = house.workspace.open(house.trajectories).summary
     assert (start["rows"], start["trained"], start["steps"]) == (160, 139, whole["steps"])
@@ -153,9 +158,9 @@ def test_recordings_stand_where_the_schedule_says(house, schedule):
 
 def test_a_run_too_long_is_refused_with_proposals(house, monkeypatch):
     before = house.workspace.entries()
-    slow = estimate.Rates((0.01, 0.02), (0.01, 0.02))
-    monkeypatch.setattr(estimate, "measure", lambda *args, **kwargs: slow)
-    monkeypatch.setattr(estimate, "LONG", 20.0)
+    slow = time_estimate.Rates((0.01, 0.02), (0.01, 0.02))
+    monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: slow)
+    monkeypatch.setattr(time_estimate, "LONG", 20.0)
     with pytest.raises(ValueError, match="this would take") as e:
         train(house, model="scratch:small")
     for way in ("--model scratch:tiny", "--epochs 1", "--limit 100", "--accept-long"):
@@ -164,8 +169,8 @@ def test_a_run_too_long_is_refused_with_proposals(house, monkeypatch):
 
 
 def test_fewer_epochs_shorten_the_training_not_the_recordings():
-    now = estimate.Estimate(low=0, high=100, recording=40, memory=0, disk=0)
-    ways = estimate.propose(now, epochs=3, rows=10_000, parameters=1e6, smaller={"tiny": 1e5})
+    now = time_estimate.Estimate(low=0, high=100, recording=40, memory=0, disk=0)
+    ways = time_estimate.propose(now, epochs=3, rows=10_000, parameters=1e6, smaller={"tiny": 1e5})
     seconds = {words: s for words, _, s in ways}
     assert seconds["1 epoch"] == pytest.approx(40 + 60 / 3)
     assert seconds["the smaller proxy tiny"] == pytest.approx(10)
@@ -174,7 +179,7 @@ def test_fewer_epochs_shorten_the_training_not_the_recordings():
 def test_a_long_run_once_begun_is_resumed_without_asking(house, stop_after, monkeypatch):
     with stop_after(3), pytest.raises(Stopped):
         train(house, seed=5, accept_long=True)
-    monkeypatch.setattr(estimate, "LONG", 0.0)
+    monkeypatch.setattr(time_estimate, "LONG", 0.0)
     assert train(house, seed=5, resume=True).summary["steps"] == 10
 
 
@@ -185,7 +190,7 @@ def test_a_disk_too_small_is_refused_before_training(house, monkeypatch):
 
 
 def test_the_micro_run_gives_a_range_and_changes_nothing(house):
-    model, tokenizer = models.load("scratch:tiny", seed=0, texts=["a b c"])
+    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=["a b c"])
     dataset = house.workspace.open(house.dataset)
     data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
     before = [p.clone() for p in model.parameters()]
@@ -194,21 +199,21 @@ def test_the_micro_run_gives_a_range_and_changes_nothing(house):
     assert 0 < rates.train[0] <= rates.train[1]
     assert 0 < rates.score[0] <= rates.score[1]
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    now = estimate.estimate(rates, model, data, np.arange(50), recipe, checkpoints=5)
+    now = time_estimate.estimate(rates, model, data, np.arange(50), recipe, checkpoints=5)
     assert 0 < now.low <= now.high
     assert 0 < now.recording < now.high
     assert now.memory > 10**8
-    assert now.disk > 4 * models.size(model)
+    assert now.disk > 4 * loading.size(model)
     keep = {"checkpoints": 500, "keep": True}  # of which a run of 100 steps has 101
-    more = estimate.estimate(rates, model, data, np.arange(50), recipe, **keep)
-    assert more.kept == 101 * 4 * models.size(model)
+    more = time_estimate.estimate(rates, model, data, np.arange(50), recipe, **keep)
+    assert more.kept == 101 * 4 * loading.size(model)
     assert "MiB of it for the checkpoints kept" in str(more)
     assert "kept" not in str(now)
 
 
 def test_the_micro_run_begins_with_the_largest_batch(house, monkeypatch):
     """So that the memory it reports, and runs out of, is that of the run."""
-    model, tokenizer = models.load("scratch:tiny", seed=0, texts=["a b c"])
+    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=["a b c"])
     dataset = house.workspace.open(house.dataset)
     data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain")
     recipe = Recipe(steps=40, batch_size=8, lr=1e-3, seed=0)
@@ -221,9 +226,9 @@ def test_the_micro_run_begins_with_the_largest_batch(house, monkeypatch):
         return ids, mask
 
     tokens_pad = tokens.pad
-    monkeypatch.setattr(estimate, "pad", pad)
+    monkeypatch.setattr(time_estimate, "pad", pad)
     measure(model, data, rows, recipe, seconds=10.0)
-    steps = training.schedule(data.lengths(), rows, recipe)
+    steps = loop.schedule(data.lengths(), rows, recipe)
     assert sizes[0] == max(len(s) * data.lengths()[s].max() for s in steps)
     assert len(sizes) >= 3
 

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import estimate, transfer
-from core.progress import Stopped
-from core.recorded import load_flags, load_losses, load_steps
-from core.transfer import Settings, probe, verdict
+from core import transfer
+from core.jobs.progress import Stopped
+from core.training import time_estimate
+from core.trajectories.artifact import load_flags, load_losses, load_steps
+from core.transfer.run import Settings, probe, verdict
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -31,8 +32,8 @@ def attempt(house, **more):
 def twin(house):
     """Try the proxy as its own target."""
     with pytest.MonkeyPatch.context() as patch:
-        rates = estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
-        patch.setattr(estimate, "measure", lambda *args, **kwargs: rates)
+        rates = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
+        patch.setattr(time_estimate, "measure", lambda *args, **kwargs: rates)
         return attempt(house)
 
 
@@ -130,9 +131,9 @@ def test_a_probe_needs_some_rows():
 
 
 def test_a_run_too_long_is_refused_and_offers_fewer_rows(house, monkeypatch):
-    slow = estimate.Rates((0.01, 0.02), (0.01, 0.02))
-    monkeypatch.setattr(estimate, "measure", lambda *args, **kwargs: slow)
-    monkeypatch.setattr(estimate, "LONG", 20.0)
+    slow = time_estimate.Rates((0.01, 0.02), (0.01, 0.02))
+    monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: slow)
+    monkeypatch.setattr(time_estimate, "LONG", 20.0)
     before = house.workspace.entries()
     with pytest.raises(ValueError, match="this would take") as e:
         attempt(house)

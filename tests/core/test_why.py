@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.budget import Budget, water_fill
-from core.recorded import load_flags
-from core.selection import load_pool
-from core.selectors import Pool, choose
-from core.why import OUTSIDE, by_cluster, explain, needed, outside
+from core.review.why_row import OUTSIDE, by_cluster, explain, needed, outside
+from core.selection.budget import Budget, water_fill
+from core.selection.choose import choose
+from core.selection.load_pool import load_pool
+from core.selection.pool import Pool
+from core.trajectories.artifact import load_flags
 
 N, K = 90, 7
 NESTED = (

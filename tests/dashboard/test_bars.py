@@ -4,24 +4,24 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import allocating, bars
-from dashboard.bars import Chosen
+from dashboard.selection import quota_bars, quota_table
+from dashboard.selection.quota_bars import Chosen
 
 ORDER = [7, 3, 5, 0]
 NOTHING = {"points": [], "point_indices": [], "box": [], "lasso": []}
 
 
 def boxed(x, y, order=ORDER):
-    return bars.meant({**NOTHING, "box": [{"xref": "x", "yref": "y", "x": x, "y": y}]}, order)
+    return quota_bars.meant({**NOTHING, "box": [{"xref": "x", "yref": "y", "x": x, "y": y}]}, order)
 
 
 def test_a_click_chooses_the_cluster_of_its_bar():
     point = {"curve_number": 0, "point_index": 1, "x": 1, "y": 40}
-    assert bars.meant({**NOTHING, "points": [point]}, ORDER) == Chosen((3,), None)
+    assert quota_bars.meant({**NOTHING, "points": [point]}, ORDER) == Chosen((3,), None)
 
 
 def test_nothing_selected_chooses_nothing():
-    assert bars.meant(NOTHING, ORDER) is None
+    assert quota_bars.meant(NOTHING, ORDER) is None
 
 
 def test_a_box_takes_the_bars_under_it_and_its_top_edge():
@@ -49,13 +49,13 @@ def test_a_box_takes_exactly_the_bars_that_it_touches(n, one, other, top):
 
 
 def test_which_clusters_a_hand_moved():
-    assert allocating.moved_by_hand("", "") == []
-    assert allocating.moved_by_hand("3=4", "3=4,7<=2") == [7]
-    assert allocating.moved_by_hand("3=4,5=1", "3<=4,5=2") == [3, 5]
+    assert quota_table.moved_by_hand("", "") == []
+    assert quota_table.moved_by_hand("3=4", "3=4,7<=2") == [7]
+    assert quota_table.moved_by_hand("3=4,5=1", "3<=4,5=2") == [3, 5]
 
 
 def test_the_moved_cluster_and_the_others_add_up():
     came, went = np.array([3, 3, 3, 1]), np.array([1, 2, 2, 3])
-    assert allocating.by_cluster([3], came, went) == "Cluster 3: +2 rows, the others \u22122. "
-    assert allocating.by_cluster([1, 3], came, went).startswith("2 clusters: +2 rows, the others")
-    assert allocating.by_cluster([], came, went) == ""
+    assert quota_table.by_cluster([3], came, went) == "Cluster 3: +2 rows, the others \u22122. "
+    assert quota_table.by_cluster([1, 3], came, went).startswith("2 clusters: +2 rows, the others")
+    assert quota_table.by_cluster([], came, went) == ""

@@ -5,19 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import (
-    charts,
-    charts_explore,
-    charts_map,
-    charts_profile,
-    charts_run,
-    charts_selection,
-    charts_study,
-    charts_sweep,
-    charts_transfer,
-    figure,
-    theme,
-)
+from dashboard.charts import clusters as cluster_charts
+from dashboard.charts import figure, theme
+from dashboard.charts import k_sweep as k_sweep_charts
+from dashboard.charts import losses as loss_charts
+from dashboard.charts import map as map_charts
+from dashboard.charts import profile as profile_charts
+from dashboard.charts import run as run_charts
+from dashboard.charts import selection as selection_charts
+from dashboard.charts import study as study_charts
+from dashboard.charts import transfer as transfer_charts
 
 HOSTILE = "%{x}<a href='e'>y</a>"
 STEPS = [0, 10, 20, 40]
@@ -108,16 +105,20 @@ def every_figure():
         }
     )
     return {
-        "trajectory_overview": charts.trajectory_overview(STEPS, QUANTILES, RNG.random((60, 4))),
-        "source_curves": charts.source_curves(STEPS, means, pd.Series([7, 9], index=means.index)),
-        "live_loss": charts.live_loss(curve.assign(eval_loss=[np.nan, 2, np.nan, 1]), [0, 20]),
-        "growing": charts_run.growing(QUANTILES.assign(step=STEPS), [*STEPS, 90]),
-        "cost_split": charts_run.cost_split({"tokenise": 3.0, "train": 420.0, "record": 300.0}),
-        "finetune_curves": charts.finetune_curves({HOSTILE: curve, "b": curve}),
-        "ribbons": charts_explore.ribbons(
+        "trajectory_overview": loss_charts.trajectory_overview(
+            STEPS, QUANTILES, RNG.random((60, 4))
+        ),
+        "source_curves": loss_charts.source_curves(
+            STEPS, means, pd.Series([7, 9], index=means.index)
+        ),
+        "live_loss": loss_charts.live_loss(curve.assign(eval_loss=[np.nan, 2, np.nan, 1]), [0, 20]),
+        "growing": run_charts.growing(QUANTILES.assign(step=STEPS), [*STEPS, 90]),
+        "cost_split": run_charts.cost_split({"tokenise": 3.0, "train": 420.0, "record": 300.0}),
+        "finetune_curves": loss_charts.finetune_curves({HOSTILE: curve, "b": curve}),
+        "ribbons": cluster_charts.ribbons(
             cluster_quantiles(3), {0: RNG.random((9, 4))}, [5] * 3, {1: HOSTILE}, [2, 1, 0], 3
         ),
-        "inside_across": charts_explore.inside_across(
+        "inside_across": cluster_charts.inside_across(
             RNG.random(50),
             2 * RNG.random(60),
             STEPS,
@@ -125,24 +126,26 @@ def every_figure():
             RNG.random((20, 4)),
             cluster=1,
         ),
-        "profile": charts_profile.profile(
+        "profile": profile_charts.profile(
             facts, np.arange(40) < 9, {HOSTILE: HOSTILE, "length": "tokens"}, sampled=HOSTILE
         ),
-        "explained": charts_profile.explained(
+        "explained": profile_charts.explained(
             pd.DataFrame({"what": [HOSTILE, "source"], "share": [0.3, 0.004]}), HOSTILE
         ),
-        "sweep_curves": charts_sweep.sweep_curves(sweep(), 10),
-        "sweep_agreement": charts_sweep.sweep_agreement(pd.DataFrame(np.eye(2), [5, 10], [5, 10])),
-        "cluster_ribbon": charts.cluster_ribbon(
+        "sweep_curves": k_sweep_charts.sweep_curves(sweep(), 10),
+        "sweep_agreement": k_sweep_charts.sweep_agreement(
+            pd.DataFrame(np.eye(2), [5, 10], [5, 10])
+        ),
+        "cluster_ribbon": loss_charts.cluster_ribbon(
             QUANTILES.assign(step=STEPS), RNG.random((3, 4)), [1.0] * 4, cluster=1, k=3
         ),
-        "length_histogram": charts.length_histogram(
+        "length_histogram": loss_charts.length_histogram(
             pd.DataFrame({"prompt": [1, 20, 300], "response": [0, 5, 9]}), "tokens"
         ),
-        "cluster_map": charts_map.cluster_map(
+        "cluster_map": map_charts.cluster_map(
             points(), mode="category", k=5, title=HOSTILE, labels=labels, names={0: HOSTILE}
         ),
-        "raster_map": charts_map.raster_map(
+        "raster_map": map_charts.raster_map(
             np.zeros((4, 6, 4), np.uint8),
             (0, 1, 0, 1),
             labels=labels,
@@ -150,9 +153,9 @@ def every_figure():
             clusters=np.zeros((4, 4), int),
             names={0: HOSTILE},
             colours=[theme.ACCENT],
-            axes=charts_map.CARTOGRAPHY,
+            axes=map_charts.CARTOGRAPHY,
         ),
-        "allocation": charts_selection.allocation(
+        "allocation": selection_charts.allocation(
             pd.DataFrame({"cluster": [0, 1], "size": [9, 2], "taken": [4, 2], "quota": [3, 2]}),
             2,
             {0: 4},
@@ -160,12 +163,12 @@ def every_figure():
             [0],
             4,
         ),
-        "movers": charts_selection.movers(shares(5).assign(source=[HOSTILE, *"bcde"])),
-        "share_change": charts_selection.share_change(shares(3).assign(source=[HOSTILE, "b", "c"])),
-        "study_figure": charts_study.study_figure(
+        "movers": selection_charts.movers(shares(5).assign(source=[HOSTILE, *"bcde"])),
+        "share_change": selection_charts.share_change(shares(3).assign(source=[HOSTILE, "b", "c"])),
+        "study_figure": study_charts.study_figure(
             results({HOSTILE: 1.0, "b": 2.0}), "nll", HOSTILE, True, 3.0, 0.9
         ),
-        "agreement_curves": charts_transfer.agreement_curves(agreement(), 0.7, 0.4),
+        "agreement_curves": transfer_charts.agreement_curves(agreement(), 0.7, 0.4),
     }
 
 
@@ -226,42 +229,44 @@ def test_labels_that_cannot_fit_share_the_height():
 
 
 def test_overview_draws_fifty_strands_as_one_trace():
-    fig = charts.trajectory_overview(STEPS, QUANTILES, RNG.random((400, 4)))
+    fig = loss_charts.trajectory_overview(STEPS, QUANTILES, RNG.random((400, 4)))
     assert len(fig.data) == 4
     assert np.isnan(np.asarray(fig.data[2].y, float)).sum() == 50
 
 
 def test_overview_without_samples_still_draws_the_quantiles():
-    assert len(charts.trajectory_overview(STEPS, QUANTILES, np.empty((0, 4))).data) == 3
+    assert len(loss_charts.trajectory_overview(STEPS, QUANTILES, np.empty((0, 4))).data) == 3
 
 
 def test_source_curves_keep_the_twelve_largest():
     means = pd.DataFrame(RNG.random((15, 4)), index=[f"s{i:02}" for i in range(15)], columns=STEPS)
-    fig = charts.source_curves(STEPS, means, pd.Series(range(15), index=means.index))
+    fig = loss_charts.source_curves(STEPS, means, pd.Series(range(15), index=means.index))
     assert len(fig.data) == 12
     assert not any("s02" in note.text for note in fig.layout.annotations)
 
 
 def test_runs_whose_shortened_names_agree_are_all_drawn():
     curve = pd.DataFrame({"step": STEPS, "loss": [3.0, 2, 1.5, np.nan]})
-    fig = charts.finetune_curves({"x" * 40 + str(i): curve for i in range(3)})
+    fig = loss_charts.finetune_curves({"x" * 40 + str(i): curve for i in range(3)})
     assert len(fig.data) == 3
     assert len({note.y for note in fig.layout.annotations}) == 4
 
 
 def test_a_run_without_a_measured_loss_is_left_out():
     curve = pd.DataFrame({"step": STEPS, "loss": [3.0, 2, 1.5, 1]})
-    assert len(charts.finetune_curves({"a": curve, "b": curve.head(0)}).data) == 1
-    assert len(charts.finetune_curves({"b": curve.head(0)}).data) == 0
+    assert len(loss_charts.finetune_curves({"a": curve, "b": curve.head(0)}).data) == 1
+    assert len(loss_charts.finetune_curves({"b": curve.head(0)}).data) == 0
 
 
 def test_live_loss_marks_every_recorded_column():
-    marks = charts.live_loss(pd.DataFrame({"step": [1, 2], "loss": [3.0, 2.0]}), [0, 2]).data[-1]
+    marks = loss_charts.live_loss(pd.DataFrame({"step": [1, 2], "loss": [3.0, 2.0]}), [0, 2]).data[
+        -1
+    ]
     assert list(marks.x) == [0, 2]
 
 
 def test_live_loss_before_the_first_step_is_an_empty_chart():
-    assert charts.live_loss(pd.DataFrame({"step": [], "loss": []}), []).layout.height > 0
+    assert loss_charts.live_loss(pd.DataFrame({"step": [], "loss": []}), []).layout.height > 0
 
 
 def frame(fig):
@@ -272,7 +277,7 @@ def frame(fig):
 
 def test_the_ribbon_grows_to_the_right_over_the_whole_plan_and_nothing_moves():
     table, plan = QUANTILES.assign(step=STEPS), [*STEPS, 90]
-    grown = [charts_run.growing(table.head(n), plan) for n in range(5)]
+    grown = [run_charts.growing(table.head(n), plan) for n in range(5)]
     assert {frame(fig)[:1] + frame(fig)[2:] for fig in grown} == {
         frame(grown[0])[:1] + frame(grown[0])[2:]
     }
@@ -286,7 +291,7 @@ def test_the_ribbon_grows_to_the_right_over_the_whole_plan_and_nothing_moves():
 
 
 def test_the_first_recording_alone_can_be_seen():
-    fig = charts_run.growing(QUANTILES.assign(step=STEPS).head(1), STEPS)
+    fig = run_charts.growing(QUANTILES.assign(step=STEPS).head(1), STEPS)
     spans = [list(t.y) for t in fig.data if list(t.x) == [0, 0] and t.line.width]
     assert spans == [[2, 5], [2.5, 4]]
     assert any("markers" in t.mode and list(t.y) == [3] for t in fig.data)
@@ -294,14 +299,14 @@ def test_the_first_recording_alone_can_be_seen():
 
 def test_a_running_loss_curve_keeps_its_frame():
     curve = pd.DataFrame({"step": [1, 2, 3], "loss": [3.0, 2, 1]})
-    figures = [charts.live_loss(curve.head(n), [0], last_step=50) for n in (1, 2, 3)]
+    figures = [loss_charts.live_loss(curve.head(n), [0], last_step=50) for n in (1, 2, 3)]
     assert len({frame(fig) for fig in figures}) == 1
     assert figures[0].layout.xaxis.range == (0, 50)
-    assert charts.live_loss(curve, [0]).layout.xaxis.range == (0, 3)
+    assert loss_charts.live_loss(curve, [0]).layout.xaxis.range == (0, 3)
 
 
 def test_cost_is_one_bar_whose_parts_are_named_and_add_up():
-    fig = charts_run.cost_split({"tokenise": 3.0, "train": 420.0, "record": 297.0})
+    fig = run_charts.cost_split({"tokenise": 3.0, "train": 420.0, "record": 297.0})
     assert [trace.x[0] for trace in fig.data] == [3, 420, 297]
     assert fig.layout.xaxis.range == (0, 720)
     (words,) = (re.sub("<[^>]*>", "", note.text) for note in fig.layout.annotations)
@@ -311,13 +316,13 @@ def test_cost_is_one_bar_whose_parts_are_named_and_add_up():
 
 
 def test_a_run_of_no_time_has_a_bar_too():
-    assert charts_run.cost_split({"train": 0.0}).layout.xaxis.range[1] > 0
+    assert run_charts.cost_split({"train": 0.0}).layout.xaxis.range[1] > 0
 
 
 def allocated(sizes, taken, **how):
     table = {"cluster": range(len(sizes)), "size": sizes, "taken": taken}
     table["quota"] = how.pop("quota", taken)
-    return charts_selection.allocation(pd.DataFrame(table), len(sizes), **how)
+    return selection_charts.allocation(pd.DataFrame(table), len(sizes), **how)
 
 
 def texts(fig):
@@ -393,15 +398,15 @@ def test_a_column_answers_to_a_click_and_the_solid_bar_does_not():
 
 
 def test_movers_are_the_three_sources_that_change_most():
-    fig = charts_selection.movers(shares(30))
+    fig = selection_charts.movers(shares(30))
     assert len(fig.data[1].x) == 3
     assert fig.layout.height < 120
-    largest = charts_selection.share_change(shares(30), most=3)
+    largest = selection_charts.share_change(shares(30), most=3)
     assert list(fig.layout.yaxis.ticktext) == list(largest.layout.yaxis.ticktext)
 
 
 def test_share_change_sorts_by_change_and_keeps_twenty():
-    fig = charts_selection.share_change(shares(30))
+    fig = selection_charts.share_change(shares(30))
     change = np.asarray(fig.data[2].x) - np.asarray(fig.data[1].x)
     assert len(change) == 20
     assert (np.diff(change) >= 0).all()
@@ -409,12 +414,12 @@ def test_share_change_sorts_by_change_and_keeps_twenty():
 
 @pytest.mark.parametrize(("lower", "top"), [(True, "a"), (False, "b")])
 def test_study_puts_the_best_arm_on_top(lower, top):
-    fig = charts_study.study_figure(results({"a": 1.0, "b": 2.0}), "nll", "loss", lower)
+    fig = study_charts.study_figure(results({"a": 1.0, "b": 2.0}), "nll", "loss", lower)
     assert fig.layout.yaxis.ticktext[-1] == top
 
 
 def test_study_range_is_not_squeezed_by_a_distant_reference():
-    fig = charts_study.study_figure(
+    fig = study_charts.study_figure(
         results({"a": 1.0, "b": 1.1}), "nll", "loss", True, base=40.0, full=0.95
     )
     low, high = fig.layout.xaxis.range
@@ -425,12 +430,12 @@ def test_study_range_is_not_squeezed_by_a_distant_reference():
 
 def test_study_survives_one_arm_with_one_value():
     one = results({"a": 1.0}).head(1)
-    low, high = charts_study.study_figure(one, "nll", "loss", True).layout.xaxis.range
+    low, high = study_charts.study_figure(one, "nll", "loss", True).layout.xaxis.range
     assert low < 1.0 < high
 
 
 def test_agreement_names_the_last_values_and_the_interval():
-    fig = charts_transfer.agreement_curves(agreement(), 0.7, 0.4)
+    fig = transfer_charts.agreement_curves(agreement(), 0.7, 0.4)
     assert "losses 0.80 (0.75 to 0.85)" in texts(fig)
     assert "clusters 0.30" in texts(fig)
     assert "yes from 0.7" in texts(fig)
@@ -447,12 +452,12 @@ def test_study_tells_long_names_apart_and_says_how_many_rows():
     long = "s2l 11% capped 0.3 hardest noise guard quotas 3=40,7="
     table = results({f"{long}0": 1.0, f"{long}1": 2.0, "s2l": 3.0})
     table.loc[table["arm"] == "s2l", "rows"] = [990, 1000, 1010]
-    fig = charts_study.study_figure(table, "nll", "loss", True)
+    fig = study_charts.study_figure(table, "nll", "loss", True)
     names = [name.replace("<br>", " ") for name in fig.layout.yaxis.ticktext]
     assert names[0] == "s2l"
     assert names[2].replace(" ", "") == f"{long}0".replace(" ", ""), "whole, over lines"
     assert "1.010  (1,200 rows, 3 seeds)" in texts(fig)
     assert "3.010  (990 to 1,010 rows, 3 seeds)" in texts(fig)
-    assert fig.layout.height > charts_study.study_figure(
+    assert fig.layout.height > study_charts.study_figure(
         results({"a": 1.0, "b": 2.0, "c": 3.0}), "nll", "loss", True
     ).layout.height  # fmt: skip

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import costs, overlap
-from core.before_after import compare
-from core.costs import operations
-from core.proxy_cost import Proxy, Tokens
-from core.stability import stability
-from dashboard import charts_compare as charts
-from dashboard import theme
+from core.review import comparison, cost
+from core.review.before_after import compare
+from core.review.cost import operations
+from core.review.stability import stability
+from core.trajectories.cost import Proxy, Tokens
+from dashboard.charts import review as review_charts
+from dashboard.charts import theme
 
 HOSTILE = "%{x}<a href='e'>y</a>"
 N = 300
@@ -34,20 +34,20 @@ FOUND = compare(FRAME, HARD)
 STABLE = stability(RNG.random((N, 6)).astype(np.float32), FRAME["id"].to_numpy(object), 10)
 BILL = operations(Proxy(70, 3, 12, 1, 1, 1, 1), Tokens(0.11, 1), 2800, 3)
 FIGURES = {
-    "facet_distances": charts.facet_distances(
+    "facet_distances": review_charts.facet_distances(
         FOUND.facets.assign(label=HOSTILE), FOUND.draws, FOUND.rows
     ),
-    "facet_panels": charts.facet_panels(
+    "facet_panels": review_charts.facet_panels(
         FOUND.facets.assign(label=HOSTILE, unit=HOSTILE), FOUND.shares
     ),
-    "overlap_matrix": charts.overlap_matrix(overlap.jaccard(SETS), NAMES),
-    "difference_bars": charts.difference_bars(
-        overlap.allocation(FRAME, SETS, "source").table, "one", "two", NAMES
+    "overlap_matrix": review_charts.overlap_matrix(comparison.jaccard(SETS), NAMES),
+    "difference_bars": review_charts.difference_bars(
+        comparison.allocation(FRAME, SETS, "source").table, "one", "two", NAMES
     ),
-    "stability_figure": charts.stability_figure(
+    "stability_figure": review_charts.stability_figure(
         STABLE.table.assign(variant=HOSTILE), STABLE.switches, STABLE.chance
     ),
-    "cost_bars": charts.cost_bars(BILL.table(), BILL.unit),
+    "cost_bars": review_charts.cost_bars(BILL.table(), BILL.unit),
 }
 
 
@@ -67,7 +67,7 @@ def test_figures_leave_fonts_and_backgrounds_to_the_page(name):
 
 
 def test_a_full_dot_is_further_than_every_draw():
-    _, full, hollow = charts.facet_distances(FOUND.facets, 20, 60).data
+    _, full, hollow = review_charts.facet_distances(FOUND.facets, 20, 60).data
     marked = FOUND.facets.set_index("label")["further"]
     assert full.marker.color == theme.ACCENT
     assert sorted(full.x) == sorted(FOUND.facets.loc[FOUND.facets["further"], "distance"])
@@ -76,7 +76,7 @@ def test_a_full_dot_is_further_than_every_draw():
 
 
 def test_every_facet_has_a_panel_and_large_ones_show_what_changes_most():
-    fig = charts.facet_panels(FOUND.facets, FOUND.shares)
+    fig = review_charts.facet_panels(FOUND.facets, FOUND.shares)
     dots = [t for t in fig.data if t.type == "scatter"]
     assert len(dots) == len(FOUND.facets)
     place = FOUND.facets["facet"].tolist().index("cluster")
@@ -89,14 +89,14 @@ def test_every_facet_has_a_panel_and_large_ones_show_what_changes_most():
 
 def test_the_matrix_writes_every_overlap_once_a_square():
     fig = FIGURES["overlap_matrix"]
-    value = overlap.jaccard(SETS).iloc[0, 1]
+    value = comparison.jaccard(SETS).iloc[0, 1]
     texts = [a.text for a in fig.layout.annotations]
     assert sorted(texts) == sorted(["·", "·", f"{value:.2f}", f"{value:.2f}"])
 
 
 def test_difference_bars_go_right_where_the_second_has_more():
     table = pd.DataFrame({"group": [0, 1], "pool": [9, 9], "one": [5, 2], "two": [1, 6]})
-    (bars,) = charts.difference_bars(table, "one", "two", NAMES).data
+    (bars,) = review_charts.difference_bars(table, "one", "two", NAMES).data
     assert list(bars.x) == [4, -4], "the first line of the table is drawn on top"
     assert list(bars.marker.color) == [theme.ACCENT, theme.MUTED]
 
@@ -116,8 +116,8 @@ def test_cost_bars_add_up_in_their_unit():
     fig = FIGURES["cost_bars"]
     lower = sum(bar.x[0] for bar in fig.data if bar.y[0] == 0)
     assert lower == pytest.approx(100 * (BILL.before + BILL.target) / BILL.full)
-    time = charts.cost_bars(
-        pd.DataFrame([(costs.FULL_ARM, costs.FULL, 7200.0)], columns=["arm", "part", "value"]),
+    time = review_charts.cost_bars(
+        pd.DataFrame([(cost.FULL_ARM, cost.FULL, 7200.0)], columns=["arm", "part", "value"]),
         "seconds",
     )
     assert list(time.data[0].x) == [2.0]

@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts_explore, charts_profile, charts_sweep, panels, theme
+from dashboard.charts import clusters as cluster_charts
+from dashboard.charts import k_sweep as k_sweep_charts
+from dashboard.charts import profile as profile_charts
+from dashboard.charts import small_multiples, theme
 
 STEPS = [0, 10, 20, 40]
 RNG = np.random.default_rng(0)
@@ -17,7 +20,7 @@ def quantiles(k):
 
 def ribbons(k, **settings):
     samples = {c: RNG.random((9, 4)) for c in range(k)}
-    return charts_explore.ribbons(
+    return cluster_charts.ribbons(
         quantiles(k), samples, dict.fromkeys(range(k), 7), {}, list(range(k)), k, **settings
     )
 
@@ -39,7 +42,7 @@ def test_ribbons_draw_four_traces_a_panel_and_at_most_24_panels():
 
 
 def test_a_cluster_without_samples_is_drawn_too():
-    fig = charts_explore.ribbons(quantiles(2), {}, {0: 1, 1: 1}, {}, [1, 0], 2)
+    fig = cluster_charts.ribbons(quantiles(2), {}, {0: 1, 1: 1}, {}, [1, 0], 2)
     assert len(fig.data) == 3 * 2
 
 
@@ -79,7 +82,7 @@ def test_every_panel_has_the_same_axes():
 
 def test_a_rare_high_row_does_not_flatten_the_panels():
     samples = {0: np.array([[1, 500, 1, 1.0]])}
-    fig = charts_explore.ribbons(quantiles(1), samples, {0: 1}, {}, [0], 1)
+    fig = cluster_charts.ribbons(quantiles(1), samples, {0: 1}, {}, [0], 1)
     assert fig.layout.yaxis.range[1] < 10
     assert np.nanmax(fig.data[2].y) <= fig.layout.yaxis.range[1]
 
@@ -95,14 +98,14 @@ def test_many_clusters_take_the_colours_of_their_final_loss():
 
 
 def test_no_clusters_are_an_empty_figure():
-    fig = charts_explore.ribbons(quantiles(2), {}, {}, {}, [], 2)
+    fig = cluster_charts.ribbons(quantiles(2), {}, {}, {}, [], 2)
     assert not fig.data
     assert fig.layout.height > 0
 
 
 def test_inside_and_across_are_shares_with_their_medians():
     inside, across = RNG.random(200), 3 + RNG.random(300)
-    fig = charts_explore.inside_across(
+    fig = cluster_charts.inside_across(
         inside, across, STEPS, RNG.random((30, 4)), RNG.random((5, 4)), cluster=7
     )
     assert [sum(trace.y) for trace in fig.data[:2]] == pytest.approx([100, 100])
@@ -114,7 +117,7 @@ def test_inside_and_across_are_shares_with_their_medians():
 
 def test_equal_trajectories_have_a_distance_of_nothing():
     zero = np.zeros(5)
-    fig = charts_explore.inside_across(
+    fig = cluster_charts.inside_across(
         zero, zero, STEPS, np.ones((1, 4)), np.ones((1, 4)), cluster=0
     )
     assert [max(trace.y) for trace in fig.data[:2]] == [100, 100]
@@ -132,7 +135,7 @@ def facts(n=400):
 
 def test_profile_compares_shares_and_says_of_how_many():
     table, picked = facts(), np.arange(400) < 60
-    fig = charts_profile.profile(table, picked, {"response": "tokens", "final loss": "nats"})
+    fig = profile_charts.profile(table, picked, {"response": "tokens", "final loss": "nats"})
     assert "selected: 60 rows" in texts(fig)
     assert "all: 400 rows" in texts(fig)
     assert f"(60 rows) · all {table['response'].median():,.4g} (400 rows)" in texts(fig)
@@ -144,7 +147,7 @@ def test_profile_compares_shares_and_says_of_how_many():
 
 def test_profile_draws_the_commonest_names_and_the_others_together():
     table, picked = facts(), np.arange(400) < 60
-    everyone, mine = bars(charts_profile.profile(table[["source"]], picked, {}))
+    everyone, mine = bars(profile_charts.profile(table[["source"]], picked, {}))
     top = table["source"].value_counts().head(5)
     assert list(everyone.customdata) == [*top, 400 - top.sum()]
     assert mine.customdata[0] == (table["source"][picked] == top.index[0]).sum()
@@ -153,7 +156,7 @@ def test_profile_draws_the_commonest_names_and_the_others_together():
 
 @pytest.mark.parametrize("selected", [0, 1, 400])
 def test_profile_of_none_one_or_all_rows(selected):
-    fig = charts_profile.profile(
+    fig = profile_charts.profile(
         facts(), np.arange(400) < selected, {"response": "tokens", "final loss": ""}
     )
     assert f"selected: {selected:,} rows" in texts(fig)
@@ -161,7 +164,7 @@ def test_profile_of_none_one_or_all_rows(selected):
 
 
 def test_profile_says_that_it_is_a_sample():
-    fig = charts_profile.profile(
+    fig = profile_charts.profile(
         facts(), np.ones(400, bool), {}, sampled="a sample of 400 of 1,000,000"
     )
     assert "(a sample of 400 of 1,000,000)" in texts(fig)
@@ -169,7 +172,7 @@ def test_profile_says_that_it_is_a_sample():
 
 def test_explained_never_shows_less_than_nothing():
     table = pd.DataFrame({"what": ["a", "b", "c"], "share": [0.714, -0.01, 0.004]})
-    fig = charts_profile.explained(table, "the clustering of 400 rows")
+    fig = profile_charts.explained(table, "the clustering of 400 rows")
     assert list(fig.data[1].x) == pytest.approx([71.4, 0, 0.4])
     assert fig.layout.yaxis.ticktext[fig.layout.yaxis.tickvals.argmax()] == "a"
     assert texts(fig) == "71% 0% &lt;1%"
@@ -184,7 +187,7 @@ def test_sweep_shows_every_seed_and_the_mean():
             for s in (0, 1)
         ]
     )
-    mean, dots, *_ = charts_sweep.sweep_curves(table, 10).data
+    mean, dots, *_ = k_sweep_charts.sweep_curves(table, 10).data
     assert list(mean.y) == [18.5, 9.5]
     assert list(dots.y) == [18, 19, 9, 10]
     assert list(dots.customdata) == [0, 1, 0, 1]
@@ -192,7 +195,7 @@ def test_sweep_shows_every_seed_and_the_mean():
 
 def test_agreement_is_written_where_it_was_measured():
     table = pd.DataFrame([[0.9, np.nan], [0.7, 0.8]], [5, 10], [5, 10])
-    fig = charts_sweep.sweep_agreement(table)
+    fig = k_sweep_charts.sweep_agreement(table)
     written = {(note.y, note.x): note.text for note in fig.layout.annotations[:-1]}
     assert written == {(0, 0): "<b>0.90</b>", (1, 0): "0.70", (1, 1): "<b>0.80</b>"}
     assert np.asarray(fig.data[0].customdata)[1, 0].tolist() == [5, 10]
@@ -204,7 +207,7 @@ def curve(path):
 
 def test_a_sparkline_keeps_its_scale_and_its_size():
     svg = ET.fromstring(
-        charts_explore.sparkline(np.array([9.0, 4, -1]), np.array([4.0, 4, 4]), (0.0, 8.0))
+        cluster_charts.sparkline(np.array([9.0, 4, -1]), np.array([4.0, 4, 4]), (0.0, 8.0))
     )
     pool, row = (curve(path.get("d")) for path in svg if path.tag.endswith("path"))
     assert [y for _, y in pool] == [14, 14, 14]
@@ -216,7 +219,7 @@ def test_a_sparkline_keeps_its_scale_and_its_size():
 def test_a_sparkline_has_a_gap_where_nothing_was_measured():
     nan = np.nan
     svg = ET.fromstring(
-        charts_explore.sparkline(np.array([nan, 2, nan, 3, 3]), np.zeros(5), (0.0, 8.0))
+        cluster_charts.sparkline(np.array([nan, 2, nan, 3, 3]), np.zeros(5), (0.0, 8.0))
     )
     path = svg[1].get("d")
     assert path.count("M") == 2
@@ -225,12 +228,12 @@ def test_a_sparkline_has_a_gap_where_nothing_was_measured():
 
 
 def test_a_sparkline_of_nothing_shows_the_pool():
-    svg = ET.fromstring(charts_explore.sparkline(np.full(3, np.nan), np.ones(3), (0.0, 8.0)))
+    svg = ET.fromstring(cluster_charts.sparkline(np.full(3, np.nan), np.ones(3), (0.0, 8.0)))
     assert [e.tag.rpartition("}")[2] for e in svg] == ["path", "path"]
     assert svg[1].get("d") == ""
 
 
 def test_places_without_a_panel_are_blank():
-    fig = panels.grid(4, 3)
+    fig = small_multiples.grid(4, 3)
     shown = [fig.layout[f"xaxis{i or ''}"].visible for i in ("", 2, 3, 4, 5, 6)]
     assert shown == [None] * 4 + [False] * 2

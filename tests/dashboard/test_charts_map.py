@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dashboard import charts_map, figure, raster, scales, theme
+from dashboard.charts import figure, raster, scales, theme
+from dashboard.charts import map as map_charts
+from dashboard.charts import scales as charts_map
 
 RNG = np.random.default_rng(0)
 
@@ -31,14 +33,14 @@ def named(xs, ys, name="some words"):
 @pytest.mark.parametrize("k", [5, 60])
 def test_map_is_one_trace_that_carries_row_ids(k, chosen):
     data = points(k=k)
-    fig = charts_map.cluster_map(data, mode="category", k=k, title="cluster", chosen=chosen)
+    fig = map_charts.cluster_map(data, mode="category", k=k, title="cluster", chosen=chosen)
     (trace,) = fig.data
     drawn = pd.DataFrame({"row": trace.customdata, "colour": trace.marker.color})
     assert drawn.sort_values("row")["colour"].tolist() == data["colour"].tolist()
 
 
 def test_map_draws_the_chosen_cluster_last():
-    trace = charts_map.cluster_map(points(), mode="category", k=5, title="cluster", chosen=2).data[
+    trace = map_charts.cluster_map(points(), mode="category", k=5, title="cluster", chosen=2).data[
         0
     ]
     assert (np.asarray(trace.marker.color)[-40:] == 2).all()
@@ -49,14 +51,14 @@ def test_map_colour_of_a_cluster_is_the_theme_colour(unclustered):
     data = points()
     if unclustered:
         data.loc[0, "colour"] = -1
-    marker = charts_map.cluster_map(data, mode="category", k=5, title="cluster").data[0].marker
+    marker = map_charts.cluster_map(data, mode="category", k=5, title="cluster").data[0].marker
     at = (3 - marker.cmin) / (marker.cmax - marker.cmin)
     step = next(c for edge, c in reversed(marker.colorscale) if edge <= at)
     assert step == figure.rgba(theme.cluster_colour(3, 5), 0.8)
 
 
 def test_map_of_twenty_thousand_points_stays_small():
-    fig = charts_map.cluster_map(points(20_000), mode="value", k=5, title="loss")
+    fig = map_charts.cluster_map(points(20_000), mode="value", k=5, title="loss")
     assert len(fig.to_json()) < 800_000
 
 
@@ -70,7 +72,7 @@ def test_map_names_do_not_cover_each_other_and_the_chosen_one_is_kept():
         }
     )
     labels.loc[29, ["x", "y"]] = labels.loc[0, ["x", "y"]].to_numpy()
-    fig = charts_map.cluster_map(
+    fig = map_charts.cluster_map(
         points(), mode="category", k=30, title="cluster", labels=labels, chosen=29
     )
     notes = fig.layout.annotations
@@ -79,7 +81,7 @@ def test_map_names_do_not_cover_each_other_and_the_chosen_one_is_kept():
     assert len({(n.x, n.y) for n in notes}) == len(notes)
 
 
-def boxes(fig, width=charts_map.WIDTH, height=charts_map.HEIGHT):
+def boxes(fig, width=map_charts.WIDTH, height=charts_map.HEIGHT):
     """Left, right, bottom and top of the names, in pixels of a screen."""
     (x0, x1), (y0, y1) = fig.layout.xaxis.range, fig.layout.yaxis.range
     before = {"left": 0, "center": 0.5, "right": 1, "bottom": 0, "middle": 0.5, "top": 1}
@@ -96,7 +98,7 @@ def test_names_stay_within_the_map_and_apart_on_small_and_large_screens(width):
     at = data.iloc[RNG.permutation(200)[:60]]
     corners = data.agg(["min", "max"])
     xs, ys = [*corners["x"], *at["x"]], [*corners["y"], *at["y"]]
-    fig = charts_map.cluster_map(
+    fig = map_charts.cluster_map(
         data, mode="category", k=62, title="cluster", labels=named(xs, ys, "x" * 28)
     )
     found = list(boxes(fig, width))
@@ -112,7 +114,7 @@ def test_names_stay_within_the_map_and_apart_on_small_and_large_screens(width):
 
 
 def test_names_outside_what_is_shown_are_not_written():
-    fig = charts_map.cluster_map(
+    fig = map_charts.cluster_map(
         points(), mode="category", k=5, title="c", labels=named([0, 0.5], [0, 0.5]),
         extent=(0.2, 1, 0.2, 1),
     )  # fmt: skip
@@ -125,7 +127,7 @@ def test_the_selected_rows_are_the_same_whatever_the_colour():
     shown = []
     for colour in (data["colour"], data["x"]):
         mode = "category" if colour is data["colour"] else "value"
-        (trace,) = charts_map.cluster_map(
+        (trace,) = map_charts.cluster_map(
             data.assign(colour=colour), mode=mode, k=5, title="c", selected=lit
         ).data
         shown.append(set(np.asarray(trace.customdata)[list(trace.selectedpoints)]))
@@ -133,13 +135,13 @@ def test_the_selected_rows_are_the_same_whatever_the_colour():
 
 
 def test_without_a_selection_every_row_has_its_colour():
-    (trace,) = charts_map.cluster_map(points(), mode="category", k=5, title="c").data
+    (trace,) = map_charts.cluster_map(points(), mode="category", k=5, title="c").data
     assert trace.selectedpoints is None
 
 
 def test_an_empty_selection_leaves_every_row_grey():
     none = np.zeros(200, bool)
-    (trace,) = charts_map.cluster_map(points(), mode="category", k=5, title="c", selected=none).data
+    (trace,) = map_charts.cluster_map(points(), mode="category", k=5, title="c", selected=none).data
     assert list(trace.selectedpoints) == []
     assert trace.unselected.marker.color == theme.MUTED
 
@@ -147,7 +149,7 @@ def test_an_empty_selection_leaves_every_row_grey():
 def test_many_clusters_take_the_colours_they_are_given():
     colours = theme.palette(60, np.linspace(0, 5, 60))
     marker = (
-        charts_map.cluster_map(points(k=60), mode="category", k=60, title="c", colours=colours)
+        map_charts.cluster_map(points(k=60), mode="category", k=60, title="c", colours=colours)
         .data[0]
         .marker
     )
@@ -155,12 +157,12 @@ def test_many_clusters_take_the_colours_they_are_given():
 
 
 def test_a_data_map_has_axes_and_a_layout_has_none():
-    titled = charts_map.cluster_map(
-        points(), mode="value", k=5, title="c", axes=charts_map.CARTOGRAPHY
+    titled = map_charts.cluster_map(
+        points(), mode="value", k=5, title="c", axes=map_charts.CARTOGRAPHY
     )
-    assert titled.layout.xaxis.title.text == charts_map.CARTOGRAPHY[0]
-    assert charts_map.CARTOGRAPHY[1] in [note.text for note in titled.layout.annotations]
-    bare = charts_map.cluster_map(points(), mode="value", k=5, title="c")
+    assert titled.layout.xaxis.title.text == map_charts.CARTOGRAPHY[0]
+    assert map_charts.CARTOGRAPHY[1] in [note.text for note in titled.layout.annotations]
+    bare = map_charts.cluster_map(points(), mode="value", k=5, title="c")
     assert bare.layout.xaxis.visible is False
 
 
@@ -185,7 +187,7 @@ def picture():
 
 def test_a_raster_is_one_picture_and_a_trace_that_turns_the_tools_on():
     image, grid = picture()
-    fig = charts_map.raster_map(image, grid.extent)
+    fig = map_charts.raster_map(image, grid.extent)
     (drawn,), (tools,) = fig.layout.images, fig.data
     png = Image.open(io.BytesIO(base64.b64decode(drawn.source.partition(",")[2])))
     shown, opacity = np.asarray(png.convert("RGBA")).astype(int), image[..., 3]
@@ -201,7 +203,7 @@ def test_hover_says_what_lies_under_it_and_nothing_where_nothing_lies():
     image, grid = picture()
     counts = np.array([[3, 0], [0, 7]])
     clusters = np.array([[1, -1], [-1, 4]])
-    hover = charts_map.raster_map(image, grid.extent, counts=counts, clusters=clusters).data[0]
+    hover = map_charts.raster_map(image, grid.extent, counts=counts, clusters=clusters).data[0]
     assert (np.isfinite(hover.z) == (counts > 0)).all()
     assert np.asarray(hover.customdata)[0, 0].tolist() == [3, 1]
     assert np.asarray(hover.customdata)[1, 1].tolist() == [7, 4]
@@ -212,9 +214,9 @@ def test_hover_says_what_lies_under_it_and_nothing_where_nothing_lies():
 
 def test_a_raster_keeps_the_key_of_its_colours():
     image, grid = picture()
-    bar = charts_map.raster_map(image, grid.extent, title="loss", span=(1.0, 4.0)).data[-1].marker
+    bar = map_charts.raster_map(image, grid.extent, title="loss", span=(1.0, 4.0)).data[-1].marker
     assert (bar.cmin, bar.cmax, bar.showscale) == (1, 4, True)
-    named = charts_map.raster_map(
+    named = map_charts.raster_map(
         image, grid.extent, names={0: "a", 1: "<b>", -1: "2 others"}, colours=["#ff0000", "#0000ff"]
     ).data[-1]
     assert named.marker.colorbar.ticktext == ("2 others", "a", "&lt;b&gt;")
@@ -222,8 +224,8 @@ def test_a_raster_keeps_the_key_of_its_colours():
 
 
 def test_a_drawn_area_is_drawn_again():
-    fig = charts_map.cluster_map(points(), mode="category", k=5, title="c")
-    charts_map.outline(
+    fig = map_charts.cluster_map(points(), mode="category", k=5, title="c")
+    map_charts.outline(
         fig, {"box": [{"x": [0, 1], "y": [2, 3]}], "lasso": [{"x": [0, 1, 0.5], "y": [0, 0, 1]}]}
     )
     assert [shape.path for shape in fig.layout.shapes] == [
@@ -233,5 +235,5 @@ def test_a_drawn_area_is_drawn_again():
 
 
 def test_a_map_of_no_rows_is_blank():
-    fig = charts_map.cluster_map(points(0), mode="value", k=5, title="c")
+    fig = map_charts.cluster_map(points(0), mode="value", k=5, title="c")
     assert len(json.loads(fig.to_json())["data"]) == 1

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dashboard import raster, theme
+from dashboard.charts import raster, theme
 
 SMALL = (7, 11)
 RED, BLUE = "#ff0000", "#0000ff"

@@ -7,9 +7,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import jobs
-from core.files import read_json
-from core.store import Workspace
-from dashboard import running, state
+from core.workspace.files import read_json
+from core.workspace.store import Workspace
+from dashboard.frame import job_card, state
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def headline(monkeypatch, tmp_path):
     def line(*records):
         made = [{"left": None, **r} for r in records]
         monkeypatch.setattr(jobs, "progress", lambda workspace, id: (dict(r) for r in made))
-        return running.headline(types.SimpleNamespace(id="x"))
+        return job_card.headline(types.SimpleNamespace(id="x"))
 
     return line
 
@@ -52,9 +52,9 @@ def test_a_stage_of_its_own_has_its_own_bar(headline):
 
 def newest_job():
     from core import jobs
-    from dashboard import running, state
+    from dashboard.frame import job_card, state
 
-    running.card(jobs.jobs(state.workspace())[0])
+    job_card.card(jobs.jobs(state.workspace())[0])
 
 
 def test_the_resume_button_of_a_killed_job_continues_its_run(shop, monkeypatch):

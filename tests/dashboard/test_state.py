@@ -1,4 +1,4 @@
-from dashboard.state import distinct
+from dashboard.frame.state import distinct
 
 
 def test_options_of_one_name_are_told_apart_by_their_ids():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
 
-from dashboard import theme
+from dashboard.charts import theme
 
 CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit/config.toml").read_text())
 BACKGROUNDS = [CONFIG["theme"][scheme]["backgroundColor"] for scheme in ("light", "dark")]

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from benchmarks import make_workspace
 from core import clusters, edits
-from core.store import Workspace
+from core.workspace.store import Workspace
 from tests.e2e.conftest import button, settled, sound
 
 AREA = re.compile(r"^\d[\d,]* rows in the area drawn on the map")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from core import jobs
-from core.store import Workspace
+from core.workspace.store import Workspace
 from tests.e2e.conftest import button, settled, sound, stop_button, title
 
 TITLES = {

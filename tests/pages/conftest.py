@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.jobs import Job
+from core.jobs.record import Job
 
 MAIN = pathlib.Path(__file__).parents[2] / "dashboard" / "main.py"
 Open = Callable[..., AppTest]

@@ -8,7 +8,9 @@ import pytest
 from streamlit.typing import PlotlyState
 
 from core import edits, selection
-from dashboard import charts_selection, choosing, consequences, data
+from dashboard.charts import selection as selection_charts
+from dashboard.frame import data
+from dashboard.selection import compare, preview
 from tests.pages.conftest import fine, has_button, press, words
 
 
@@ -16,10 +18,10 @@ from tests.pages.conftest import fine, has_button, press, words
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
     for cached in (
-        choosing._prepared,
-        choosing.allocation,
-        consequences.frame,
-        consequences.compared,
+        preview._prepared,
+        preview.allocation,
+        compare.frame,
+        compare.compared,
     ):
         cached.clear()
 
@@ -32,8 +34,8 @@ def page(visit, shop):
 @pytest.fixture
 def table(page, shop):
     """Return cluster, size, taken in the order of the bars."""
-    made = choosing.allocation(selection.Settings(parent=shop.clusters, edits=0))
-    return charts_selection.largest_first(made.clusters)
+    made = preview.allocation(selection.Settings(parent=shop.clusters, edits=0))
+    return selection_charts.largest_first(made.clusters)
 
 
 def gesture(at, shop, clusters, level=None):
@@ -55,7 +57,7 @@ def quotas(at):
 
 
 def taken(shop, quotas, **how):
-    made = choosing.allocation(
+    made = preview.allocation(
         selection.Settings(parent=shop.clusters, quotas=quotas, edits=0, **how)
     )
     return made.clusters.set_index("cluster")["taken"]
@@ -63,14 +65,12 @@ def taken(shop, quotas, **how):
 
 def test_where_nothing_acts_the_quota_is_what_is_taken(page, shop):
     for how in ({}, {"budget": "40%"}, {"allocation": "sqrt"}, {"allocation": "proportional"}):
-        made = choosing.allocation(
-            selection.Settings(parent=shop.clusters, edits=0, **how)
-        ).clusters
+        made = preview.allocation(selection.Settings(parent=shop.clusters, edits=0, **how)).clusters
         assert (made["quota"] == made["taken"]).all()
-    set_to = choosing.allocation(selection.Settings(parent=shop.clusters, edits=0, quotas="0=0"))
+    set_to = preview.allocation(selection.Settings(parent=shop.clusters, edits=0, quotas="0=0"))
     assert (set_to.clusters["quota"] != set_to.clusters["taken"]).any()
     capped = selection.Settings(parent=shop.clusters, edits=0, budget="20%", allocation="capped")
-    assert choosing.allocation(capped).clusters["quota"].sum() == 22
+    assert preview.allocation(capped).clusters["quota"].sum() == 22
 
 
 def test_a_click_names_the_cluster_and_the_slider_moves_its_bar(page, shop, table):
@@ -192,7 +192,7 @@ def test_other_strategies_read_the_rows_that_are_taken(page, shop, table):
     one = int(table["cluster"][0])
     page.selectbox(key="selection:strategy").set_value("random").run()
     fine(gesture(page, shop, [one]))
-    made = choosing.allocation(selection.Settings(parent=shop.clusters, strategy="random", edits=0))
+    made = preview.allocation(selection.Settings(parent=shop.clusters, strategy="random", edits=0))
     labels = data.kept(shop.clusters).labels
     rows = [int(r) for r in re.findall(r"^row ([\d,]+)", words(page), re.MULTILINE)]
     assert rows == [r for r in made.chosen.tolist() if labels[r] == one]

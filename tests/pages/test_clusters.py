@@ -6,7 +6,7 @@ import pytest
 from streamlit.typing import PlotlyState
 
 from core import edits, jobs, selection
-from dashboard import data
+from dashboard.frame import data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, flags, go, has_button, press, words
 

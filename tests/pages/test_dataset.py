@@ -4,7 +4,7 @@ import re
 import pytest
 
 from core import jobs
-from dashboard import data, reader
+from dashboard.frame import data, reader
 from tests.conftest import NAME, SOURCE, hostile_rows, write_jsonl
 from tests.pages.conftest import fine, flags, has_button, press, words
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core import clusters, dataset, jobs, selection, trajectories
-from core.store import Workspace
+from core.workspace.store import Workspace
 from tests.conftest import Shop, hostile_rows, stop_all, write_jsonl
 from tests.pages.conftest import fine, flags, has_button, press, words
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from core import jobs
-from core.demo_tasks import DURATION
-from core.store import Workspace
+from core.demo.puzzles import DURATION
+from core.workspace.store import Workspace
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, dataset, edits, export, selection, selectors, trajectories
-from dashboard import choosing, consequences, data
+from core import clusters, dataset, edits, export, selection, trajectories
+from core.selection import choose
+from dashboard.frame import data
+from dashboard.selection import compare, preview
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -15,8 +17,8 @@ from tests.pages.conftest import fine, go, has_button, press, words
 @pytest.fixture(autouse=True)
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
-    kept = (consequences.frame, consequences.compared, consequences.stabilities)
-    for cached in (choosing._prepared, choosing.allocation, *kept):
+    kept = (compare.frame, compare.compared, compare.stabilities)
+    for cached in (preview._prepared, preview.allocation, *kept):
         cached.clear()
 
 
@@ -336,7 +338,7 @@ def test_a_quota_that_cannot_be_met_says_why(page):
     assert at.error
 
 
-@pytest.mark.parametrize("strategy", selectors.SELECTORS)
+@pytest.mark.parametrize("strategy", choose.SELECTORS)
 def test_every_strategy_draws(page, shop, strategy):
     page.selectbox(key="selection:strategy").set_value(strategy).run()
     if strategy == "random_cost_matched":

@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from core import dataset, estimate, health, jobs
-from core.files import append_jsonl, write_json
-from dashboard import data
+from core import dataset, jobs
+from core.training import time_estimate
+from core.trajectories import proxy_warnings
+from core.workspace.files import append_jsonl, write_json
+from dashboard.frame import data
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
@@ -80,8 +82,8 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
     assert jobs.wait(shop.workspace, id, 60).state == "failed"
     page.run()
     assert has_button(page, "Try again")
-    ways = estimate.propose(
-        estimate.Estimate(low=5400, high=7200, recording=3000, memory=0, disk=0),
+    ways = time_estimate.propose(
+        time_estimate.Estimate(low=5400, high=7200, recording=3000, memory=0, disk=0),
         epochs=6, rows=123, parameters=2e6, smaller={"scratch:tiny": 2e5},
     )  # fmt: skip
     found = {"seconds": [5400, 7200], "ways": ways, "text": "", "refused": True}
@@ -144,7 +146,7 @@ def test_a_run_is_watched_from_before_its_first_number(going):
 
     start = {"rows": 16386, "trained": 16000, "tokens": 2_000_000, "truncated": 12}
     start |= {"no_response": 3, "max_length": 237, "steps": 90, "tokenize_seconds": 2.0}
-    write_json(job / health.START, {"id": draft.id, **start})
+    write_json(job / proxy_warnings.START, {"id": draft.id, **start})
     write_json(draft.path / "plan.json", {"steps": [0, 30, 60, 90]})
     column = {"column": 0, "step": 0, "seconds": 10.0, "quantiles": [5.0, 5.5, 6.0, 6.5, 7.0]}
     append_jsonl(draft.path / "columns.jsonl", column)
@@ -178,7 +180,7 @@ def test_a_run_is_watched_from_before_its_first_number(going):
 def test_a_recording_says_its_own_speed(going):
     at, draft, job = going
     start = {"rows": 10, "trained": 9, "tokens": 90, "truncated": 0, "no_response": 1}
-    write_json(job / health.START, {"id": draft.id, **start, "max_length": 20, "steps": 5})
+    write_json(job / proxy_warnings.START, {"id": draft.id, **start, "max_length": 20, "steps": 5})
     for stage, rate in (("train proxy", 812), ("record 2/4", 3450)):
         record = {"stage": stage, "step": 3, "total": 9, "left": 4.0, "time": 0.0}
         append_jsonl(job / "progress.jsonl", {**record, "rows/s": rate, "tokens/s": 10 * rate})

@@ -1,8 +1,9 @@
 import pytest
 
-from core import estimate, jobs, transfer
-from core.files import write_json
-from dashboard.transferring import TITLE
+from core import jobs, transfer
+from core.training import time_estimate
+from core.workspace.files import write_json
+from dashboard.trajectories.transfer import TITLE
 from tests.pages.conftest import button, fine, flags, has_button, press, words
 
 
@@ -19,8 +20,8 @@ def turned(at):
 
 @pytest.fixture
 def tried(shop, monkeypatch):
-    rates = estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
-    monkeypatch.setattr(estimate, "measure", lambda *args, **kwargs: rates)
+    rates = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
+    monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: rates)
     how = {"model": "scratch:tiny", "epochs": 2.0, "max_length": 64, "checkpoints": 4}
     settings = transfer.Settings(trajectories=shop.trajectories, rows=60, **how)
     return shop.workspace.open(transfer.run(shop.workspace, settings))

@@ -1,0 +1,17 @@
+"""Clusters: examples whose losses fell in the same way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core import faces
+
+if TYPE_CHECKING:
+    from core.clusters.run import Settings as Settings
+    from core.clusters.run import compute as compute
+    from core.clusters.run import name as name
+    from core.clusters.run import names as names
+    from core.clusters.run import run as run
+    from core.clusters.run import seal as seal
+
+faces.lazy(__name__, __file__)

@@ -1,0 +1,103 @@
+"""The order in which a group of rows is read: typical first, doubtful first, hard first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from core.clusters.distances import own, own_and_other
+from core.clusters.statistics import Features, Labels, Losses, features
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Group(NamedTuple):
+    """The rows to be ordered, by row number."""
+
+    losses: Losses
+    """Nats per response token (n, n_checkpoints)."""
+    x: Losses
+    """Features, as they were clustered (n, n_features)."""
+    labels: Labels
+    """Cluster (n,), -1 for none."""
+    centroids: Losses
+    """Of all clusters (n_clusters, n_features)."""
+    seed: int
+
+
+def nearest(group: Group) -> Floats:
+    """Nearest to the own cluster's centre first: what the cluster is about."""
+    return own(group.x, group.labels, group.centroids)
+
+
+def boundary(group: Group) -> Floats:
+    """Smallest lead of the own centre over the next one first: what could be in another cluster."""
+    near, other = own_and_other(group.x, group.labels, group.centroids)
+    return other - near
+
+
+def random(group: Group) -> Floats:
+    """Draw the order."""
+    return np.random.default_rng(group.seed).permutation(len(group.labels)).astype(np.float64)
+
+
+def highest(group: Group) -> Floats:
+    """Highest final loss first."""
+    return -group.losses[:, -1].astype(np.float64)
+
+
+def lowest(group: Group) -> Floats:
+    """Lowest final loss first."""
+    return group.losses[:, -1].astype(np.float64)
+
+
+ORDERS: dict[str, Callable[[Group], Floats]] = {
+    "nearest": nearest,
+    "boundary": boundary,
+    "random": random,
+    "highest": highest,
+    "lowest": lowest,
+}
+"""Name -> the key that rows are sorted by, smallest first."""
+
+
+def order(
+    losses: Losses,
+    rows: Ints,
+    labels: Labels,
+    centroids: Losses,
+    how: str,
+    seed: int,
+    *,
+    kind: Features = "raw",
+    include_start: bool = False,
+) -> Ints:
+    """Put rows in order for reading.
+
+    Ties stand by row number, rows that the order cannot place (no cluster, no loss) last. The
+    order in which `rows` come does not matter.
+
+    Args:
+        losses: Of all rows (n_rows, n_checkpoints), nats per response token.
+        rows: The rows to order (n,).
+        labels: Cluster of all rows (n_rows,), -1 for none.
+        centroids: (n_clusters, n_features) of the clustering.
+        how: A key of ORDERS.
+        seed: Of the random order.
+        kind: Features that were clustered.
+        include_start: Whether step 0 was one of them.
+
+    Raises:
+        ValueError: no such order.
+    """
+    if how not in ORDERS:
+        raise ValueError(f"no order {how!r}; choose from {', '.join(ORDERS)}")
+    rows = np.sort(rows)
+    values = np.asarray(losses[rows], np.float32)
+    x = features(values, kind, include_start=include_start)
+    key = ORDERS[how](Group(values, x, labels[rows], centroids, seed))
+    return rows[np.argsort(key, kind="stable")]

@@ -1,0 +1,16 @@
+"""Datasets: whatever people bring, read as examples with a test split that stays apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core import faces
+
+if TYPE_CHECKING:
+    from core.dataset.run import ROW_GROUP as ROW_GROUP
+    from core.dataset.run import Settings as Settings
+    from core.dataset.run import examples as examples
+    from core.dataset.run import load_any as load_any
+    from core.dataset.run import run as run
+
+faces.lazy(__name__, __file__)

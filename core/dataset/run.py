@@ -1,0 +1,227 @@
+"""Import a fine-tuning dataset: rows become messages, or are set aside with a reason.
+
+The input is kept whole beside what was understood of it (original.parquet), so an export can give
+back the data's own columns. `row` numbers the kept rows in the order of the input.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.dataset import holdout, row_formats
+from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, understand
+from core.dataset.readers import data_in, read
+from core.jobs.progress import say
+from core.settings import check, setting, to_config
+from core.workspace.artifact import Artifact, Draft
+from core.workspace.files import fingerprint, sha256_file
+from core.workspace.store import Workspace
+
+HELD_OUT = ("holdout", "test", "validation", "eval")
+ROW_GROUP = 2_048
+"""Rows stored together; few, so that a page is read without the rest of its file."""
+SOURCES_LISTED = 200
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to import, and how to read it."""
+
+    path: str = setting(
+        help="JSON, JSONL, CSV or parquet file, a folder with one, one of the datasets library "
+        "(save_to_disk), or a hub dataset: owner/name or owner/name:config"
+    )
+    split: str = setting("train", help="split of a hub dataset, or of a folder that has several")
+    format: str = setting(
+        "auto",
+        choices=("auto", *sorted(row_formats.FORMATS)),
+        help="how a row holds its messages",
+        advanced=True,
+    )
+    prompt_column: str = setting("", help="column with the prompt", advanced=True)
+    response_column: str = setting("", help="column with the response", advanced=True)
+    source_column: str = setting(
+        "", help="column with the source; found by name when empty", advanced=True
+    )
+    answer_column: str = setting(
+        "", help="column with the final answer that a test compares", advanced=True
+    )
+    split_column: str = setting(
+        "", help=f"column that says {', '.join(HELD_OUT)} for rows to hold out", advanced=True
+    )
+    id_column: str = setting("", help="column with unique ids", advanced=True)
+    limit: int = setting(
+        0, minimum=0, help="import a random sample of this many rows; 0: all", advanced=True
+    )
+    seed: int = setting(0, minimum=0, help="of the sample and of the holdout", advanced=True)
+    holdout: str = setting(
+        "auto",
+        suggestions=("auto", "0"),
+        help="rows sealed for testing, drawn per source: a number, or auto (5%, at most 1,000)",
+        advanced=True,
+    )
+    name: str = setting(
+        "", identity=False, help="what people call it; the file's name when empty", advanced=True
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.holdout != "auto" and not (self.holdout.isascii() and self.holdout.isdigit()):
+            raise ValueError(f"--holdout is auto or a whole number, not {self.holdout!r}")
+        if self.split_column and self.holdout != "auto":
+            raise ValueError("--split-column says which rows to hold out; leave --holdout away")
+        if not self.path:
+            raise ValueError("--path is empty; give a file or a hub dataset")
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Import a dataset and return its id.
+
+    Raises:
+        ValueError: the input is missing, unreadable, or has no usable row.
+        Stopped: the run was asked to stop; nothing is kept.
+    """
+    path = pathlib.Path(settings.path).expanduser()
+    if path.exists():
+        settings = dataclasses.replace(settings, path=str(data_in(path.absolute())))
+    draft = workspace.draft(
+        "dataset",
+        name=settings.name or path.stem,
+        config=to_config(settings),
+        parents={},
+        fingerprint=fingerprint("dataset", to_config(settings, identity=True)),
+    )
+    try:
+        return draft.seal(_import(draft, settings)).id
+    except BaseException:
+        draft.discard()
+        raise
+
+
+def examples(artifact: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read examples.parquet in row order; messages as lists of dictionaries."""
+    table = pq.read_table(artifact.path / "examples.parquet", columns=columns)
+    frame: pd.DataFrame = table.to_pandas()
+    if "messages" in table.column_names:
+        frame["messages"] = pd.Series(table["messages"].to_pylist(), dtype=object)
+    return frame
+
+
+def load_any(workspace: Workspace, text: str) -> str:
+    """Return the id of a dataset given by id or file; a file is imported whole, once.
+
+    Raises:
+        ValueError: it is neither, or the file cannot be imported.
+    """
+    path = pathlib.Path(text).expanduser().absolute()
+    if not path.is_file():
+        try:
+            return workspace.open(text, "dataset").id
+        except ValueError as e:
+            raise ValueError(f"{text!r} is no file and no dataset: {e}") from e
+    wanted = Settings(path=str(path), holdout="0")
+    content = sha256_file(path)
+    for entry in workspace.entries("dataset"):
+        same = {**entry.config, "name": ""} == to_config(wanted)
+        if entry.state == "sealed" and same and entry.summary["source_sha256"] == content:
+            return entry.id
+    return run(workspace, wanted)
+
+
+def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
+    rows = read(settings.path, settings.split)
+    n_read = len(rows.places) + len(rows.aside)
+    part_names = ("prompt", "response", "source", "answer", "split", "id")
+    named = {p: c for p in part_names if (c := getattr(settings, f"{p}_column"))}
+    form, parts = row_formats.detect(list(rows.columns), settings.format, named)
+    found, trainable = understand(rows, form, parts)
+    if settings.id_column and found.ids[:1] and own_ids(rows, parts["id"], found.at) is None:
+        raise ValueError(
+            f"--id-column {settings.id_column!r} is not one distinct text or whole number a row; "
+            "leave it away and ids are made from the content"
+        )
+    reasons = collections.Counter(record["reason"] for record in rows.aside)
+    if not found.at:
+        seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
+        raise ValueError(
+            f"no usable row in {settings.path}, read as {form} from {parts}: {seen}; "
+            "name other columns with --prompt-column and --response-column"
+        )
+    order = sorted(range(len(found.at)), key=found.ids.__getitem__)  # for every draw
+    n_usable = len(found.at)
+    if 0 < settings.limit < n_usable:
+        chosen = np.random.default_rng(settings.seed).permutation(n_usable)[: settings.limit]
+        found = found.take(sorted(order[i] for i in chosen))
+    n = len(found.at)
+    texts = ["\n".join(t["content"] for t in m if t["role"] != "system") for m in found.messages]
+    asked = 0 if settings.split_column else holdout.size(settings.holdout, n)
+    held = set(holdout.draw(found.ids, texts, found.sources, asked, settings.seed))
+    if settings.split_column:
+        marks = rows.values(settings.split_column)
+        held = {i for i, at in enumerate(found.at) if str(marks[at]).strip().lower() in HELD_OUT}
+        asked = len(held)
+    table = as_table(found, held)
+    _write(table, draft.path / "examples.parquet")
+    original, json_columns = as_original(rows, found.at)
+    _write(original, draft.path / "original.parquet")
+    with (draft.path / "set_aside.jsonl").open("w", encoding="utf-8") as f:
+        for record in sorted(rows.aside, key=lambda r: int(r[rows.place])):
+            f.write(json.dumps(record, ensure_ascii=False) + "\n")
+    sources = collections.Counter(found.sources)
+    summary = {
+        "rows_read": n_read,
+        "rows": n,
+        "rows_parsed": len(rows.places),
+        "pool_rows": n - len(held),
+        "holdout_rows": len(held),
+        "holdout_asked": asked,
+        "set_aside": dict(reasons.most_common()),
+        "not_sampled": n_usable - n,
+        "duplicates": n - len(set(found.digests)),
+        "sources": dict(sorted(sources.items(), key=lambda s: (-s[1], s[0]))[:SOURCES_LISTED]),
+        "n_sources": len(sources),
+        "length_quantiles": {c: _quantiles(table[c].to_pylist()) for c in ("prompt", "response")},
+        "format": form,
+        "columns": parts,
+        "fingerprint": content_fingerprint(found),
+        "trainable": trainable,
+        "json_columns": json_columns,
+        "source_sha256": sha256_file(p) if (p := pathlib.Path(settings.path)).is_file() else "",
+    }
+    _report(summary)
+    return summary
+
+
+def _write(table: pa.Table, path: pathlib.Path) -> None:
+    pq.write_table(table, path, row_group_size=ROW_GROUP, compression="zstd")
+
+
+def _quantiles(texts: list[str]) -> dict[str, int]:
+    lengths = [len(text) for text in texts]
+    values = np.quantile(lengths, [0.5, 0.9, 0.99, 1.0]).round().astype(int).tolist()
+    return dict(zip(("p50", "p90", "p99", "max"), values, strict=True))
+
+
+def _report(summary: dict[str, Any]) -> None:
+    aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
+    say(
+        f"{summary['rows']:,} of {summary['rows_read']:,} rows read as {summary['format']}; "
+        f"set aside: {aside or 'none'}; exact duplicates: {summary['duplicates']:,}; "
+        f"sources: {summary['n_sources']:,}; held out: {summary['holdout_rows']:,}"
+    )
+    if summary["holdout_rows"] < summary["holdout_asked"]:
+        say(
+            f"only {summary['holdout_rows']:,} of the {summary['holdout_asked']:,} rows asked for "
+            "are held out: the others have near-duplicates that would stay in the pool"
+        )
+    if not summary["trainable"]:
+        say("no response in this file: it can test a model, not train one")

@@ -1,0 +1,226 @@
+"""People's edits of a dataset: rows excluded, pinned or noted, clusters named.
+
+One log a dataset, `<workspace>/edits/<dataset id>.jsonl`. Entries are only ever added, an undo too,
+so the first N mean the same for ever, and a selection that names N can be made again. Each holds
+its inverse: a list of operations that restores what was before.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.edits import row_sets
+from core.edits.state import Edits, Entry, State
+from core.workspace.artifact import utc_now
+from core.workspace.files import fsync
+from core.workspace.store import Workspace
+
+Ints = npt.NDArray[np.int64]
+Rows = Ints | Sequence[int]
+
+
+def read(workspace: Workspace, dataset_id: str, upto: int | None = None) -> Edits:
+    """Return what the first `upto` entries of a dataset's log amount to; all of them when None.
+
+    Raises:
+        ValueError: there is no such dataset, the log is shorter, or it is damaged.
+    """
+    n_rows, path = _place(workspace, dataset_id)
+    entries, _ = _entries(path, path.read_bytes() if path.exists() else b"")
+    if upto is not None and upto > len(entries):
+        raise ValueError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
+    return State.after(entries[:upto], n_rows).edits()
+
+
+def exclude(
+    workspace: Workspace, dataset_id: str, rows: Rows, *, why: str = "", user: str = ""
+) -> Edits:
+    """Leave rows out of selections; those that were pinned no longer are.
+
+    Raises:
+        ValueError: a row that the dataset does not have; so for all edits of rows.
+    """
+    return _edit(workspace, dataset_id, "exclude", {"rows": rows, "why": why}, user)
+
+
+def include(workspace: Workspace, dataset_id: str, rows: Rows, *, user: str = "") -> Edits:
+    """Let excluded rows in again."""
+    return _edit(workspace, dataset_id, "include", {"rows": rows}, user)
+
+
+def pin(workspace: Workspace, dataset_id: str, rows: Rows, *, user: str = "") -> Edits:
+    """Put rows into every selection, first; those that were excluded no longer are."""
+    return _edit(workspace, dataset_id, "pin", {"rows": rows}, user)
+
+
+def unpin(workspace: Workspace, dataset_id: str, rows: Rows, *, user: str = "") -> Edits:
+    """Let pinned rows be drawn, or not, as any other."""
+    return _edit(workspace, dataset_id, "unpin", {"rows": rows}, user)
+
+
+def note(workspace: Workspace, dataset_id: str, rows: Rows, text: str, *, user: str = "") -> Edits:
+    """Write a note on rows, over the one they had; an empty text takes it away."""
+    return _edit(workspace, dataset_id, "note", {"rows": rows, "text": text}, user)
+
+
+def note_cluster(
+    workspace: Workspace,
+    dataset_id: str,
+    clusters_id: str,
+    cluster: int,
+    text: str,
+    *,
+    user: str = "",
+) -> Edits:
+    """Write a note on a cluster, over the one it had; an empty text takes it away.
+
+    Raises:
+        ValueError: these are no clusters of the dataset, or they have no such number.
+    """
+    _check_cluster(workspace, dataset_id, clusters_id, cluster)
+    data = {"clusters": clusters_id, "cluster": int(cluster), "text": text}
+    return _edit(workspace, dataset_id, "note", data, user)
+
+
+def name(
+    workspace: Workspace,
+    dataset_id: str,
+    clusters_id: str,
+    cluster: int,
+    text: str,
+    *,
+    user: str = "",
+) -> Edits:
+    """Name a cluster; an empty text gives it its own name again.
+
+    Raises:
+        ValueError: these are no clusters of the dataset, or they have no such number.
+    """
+    _check_cluster(workspace, dataset_id, clusters_id, cluster)
+    data = {"clusters": clusters_id, "cluster": int(cluster), "text": text}
+    return _edit(workspace, dataset_id, "name", data, user)
+
+
+def undo(workspace: Workspace, dataset_id: str, *, user: str = "") -> Edits:
+    """Take back the last edit that is in effect, whoever made it.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _edit(workspace, dataset_id, "undo", {}, user)
+
+
+def redo(workspace: Workspace, dataset_id: str, *, user: str = "") -> Edits:
+    """Make the edit again that was undone last; an edit made since leaves nothing to redo.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _edit(workspace, dataset_id, "redo", {}, user)
+
+
+def as_text(edits: Edits) -> str:
+    """Write the state for a terminal."""
+    lines = [f"edits: {edits.position:,}"]
+    groups = [("excluded", edits.excluded), ("pinned", edits.pinned)]
+    by_text: dict[str, list[int]] = {}
+    for row, text in edits.notes.items():
+        by_text.setdefault(text, []).append(row)
+    groups += [(f"note {text!r}", np.array(rows)) for text, rows in by_text.items()]
+    for what, rows in groups:
+        lines.append(f"{what}: {row_sets.words(len(rows))} {row_sets.show(rows)}".rstrip())
+    for what, kept in (("name", edits.names), ("note", edits.cluster_notes)):
+        for id, texts in kept.items():
+            lines += [f"{what} of cluster {c} of {id}: {text!r}" for c, text in texts.items()]
+    lines += [f"to undo: {edits.undo or 'nothing'}", f"to redo: {edits.redo or 'nothing'}"]
+    return "\n".join(lines)
+
+
+def _edit(
+    workspace: Workspace, dataset_id: str, op: str, wanted: dict[str, Any], user: str
+) -> Edits:
+    """Add an entry, unless it would change nothing; it is on the disk when this returns."""
+    n_rows, path = _place(workspace, dataset_id)
+    if "rows" in wanted:
+        wanted = {**wanted, "rows": _within(wanted["rows"], n_rows)}
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a+b") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        log.seek(0)
+        entries, end = _entries(path, log.read())
+        state = State.after(entries, n_rows)
+        if planned := state.plan(op, wanted):
+            entry: Entry = {
+                "seq": len(entries) + 1,
+                "time": utc_now().isoformat(timespec="milliseconds"),
+                "user": user,
+                "op": op,
+                "data": planned[0],
+                "inverse": planned[1],
+            }
+            log.truncate(end)  # what a killed writer left
+            line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
+            log.write(line.encode(errors="backslashreplace"))
+            log.flush()
+            os.fsync(log.fileno())
+            fsync(path.parent)
+            fsync(workspace.root)
+            state.follow(entry)
+        return state.edits()
+
+
+def _place(workspace: Workspace, dataset_id: str) -> tuple[int, pathlib.Path]:
+    """Return a dataset's rows and where its log is."""
+    dataset = workspace.open(dataset_id, "dataset")
+    return int(dataset.summary["rows"]), workspace.root / "edits" / f"{dataset.id}.jsonl"
+
+
+def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
+    """Read a log; return its entries and where the next one begins.
+
+    The last line may be torn, by a killed writer or a power cut: it was never acknowledged.
+
+    Raises:
+        ValueError: another line is not as it was written.
+    """
+    entries: list[Entry] = []
+    end = 0
+    *lines, _ = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                break
+            entry = {}
+        if not isinstance(entry, dict) or entry.get("seq") != number:
+            raise ValueError(f"line {number} of {path} is damaged; put the file back from a backup")
+        entries.append(entry)
+        end += len(line) + 1
+    return entries, end
+
+
+def _within(rows: Rows, n_rows: int) -> Ints:
+    """Return rows sorted, each once, after checking that the dataset has them."""
+    found = np.unique(np.asarray(rows, np.int64))
+    if len(found) and not 0 <= found[0] <= found[-1] < n_rows:
+        wrong = found[0] if found[0] < 0 else found[-1]
+        raise ValueError(f"there is no row {wrong}; the dataset has rows 0 to {n_rows - 1}")
+    return found
+
+
+def _check_cluster(workspace: Workspace, dataset_id: str, clusters_id: str, cluster: int) -> None:
+    made = workspace.open(clusters_id, "clusters")
+    if workspace.ancestor(made, "dataset").id != dataset_id:
+        raise ValueError(f"{clusters_id} is not a clustering of {dataset_id}; name its own dataset")
+    k = len(np.load(made.path / "centroids.npy", mmap_mode="r"))
+    if not 0 <= cluster < k:
+        raise ValueError(f"there is no cluster {cluster}; {clusters_id} has 0 to {k - 1}")

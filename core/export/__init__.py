@@ -1,0 +1,17 @@
+"""Exports: selected rows for another trainer, with a data card and a config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core import faces
+
+if TYPE_CHECKING:
+    from core.export.run import MANIFEST as MANIFEST
+    from core.export.run import Settings as Settings
+    from core.export.run import exports as exports
+    from core.export.run import run as run
+    from core.export.run import write as write
+    from core.export.writers import jsonl_lines as jsonl_lines
+
+faces.lazy(__name__, __file__)

@@ -1,0 +1,19 @@
+"""Fine-tunes: a target trained on a selection and tested on rows it never saw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core import faces
+
+if TYPE_CHECKING:
+    from core.finetune.run import MIN_STEPS as MIN_STEPS
+    from core.finetune.run import Settings as Settings
+    from core.finetune.run import headline as headline
+    from core.finetune.run import key as key
+    from core.finetune.run import planned_steps as planned_steps
+    from core.finetune.run import resolve as resolve
+    from core.finetune.run import run as run
+    from core.finetune.run import test_set as test_set
+
+faces.lazy(__name__, __file__)

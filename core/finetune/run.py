@@ -1,0 +1,226 @@
+"""Fine-tunes: train a target on a selection and test it on rows it never saw."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from core.dataset.run import load_any
+from core.finetune.target import Target, Tested, default_lr, short, with_adapter
+from core.jobs.progress import say
+from core.model import loading
+from core.model.pool_texts import pool_texts
+from core.model.templates import TEMPLATES, choose
+from core.selection.budget import steps_for
+from core.settings import MAX_SEED, Auto, setting, to_config, with_preset
+from core.trajectories.train import FROM_SCRATCH, PAPER
+from core.workspace.artifact import Artifact
+from core.workspace.files import fingerprint, write_json, write_jsonl
+from core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from core.finetune.evaluate import Result
+
+MIN_STEPS = 200
+"""A small selection is trained at least this many optimizer steps."""
+PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
+"""Target settings of arXiv 2403.07384: the proxy's, on a 40 times larger model."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(Target):
+    """How long a fine-tune is, and what else is its own."""
+
+    epochs: float | Auto = setting(
+        "auto",
+        help="Passes over the selection; auto is 3 (6 from scratch), at least 200 steps",
+        above=0,
+        maximum=1000,
+    )
+    steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
+    template: str = setting(
+        "auto",
+        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
+        choices=("auto", *TEMPLATES),
+        advanced=True,
+    )
+    preset: str = setting(
+        "none",
+        help="paper: Phi-2 and every value of the paper, where no other is given",
+        choices=("none", "paper"),
+        advanced=True,
+    )
+    seed: int = setting(
+        0,
+        help="Of scratch weights and the order of the data",
+        minimum=0,
+        maximum=MAX_SEED,
+        advanced=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Tested, Training):
+    """What to train, how long, and what to test it on."""
+
+    selection: str = setting(help="Selection id", hidden=True)
+    resume: bool = setting(
+        False,
+        help="Continue the newest unfinished run of the same settings",
+        identity=False,
+        hidden=True,
+    )
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Train, test, seal; return the id.
+
+    Raises:
+        ValueError: bad settings, or nothing to test on.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    from core.finetune.evaluate import evaluate, longest_answer
+    from core.model.tokens import tokenize, window
+    from core.training.loop import Recipe, fit
+
+    s = resolve(settings)
+    selection = workspace.open(s.selection, "selection")
+    dataset = workspace.ancestor(selection, "dataset")
+    test, split = test_set(workspace, dataset, s.eval)
+    wanted = key(selection, test, s)
+    if s.resume and (done := workspace.finished("finetune", wanted, s.name)):
+        say(f"{done.id} was finished before")
+        return done.id
+    texts = pool_texts(dataset, s.model, s.template)
+    model, tokenizer = loading.load(s.model, seed=s.seed, texts=texts)
+    template = choose(s.template, tokenizer, scratch=loading.is_scratch(s.model))
+    tokens = tokenize(workspace, dataset, tokenizer, template)
+    loading.check_vocabulary(model, tokens.highest())
+    tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
+    table = pd.read_parquet(selection.path / "table.parquet").sort_values("id")
+    selected = table["row"].to_numpy()
+    rows = selected[tokens.response_lengths()[selected] > 0]
+    if not len(rows):
+        raise ValueError("no selected row has a response token left; raise --max-length")
+    if len(rows) < len(selected):
+        say(
+            f"{len(selected) - len(rows):,} of {len(selected):,} selected rows are left out: their "
+            f"prompt fills all {tokens.max_length} tokens"
+        )
+    steps = s.steps or planned_steps(len(rows), s.epochs, s.batch_size, s.model)
+    lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
+    if s.method == "lora":
+        model = with_adapter(model, s.seed)
+
+    draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
+    if draft is None:
+        draft = workspace.draft(
+            "finetune",
+            name=s.name or f"{selection.name} → {short(s.model)}",
+            config={
+                **to_config(s),
+                "steps": steps,
+                "lr": lr,
+                "template": template,
+                "max_length": tokens.max_length,
+            },
+            parents={"selection": selection.id, "test": test.id},
+            fingerprint=wanted,
+        )
+    recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed, precision=s.precision)
+    trained = fit(model, tokens, rows, recipe, draft.path, stage="train target")
+
+    model.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
+    tokenizer.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
+    result = evaluate(
+        workspace,
+        model,
+        tokenizer,
+        test,
+        split=split,
+        template=template,
+        max_length=tokens.max_length,
+        max_new=longest_answer(tokens.response_lengths()),
+        decode=s.decode,
+    )
+    write_result(draft.path, result)
+    summary = {
+        "rows": len(rows),
+        "left_out": len(selected) - len(rows),
+        "steps": steps,
+        "epochs": round(steps * s.batch_size / len(rows), 2),
+        "response_tokens": int(tokens.response_lengths()[rows].sum()),
+        "train_seconds": round(trained, 1),
+        "ids_sha256": selection.summary["ids_sha256"],
+        "parameters": loading.size(model),
+        "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
+        **headline(result.scores),
+    }
+    artifact = draft.seal(summary, drop=("checkpoints",))
+    say(describe(result.scores))
+    return artifact.id
+
+
+def resolve(settings: Settings) -> Settings:
+    """Fill in the preset."""
+    return with_preset(settings, PAPER_TARGET) if settings.preset == "paper" else settings
+
+
+def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
+    """Return the dataset to test on, and which of its rows.
+
+    Raises:
+        ValueError: none was named and nothing was held out.
+    """
+    if wanted:
+        return workspace.open(load_any(workspace, wanted), "dataset"), "all"
+    if not dataset.summary.get("holdout_rows"):
+        raise ValueError(
+            f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
+        )
+    return dataset, "holdout"
+
+
+def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
+    """Return the fingerprint of the fine-tune that these settings give."""
+    ids = selection.summary["ids_sha256"]
+    return fingerprint("finetune", ids, test.id, to_config(settings, identity=True))
+
+
+def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -> int:
+    """Return the optimizer steps of a fine-tune: its epochs, but at least 200 steps on auto."""
+    if epochs != "auto":
+        return steps_for(rows, float(epochs), batch_size)
+    auto = FROM_SCRATCH["epochs"] if loading.is_scratch(model) else 3.0
+    return max(MIN_STEPS, steps_for(rows, auto, batch_size))
+
+
+def headline(scores: dict[str, Any]) -> dict[str, Any]:
+    """Return the scores a listing shows."""
+    return {k: v for k, v in scores.items() if not isinstance(v, dict)}
+
+
+def describe(scores: dict[str, Any]) -> str:
+    """Say the scores in one line, each with its denominator."""
+    parts = []
+    if "loss" in scores:
+        parts.append(
+            f"held-out loss {scores['loss']:.3f} nats per response token "
+            f"({scores['loss_items']:,} items), balanced over sources {scores['balanced_loss']:.3f}"
+        )
+    if "exact_match" in scores:
+        parts.append(
+            f"exact match {100 * scores['exact_match']:.1f}% ({scores['right']:,} of "
+            f"{scores['decoded']:,}), {scores['covered']} of {scores['sources']} sources covered"
+        )
+    return "; ".join(parts)
+
+
+def write_result(folder: pathlib.Path, result: Result) -> None:
+    """Write scores.json and generations.jsonl."""
+    write_json(folder / "scores.json", result.scores)
+    write_jsonl(folder / "generations.jsonl", result.generations)

@@ -1,0 +1,26 @@
+"""Jobs: long work that outlives browser and server, waits its turn and can be stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core import faces
+
+if TYPE_CHECKING:
+    from core.jobs.launchers import ROOT as ROOT
+    from core.jobs.queue import active as active
+    from core.jobs.queue import command as command
+    from core.jobs.queue import forget as forget
+    from core.jobs.queue import jobs as jobs
+    from core.jobs.queue import log_tail as log_tail
+    from core.jobs.queue import progress as progress
+    from core.jobs.queue import status as status
+    from core.jobs.queue import stop as stop
+    from core.jobs.queue import submit as submit
+    from core.jobs.queue import wait as wait
+    from core.jobs.record import ACTIVE as ACTIVE
+    from core.jobs.record import ENDED as ENDED
+    from core.jobs.record import Job as Job
+    from core.jobs.record import JobState as JobState
+
+faces.lazy(__name__, __file__)

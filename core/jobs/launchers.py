@@ -1,0 +1,196 @@
+"""Start one command in several processes that share its work: by torchrun here, by Ray anywhere.
+
+Each process runs `core.__main__.main` with the same arguments and tells how it ended; of those that
+failed, the first says why.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from core.jobs.process_group import OUTCOMES, PATIENCE
+from core.jobs.progress import JOB_VARIABLE, Stopped
+from core.workspace.files import read_json
+from core.workspace.store import Workspace
+
+ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
+OBJECT_STORE = 2**27
+"""Bytes that a Ray of our own sets aside for passing objects; only outcomes are passed."""
+RAY = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # reports nothing to anybody
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # it would restart what --resume continues
+}
+
+
+class Ended(Exception):
+    """A process of a Ray group did not end well; holds what it told."""
+
+
+def launch(launcher: str, workspace: Workspace, argv: Sequence[str], processes: int) -> str:
+    """Run `python -m core <argv>` in this many processes; return its result.
+
+    Raises:
+        ValueError: bad input, no such launcher here, or a process died.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    argv = [*argv, "--workspace", str(workspace.root)]
+    told = cause(LAUNCHERS[launcher](workspace, argv, processes))
+    if told["state"] == "done":
+        return str(told["result"])
+    raise Stopped(told["message"]) if told["state"] == "stopped" else ValueError(told["message"])
+
+
+def cause(told: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what the first process that failed told; of a group in which all is well, any's."""
+    return min(told, key=lambda t: (t["state"] == "done", t["time"]))
+
+
+def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[str, Any]]:
+    """Share the work among processes of this machine; return what they told."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [
+                sys.executable, "-m", "torch.distributed.run", "--standalone",
+                "--nproc-per-node", f"{processes}", "-m", "core", *argv,
+            ],
+            env={"OMP_NUM_THREADS": _threads(processes), **os.environ, OUTCOMES: folder},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )  # fmt: skip
+        return _told(folder) or _died(processes, f"exit code {done.returncode}")
+
+
+def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[str, Any]]:
+    """Share the work among processes of the cluster at RAY_ADDRESS, else of a Ray of our own.
+
+    Ray restarts and keeps nothing: checkpoints, stopping and resuming are the run's own.
+
+    Raises:
+        ValueError: no Ray, no cluster, or one too small.
+    """
+    for name, value in RAY.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+        from ray import train
+        from ray.train.torch import TorchConfig, TorchTrainer
+    except ImportError as e:
+        raise ValueError(
+            f"--launcher ray needs Ray ({e}): pip install -r requirements-cluster.txt"
+        ) from None
+    workspace.cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ray-", dir=workspace.cache) as storage:
+        try:
+            _join(processes)
+            has = ray.cluster_resources()
+            gpu = has.get("GPU", 0) > 0
+            kind = "GPU" if gpu else "CPU"
+            if has.get(kind, 0) < processes:
+                raise ValueError(
+                    f"--processes {processes} needs as many {kind}s, and Ray has "
+                    f"{has.get(kind, 0):g}; ask for fewer, or start Ray on more machines"
+                )
+            trainer = TorchTrainer(
+                work,
+                train_loop_config={"argv": list(argv)},
+                scaling_config=train.ScalingConfig(num_workers=processes, use_gpu=gpu),
+                torch_config=TorchConfig(
+                    backend="cpu:gloo,cuda:nccl" if gpu else "gloo",
+                    timeout_s=int(PATIENCE.total_seconds()),
+                ),
+                run_config=train.RunConfig(
+                    storage_path=storage,
+                    failure_config=train.FailureConfig(
+                        max_failures=0, controller_failure_limit=0, max_preemption_failures=0
+                    ),
+                    logging_config=train.LoggingConfig(log_level="CRITICAL"),
+                ),
+            )
+            return [trainer.fit().return_value]
+        except train.TrainingFailedError as e:
+            failures = getattr(e, "worker_failures", {0: e}).values()
+            told = [f.args[0] for f in failures if isinstance(f, Ended)]
+            return told or _died(processes, f"{next(iter(failures))}".split("\n")[0])
+        except (SystemExit, ray.exceptions.RayActorError):  # how Ray's handling of Ctrl-C ends
+            raise KeyboardInterrupt from None
+        finally:
+            ray.shutdown()
+
+
+def work(config: dict[str, Any]) -> dict[str, Any]:
+    """Run the command as one process of a Ray group; return what it told.
+
+    Raises:
+        Ended: it did not end well; raised, so that Ray ends the others, which may wait for it.
+    """
+    from core.__main__ import main
+
+    os.chdir(ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[OUTCOMES] = folder
+        main(config["argv"])
+        (told,) = _told(folder)
+    if told["state"] != "done":
+        raise Ended(told)
+    return told
+
+
+def _join(processes: int) -> None:
+    """Connect to the cluster at RAY_ADDRESS, or start a Ray that ends with this process."""
+    import ray
+
+    variables = {"PYTHONPATH": str(ROOT)}
+    if JOB_VARIABLE in os.environ:
+        variables[JOB_VARIABLE] = os.environ[JOB_VARIABLE]
+    own: dict[str, Any] = {}
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        variables["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", _threads(processes))
+        own = {
+            "num_cpus": processes,
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE,
+        }
+    try:
+        ray.init(
+            address or "local",
+            runtime_env={"env_vars": variables},
+            logging_config=ray.LoggingConfig(log_level="CRITICAL"),  # our lines still pass
+            **own,
+        )
+    except (ConnectionError, RuntimeError) as e:
+        raise ValueError(
+            f"no Ray at RAY_ADDRESS={address} ({e}); is it up, with the same RAY_AUTH_MODE?"
+        ) from None
+
+
+def _threads(processes: int) -> str:
+    """Return how many threads each of so many processes of this machine should use."""
+    return str(max(1, (os.cpu_count() or 1) // processes))
+
+
+def _told(folder: str) -> list[dict[str, Any]]:
+    return [told for p in sorted(pathlib.Path(folder).glob("*.json")) if (told := read_json(p))]
+
+
+def _died(processes: int, how: str) -> list[dict[str, Any]]:
+    """Return the outcome of a group of which nobody told anything."""
+    message = (
+        f"a process of {processes} died ({how}); the log above may say why, and --resume "
+        "continues from the last saved checkpoint"
+    )
+    return [{"state": "failed", "message": message, "time": 0.0}]
+
+
+LAUNCHERS: dict[str, Callable[[Workspace, Sequence[str], int], list[dict[str, Any]]]] = {
+    "torchrun": torchrun,
+    "ray": ray,
+}

@@ -1,0 +1,122 @@
+"""How long work reports: to a person on stderr, with the time left, and to its job directory.
+
+A worker started as a job finds its directory in the environment variable S2L_JOB. A stop is asked
+for by a file named STOP there, and honoured at the next step.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+import time
+from typing import Any
+
+from core.workspace.files import append_jsonl
+
+JOB_VARIABLE = "S2L_JOB"
+
+
+class Stopped(Exception):
+    """The run was asked to stop and has saved what it had."""
+
+
+def job_dir() -> pathlib.Path | None:
+    """Return the directory of the job this process works for."""
+    value = os.environ.get(JOB_VARIABLE)
+    return pathlib.Path(value) if value else None
+
+
+def stop_requested() -> bool:
+    """Say whether someone asked this run to stop."""
+    job = job_dir()
+    return job is not None and (job / "STOP").exists()
+
+
+class Progress:
+    """Report the steps of one stage: at most two records a second, first and last always.
+
+    Where stderr is a file or a pipe, a person reads a line every five seconds.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        total: int,
+        *,
+        done: int = 0,
+        brief: bool = False,
+        expected: float | None = None,
+    ) -> None:
+        """Begin a stage of `total` steps, `done` of them already behind us (a resumed run).
+
+        A `brief` one, part of a longer stage, says nothing until it has taken two seconds.
+        `expected` seconds stand as the time left until the steps themselves say better.
+        """
+        self.stage, self.total, self.done = stage, max(total, 1), done
+        self.expected = expected
+        self.aside = self.ahead = 0.0
+        """Seconds that other work inside this stage has taken, and those it will still take."""
+        self._first = done
+        self._began = time.monotonic()
+        self._last = self._said = 0.0
+        self._log = job_dir()
+        self._silent = brief
+        self.update(done)
+
+    def update(self, done: int, **metrics: Any) -> None:
+        """Report that `done` of `total` steps are finished; metrics are plain numbers or texts."""
+        self.done = done
+        now = time.monotonic()
+        self._silent = self._silent and now - self._began < 2
+        if self._silent or (now - self._last < 0.5 and done < self.total):
+            return
+        self._last = now
+        left = self.seconds_left()
+        if self._log is not None:
+            record = {"stage": self.stage, "step": done, "total": self.total, "left": left}
+            append_jsonl(self._log / "progress.jsonl", {**record, "time": time.time(), **metrics})
+        if now - self._said < 5 and done < self.total and not sys.stderr.isatty():
+            return
+        self._said = now
+        shown = " ".join(
+            f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items()
+        )
+        after = f"{duration(left)} left" if left is not None else ""
+        line = f"{self.stage}: {done:,} of {self.total:,}  {shown}  {after}".rstrip()
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{line}" + ("\n" if done >= self.total else ""))
+        else:
+            sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def seconds_left(self) -> float | None:
+        """Estimate the seconds left of this stage; None before the first step says anything."""
+        steps, spent = self.done - self._first, time.monotonic() - self._began
+        if steps <= 0:
+            return None if self.expected is None else max(0.0, self.expected - spent)
+        return (spent - self.aside) / steps * (self.total - self.done) + self.ahead
+
+
+def speed(rows: int, tokens: int, seconds: float) -> dict[str, float]:
+    """Return rows and tokens a second, by the names under which progress reports them."""
+    rates = {"rows/s": rows / max(seconds, 1e-3), "tokens/s": tokens / max(seconds, 1e-3)}
+    return {k: round(v) if v >= 10 else round(v, 2) for k, v in rates.items()}
+
+
+def say(text: str) -> None:
+    """Write one line for a person."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as people say them: 40 s, 3 min 20 s, 2 h 5 min."""
+    if seconds is None:
+        return ""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole < 600 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,209 @@
+"""Long work as detached jobs: they outlive browser and server, wait their turn, and can be stopped.
+
+`submit` locks the job's files and hands them open to a supervisor, which hands them to the worker:
+there is never a moment at which a living job looks lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from core.jobs.record import (
+    ACTIVE,
+    ENDED,
+    NO_QUEUE,
+    NOW,
+    ROOT,
+    Job,
+    JobState,
+    alive,
+    folder_of,
+    folders,
+    load,
+    lock_file,
+    shell,
+    tail_log,
+)
+from core.workspace.artifact import new_id, utc_now
+from core.workspace.files import read_jsonl, write_json
+from core.workspace.store import Workspace
+
+__all__ = ["ACTIVE", "ENDED", "Job", "JobState"]
+
+
+def submit(
+    workspace: Workspace,
+    argv: Sequence[str],
+    *,
+    title: str,
+    device: str = "cpu",
+    key: str = "",
+    user: str = "",
+    grace: float = 60.0,
+    kill_after: float = 10.0,
+) -> str:
+    """Start `python -m core <argv>` detached and return the job's id.
+
+    Args:
+        workspace: Where it works and is recorded.
+        argv: Noun and flags.
+        title: What people see.
+        device: Jobs of one device run one after the other; "" or "none" never wait.
+        key: Idempotency key: one that was used before returns the job it made. Without one, too,
+            a queued or running job with the same argv is returned rather than started twice.
+        user: Who asked, where known.
+        grace: Seconds a worker has to save and exit when asked to stop, before SIGTERM.
+        kill_after: Seconds from SIGTERM to SIGKILL.
+
+    Raises:
+        OSError: the workspace cannot be written.
+    """
+    limits = {"grace": grace, "kill_after": kill_after}
+    facts = {"title": title, "device": device, "key": key, "user": user, **limits}
+    return _spawn(workspace, _full_argv(workspace, argv), **facts)
+
+
+def stop(workspace: Workspace, id: str) -> None:
+    """Ask a job to stop; its supervisor goes on to SIGTERM and SIGKILL if it does not."""
+    folder = folder_of(workspace, id)
+    if load(folder).state not in ACTIVE:
+        return
+    (folder / "STOP").touch()
+    with contextlib.suppress(BlockingIOError):  # taken: the supervisor lives and sees the file
+        fd = lock_file(folder / "supervisor.lock", NOW)
+        if (folder / "worker.json").exists() and alive(folder):
+            _detach(folder, [], (fd,))  # the worker has lost its supervisor: one that only stops
+        os.close(fd)
+
+
+def status(workspace: Workspace, id: str) -> Job:
+    """Return what is known of one job.
+
+    Raises:
+        ValueError: there is none.
+    """
+    job = load(folder_of(workspace, id))
+    if job.state != "queued":
+        return job
+    return next((j for j in jobs(workspace) if j.id == id), job)
+
+
+def jobs(workspace: Workspace) -> list[Job]:
+    """List all jobs, newest first."""
+    found = [load(p) for p in reversed(folders(workspace.root / "jobs")) if p.is_dir()]
+    live = [j for j in found if j.state in ACTIVE and j.device not in NO_QUEUE]
+    ahead = {j.id: sum(o.device == j.device and o.id < j.id for o in live) for j in live}
+    return [
+        dataclasses.replace(j, ahead=ahead.get(j.id, 0)) if j.state == "queued" else j
+        for j in found
+    ]
+
+
+def active(workspace: Workspace) -> list[Job]:
+    """List the jobs that wait, run or are stopping, newest first."""
+    return [j for j in jobs(workspace) if j.state in ACTIVE]
+
+
+def progress(workspace: Workspace, id: str, *, limit: int = 2000) -> list[dict[str, Any]]:
+    """Return the progress records, thinned evenly to about `limit`; the last is always there."""
+    records = list(read_jsonl(folder_of(workspace, id) / "progress.jsonl"))
+    every = math.ceil(len(records) / limit) or 1
+    return records[::-1][::every][::-1]
+
+
+def log_tail(workspace: Workspace, id: str, lines: int = 200) -> str:
+    """Return the last lines of the worker's output; of a redrawn line only the last state."""
+    return tail_log(folder_of(workspace, id), lines)
+
+
+def command(workspace: Workspace, argv: Sequence[str]) -> str:
+    """Return the shell command that does what `submit` would start."""
+    return shell(_full_argv(workspace, argv))
+
+
+def wait(workspace: Workspace, id: str, timeout: float) -> Job:
+    """Return the job when it has ended.
+
+    Raises:
+        TimeoutError: it had not within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while (job := status(workspace, id)).state in ACTIVE:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"job {id} is still {job.state} after {timeout:g} s")
+        time.sleep(0.05)
+    return job
+
+
+def forget(workspace: Workspace, id: str) -> None:
+    """Delete the record of an ended job; what it made stays.
+
+    Raises:
+        ValueError: it is still active.
+    """
+    folder = folder_of(workspace, id)
+    if (state := load(folder).state) in ACTIVE:
+        raise ValueError(f"job {id} is {state}; stop it first")
+    doomed = folder.with_name(".deleted-" + id)
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _spawn(workspace: Workspace, argv: Sequence[str], **facts: Any) -> str:
+    folder = workspace.root / "jobs"
+    folder.mkdir(parents=True, exist_ok=True)
+    fds = [lock_file(folder / ".submit.lock")]
+    try:
+        for job in jobs(workspace):
+            same = job.state in ("queued", "running") and job.argv == tuple(argv)
+            if same or (facts["key"] and job.key == facts["key"]):
+                return job.id
+        now = utc_now()
+        id = new_id(now)
+        draft = folder / (".new-" + id)  # nobody sees the job before its locks are held
+        draft.mkdir()
+        created = now.isoformat(timespec="milliseconds")
+        base = {"id": id, "argv": list(argv), "created": created, "cwd": str(ROOT)}
+        try:
+            fds += [lock_file(draft / "lock"), lock_file(draft / "supervisor.lock")]
+            write_json(draft / "spec.json", {**base, **facts})
+            draft.rename(folder / id)
+            _detach(folder / id, [str(fds[1])], (fds[1], fds[2]))
+        except OSError:
+            for path in (draft, folder / id):
+                shutil.rmtree(path, ignore_errors=True)
+            raise
+        return id
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _detach(folder: pathlib.Path, args: list[str], fds: tuple[int, ...]) -> None:
+    """Start a supervisor on a job, in a session of its own, with these open files."""
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core.jobs.supervisor", str(folder), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            pass_fds=fds,
+            start_new_session=True,
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombies in a long-lived server
+
+
+def _full_argv(workspace: Workspace, argv: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "core", *argv, "--workspace", str(workspace.root)]

@@ -1,0 +1,213 @@
+"""What a job's directory says: `<workspace>/jobs/<id>/` with spec, log, progress, status, lock.
+
+The `lock` file tells who lives: it is held while the supervisor or the worker runs. Lock free
+without a final status = lost. No process id is trusted for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import fcntl
+import functools
+import json
+import os
+import pathlib
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from core.workspace.files import read_json, write_json
+from core.workspace.store import Workspace
+
+JobState = Literal["queued", "running", "stopping", "done", "failed", "stopped", "lost"]
+ACTIVE = ("queued", "running", "stopping")
+ENDED = ("done", "failed", "stopped", "lost")
+NO_QUEUE = ("", "none")
+ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
+NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is known of a job now."""
+
+    id: str
+    title: str
+    state: JobState
+    stage: str
+    step: int
+    total: int
+    seconds_left: float | None
+    """Of this stage; None when unknown or not running."""
+    metrics: dict[str, Any]
+    """Whatever else the newest progress record holds."""
+    result: str
+    """Artifact id, when done."""
+    message: str
+    created: str
+    """UTC, ISO 8601, as the two below; empty when it has not happened."""
+    started: str
+    ended: str
+    """For a lost job the last sign of life."""
+    argv: tuple[str, ...]
+    device: str
+    ahead: int
+    """Jobs on the same device that go first, while queued."""
+    user: str
+    key: str
+
+    @property
+    def command(self) -> str:
+        """The shell command that does the same work."""
+        return shell(self.argv) if self.argv else ""
+
+
+def load(folder: pathlib.Path) -> Job:
+    """Read a job as it stands; an ended one is read once."""
+    with contextlib.suppress(OSError):
+        changed = (folder / "status.json").stat().st_mtime_ns
+        if job := _ended_job(folder, changed):
+            return job
+    return _job(folder, alive(folder))  # alive first: one that ends just now is not lost
+
+
+@functools.lru_cache(4096)
+def _ended_job(folder: pathlib.Path, changed: int) -> Job | None:
+    """Read a job whose status is final, once: listings are polled and these never change."""
+    return _job(folder, True) if has_ended(folder) else None
+
+
+def _job(folder: pathlib.Path, alive: bool) -> Job:
+    spec = read_json(folder / "spec.json") or {}
+    said = read_json(folder / "status.json") or {}
+    worker = read_json(folder / "worker.json") or {}
+    record = _last_record(folder / "progress.jsonl")
+    message, ended, seconds_left = str(said.get("message", "")), "", None
+    state: JobState = "running" if worker else "queued"
+    if said.get("state") in ENDED:
+        state, ended = said["state"], _changed(folder / "status.json")
+    elif not alive:
+        signs = ("log", "progress.jsonl", "worker.json")
+        state, ended = "lost", max(_changed(folder / name) for name in signs)
+        message = "it vanished without a word (killed, or the machine went down); run it again"
+        for name in ("spec.json", "status.json"):
+            if (folder / name).exists() and not read_json(folder / name):
+                message = f"{name} cannot be read; the log may tell more"
+    elif (folder / "STOP").exists():
+        state = "stopping"
+    if state == "running" and record.get("left") is not None:
+        seconds_left = max(0.0, record["left"] - (time.time() - record["time"]))
+    known = ("stage", "step", "total", "left", "time")
+    return Job(
+        id=folder.name,
+        title=str(spec.get("title", folder.name)),
+        state=state,
+        stage=str(record.get("stage", "")),
+        step=record.get("step", 0),
+        total=record.get("total", 0),
+        seconds_left=seconds_left,
+        metrics={k: v for k, v in record.items() if k not in known},
+        result=str(said.get("result", "")),
+        message=message,
+        created=str(spec.get("created", "")),
+        started=str(worker.get("started", "")),
+        ended=ended,
+        argv=tuple(spec.get("argv") or ()),
+        device=str(spec.get("device", "")),
+        ahead=0,
+        user=str(spec.get("user", "")),
+        key=str(spec.get("key", "")),
+    )
+
+
+def _changed(path: pathlib.Path) -> str:
+    with contextlib.suppress(OSError):
+        when = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+        return when.isoformat(timespec="milliseconds")
+    return ""
+
+
+def alive(folder: pathlib.Path) -> bool:
+    """Say whether a process of this job lives; with a shared lock, so two may ask at once."""
+    try:
+        with (folder / "lock").open("rb") as f:
+            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def lock_file(path: pathlib.Path, how: int = fcntl.LOCK_EX) -> int:
+    """Lock a file and return it open; closing it, in every process that has it, frees it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(fd, how)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def end(folder: pathlib.Path, state: JobState, message: str) -> None:
+    """Write how a job ended, unless its worker did."""
+    if folder.is_dir() and not has_ended(folder):
+        write_json(folder / "status.json", {"state": state, "result": "", "message": message})
+
+
+def has_ended(folder: pathlib.Path) -> bool:
+    """Say whether a final status was written."""
+    return (read_json(folder / "status.json") or {}).get("state") in ENDED
+
+
+def folder_of(workspace: Workspace, id: str) -> pathlib.Path:
+    """Return a job's directory.
+
+    Raises:
+        ValueError: there is none.
+    """
+    folder = workspace.root / "jobs" / id
+    if not re.fullmatch(r"[A-Za-z0-9-]+", id) or not folder.is_dir():
+        raise ValueError(f"no job {id!r} in {workspace.root}")
+    return folder
+
+
+def folders(folder: pathlib.Path) -> list[pathlib.Path]:
+    """List job directories by id; locks, drafts and deleted ones have a dot in their names."""
+    return sorted(p for p in folder.iterdir() if "." not in p.name) if folder.is_dir() else []
+
+
+def _tail(path: pathlib.Path, size: int) -> list[str]:
+    """Return the last lines of a file, at most `size` bytes of it; the last one may be torn."""
+    try:
+        with path.open("rb") as f:
+            f.seek(max(0, f.seek(0, os.SEEK_END) - size))
+            return f.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
+
+
+def _last_record(path: pathlib.Path) -> dict[str, Any]:
+    for line in reversed(_tail(path, 16_384)[:-1]):
+        with contextlib.suppress(ValueError, TypeError):
+            return dict(json.loads(line))
+    return {}
+
+
+def tail_log(folder: pathlib.Path, lines: int) -> str:
+    """Return the last lines of the log; of a redrawn line only its last state."""
+    text = "\n".join(line.rstrip("\r") for line in _tail(folder / "log", 262_144)).rstrip("\n")
+    return "\n".join(line.rpartition("\r")[2] for line in text.split("\n")[-lines:])
+
+
+def shell(argv: Sequence[str]) -> str:
+    """Write a command so that it can be pasted into a shell."""
+    python = pathlib.Path(argv[0])
+    if python.is_relative_to(ROOT):
+        python = python.relative_to(ROOT)
+    return f"cd {shlex.quote(str(ROOT))} && {shlex.join([str(python), *argv[1:]])}"

@@ -1,0 +1,151 @@
+"""The process that looks after one job: waits, runs the worker, stops it, says how it ended.
+
+It outlives browser and server, because `core.jobs` starts it in a session of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from core.jobs.progress import JOB_VARIABLE
+from core.jobs.record import (
+    ACTIVE,
+    NO_QUEUE,
+    NOW,
+    JobState,
+    alive,
+    end,
+    folders,
+    has_ended,
+    load,
+    lock_file,
+    tail_log,
+)
+from core.workspace.artifact import utc_now
+from core.workspace.files import explain_os_error, read_json, write_json
+
+POLL = 0.3  # seconds between two looks of a supervisor
+CAUSES: dict[int, str] = {
+    signal.SIGKILL: "often because memory ran out; run it again with --resume or a smaller batch",
+    signal.SIGTERM: "somebody or the system ended it; run it again with --resume",
+    signal.SIGSEGV: "a crash in a native library; the log may name it",
+    signal.SIGBUS: "often a full disk or full shared memory; free some and run it with --resume",
+}
+
+
+def _supervise(folder: pathlib.Path, lock: int) -> None:
+    """Wait for the job's turn, run the worker, carry out a stop, write how it ended if it did not.
+
+    Stdin, stdout and stderr are the null device and the job's log, and the worker inherits them.
+    """
+    spec = read_json(folder / "spec.json") or {}
+    device = _await_turn(folder, spec["device"])
+    if device is None:
+        return end(folder, "stopped", "stopped before it began")
+    worker = subprocess.Popen(
+        spec["argv"],
+        cwd=spec["cwd"],
+        env={**os.environ, JOB_VARIABLE: str(folder)},
+        pass_fds=(lock, *device),
+        start_new_session=True,
+    )
+    try:
+        started = utc_now().isoformat(timespec="milliseconds")
+        facts = {"pgid": worker.pid, "supervisor": os.getpid(), "started": started}
+        write_json(folder / "worker.json", facts)
+    except OSError:
+        _signal(worker.pid, signal.SIGKILL)
+        raise
+    forced = _watch(folder, spec, worker.pid, lambda: worker.poll() is not None)
+    if not has_ended(folder):
+        _signal(worker.pid, signal.SIGKILL)  # what the worker started and left behind
+        end(folder, *_verdict(folder, forced, worker.returncode))
+
+
+def _stop_orphan(folder: pathlib.Path) -> None:
+    """Stop a worker whose supervisor was killed; signals are safe as long as the lock is held."""
+    spec, worker = read_json(folder / "spec.json"), read_json(folder / "worker.json")
+    if spec and worker:
+        forced = _watch(folder, spec, worker["pgid"], lambda: not alive(folder))
+        if forced:
+            end(folder, "stopped", forced)
+
+
+def _await_turn(folder: pathlib.Path, device: str) -> tuple[int, ...] | None:
+    """Return the files to hand to the worker (the device's lock), None if asked to stop first."""
+    older = [p for p in folders(folder.parent) if p.name < folder.name]
+    lock = folder.parent / (re.sub(r"[^A-Za-z0-9_-]", "_", device) + ".lock")
+    while not (folder / "STOP").exists():
+        if device in NO_QUEUE:
+            return ()
+        older = [p for p in older if (j := load(p)).state in ACTIVE and j.device == device]
+        if not older:
+            with contextlib.suppress(BlockingIOError):
+                return (lock_file(lock, NOW),)
+        time.sleep(POLL)
+    return None
+
+
+def _watch(folder: pathlib.Path, spec: dict[str, Any], pgid: int, gone: Callable[[], bool]) -> str:
+    """Wait until the worker is gone, forcing it if it was asked to stop; say what force it took.
+
+    A worker that has written its status but does not exit is treated as asked: it blocks a device.
+    """
+    forced, asked = "", 0.0
+    ladder = [(spec["grace"], signal.SIGTERM), (spec["kill_after"], signal.SIGKILL)]
+    late = f"did not stop within {spec['grace']:g} s"
+    words = [
+        f"{late} and was terminated; what was saved before can be resumed",
+        f"{late} nor {spec['kill_after']:g} s after SIGTERM and was killed; "
+        "what was saved before can be resumed",
+    ]
+    while True:
+        time.sleep(POLL)
+        if gone():
+            return forced
+        if not ladder or not ((folder / "STOP").exists() or has_ended(folder)):
+            continue
+        asked = asked or time.monotonic()
+        if time.monotonic() - asked >= ladder[0][0]:
+            _signal(pgid, ladder.pop(0)[1])
+            forced, asked = words.pop(0), time.monotonic()
+
+
+def _verdict(folder: pathlib.Path, forced: str, code: int) -> tuple[JobState, str]:
+    """Judge a worker that ended without a status of its own."""
+    if forced:
+        return "stopped", forced
+    if code < 0:
+        number = -code
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        return "lost", f"killed by {name}: {CAUSES.get(number, 'the log may say why')}"
+    if code == 0 and (folder / "STOP").exists():
+        return "stopped", "stopped when asked"
+    said = tail_log(folder, 8).strip() or "the log is empty"
+    return "failed", f"ended with exit code {code} and no result: {said}"
+
+
+def _signal(pgid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for zombies
+        os.killpg(pgid, number)
+
+
+def main(folder: pathlib.Path, *lock: str) -> None:
+    """Supervise a job, given its inherited lock; without one only stop its orphaned worker."""
+    try:
+        _supervise(folder, int(lock[0])) if lock else _stop_orphan(folder)
+    except OSError as e:
+        end(folder, "failed", explain_os_error(e))
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]), *sys.argv[2:])

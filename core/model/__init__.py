@@ -1,0 +1,1 @@
+"""Models: weights, tokenizers, templates and tokens."""

@@ -1,0 +1,74 @@
+"""Texts of a dataset read from the disk as they are needed: for a tokenizer, for names."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.model import loading
+from core.model.templates import Message, choose, render_spans, renderer
+from core.workspace.artifact import Artifact
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """The pool's rows, one text each, in the order of the dataset; never all in memory."""
+
+    file: pathlib.Path
+    columns: tuple[str, ...]
+    write: Callable[..., str]
+    """The named columns of a row to its text."""
+
+    def __iter__(self) -> Iterator[str]:
+        wanted = [*self.columns, "split"]
+        for batch in pq.ParquetFile(self.file).iter_batches(columns=wanted):
+            parts = batch.to_pydict()
+            for *row, split in zip(*(parts[name] for name in wanted), strict=True):
+                if split == "pool":
+                    yield self.write(*row)
+
+
+def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterable[str]:
+    """Return the pool's texts where the model's tokenizer depends on them, else none.
+
+    A scratch model's is trained on prompts and responses; a trimmed one is cut to what the texts
+    need as the template renders them. Neither depends on the order of the texts.
+    """
+    file = dataset.path / "examples.parquet"
+    if loading.is_scratch(model):
+        return Texts(file, ("prompt", "response"), "{}\n{}".format)
+    if not loading.trimmed(model):
+        return ()
+    tokenizer = loading.load_tokenizer(loading.whole(model))
+    name = choose(template, tokenizer, scratch=False)
+    render = renderer(name, tokenizer)
+
+    def rendered(messages: list[Message]) -> str:
+        return render_spans(render, messages, name)[0]
+
+    return Texts(file, ("messages",), rendered)
+
+
+def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
+    """Read the prompts of these rows, in their order."""
+    place = pa.table({"row": rows, "place": np.arange(len(rows))})
+    offline: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(config=offline) as sql:
+        sql.register("wanted", place)
+        found = sql.execute(
+            "select prompt from read_parquet(?) join wanted using (row) order by place",
+            [str(dataset.path / "examples.parquet")],
+        ).df()
+    return found["prompt"]

@@ -1,0 +1,281 @@
+"""Tokens on disk: written once per (dataset, tokenizer, template), read by memory map.
+
+Max length is a view on them, so changing it costs nothing. The cache can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import operator
+import pathlib
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from core.jobs.progress import Progress
+from core.model.loading import positions
+from core.model.templates import TEMPLATES_VERSION, Render, Span, render_spans, renderer
+from core.workspace.artifact import Artifact
+from core.workspace.files import fingerprint
+from core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
+    from transformers import PreTrainedModel
+
+BATCH = 512
+IGNORED = -100
+"""The label that a causal model's loss leaves out."""
+SHORT = 128
+"""Rows of at most this many tokens are never cut by default."""
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokens:
+    """Token ids and response spans of every row of a dataset, seen through a maximum length."""
+
+    ids: npt.NDArray[np.uint32]
+    """All rows end to end (n_tokens,), memory-mapped."""
+    offsets: Ints
+    """Row r is ids[offsets[r]:offsets[r + 1]] (n_rows + 1,)."""
+    spans: Ints
+    """Response spans [start, end), positions inside the row (n_spans, 2)."""
+    span_offsets: Ints
+    """The spans of row r are spans[span_offsets[r]:span_offsets[r + 1]] (n_rows + 1,)."""
+    max_length: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def row(self, r: int) -> tuple[Ints, Bools]:
+        """Return the ids and the response mask of a row, cut at max_length."""
+        start = int(self.offsets[r])
+        n = min(int(self.offsets[r + 1]) - start, self.max_length)
+        mask = np.zeros(n, bool)
+        for a, b in self.spans[self.span_offsets[r] : self.span_offsets[r + 1]]:
+            mask[a:b] = True
+        mask[:1] = False  # nothing comes before the first token, so nothing predicts it
+        return self.ids[start : start + n].astype(np.int64), mask
+
+    def full_lengths(self) -> Ints:
+        """Return the uncut length of every row, in tokens (n_rows,)."""
+        return np.diff(self.offsets)
+
+    def lengths(self) -> Ints:
+        """Return the length of every row after the cut, in tokens (n_rows,)."""
+        return np.minimum(self.full_lengths(), self.max_length)
+
+    def response_lengths(self) -> Ints:
+        """Return the number of response tokens of every row after the cut (n_rows,)."""
+        start = np.maximum(self.spans[:, 0], 1)
+        size = np.maximum(np.minimum(self.spans[:, 1], self.max_length) - start, 0)
+        total = np.concatenate([[0], np.cumsum(size)])
+        out: Ints = total[self.span_offsets[1:]] - total[self.span_offsets[:-1]]
+        return out
+
+    def highest(self) -> int:
+        """Return the highest token id of all rows."""
+        return int(self.ids.max(initial=0))
+
+    def cut(self, max_length: int) -> Tokens:
+        """Return the same tokens seen through another maximum length."""
+        return dataclasses.replace(self, max_length=max_length)
+
+
+def window(wanted: int | str, lengths: Ints, model: PreTrainedModel) -> int:
+    """Return the longest row to train on, in tokens.
+
+    `auto` is the 99th percentile, or the longest row where all are short: cutting saves nothing.
+    """
+    if wanted != "auto":
+        return min(positions(model), int(wanted))
+    most = int(lengths.max(initial=8))
+    usual = int(np.quantile(lengths, 0.99)) if len(lengths) else most
+    return min(positions(model), max(8, usual, min(most, SHORT)))
+
+
+def batches(lengths: Ints, rows: Ints, budget: int) -> Iterator[Ints]:
+    """Yield groups of rows of similar length whose padded size is at most `budget` tokens.
+
+    Longest first, so that running out of memory happens at once. Ties keep the order of `rows`.
+    """
+    order = rows[np.argsort(-lengths[rows], kind="stable")]
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(1, int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+def pad(tokens: Tokens, rows: Ints, pad_id: int) -> tuple[Ints, Bools]:
+    """Return ids and response mask (n_rows, longest), padded on the right.
+
+    Causal attention makes a mask unnecessary: what is on the right is never seen.
+    """
+    parts = [tokens.row(int(r)) for r in rows]
+    width = max(len(ids) for ids, _ in parts)
+    ids = np.full((len(parts), width), pad_id, np.int64)
+    mask = np.zeros((len(parts), width), bool)
+    for i, (row_ids, row_mask) in enumerate(parts):
+        ids[i, : len(row_ids)] = row_ids
+        mask[i, : len(row_ids)] = row_mask
+    return ids, mask
+
+
+def tokenize(
+    workspace: Workspace, dataset: Artifact, tokenizer: Any, template: str, max_length: int = 2**31
+) -> Tokens:
+    """Return the tokens of a dataset, from the cache or written now.
+
+    Raises:
+        ValueError: the template cannot say where responses are.
+    """
+    words = [tokenizer.eos_token, tokenizer.bos_token, *tokenizer.all_special_tokens]
+    how = [template, tokenizer.chat_template, words, TEMPLATES_VERSION]
+    key = fingerprint(dataset.id, tokenizer.backend_tokenizer.to_str(), how)
+    folder = workspace.cache / "tokens" / key
+    if not (folder / "offsets.npy").exists():
+        work = folder.with_name(f".{key}.{secrets.token_hex(4)}")
+        work.mkdir(parents=True)
+        try:
+            _write(work, dataset, tokenizer, renderer(template, tokenizer), template)
+            try:
+                work.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process wrote the same
+                    raise
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    size = (folder / "tokens.bin").stat().st_size
+    return Tokens(
+        np.memmap(folder / "tokens.bin", np.uint32, "r") if size else np.zeros(0, np.uint32),
+        np.load(folder / "offsets.npy"),
+        np.load(folder / "spans.npy"),
+        np.load(folder / "span_offsets.npy"),
+        max_length,
+    )
+
+
+def in_memory(
+    tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
+) -> Tokens:
+    """Return the tokens of a few conversations, uncut and unstored."""
+    encoded = encode(tokenizer, render, conversations, template)
+    spans = [s for _, row in encoded for s in row]
+    return Tokens(
+        np.concatenate([ids for ids, _ in encoded]).astype(np.uint32),
+        np.cumsum([0, *(len(ids) for ids, _ in encoded)]),
+        np.array(spans, np.int64).reshape(-1, 2),
+        np.cumsum([0, *(len(row) for _, row in encoded)]),
+        2**31,
+    )
+
+
+def from_labels(examples: Iterable[Mapping[str, Any]]) -> Tokens:
+    """Return the tokens of examples that are tokenized already, as any Trainer takes them.
+
+    Args:
+        examples: Each with `input_ids` and `labels` of one length, -100 where nothing is trained;
+            padding is left out where there is an `attention_mask`.
+
+    Raises:
+        ValueError: an example's labels are not its ids where they are not -100.
+    """
+    ids, spans, lengths, counts = [], [], [], []
+    for i, example in enumerate(examples):
+        row, labels = (np.asarray(example[k], np.int64) for k in ("input_ids", "labels"))
+        if row.shape != labels.shape or (labels[labels != IGNORED] != row[labels != IGNORED]).any():
+            raise ValueError(f"example {i:,}: labels must be input_ids, or {IGNORED} where ignored")
+        if "attention_mask" in example:
+            real = np.asarray(example["attention_mask"], bool)
+            row, labels = row[real], labels[real]
+        edges = np.flatnonzero(np.diff(np.r_[0, labels != IGNORED, 0]))
+        ids.append(row.astype(np.uint32).tobytes())
+        lengths.append(len(row))
+        spans.append(edges.reshape(-1, 2))
+        counts.append(len(edges) // 2)
+    return Tokens(
+        np.frombuffer(b"".join(ids), np.uint32),
+        np.cumsum([0, *lengths]),
+        np.concatenate([np.zeros((0, 2), np.int64), *spans]),
+        np.cumsum([0, *counts]),
+        2**31,
+    )
+
+
+def _write(
+    folder: pathlib.Path, dataset: Artifact, tokenizer: Any, render: Render, template: str
+) -> None:
+    """Write all rows, holding a batch of them and one number a row."""
+    table = pq.ParquetFile(dataset.path / "examples.parquet")
+    n_rows, done = table.metadata.num_rows, 0
+    lengths = np.zeros(n_rows + 1, np.int64)
+    counts = np.zeros(n_rows + 1, np.int64)
+    parts = [np.zeros((0, 2), np.int64)]
+    progress = Progress("tokenize", n_rows, brief=True)
+    with (folder / "tokens.bin").open("wb") as out:
+        for batch in table.iter_batches(BATCH, columns=["messages"]):
+            encoded = encode(tokenizer, render, batch.column(0).to_pylist(), template)
+            out.write(np.concatenate([ids for ids, _ in encoded]).astype(np.uint32).tobytes())
+            here = slice(done + 1, done + 1 + len(encoded))
+            lengths[here] = [len(ids) for ids, _ in encoded]
+            counts[here] = [len(spans) for _, spans in encoded]
+            spans = [span for _, row in encoded for span in row]
+            parts.append(np.array(spans, np.int64).reshape(-1, 2))
+            done += len(encoded)
+            progress.update(done)
+    np.save(folder / "spans.npy", np.concatenate(parts))
+    np.save(folder / "span_offsets.npy", np.cumsum(counts))
+    np.save(folder / "offsets.npy", np.cumsum(lengths))
+
+
+def encode(
+    tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
+) -> list[tuple[Ints, list[Span]]]:
+    """Tokenize conversations; return per row its ids and its response spans in tokens.
+
+    A token that straddles the border between prompt and response counts as response.
+    """
+    rendered = [render_spans(render, messages, template) for messages in conversations]
+    encoded = tokenizer(
+        [text for text, _ in rendered],
+        add_special_tokens=False,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        verbose=False,  # too long for the model is no matter: rows are cut later
+    )
+    return [
+        (np.array(ids, np.int64), token_spans(row, char_spans))
+        for (_, char_spans), ids, row in zip(
+            rendered, encoded["input_ids"], encoded.encodings, strict=True
+        )
+    ]
+
+
+def token_spans(encoding: Encoding, char_spans: list[Span]) -> list[Span]:
+    """Return the tokens that hold characters of each span [start, end).
+
+    Listing the offsets of all tokens takes longer than all else here, so where one answer ends the
+    text only its first token is looked up.
+    """
+    n = len(encoding)
+    if len(char_spans) == 1:
+        [(start, end)] = char_spans
+        first = encoding.char_to_token(start)
+        if first is not None and (final := encoding.token_to_chars(n - 1)) and final[0] < end:
+            return [(first, n)]
+    chars = encoding.offsets
+    spans = []
+    for start, end in char_spans:
+        first = bisect.bisect_right(chars, start, key=operator.itemgetter(1))
+        last = bisect.bisect_left(chars, end, key=operator.itemgetter(0))
+        spans.append((first, max(first, last)))
+    return spans

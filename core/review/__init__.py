@@ -1,0 +1,1 @@
+"""Reviews: what a selection is like, beside its pool and beside chance."""

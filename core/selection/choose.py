@@ -1,0 +1,196 @@
+"""Selectors: from a pool of rows to the rows chosen, each with a reason.
+
+A selector is a pure function of (pool, number of rows, seed). A new one is a function in the module
+of its family and an entry in SELECTORS.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from core.selection.budget import Budget
+from core.selection.pool import Choice, Match, Pool
+from core.selection.s2l_options import Switches, changed
+from core.selection.strategies.chance import full, random, random_cost_matched, random_token_matched
+from core.selection.strategies.coverage import d4, facility_location, k_center
+from core.selection.strategies.s2l import (
+    random_per_source,
+    room,
+    s2l,
+    s2l_per_source,
+    small_sources,
+)
+from core.selection.strategies.scores import (
+    cartography_ambiguous,
+    forgetting,
+    high_learnability,
+    least_confidence,
+    low_final_loss,
+    middle_perplexity,
+)
+
+__all__ = ["MATCHED", "PINNED", "SELECTORS", "Choice", "Match", "Pool", "choose"]
+
+Selector = Callable[[Pool, int, int], Choice]
+"""(pool, rows to choose of it, seed) -> choice."""
+
+SELECTORS: dict[str, Selector] = {
+    "s2l": s2l,
+    "s2l_per_source": s2l_per_source,
+    "random": random,
+    "random_per_source": random_per_source,
+    "full": full,
+    "least_confidence": least_confidence,
+    "middle_perplexity": middle_perplexity,
+    "high_learnability": high_learnability,
+    "low_final_loss": low_final_loss,
+    "forgetting": forgetting,
+    "cartography_ambiguous": cartography_ambiguous,
+    "facility_location": facility_location,
+    "k_center": k_center,
+    "d4": d4,
+    "random_token_matched": random_token_matched,
+    "random_cost_matched": random_cost_matched,
+}
+S2L_FAMILY = {"s2l", "s2l_per_source"}
+NEEDS_CLUSTERS = S2L_FAMILY
+NEEDS_NOTHING = {"random", "random_per_source", "full", "random_cost_matched"}
+NEEDS_SOURCES = {"random_per_source", "s2l_per_source"}
+COMPARES = {"facility_location", "k_center", "d4"}
+"""Compare rows by likeness; the first rows of their choice are a choice, too."""
+MATCHED = {"random_token_matched", "random_cost_matched"}
+"""As large as another selection, whatever the budget."""
+OWN_SIZE = {"full"} | MATCHED
+PINNED = "pinned"
+"""The reason of a row that somebody pinned."""
+
+
+def choose(
+    pool: Pool,
+    strategy: str,
+    budget: Budget,
+    seed: int,
+    stay: Choice | None = None,
+    switches: Switches | None = None,
+) -> Choice:
+    """Apply a selector to a budget; a token budget is filled to at most its size.
+
+    Rows that stay come first and count; the strategy draws the rest of the budget from the other
+    rows. Where it shares the budget over clusters or sources, the totals are shared.
+
+    Args:
+        pool: What may be chosen.
+        strategy: A selector's name.
+        budget: Of all rows chosen, those that stay included.
+        seed: Of the draw.
+        stay: What is in already, pinned or kept, in order of rank.
+        switches: Of S2L's family; those of the pool where left out.
+
+    Raises:
+        ValueError: the pool is empty, the budget does not fit it or what stays, or a switch is set
+            that the strategy does not have.
+    """
+    if not len(pool):
+        raise ValueError(
+            "no row can be selected: all are held out, not measurable, excluded or filtered; "
+            "include some again or loosen the filters"
+        )
+    if switches is not None and switches != pool.switches:
+        pool = dataclasses.replace(pool, switches=switches)
+    check_switches(strategy, pool.switches, budget)
+    stay = _with_small_sources(pool, stay or Choice(np.zeros(0, np.int64), []))
+    had = stay.positions
+    others = np.delete(np.arange(len(pool)), had)
+    rest = dataclasses.replace(pool.take(others), kept=pool.take(had)) if len(had) else pool
+
+    def draw(n: int) -> Choice:
+        if n == len(had) and strategy not in OWN_SIZE and not pool.switches.quotas:
+            return stay
+        more = SELECTORS[strategy](rest, n - len(had), seed)
+        return Choice(np.concatenate([had, others[more.positions]]), stay.reasons + more.reasons)
+
+    if strategy in OWN_SIZE:
+        return draw(len(pool))
+    if budget.kind != "tokens":
+        n = budget.rows(len(pool))
+        if n < len(had):
+            raise ValueError(f"the budget of {budget} is {n:,} rows, less than {_staying(stay)}")
+        return draw(n)
+    if not len(pool.tokens):
+        raise ValueError("a token budget needs trajectories, which hold the token counts")
+    if (tokens := int(pool.tokens[had].sum())) > budget.value:
+        raise ValueError(f"the budget of {budget} is less than the {tokens:,} of {_staying(stay)}")
+    if strategy in COMPARES:
+        return _prefix(pool, budget, stay, draw)
+
+    def size(n: int) -> int:
+        return int(pool.tokens[draw(n).positions].sum())
+
+    low, high = len(had), len(had) + room(rest, strategy, seed)
+    while low < high:  # the largest n that fits; size grows with n but for the draw
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if size(middle) <= budget.value else (low, middle - 1)
+    if not low:
+        raise _too_small(pool, budget)
+    return draw(low)
+
+
+def check_switches(strategy: str, switches: Switches, budget: Budget) -> None:
+    """Raise ValueError where a switch is set that a strategy or a budget does not have."""
+    flags = changed(switches)
+    if flags and strategy not in S2L_FAMILY:
+        raise ValueError(
+            f"{', '.join(flags)} {'count' if len(flags) > 1 else 'counts'} for "
+            f"{' and '.join(sorted(S2L_FAMILY))} only; {strategy} does not have it"
+        )
+    if switches.quotas and strategy != "s2l":
+        raise ValueError("--quotas names clusters of s2l; s2l_per_source makes its own per source")
+    if switches.quotas and budget.kind == "tokens":
+        raise ValueError(f"--quotas are rows, so the budget must be rows or a share, not {budget}")
+
+
+def _with_small_sources(pool: Pool, stay: Choice) -> Choice:
+    """Add the rows of sources that are kept whole to what stays."""
+    if not pool.switches.small_sources:
+        return stay
+    whole = small_sources(pool, pool.switches.small_sources)
+    new = ~np.isin(whole.positions, stay.positions)
+    reasons = [r for r, is_new in zip(whole.reasons, new, strict=True) if is_new]
+    return Choice(np.concatenate([stay.positions, whole.positions[new]]), stay.reasons + reasons)
+
+
+def _prefix(pool: Pool, budget: Budget, stay: Choice, draw: Callable[[int], Choice]) -> Choice:
+    """Fill a token budget with the first rows of one choice that is long enough for any."""
+    shortest = np.sort(np.delete(pool.tokens, stay.positions))
+    left = budget.value - pool.tokens[stay.positions].sum()
+    most = len(stay.positions) + int(np.searchsorted(np.cumsum(shortest), left, "right"))
+    if not most:
+        raise _too_small(pool, budget)
+    long = draw(most)
+    n = int(np.searchsorted(np.cumsum(pool.tokens[long.positions]), budget.value, "right"))
+    if not n:
+        raise _too_small(pool, budget)
+    return Choice(long.positions[:n], long.reasons[:n])
+
+
+def _too_small(pool: Pool, budget: Budget) -> ValueError:
+    return ValueError(
+        f"the budget of {budget} is below the shortest choice; rows have "
+        f"{int(pool.tokens.min()):,} to {int(pool.tokens.max()):,} response tokens: raise it"
+    )
+
+
+def _staying(stay: Choice) -> str:
+    """Say what stays, and what to do where a budget is too small for it."""
+    pinned = stay.reasons.count(PINNED)
+    whole = sum(reason.startswith("source ") for reason in stay.reasons)
+    kept = len(stay.reasons) - pinned - whole
+    parts = [(pinned, "pinned", "unpin some"), (kept, "kept", "keep none")]
+    parts.append((whole, "of small sources", "lower --small-sources"))
+    there = [part for part in parts if part[0]]
+    what = " and ".join(f"{rows:,} {word}" for rows, word, _ in there)
+    ways = ["raise it", *(way for _, _, way in there)]
+    return f"the {what}; {', '.join(ways[:-1])} or {ways[-1]}"

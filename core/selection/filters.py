@@ -1,0 +1,155 @@
+"""Filters before a strategy chooses: copies of a row, and rows too short or too long.
+
+What is pinned or kept is never taken out, and of copies it is the one that stays.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from core.settings import check, setting
+from core.trajectories.row_checks import text_hashes
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+HASHES = 128
+BANDS = 16
+"""With 128 hashes, 16 bands of 8: of two rows that share 80% of their shingles 95% are found."""
+ALIKE = 0.8
+WORDS = 5
+BATCH = 4_096
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Which rows no strategy may choose."""
+
+    dedup: str = setting(
+        "none",
+        help="Keep one row of each text: exact compares prompt and response; near also takes "
+        "out rows that share about 80% of their five-word pieces",
+        label="Remove duplicates",
+        choices=("none", "exact", "near"),
+    )
+    min_tokens: int = setting(
+        0, help="Leave rows of fewer response tokens out", minimum=0, advanced=True
+    )
+    max_tokens: int = setting(
+        0, help="Leave rows of more response tokens out; 0 is no limit", minimum=0, advanced=True
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if 0 < self.max_tokens < self.min_tokens:
+            raise ValueError(
+                f"--max-tokens {self.max_tokens} is below --min-tokens {self.min_tokens}; no row "
+                "could stay"
+            )
+
+
+def words(filters: Filters) -> list[str]:
+    """Name the filters that are on, for the name of a selection."""
+    out = [] if filters.dedup == "none" else [f"{filters.dedup} dedup"]
+    out += [f"from {filters.min_tokens:,} tokens"] if filters.min_tokens else []
+    return [*out, f"to {filters.max_tokens:,} tokens"] if filters.max_tokens else out
+
+
+def leave_out(
+    filters: Filters,
+    usable: Bools,
+    ids: npt.NDArray[np.object_],
+    tokens: Ints,
+    examples: pathlib.Path,
+    protected: Ints,
+) -> dict[str, Ints]:
+    """Return the rows to take out by reason, lengths before copies; reasons without rows are left.
+
+    Args:
+        filters: Which.
+        usable: Whether a row could be chosen otherwise (n_rows,).
+        ids: Of all rows (n_rows,); of copies the first by id stays.
+        tokens: Response tokens (n_rows,); empty where they were not counted.
+        examples: The dataset's examples.parquet.
+        protected: Rows that stay whatever they are.
+
+    Raises:
+        ValueError: lengths are asked for and were not counted.
+    """
+    if (filters.min_tokens or filters.max_tokens) and not len(tokens):
+        raise ValueError(
+            "--min-tokens and --max-tokens need trajectories, which hold the token counts; "
+            "select from trajectories or clusters"
+        )
+    out: dict[str, Ints] = {}
+    left = usable.copy()
+    guarded = np.zeros(len(usable), bool)
+    guarded[protected] = True
+
+    def take(reason: str, hit: Bools) -> None:
+        rows = np.flatnonzero(hit & left & ~guarded)
+        left[rows] = False
+        if len(rows):
+            out[reason] = rows
+
+    if filters.min_tokens:
+        take("too short", tokens < filters.min_tokens)
+    if filters.max_tokens:
+        take("too long", tokens > filters.max_tokens)
+    if filters.dedup != "none":
+        text = text_hashes(examples)
+        copies = np.ones(len(usable), bool)
+        order = _order(left, ids, guarded)
+        copies[order[np.unique(text[order], return_index=True)[1]]] = False
+        take("exact duplicate", copies)
+    if filters.dedup == "near":
+        alike = np.zeros(len(usable), bool)
+        alike[_near(examples, _order(left, ids, guarded))] = True
+        take("near duplicate", alike)
+    return out
+
+
+def _order(left: Bools, ids: npt.NDArray[np.object_], guarded: Bools) -> Ints:
+    """Return the rows that are left, protected ones first, then by id."""
+    rows = np.flatnonzero(left)
+    rows = rows[np.argsort(ids[rows])]
+    return np.concatenate([rows[guarded[rows]], rows[~guarded[rows]]])
+
+
+def _near(examples: pathlib.Path, order: Ints) -> Ints:
+    """Return the rows that share most of their shingles with an earlier one that stays.
+
+    MinHash (Broder 1997) finds candidates and judges them; 512 bytes a row are held.
+    """
+    from rensa import RMinHash, RMinHashDeduplicator
+
+    sketches: dict[int, RMinHash] = {}
+    wanted = set(order.tolist())
+    for batch in _texts(examples, wanted):
+        made = RMinHash.from_token_sets([_shingles(text) for _, text in batch], HASHES, 0)
+        sketches.update(zip((row for row, _ in batch), made, strict=True))
+    found = RMinHashDeduplicator(ALIKE, HASHES, use_lsh=True, num_bands=BANDS, seed=0)
+    stays = found.add_pairs((str(row), sketches[row]) for row in order.tolist())
+    out: Ints = order[~np.array(stays, bool)]
+    return out
+
+
+def _texts(examples: pathlib.Path, wanted: set[int]) -> Iterator[list[tuple[int, str]]]:
+    """Yield row and text of the wanted rows, some thousands at a time."""
+    import pyarrow.parquet as pq
+
+    for batch in pq.ParquetFile(examples).iter_batches(
+        BATCH, columns=["row", "prompt", "response"]
+    ):
+        parts = zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True)
+        yield [(row, f"{asked}\n{told}") for row, asked, told in parts if row in wanted]
+
+
+def _shingles(text: str) -> list[str]:
+    """Return the pieces of five words; a shorter text is one piece."""
+    words = text.lower().split()
+    return [" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1))]

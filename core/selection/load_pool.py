@@ -1,0 +1,102 @@
+"""The rows that a selection may choose from: what a parent offers, less edits and filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.edits.log import Rows
+from core.selection.choose import NEEDS_CLUSTERS, NEEDS_NOTHING
+from core.selection.filters import Filters, leave_out
+from core.selection.pool import Pool
+from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
+
+
+def load_pool(
+    workspace: Workspace,
+    parent: Artifact,
+    strategy: str,
+    excluded: Rows = (),
+    filters: Filters | None = None,
+    pinned: Rows = (),
+    kept: Rows = (),
+) -> Pool:
+    """Read what a strategy needs from its parent, but for rows excluded or filtered.
+
+    Rows without a loss, or that a clustering left out, cannot be selected unless somebody pinned
+    them. Rows held out for testing cannot at all, nor rows without a response token within the
+    proxy's window: nothing of them is trained on.
+
+    Args:
+        workspace: Where.
+        parent: A dataset, trajectories or clusters.
+        strategy: What will choose.
+        excluded: Rows that people excluded.
+        filters: What else is taken out; nothing where left out.
+        pinned: Rows that are in though they have no loss or no cluster; no filter takes them out.
+        kept: Other rows that no filter takes out.
+
+    Raises:
+        ValueError: the parent lacks trajectories or clusters that the strategy needs.
+    """
+    if strategy in NEEDS_CLUSTERS and parent.kind != "clusters":
+        raise ValueError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
+    if strategy not in NEEDS_NOTHING and parent.kind == "dataset":
+        raise ValueError(f"{strategy} needs trajectories; {parent.id} is a dataset")
+    dataset = workspace.ancestor(parent, "dataset")
+    examples = dataset.path / "examples.parquet"
+    frame = pd.read_parquet(examples, columns=["row", "id", "source", "split"])
+    usable = (frame["split"] == "pool").to_numpy(copy=True)
+    by_hand = np.zeros(len(frame), bool)
+    by_hand[np.asarray(pinned, np.int64)] = True
+    by_hand &= usable
+    losses = np.zeros((len(frame), 0), np.float32)
+    tokens = np.zeros(0, np.int64)
+    labels = np.zeros(0, np.int32)
+    embeddings, start = None, True
+    if parent.kind != "dataset":
+        trajectories = workspace.ancestor(parent, "trajectories")
+        losses = np.asarray(load_losses(trajectories))
+        start = bool(load_steps(trajectories)[0] == 0)
+        flags = load_flags(trajectories)
+        tokens = flags["n_response"].to_numpy()
+        usable &= np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
+        by_hand &= (flags["flag"] != "holdout").to_numpy() & (tokens > 0)
+        if (pooled := trajectories.path / "pooled.npy").exists():
+            embeddings = np.load(pooled, mmap_mode="r")
+    config: dict[str, Any] = {"k": 1, "features": "raw", "include_start": False}
+    if parent.kind == "clusters":
+        labels = np.load(parent.path / "labels.npy")
+        config = {**parent.config}
+        config["include_start"] = from_start(trajectories, config["include_start"])
+        usable &= labels >= 0
+    usable |= by_hand
+    before = int(usable.sum())
+    usable[np.asarray(excluded, np.int64)] = False
+    n_excluded = before - int(usable.sum())
+    ids = frame["id"].to_numpy()
+    protected = np.concatenate([np.asarray(rows, np.int64) for rows in (pinned, kept)])
+    out = leave_out(filters or Filters(), usable, ids, tokens, examples, protected)
+    for gone in out.values():
+        usable[gone] = False
+    rows = frame["row"][usable].to_numpy()
+    rows = rows[np.argsort(ids[rows])]
+    return Pool(
+        rows=rows,
+        ids=ids[rows],
+        sources=frame["source"].to_numpy()[rows],
+        tokens=tokens[rows] if len(tokens) else tokens,
+        losses=losses[rows],
+        labels=labels[rows] if len(labels) else labels,
+        k=int(config["k"]),
+        features=config["features"],
+        include_start=config["include_start"],
+        excluded=n_excluded,
+        filtered={reason: len(gone) for reason, gone in out.items()},
+        start=start,
+        embeddings=embeddings,
+    )

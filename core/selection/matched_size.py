@@ -1,0 +1,71 @@
+"""How large a random selection is that costs what another selection cost."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+
+from core.selection.pool import Match
+from core.settings import check, setting
+from core.trajectories import cost as proxy_cost
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Matching:
+    """What a matched baseline is as large as."""
+
+    match: str = setting(
+        "",
+        help="Selection id that random_token_matched and random_cost_matched are as large as",
+        hidden=True,
+    )
+    target_parameters: float = setting(
+        0.0,
+        help="Parameters of the target, 410e6 for example: what a row of random_cost_matched costs",
+        minimum=0,
+        advanced=True,
+    )
+    target_epochs: float = setting(
+        3.0, help="Epochs that the target is trained for, of random_cost_matched", above=0,
+        advanced=True,
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def measure(workspace: Workspace, wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
+    """Return the size of the selection to match; with `cost`, enlarged by what its proxy cost.
+
+    A row of the selection stands for a row drawn, so the rows grow by the proxy's operations
+    (`proxy_cost`) over the target's on the selection.
+
+    Raises:
+        ValueError: it is no selection, of other data, or its proxy's cost is not known.
+    """
+    selection = workspace.open(wanted.match, "selection")
+    if workspace.ancestor(selection, "dataset").id != dataset.id:
+        raise ValueError(f"{selection.id} was drawn from another dataset than {dataset.name}")
+    rows, tokens = selection.summary["rows"], selection.summary["response_tokens"]
+    if not cost:
+        if not tokens:
+            raise ValueError(
+                f"the response tokens of {selection.id} were not counted; match one that was drawn "
+                "from trajectories or clusters"
+            )
+        return Match(rows, tokens)
+    if not wanted.target_parameters:
+        raise ValueError(
+            "random_cost_matched needs the target's size: --target-parameters 410e6, for example"
+        )
+    try:
+        trajectories = workspace.ancestor(selection, "trajectories")
+    except ValueError:
+        return Match(rows, tokens)  # no proxy, no cost
+    rows_of = pd.read_parquet(selection.path / "table.parquet", columns=["row"])["row"]
+    each = proxy_cost.TRAIN * wanted.target_parameters * wanted.target_epochs
+    target = each * proxy_cost.tokens(trajectories, rows_of).selected
+    return Match(round(rows * (1 + proxy_cost.operations(trajectories) / target)), tokens)

@@ -1,0 +1,1 @@
+"""Strategies: the selectors, a file a family."""

@@ -1,0 +1,65 @@
+"""Selectors by chance: everything, random rows, and random rows as many as another selection's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.selection.pool import Choice, Match, Pool
+
+
+def full(pool: Pool, n: int, seed: int) -> Choice:
+    """Take the whole pool, whatever the budget."""
+    return Choice(np.arange(len(pool)), ["the whole pool"] * len(pool))
+
+
+def random(pool: Pool, n: int, seed: int) -> Choice:
+    """Draw uniformly without replacement."""
+    drawn = np.random.default_rng(seed).permutation(len(pool))[:n]
+    return Choice(drawn, [f"drawn at random, {n:,} of {len(pool):,}"] * n)
+
+
+def random_token_matched(pool: Pool, n: int, seed: int) -> Choice:
+    """Draw until the response tokens of another selection are reached, whatever the budget.
+
+    The last row drawn is the one that reaches them.
+
+    Raises:
+        ValueError: no selection to match, or the whole pool has fewer tokens.
+    """
+    match = _match(pool, "random_token_matched")
+    drawn = np.random.default_rng(seed).permutation(len(pool))
+    had = int(pool.kept.tokens.sum()) if pool.kept else 0
+    sums = had + np.cumsum(pool.tokens[drawn])
+    if not len(sums) or sums[-1] < match.tokens:
+        raise ValueError(
+            f"the selection to match has {match.tokens:,} response tokens, the pool "
+            f"{had + int(pool.tokens.sum()):,}; match a smaller one"
+        )
+    wanted = 0 if had >= match.tokens else int(np.searchsorted(sums, match.tokens)) + 1
+    reason = f"drawn at random until {match.tokens:,} response tokens were reached"
+    return Choice(drawn[:wanted], [reason] * wanted)
+
+
+def random_cost_matched(pool: Pool, n: int, seed: int) -> Choice:
+    """Draw as many rows as another selection would have had for its proxy's cost, too.
+
+    Raises:
+        ValueError: no selection to match, or that is more than the pool.
+    """
+    match = _match(pool, "random_cost_matched")
+    had = len(pool.kept) if pool.kept else 0
+    if match.rows > had + len(pool):
+        raise ValueError(
+            f"with what its proxy cost the selection to match is worth {match.rows:,} rows, more "
+            f"than the {had + len(pool):,} eligible: training on all of them costs less"
+        )
+    wanted = max(0, match.rows - had)
+    drawn = np.random.default_rng(seed).permutation(len(pool))[:wanted]
+    reason = f"drawn at random, {match.rows:,} rows for the cost of another selection"
+    return Choice(drawn, [reason] * wanted)
+
+
+def _match(pool: Pool, name: str) -> Match:
+    if pool.match is None:
+        raise ValueError(f"{name} needs the selection that it is as large as; name it with --match")
+    return pool.match

@@ -1,0 +1,195 @@
+"""Arms of a study: which selections are compared; each is drawn anew with every seed.
+
+An arm is a strategy on the study's clusters, or the settings of a saved selection: its strategy,
+switches, quotas, filters, budget and own clusters. So its rows are those it was saved with only
+where its seed is among the study's.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from core import selection
+from core.selection import budget as budgets
+from core.selection import choose
+from core.settings import MAX_SEED, check, setting, specs
+from core.workspace.artifact import Artifact
+from core.workspace.files import fingerprint
+from core.workspace.store import Workspace
+
+SET_HERE = ("seed", "edits", "name")
+"""What a study decides for every arm."""
+EQUAL_EPOCHS = (
+    "random_cost_matched compares at equal epochs, and the arms of a study have equal steps"
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arms:
+    """What is compared, and over which seeds."""
+
+    clusters: str = setting(help="Clusters id", hidden=True)
+    strategies: str = setting(
+        "s2l,random,random_per_source,full",
+        help="Arms, separated by commas; random and full belong in every comparison",
+    )
+    selections: str = setting(
+        "",
+        help="Selection ids, separated by commas: more arms, which draw with the settings of these "
+        "(switches, quotas, filters, budget, clusters) and with the study's seeds and edits",
+        hidden=True,
+    )
+    budget: str = setting("11%", help=f"Of every strategy but full: {budgets.GRAMMAR}")
+    seeds: str = setting(
+        "0,1,2", help="Draw and training seeds, separated by commas; one run each per arm"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        budgets.parse(self.budget)
+        named = strategies(self)
+        for strategy in named:
+            if strategy not in choose.SELECTORS:
+                raise ValueError(
+                    f"--strategies has {strategy!r}; there are {', '.join(choose.SELECTORS)}"
+                )
+        if "random_cost_matched" in named:
+            raise ValueError(f"{EQUAL_EPOCHS}; leave it out of --strategies")
+        if named[0] in choose.OWN_SIZE and "random_token_matched" in named:
+            raise ValueError(
+                "random_token_matched is as large as the first arm, so that must be a selection by "
+                f"budget, not {named[0]}"
+            )
+        seeds(self)
+
+
+class Arm(NamedTuple):
+    """One of the things compared."""
+
+    name: str
+    """Different for every arm of a study."""
+    how: dict[str, Any]
+    """The settings of its selections, but for those the study decides."""
+    saved: str = ""
+    """Id of the selection whose settings these are; empty for a strategy."""
+
+
+def strategies(settings: Arms) -> list[str]:
+    """Return the strategies without repeats, in the order given."""
+    named = _listed(settings.strategies)
+    if not named:
+        raise ValueError("--strategies names no arm; try s2l,random,full")
+    return named
+
+
+def seeds(settings: Arms) -> list[int]:
+    """Return the seeds without repeats."""
+    parts = _listed(settings.seeds)
+    if not parts or not all(p.isdecimal() and int(p) <= MAX_SEED for p in parts):
+        raise ValueError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def saved(settings: Arms) -> list[str]:
+    """Return the ids of the saved selections without repeats, in the order given."""
+    return _listed(settings.selections)
+
+
+def _listed(text: str) -> list[str]:
+    return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+
+
+def of(workspace: Workspace, settings: Arms) -> list[Arm]:
+    """Return the arms: the strategies, then the saved selections that are not among them already.
+
+    Raises:
+        ValueError: a saved selection is unknown, of another dataset, or not for equal steps.
+    """
+    out = [
+        Arm(name, how({"parent": settings.clusters, "strategy": name, "budget": settings.budget}))
+        for name in strategies(settings)
+    ]
+    clusters = workspace.open(settings.clusters, "clusters")
+    dataset = workspace.ancestor(clusters, "dataset")
+    for id in saved(settings):
+        artifact = workspace.open(id, "selection")
+        other = workspace.ancestor(artifact, "dataset")
+        if other.id != dataset.id:
+            raise ValueError(
+                f"--selections has {id} of the dataset {other.name} ({other.id}), but these "
+                f"clusters are of {dataset.name} ({dataset.id}); take selections of one dataset"
+            )
+        if artifact.config["strategy"] == "random_cost_matched":
+            raise ValueError(f"{EQUAL_EPOCHS}; leave {id} out of --selections")
+        new = how(artifact.config)
+        if identity(new) not in map(identity, (arm.how for arm in out)):
+            out.append(Arm(_title(workspace, artifact, clusters), new, id))
+    return _distinct(out)
+
+
+def how(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what makes a selection's config an arm: all but seed, edits and name.
+
+    Settings that are younger than the selection stand at their default.
+    """
+    return {
+        s.name: config.get(s.name, s.default)
+        for s in specs(selection.Settings)
+        if s.name not in SET_HERE
+    }
+
+
+def identity(wanted: dict[str, Any]) -> str:
+    """Return a text that is equal for arms that draw the same; full looks at no budget."""
+    whole = wanted["strategy"] in choose.OWN_SIZE
+    return fingerprint({**wanted, "budget": ""} if whole else wanted)
+
+
+def _title(workspace: Workspace, artifact: Artifact, clusters: Artifact) -> str:
+    """Name a saved selection by its settings, and by its clusters where they are others."""
+    settings = selection.Settings(**how(artifact.config))
+    title = selection.title(settings) + (f" keeping {settings.keep}" if settings.keep else "")
+    parent = artifact.parents.get("clusters", clusters.id)
+    if parent == clusters.id or artifact.config["strategy"] not in choose.NEEDS_CLUSTERS:
+        return title
+    ours, theirs = (_cut(c) for c in (clusters, workspace.open(parent)))
+    return f"{title} · {theirs if theirs != ours else f'clusters {parent}'}"
+
+
+def _cut(clusters: Artifact) -> str:
+    """Say how a clustering cut the trajectories."""
+    c = clusters.config
+    return f"K = {c['k']}, {c['features']}" + (" with step 0" if c["include_start"] else "")
+
+
+def _distinct(arms: Iterable[Arm]) -> list[Arm]:
+    """Add the id to the name of a saved selection that is called as another arm."""
+    arms = list(arms)
+    counts = collections.Counter(arm.name for arm in arms)
+    return [
+        arm._replace(name=f"{arm.name} · {arm.saved}")
+        if arm.saved and counts[arm.name] > 1
+        else arm
+        for arm in arms
+    ]
+
+
+def draw(workspace: Workspace, arms: list[Arm], arm: Arm, seed: int, edits: int) -> Artifact:
+    """Return the selection of one arm and seed; one that exists is reused.
+
+    A strategy of matched tokens is as large as the first arm's selection of the same seed; a saved
+    one keeps what it was matched with.
+
+    Raises:
+        ValueError: the arm cannot be drawn with these edits.
+    """
+    more: dict[str, Any] = {"seed": 0 if arm.how["strategy"] == "full" else seed, "edits": edits}
+    if arm.how["strategy"] in choose.MATCHED and not arm.how["match"]:
+        more["match"] = draw(workspace, arms, arms[0], seed, edits).id
+    chosen = selection.Settings(**{**arm.how, **more})
+    return workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(
+        selection.run(workspace, chosen)
+    )

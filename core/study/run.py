@@ -1,0 +1,226 @@
+"""Studies: the same target fine-tuned on several selections with equal steps, and the untuned base.
+
+What is compared stands in `core.study.arms`. Fine-tunes that already exist are reused; a study
+names them as parents and copies nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pandas as pd
+
+from core import edits, finetune, selection
+from core.finetune.target import Target, Tested, short
+from core.jobs.progress import say
+from core.model import loading
+from core.model.pool_texts import pool_texts
+from core.model.templates import choose
+from core.selection import budget
+from core.selection import choose as selectors
+from core.selection.pool import NO_SOURCE
+from core.settings import Auto, setting, specs, to_config
+from core.study import arms
+from core.study.arms import Arms, seeds, strategies
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
+
+BASE = "untuned base"
+METRICS = ("balanced_loss", "loss", "exact_match", "coverage")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Equal(Target, Arms):
+    """How long every arm is trained."""
+
+    steps: int | Auto = setting(
+        "auto",
+        help="Optimizer steps of every arm; auto is 3 epochs of the budget (6 from scratch), "
+        "at least 200",
+        minimum=1,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Tested, Equal):
+    """Which selections to compare, on which target."""
+
+    edits: int | Auto = setting(
+        "auto",
+        help="Edits that every arm honours: auto is all up to now, 0 none, N the first N of the "
+        "dataset's log",
+        minimum=0,
+        hidden=True,
+    )
+    resume: bool = setting(
+        True, help="Reuse fine-tunes of the same settings", identity=False, hidden=True
+    )
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
+
+    def __post_init__(self) -> None:
+        Arms.__post_init__(self)
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Make or reuse every arm, test the base, seal the table; return the id.
+
+    Edits made meanwhile are not honoured: the arms draw from one pool.
+    """
+    first = selection.Settings(parent=settings.clusters, edits=settings.edits)
+    s = dataclasses.replace(settings, edits=selection.resolved(workspace, first).edits)
+    clusters = workspace.open(s.clusters, "clusters")
+    dataset = workspace.ancestor(clusters, "dataset")
+    s = _with_sources_only(s, dataset)
+    compared = arms.of(workspace, s)
+    added = [arm.saved for arm in compared if arm.saved]
+    if twice := [id for id in arms.saved(s) if id not in added]:
+        say(f"drawn as another arm is, so left out: {', '.join(twice)}")
+    test, split = finetune.test_set(workspace, dataset, s.eval)
+    steps = s.steps if s.steps != "auto" else _auto_steps(workspace, clusters, s)
+    wanted = [  # all are drawn before the first is trained: one that cannot be is said at once
+        (arm.name, seed, arms.draw(workspace, compared, arm, seed, int(s.edits)))
+        for seed in seeds(s)
+        for arm in compared
+    ]
+    runs: list[tuple[str, int, Artifact]] = []
+    for number, (name, seed, drawn) in enumerate(wanted):
+        say(f"arm {number + 1} of {len(wanted)}: {name}, seed {seed}, {steps:,} steps")
+        runs.append((name, seed, _tuned(workspace, drawn, test, s, seed, int(steps))))
+    base = _base_scores(workspace, dataset, test, split, s)
+    table = pd.DataFrame([_record(arm, seed, made) for arm, seed, made in runs])
+    draft = workspace.draft(
+        "study",
+        name=s.name or f"{dataset.name} · {s.budget} · {short(s.model)}",
+        config={**to_config(s), "steps": int(steps)},
+        parents={"clusters": clusters.id}
+        | {f"{arm} {seed}": made.id for arm, seed, made in runs}
+        | {f"settings of arm {arm.name}": arm.saved for arm in compared if arm.saved},
+    )
+    table.to_parquet(draft.path / "table.parquet")
+    pd.DataFrame([{"arm": BASE, **base}]).to_parquet(draft.path / "base.parquet")
+    means = table.groupby("arm")[[m for m in METRICS if m in table]].mean()
+    exploratory = [arm.name for arm in compared if arm.saved]
+    artifact = draft.seal(
+        {
+            "arms": [arm.name for arm in compared],
+            "exploratory": exploratory,
+            "seeds": seeds(s),
+            "steps": int(steps),
+            "budget": s.budget,
+            "test": test.name,
+            "base": base,
+            "means": {arm: row.to_dict() for arm, row in means.iterrows()},
+        }
+    )
+    say(as_text(table, base))
+    if exploratory:
+        say(caution(exploratory))
+    return artifact.id
+
+
+def caution(exploratory: list[str]) -> str:
+    """Say what arms from saved selections can show."""
+    return (
+        f"Exploratory, as they come from saved selections: {'; '.join(exploratory)}. The "
+        "comparisons set beforehand are s2l with random and with random_per_source."
+    )
+
+
+def _with_sources_only(s: Settings, dataset: Artifact) -> Settings:
+    """Leave out the arms that share a budget over sources where the data names none."""
+    out = [name for name in strategies(s) if name in selectors.NEEDS_SOURCES]
+    if not out or list(dataset.summary["sources"]) != [NO_SOURCE]:
+        return s
+    say(f"the data names no sources, so these arms are left out: {', '.join(out)}")
+    return dataclasses.replace(s, strategies=",".join(n for n in strategies(s) if n not in out))
+
+
+def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
+    """Write the result as a table for a terminal: mean and range over seeds, denominators."""
+    groups = [(BASE, pd.DataFrame([base]))] + [
+        (str(arm), part) for arm, part in table.groupby("arm", sort=False)
+    ]
+    width = max(20, *(len(arm) for arm, _ in groups))
+    lines = [
+        f"{'arm':{width}} {'rows':>6} {'balanced loss':>22} {'exact match':>24} {'covered':>12}"
+    ]
+    for arm, part in groups:
+        rows = f"{part['rows'].iloc[0]:,}" if "rows" in part else "0"
+        loss = _spread(part, "balanced_loss", 1, "{:.3f}")
+        match = _spread(part, "exact_match", 100, "{:.1f}%")
+        if "decoded" in part:
+            match += f" of {part['decoded'].iloc[0]:,}"
+        covered = _spread(part, "covered", 1, "{:.0f}")
+        if "sources" in part:
+            covered += f" of {part['sources'].iloc[0]}"
+        lines.append(f"{arm:{width}} {rows:>6} {loss:>22} {match:>24} {covered:>12}")
+    return "\n".join(lines)
+
+
+def _spread(part: pd.DataFrame, metric: str, scale: float, form: str) -> str:
+    if metric not in part:
+        return "-"
+    values = scale * part[metric]
+    text = form.format(values.mean())
+    if len(values) > 1:
+        text += f" [{form.format(values.min())}, {form.format(values.max())}]"
+    return text
+
+
+def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:
+    log = edits.read(workspace, workspace.ancestor(clusters, "dataset").id, int(s.edits))
+    pool = selection.load_pool(workspace, clusters, "random", log.excluded, pinned=log.pinned)
+    stay = selection.keep(workspace, pool, "", log.pinned).stay
+    rows = len(selectors.choose(pool, "random", budget.parse(s.budget), 0, stay).positions)
+    return finetune.planned_steps(rows, "auto", s.batch_size, s.model)
+
+
+def _tuned(
+    workspace: Workspace, drawn: Artifact, test: Artifact, s: Settings, seed: int, steps: int
+) -> Artifact:
+    """Return the fine-tune of one arm and seed: draw seed and training seed vary together."""
+    given = to_config(s)
+    shared = {spec.name: given[spec.name] for cls in (Target, Tested) for spec in specs(cls)}
+    target = finetune.Settings(
+        selection=drawn.id, steps=steps, seed=seed, resume=s.resume, **shared
+    )
+    done = workspace.same("finetune", finetune.key(drawn, test, target)) if s.resume else None
+    return done or workspace.open(finetune.run(workspace, target))
+
+
+def _base_scores(
+    workspace: Workspace, dataset: Artifact, test: Artifact, split: str, s: Settings
+) -> dict[str, Any]:
+    """Test the target before any training; one from scratch with the first seed's weights."""
+    from core.finetune.evaluate import evaluate, longest_answer
+    from core.model.tokens import tokenize, window
+
+    texts = pool_texts(dataset, s.model)
+    model, tokenizer = loading.load(s.model, seed=seeds(s)[0], texts=texts)
+    template = choose("auto", tokenizer, scratch=loading.is_scratch(s.model))
+    tokens = tokenize(workspace, dataset, tokenizer, template)
+    tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
+    result = evaluate(
+        workspace,
+        model,
+        tokenizer,
+        test,
+        split=split,
+        template=template,
+        max_length=tokens.max_length,
+        max_new=longest_answer(tokens.response_lengths()),
+        decode=s.decode,
+    )
+    return finetune.headline(result.scores)
+
+
+def _record(arm: str, seed: int, made: Artifact) -> dict[str, Any]:
+    kept = {k: v for k, v in made.summary.items() if not isinstance(v, str)}
+    return {
+        "arm": arm,
+        "seed": seed,
+        "finetune": made.id,
+        "seconds": made.manifest["seconds"],
+        **kept,
+    }

@@ -1,0 +1,259 @@
+"""How long, how much memory, how much disk: a short real run before the long one.
+
+Trains a few batches and scores a few rows with a copy of the model, then extrapolates by tokens.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import resource
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from core.jobs.progress import duration, job_dir, say
+from core.model import loading
+from core.model.tokens import Ints, Tokens, batches, pad
+from core.workspace.files import write_json
+from core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from core.training.loop import Recipe
+
+LONG = 30 * 60.0
+"""Seconds above which a run is not begun without saying so."""
+
+
+Way = tuple[str, dict[str, Any], float]
+"""A shorter run: words, changed settings, seconds at most."""
+
+
+class Rates(NamedTuple):
+    """Seconds per token seen in the micro-run: fast and slow."""
+
+    train: tuple[float, float]
+    score: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a run will take."""
+
+    low: float
+    """Seconds, if every batch goes as the faster quarter did."""
+    high: float
+    """Seconds, if every batch goes as the slower quarter did, plus a tenth."""
+    recording: float
+    """Seconds of `high` that go to recording: fewer epochs do not shorten them."""
+    memory: float
+    """Bytes of peak memory of this process."""
+    disk: float
+    """Bytes the run will write, checkpoints included."""
+    kept: float = 0.0
+    """Bytes of `disk` that are the weights kept of every recording."""
+
+    def __str__(self) -> str:
+        text = (
+            f"{duration(self.low)} to {duration(self.high)}, "
+            f"about {self.memory / 2**30:.1f} GiB of memory, {self.disk / 2**20:,.0f} MiB of disk"
+        )
+        kept = f" ({self.kept / 2**20:,.0f} MiB of it for the checkpoints kept)"
+        return text + (kept if self.kept else "")
+
+
+def measure(
+    model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe, seconds: float = 15.0
+) -> Rates:
+    """Time training steps and scoring on a copy of the model, at most about `seconds`.
+
+    On batches as the run itself will make them, the largest first: memory that will not do is found
+    out now. Stops early once the rates are known well enough for a short run.
+    """
+    import torch
+
+    from core.model.scoring import TOKEN_BUDGET, score
+    from core.training.loop import schedule
+    from core.training.response_loss import loss
+
+    twin: Any = copy.deepcopy(model)
+    twin.to(loading.device())
+    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-6)
+    half = loading.in_bf16(recipe.precision, loading.device())
+    cast = torch.autocast(twin.device.type, torch.bfloat16, enabled=half)
+    rng = np.random.default_rng(0)
+    lengths = tokens.lengths()
+    steps = schedule(lengths, rows, recipe)
+    largest = max(steps, key=lambda rows: len(rows) * int(lengths[rows].max()))
+    scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type][half]))
+    train: list[float] = []
+    scored: list[float] = []
+    began = time.monotonic()
+    twin.train()
+    while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
+        batch = steps[rng.integers(len(steps))] if train else largest
+        ids, mask = pad(tokens, batch, 0)
+        labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
+        start = time.monotonic()
+        with cast:
+            found = loss(twin, torch.from_numpy(ids).to(twin.device), labels)
+        found.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if twin.device.type == "cuda":
+            torch.cuda.synchronize()
+        train.append((time.monotonic() - start) / float(lengths[batch].sum()))
+        if time.monotonic() - began > seconds:
+            break
+    while len(scored) < 2 or (time.monotonic() - began < seconds and len(scored) < 6):
+        some = rng.permutation(len(scorings))[:4]
+        batch = np.concatenate([scorings[i] for i in some])
+        start = time.monotonic()
+        score(twin, tokens, batch, precision=recipe.precision)
+        scored.append((time.monotonic() - start) / float(lengths[batch].sum()))
+        if time.monotonic() - began > 2 * seconds:
+            break
+    return Rates(_spread(train[1:] or train), _spread(scored[1:] or scored))
+
+
+def _spread(values: list[float]) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(low), float(high)
+
+
+def estimate(
+    rates: Rates,
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: Ints,
+    recipe: Recipe,
+    *,
+    checkpoints: int,
+    keep: bool = False,
+) -> Estimate:
+    """Extrapolate a micro-run to a whole training with recordings of `rows`.
+
+    With `keep`, the weights of every recording stay on the disk.
+    """
+    lengths = tokens.lengths()[rows]
+    trained = recipe.steps * min(recipe.batch_size, len(rows)) * float(lengths.mean())
+    recordings = min(checkpoints, recipe.steps + 1)
+    recorded = recordings * float(lengths.sum())
+    low, high = (trained * rates.train[i] + recorded * rates.score[i] for i in (0, 1))
+    recording = 1.1 * recorded * rates.score[1]
+    weights = 4.0 * sum(p.numel() for p in model.parameters())
+    scale = 1 if sys.platform == "darwin" else 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    losses = 4.0 * len(tokens) * checkpoints
+    kept = recordings * weights if keep else 0.0
+    disk = 2 * 3 * weights + weights + losses + kept
+    return Estimate(low, high * 1.1, recording, used + losses, disk, kept)
+
+
+def check_disk(workspace: Workspace, needed: float) -> None:
+    """Refuse a run that would fill the disk.
+
+    Raises:
+        ValueError: less space is free than the run will write.
+    """
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(workspace.root).free
+    if needed > free:
+        raise ValueError(
+            f"this run writes about {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free "
+            f"in {workspace.root}; free some space or choose another --workspace"
+        )
+
+
+def propose(
+    now: Estimate,
+    *,
+    epochs: float,
+    rows: int,
+    parameters: float,
+    smaller: dict[str, float],
+    sample_flag: str = "limit",
+) -> list[Way]:
+    """List ways to make a run shorter.
+
+    Args:
+        now: The run as it stands.
+        epochs: Its epochs.
+        rows: Its rows.
+        parameters: The model's size.
+        smaller: Other models -> parameters.
+        sample_flag: The setting that says how many rows are used.
+    """
+    out: list[Way] = []
+    for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
+        if count < 0.7 * parameters:
+            expected = now.high * max(count / parameters, 0.02)
+            out.append((f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
+    if epochs > 1:
+        expected = now.recording + (now.high - now.recording) / epochs
+        out.append(("1 epoch", {"epochs": 1}, expected))
+    share = min(1.0, LONG / now.high)
+    sample = max(100, int(rows * share) // 100 * 100)
+    if sample < rows:
+        words = f"a sample of {sample:,} of {rows:,} rows"
+        out.append((words, {sample_flag: sample}, now.high * sample / rows))
+    return out
+
+
+def foresee(
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: Ints,
+    recipe: Recipe,
+    *,
+    checkpoints: int,
+    epochs: float,
+    accept_long: bool,
+    probe: bool = False,
+    keep: bool = False,
+) -> Estimate:
+    """Say before a run how long it takes, to a person and to its job's page.
+
+    Another model is no shorter way for a probe of the target, and its rows are counted by --rows.
+
+    Raises:
+        ValueError: it is too long to begin unasked; the message lists shorter ways.
+    """
+    rates = measure(model, tokens, rows, recipe)
+    now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints, keep=keep)
+    say(f"estimate: {now}")
+    refused = now.high > LONG and not accept_long
+    smaller = {k: v for k, v in loading.KNOWN_SIZES.items() if loading.is_scratch(k)}
+    size = loading.size(model)
+    ways: list[Way] = []
+    if refused:
+        ways = propose(
+            now, epochs=epochs, rows=len(rows), parameters=size,
+            smaller={} if probe else smaller, sample_flag="rows" if probe else "limit",
+        )  # fmt: skip
+        half = dataclasses.replace(recipe, precision="bf16")
+        if loading.cpu_has_bf16() and not loading.in_bf16(recipe.precision, loading.device()):
+            rates = measure(model, tokens, rows, half, seconds=6.0)
+            then = estimate(rates, model, tokens, rows, half, checkpoints=checkpoints)
+            ways.insert(0, ("in bf16, losses within 0.01", {"precision": "bf16"}, then.high))
+    job = job_dir()
+    if job is not None:  # the page shows it, and makes buttons of the ways
+        seconds = [now.low, now.high]
+        found = {"text": str(now), "seconds": seconds, "ways": ways, "refused": refused}
+        write_json(job / "estimate.json", found)
+    if refused:
+        words = "; ".join(
+            f"{text} ({' '.join(f'--{k} {v}' for k, v in flags.items())}): {duration(seconds)}"
+            for text, flags, seconds in ways
+        )
+        shorter = f"Shorter: {words}. Or begin" if words else "Begin"
+        raise ValueError(
+            f"this would take {duration(now.low)} to {duration(now.high)}. "
+            f"{shorter} it as it is with --accept-long"
+        )
+    return now

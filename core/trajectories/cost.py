@@ -1,0 +1,132 @@
+"""What a proxy cost, counted once: for the bill of a selection and for `random_cost_matched`.
+
+Tokens are prompt and response, cut to the proxy's window: what training goes through. Operations
+are those of training and recording; k-means is next to nothing and is not counted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from core.jobs.progress import duration
+from core.trajectories.artifact import load_flags
+from core.workspace.artifact import EXTENDS, Artifact
+from core.workspace.store import Workspace
+
+TRAIN, FORWARD = 6.0, 2.0
+"""Operations per parameter and token of a training step and of scoring (Kaplan et al. 2020,
+section 2.1)."""
+TRAINED = ("", "loss not finite")
+"""Flags of the rows that the proxy was trained on."""
+
+
+class Tokens(NamedTuple):
+    """Tokens of selected rows, and of all rows that could be selected."""
+
+    selected: float
+    pool: float
+
+    @property
+    def share(self) -> float:
+        """Tokens selected over those of the pool, 0 to 1."""
+        return self.selected / self.pool
+
+
+class Proxy(NamedTuple):
+    """What was done before a selection could be made."""
+
+    parameters: int
+    epochs: float
+    recordings: int
+    """Passes over all rows that only score; 0 where the training's own losses were kept."""
+    train_seconds: float
+    record_seconds: float
+    cluster_seconds: float
+    tokens: float
+    """Of the rows it was trained on."""
+
+    @property
+    def training(self) -> float:
+        """Operations of the training."""
+        return TRAIN * self.parameters * self.epochs * self.tokens
+
+    @property
+    def recording(self) -> float:
+        """Operations of the recordings."""
+        return FORWARD * self.parameters * self.recordings * self.tokens
+
+    def sentence(self) -> str:
+        """Say how long each part took."""
+        return (
+            f"Measured so far: training the proxy {duration(self.train_seconds)}, recording "
+            f"{duration(self.record_seconds)}, clustering {duration(self.cluster_seconds)}."
+        )
+
+
+def proxy(workspace: Workspace, clusters: Artifact) -> Proxy:
+    """Read from the manifests what a clustering and its proxy took.
+
+    Raises:
+        ValueError: the losses were not recorded in a training here.
+        KeyError: they were recorded before the seconds were.
+    """
+    trajectories = workspace.ancestor(clusters, "trajectories")
+    facts = trajectories.summary
+    return _counted(trajectories)._replace(
+        train_seconds=float(facts["train_seconds"]),
+        record_seconds=float(facts["record_seconds"]),
+        # older manifests: the sealing only, which is next to nothing as is the clustering
+        cluster_seconds=float(
+            clusters.summary.get("cluster_seconds", clusters.manifest["seconds"])
+        ),
+    )
+
+
+def operations(trajectories: Artifact) -> float:
+    """Count the operations of training and recording.
+
+    Raises:
+        ValueError: the losses were not recorded in a training here.
+    """
+    counted = _counted(trajectories)
+    return counted.training + counted.recording
+
+
+def tokens(trajectories: Artifact, rows: npt.ArrayLike) -> Tokens:
+    """Return the tokens of these rows and of all rows that could be selected, these included."""
+    flags = load_flags(trajectories)
+    lengths = _lengths(trajectories)
+    pool = (flags["flag"] == "").to_numpy(copy=True)
+    chosen = np.asarray(rows, np.int64)
+    pool[chosen] = True  # pinned rows need no loss
+    return Tokens(float(lengths[chosen].sum()), float(lengths[pool].sum()))
+
+
+def _counted(trajectories: Artifact) -> Proxy:
+    """Return what counts for operations, without seconds."""
+    facts, config = trajectories.summary, trajectories.config
+    if not facts.get("parameters") or EXTENDS in trajectories.parents:
+        raise ValueError(
+            f"{trajectories.id} was imported or extended, so what its proxy cost is not known; "
+            "choose trajectories that were trained here"
+        )
+    free = config.get("record", "all") == "epoch"
+    trained = load_flags(trajectories)["flag"].isin(TRAINED).to_numpy()
+    return Proxy(
+        parameters=int(facts["parameters"]),
+        epochs=float(config["epochs"]),
+        recordings=0 if free else int(facts["checkpoints"]),
+        train_seconds=0.0,
+        record_seconds=0.0,
+        cluster_seconds=0.0,
+        tokens=float(_lengths(trajectories)[trained].sum()),
+    )
+
+
+def _lengths(trajectories: Artifact) -> npt.NDArray[np.int64]:
+    """Return the tokens of every row inside the window (n_rows,)."""
+    longest = int(trajectories.config["max_length"])
+    return load_flags(trajectories)["n_tokens"].clip(upper=longest).to_numpy(np.int64)

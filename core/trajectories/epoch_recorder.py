@@ -1,0 +1,103 @@
+"""Losses for free: what the training pass itself saw of each row, one column an epoch.
+
+The values of a column are those of the weights at the moment each row was trained on, with dropout
+if the model has any, so rows of a column differ in the weights behind them by up to an epoch.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from transformers import TrainerCallback
+
+from core.model.tokens import IGNORED, Ints
+from core.trajectories.recorder import quantiles
+from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+
+class EpochRecorder(TrainerCallback):
+    """Write `losses.npy` (n_rows, n_epochs) and `steps.npy`, the last step of every whole epoch.
+
+    Its `loss` takes the place of the Trainer's own and gives the same value.
+    """
+
+    def __init__(self, n_rows: int, folder: pathlib.Path, steps_per_epoch: int, epochs: int):
+        """Record `epochs` whole epochs of `steps_per_epoch` steps for a dataset of `n_rows`."""
+        self.n_rows, self.folder = n_rows, folder
+        self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
+        self.batches: collections.deque[Ints] = collections.deque()
+        """Rows of the batches collated and not yet trained on, in order."""
+        self.done = 0
+        """Batches trained on."""
+
+    def loss(
+        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None
+    ) -> torch.Tensor:
+        """Return the training loss and keep each row's own."""
+        import torch
+
+        logits = outputs.logits[:, :-1].float()
+        targets = labels[:, 1:].to(logits.device)
+        losses = torch.nn.functional.cross_entropy(
+            logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="none"
+        ).view(targets.shape)
+        counts = (targets != IGNORED).sum(1)
+        rows = self.batches.popleft()
+        epoch = self.done // self.steps_per_epoch
+        self.done += 1
+        if epoch < self.epochs:
+            own = (losses.detach().sum(1) / counts).cpu().numpy()
+            self._map()[rows, epoch] = own
+        return losses.sum() / (counts.sum() if num_items_in_batch is None else num_items_in_batch)
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self.done = state.global_step
+        self.batches.clear()
+        log = self.folder / "columns.jsonl"
+        if state.global_step == 0:
+            log.unlink(missing_ok=True)
+            blank = np.full((self.n_rows, self.epochs), np.nan, np.float32)
+            np.save(self.folder / "losses.npy", blank)
+            return
+        write_jsonl(log, [c for c in read_jsonl(log) if c["step"] <= state.global_step])
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        epoch, rest = divmod(state.global_step, self.steps_per_epoch)
+        if rest or epoch > self.epochs:
+            return
+        fsync(self.folder / "losses.npy")
+        column = np.array(self._map()[:, epoch - 1])
+        facts = {"column": epoch - 1, "step": state.global_step, "seconds": 0.0}
+        digest = hashlib.sha256(column[np.isfinite(column)].tobytes()).hexdigest()
+        record = {**facts, "sha256": digest, "quantiles": quantiles(column)}
+        append_jsonl(self.folder / "columns.jsonl", record)
+        if epoch == self.epochs:
+            steps = np.arange(1, self.epochs + 1) * self.steps_per_epoch
+            np.save(self.folder / "steps.npy", steps.astype(np.int64))
+
+    def cost(self, step: int) -> tuple[float, float]:
+        """Return no seconds: recording costs nothing here."""
+        return 0.0, 0.0
+
+    def _map(self) -> Any:
+        return np.lib.format.open_memmap(self.folder / "losses.npy", "r+")

@@ -1,0 +1,144 @@
+"""What is wrong with the data, row by row, before anything is clustered: found, not removed."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core.clusters.statistics import Losses
+from core.dataset.search import connect
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+FALL = 0.1
+"""Share of its first loss that a row which learned has lost at least."""
+HIGH = 0.75
+"""Quantile of the pool's final losses above which a row that did not fall was never learned."""
+LOW = 0.1
+"""Share of the pool's median first loss below which a row was known before training."""
+
+
+class Finding(NamedTuple):
+    """One kind of trouble and the rows that have it."""
+
+    name: str
+    title: str
+    rows: Ints
+    """Rows of the dataset, ascending; empty where all is well."""
+    sentence: str
+    """What was seen, with numbers and their denominator."""
+    remedy: str
+
+
+def screen(
+    flags: pd.DataFrame, losses: Losses, duplicates: Ints, *, start: bool = True
+) -> list[Finding]:
+    """Look for rows that deserve a look before they are trained on.
+
+    A row was never learned when its loss falls by less than 10% from before training to the end and
+    ends above the pool's 75th percentile (the noise guard of S2L's clusters, applied to rows). A
+    row is low from the start when its loss before training is below a tenth of the pool's median.
+
+    Rows held out are not looked at; rows that a limit left unmeasured are, by their texts.
+
+    Args:
+        flags: As `recorded.load_flags` gives them, one line a row.
+        losses: Nats per response token (n_rows, n_checkpoints).
+        duplicates: As `duplicates` gives them.
+        start: Whether the first column is from before training; without it, the two findings that
+            compare with before are left out.
+
+    Returns:
+        Every check in a fixed order, those without a row too.
+    """
+    flag = flags["flag"].to_numpy()
+    pool = flag != "holdout"
+    measured = (flag == "") & np.isfinite(losses).all(1)
+    n, n_measured = int(pool.sum()), int(measured.sum())
+    copies = np.zeros(len(flags), bool)
+    copies[duplicates] = True
+    first, final = losses[:, 0], losses[:, -1]
+
+    def finding(name: str, title: str, hit: Bools, of: int, text: str, remedy: str) -> Finding:
+        rows = np.flatnonzero(hit)
+        sentence = f"{len(rows):,} of {of:,} {'rows' if of != 1 else 'row'} {text}"
+        return Finding(name, title, rows, sentence, remedy if len(rows) else "")
+
+    found = [
+        finding(
+            "no_response", "No response token", pool & (flag == "no response token"), n,
+            "of the pool have no response token within the proxy's longest row, so no loss.",
+            "They are in no cluster and no selection. Record again with a larger --max-length.",
+        ),
+        finding(
+            "not_finite", "Loss not finite", pool & (flag == "loss not finite"), n,
+            "of the pool have a loss that is not finite at some recording.",
+            "They are in no cluster and no selection. Record again with a smaller --lr, or look "
+            "for gaps in what was imported.",
+        ),
+        finding(
+            "truncated", "Truncated", pool & flags["truncated"].to_numpy(bool), n,
+            "of the pool are longer than the proxy's longest row; what lies beyond was not "
+            "measured.",
+            "Exclude them, or record again with a larger --max-length.",
+        ),
+        finding(
+            "duplicate", "Duplicate", pool & copies, n,
+            "of the pool have the prompt and the response of an earlier row.",
+            "Exclude them; the first of each stays.",
+        ),
+    ]  # fmt: skip
+    if not start:
+        return found
+    high = float(np.quantile(final[measured], HIGH)) if n_measured else np.inf
+    low = LOW * float(np.median(first[measured])) if n_measured else 0.0
+    flat = measured & (first - final < FALL * first) & (final > high)
+    return [
+        *found,
+        finding(
+            "never_learned", "Never learned", flat, n_measured,
+            f"measured stay high and flat: less than {100 * FALL:.0f}% below their first loss, and "
+            f"above {high:.2f} nats per response token, which {100 * HIGH:.0f}% of the pool stay "
+            "below.",
+            "Read some: wrong or random answers look like this, and so do the hardest right ones. "
+            "Exclude what is wrong.",
+        ),
+        finding(
+            "known", "Low from the start", measured & (first < low), n_measured,
+            f"measured start below {low:.2f} nats per response token, a tenth of the pool's "
+            "median before training.",
+            "Read some: the answer may stand in the prompt, be empty talk, or be known from the "
+            "proxy's pre-training. Exclude what teaches nothing.",
+        ),
+    ]  # fmt: skip
+
+
+def duplicates(examples: pathlib.Path) -> Ints:
+    """Return the rows whose prompt and response equal those of an earlier row, ascending.
+
+    Args:
+        examples: The dataset's examples.parquet.
+    """
+    text = text_hashes(examples)
+    _, first = np.unique(text, return_index=True)
+    return np.delete(np.arange(len(text)), first)
+
+
+def text_hashes(examples: pathlib.Path) -> npt.NDArray[np.uint64]:
+    """Return a 64-bit hash of every row's prompt and response (n_rows,). No text is held.
+
+    Among a million distinct rows two collide with a probability of 3e-8.
+
+    Args:
+        examples: The dataset's examples.parquet.
+    """
+    with connect() as sql:
+        found = sql.execute(
+            "select hash(prompt, response) as text from read_parquet(?) order by row",
+            [str(examples)],
+        ).fetchnumpy()
+    return np.asarray(found["text"], np.uint64)

@@ -1,0 +1,277 @@
+"""Transfer: can this proxy speak for a target? A short run of the target on a probe of the rows.
+
+Says how far the two agree on which rows are hard, never that the paper's bound holds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from core.clusters.statistics import auto_k
+from core.finetune.target import Target, default_lr, short, with_adapter
+from core.jobs.progress import say
+from core.model import loading
+from core.model.pool_texts import pool_texts
+from core.model.templates import choose, renderer
+from core.selection.budget import steps_for
+from core.settings import MAX_SEED, Auto, setting, to_config
+from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
+from core.trajectories.train import FROM_SCRATCH, PRETRAINED
+from core.workspace.artifact import Artifact, Draft
+from core.workspace.files import fingerprint
+from core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from core.model.tokens import Ints, Tokens
+    from core.transfer.agreement import Clusterings
+
+YES, PART = 0.7, 0.4
+"""Lower bounds of the final rank correlation from which we say yes, or in part. Ours: the paper
+names none."""
+FEWEST = 20
+"""Rows below which nothing is said."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What the target is compared with, for how long it is trained, and how they are compared."""
+
+    trajectories: str = setting(help="Trajectories id", hidden=True)
+    epochs: float | Auto = setting(
+        "auto",
+        help="Passes over these rows; auto is 3, or 6 from scratch",
+        above=0,
+        maximum=1000,
+        advanced=True,
+    )
+    checkpoints: int = setting(
+        7, help="Recordings, step 0 and the last included", minimum=2, maximum=50, advanced=True
+    )
+    k: int | Auto = setting(
+        "auto",
+        help="Clusters on either side; auto as for a clustering of these rows",
+        label="Clusters (K)",
+        minimum=2,
+        advanced=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Target, Probe):
+    """Which target, and on how many rows."""
+
+    rows: int = setting(
+        500, help="Measured rows that the target is tried on", minimum=FEWEST, maximum=5000
+    )
+    seed: int = setting(
+        0, help="Draws the rows, scratch weights and the order of the data", minimum=0,
+        maximum=MAX_SEED,
+    )  # fmt: skip
+    accept_long: bool = setting(
+        False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
+    )
+    resume: bool = setting(
+        False,
+        help="Continue the newest unfinished run of the same settings",
+        identity=False,
+        hidden=True,
+    )
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Train the target on the probe, compare, seal; return the id.
+
+    Raises:
+        ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    from core.training.loop import Recipe, fit
+    from core.training.time_estimate import check_disk, foresee
+    from core.trajectories.recorder import TrajectoryRecorder
+
+    s = settings
+    proxy = workspace.open(s.trajectories, "trajectories")
+    dataset = workspace.ancestor(proxy, "dataset")
+    rows = probe(proxy, s.rows, s.seed)
+    model, tokenizer = loading.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
+    tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)
+    places = np.flatnonzero(tokens.response_lengths() > 0)
+    if len(places) < FEWEST:
+        raise ValueError(
+            f"only {len(places)} of {len(rows)} rows have a response token left within "
+            f"{tokens.max_length} tokens of {s.model}; raise --max-length"
+        )
+    if s.k != "auto" and int(s.k) > len(places):
+        raise ValueError(f"K = {s.k} but the probe has {len(places)} rows; choose a smaller --k")
+    auto = FROM_SCRATCH if loading.is_scratch(s.model) else PRETRAINED
+    epochs = float(auto["epochs"] if s.epochs == "auto" else s.epochs)
+    lr = default_lr(s.model, s.method) if s.lr == "auto" else float(s.lr)
+    recipe = Recipe(
+        steps=steps_for(len(places), epochs, s.batch_size),
+        batch_size=s.batch_size,
+        lr=lr,
+        seed=s.seed,
+        precision=s.precision,
+    )
+    if s.method == "lora":
+        model = with_adapter(model, s.seed)
+
+    key = fingerprint("transfer", to_config(s, identity=True))
+    draft = workspace.unfinished("transfer", key, s.name) if s.resume else None
+    estimate = foresee(
+        model, tokens, places, recipe,
+        checkpoints=s.checkpoints,
+        epochs=epochs,
+        accept_long=s.accept_long or draft is not None,  # one begun before may be long
+        probe=True,
+    )  # fmt: skip
+    if draft is None:
+        check_disk(workspace, estimate.disk)
+        draft = workspace.draft(
+            "transfer",
+            name=s.name or f"{proxy.name} → {short(s.model)}",
+            config={**to_config(s), "epochs": epochs, "lr": lr, "max_length": tokens.max_length},
+            parents={"trajectories": proxy.id},
+            fingerprint=key,
+        )
+    recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, places, precision=s.precision)
+    fit(
+        model, tokens, places, recipe, draft.path, stage="train target", recorder=recorder,
+        expected=(estimate.low + estimate.high) / 2,
+    )  # fmt: skip
+    facts = {"steps": recipe.steps, "epochs": epochs, "parameters": loading.size(model)}
+    artifact = finish(draft, proxy, rows, tokens.response_lengths(), s, facts)
+    say(verdict(artifact.summary))
+    return artifact.id
+
+
+def finish(
+    draft: Draft, proxy: Artifact, rows: Ints, lengths: Ints, s: Settings, facts: dict[str, Any]
+) -> Artifact:
+    """Compare the target's losses, as recorded in the draft, with the proxy's; seal.
+
+    Leaves rows.npy, losses.npy (n_rows, n_checkpoints), steps.npy and table.parquet (share,
+    proxy_step, target_step, rho, low, high, ari).
+
+    Args:
+        draft: With losses.npy and steps.npy of all drawn rows.
+        proxy: The proxy's trajectories.
+        rows: The drawn rows of the dataset (n_drawn,), in order of id.
+        lengths: Their response tokens in the target's tokenizer (n_drawn,).
+        s: The settings.
+        facts: What else the summary holds.
+    """
+    from core.transfer.agreement import ari_so_far, clusterings, match, rank_correlations
+
+    target, target_steps = np.load(draft.path / "losses.npy"), np.load(draft.path / "steps.npy")
+    kept = np.isfinite(target).all(1)
+    if kept.sum() < FEWEST:
+        raise ValueError(
+            f"only {kept.sum()} of {len(rows)} rows have a finite loss at every recording of the "
+            "target; try a smaller --lr"
+        )
+    rows, target, lengths = rows[kept], target[kept], lengths[kept]
+    losses, steps = np.asarray(load_losses(proxy)[rows]), load_steps(proxy)
+    pairs = match(steps, target_steps)
+    ours, theirs = losses[:, pairs[:, 0]], target[:, pairs[:, 1]]
+    rho = rank_correlations(ours, theirs, s.seed)
+    table = pd.DataFrame(rho, columns=["rho", "low", "high"])
+    table.insert(0, "target_step", target_steps[pairs[:, 1]])
+    table.insert(0, "proxy_step", steps[pairs[:, 0]])
+    table.insert(0, "share", table["target_step"] / target_steps[-1])
+    k = auto_k(len(rows)) if s.k == "auto" else min(int(s.k), len(rows))
+    ids = load_flags(proxy)["id"].to_numpy()[rows]
+    starts = (from_start(proxy, False), False)
+    found = clusterings(losses, target, ids, k, s.seed, include_start=starts)
+    table["ari"] = ari_so_far(losses, target, pairs, ids, k, s.seed, include_start=starts)
+    by_length = rank_correlations(lengths[:, None], theirs[:, -1:], s.seed)[0]
+    np.save(draft.path / "rows.npy", rows)
+    np.save(draft.path / "losses.npy", target)
+    table.to_parquet(draft.path / "table.parquet")
+    (draft.path / "pooled.npy").unlink()  # the recorder's; only a proxy's is of use
+    summary = {
+        "rows": len(rows),
+        "left_out": int((~kept).sum()),
+        "checkpoints": len(table),
+        "rho": rounded(rho[-1]),
+        "rho_by_length": rounded(by_length),
+        **_agreement(found),
+        "k": k,
+        "first_loss": round(float(target[:, 0].mean(dtype=np.float64)), 4),
+        "final_loss": round(float(target[:, -1].mean(dtype=np.float64)), 4),
+        **facts,
+    }
+    return draft.seal(summary, drop=("checkpoints",))
+
+
+def _agreement(found: Clusterings) -> dict[str, Any]:
+    return {
+        "ari": rounded(found.ari),
+        "ari_proxy_ceiling": round(found.proxy_ceiling, 4),
+        "ari_target_ceiling": round(found.target_ceiling, 4),
+        "ari_chance": round(found.chance, 4),
+    }
+
+
+def rounded(values: tuple[float, ...]) -> list[float]:
+    """Return an interval as a listing shows it: value, low, high."""
+    return [round(v, 4) for v in values]
+
+
+def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
+    """Draw rows that the proxy has measured; return them in order of id (wanted,).
+
+    Raises:
+        ValueError: fewer were measured.
+    """
+    flags = load_flags(proxy)
+    measured = flags[flags["flag"] == ""].sort_values("id").index.to_numpy()
+    if wanted > len(measured):
+        raise ValueError(
+            f"--rows {wanted:,} but {proxy.name} has {len(measured):,} measured rows; "
+            f"give at most {len(measured):,}"
+        )
+    drawn = np.random.default_rng(seed).permutation(len(measured))[:wanted]
+    return measured[np.sort(drawn)]  # type: ignore[no-any-return]
+
+
+def verdict(summary: dict[str, Any]) -> str:
+    """Answer the question in plain sentences, with numbers, their uncertainty and n."""
+    rho, low, high = summary["rho"]
+    if low >= YES:
+        answer = "Yes: this proxy finds the same rows hard as the target"
+    elif low >= PART:
+        answer = "In part: this proxy finds much the same rows hard as the target"
+    elif high <= YES:
+        answer = "No: this proxy does not find the same rows hard as the target"
+    else:
+        answer = "Not shown: these rows are too few or too alike to tell"
+    ari, ari_low, ari_high = summary["ari"]
+    return (
+        f"{answer}. Over {summary['rows']:,} rows, final losses have a rank correlation of "
+        f"{rho:.2f} (95% interval {low:.2f} to {high:.2f}). {summary['k']} clusters of "
+        f"trajectories agree to {ari:.2f} (ARI; {ari_low:.2f} to {ari_high:.2f}), where the proxy "
+        f"agrees with itself to {summary['ari_proxy_ceiling']:.2f} and chance gives up to "
+        f"{summary['ari_chance']:.2f}."
+    )
+
+
+def _tokens(
+    dataset: Artifact, rows: Ints, tokenizer: Any, scratch: bool, model: Any, max_length: int | str
+) -> Tokens:
+    """Tokenize the probe alone: a dataset may be a thousand times larger."""
+    from core.model.tokens import in_memory, window
+
+    template = choose("auto", tokenizer, scratch=scratch)
+    frame = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])
+    messages: npt.NDArray[np.object_] = frame["messages"].to_numpy()[rows]
+    tokens = in_memory(
+        tokenizer, renderer(template, tokenizer), [list(m) for m in messages], template
+    )
+    return tokens.cut(window(max_length, tokens.full_lengths(), model))

@@ -1,0 +1,41 @@
+"""Views that people share: what was drawn on a map, kept under a short name that a link can carry.
+
+Equal views have equal names, so nothing is written twice and nothing is ever changed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from core.workspace.files import fingerprint, read_json, write_json
+from core.workspace.store import Workspace
+
+FOLDER = "views"
+
+
+def save(workspace: Workspace, view: dict[str, Any]) -> str:
+    """Keep a view (plain data) and return its name, 16 hex digits.
+
+    Raises:
+        OSError: the workspace cannot be written.
+    """
+    name = fingerprint("view", view)
+    path = workspace.root / FOLDER / f"{name}.json"
+    if not path.exists():
+        write_json(path, view)
+    return name
+
+
+def load(workspace: Workspace, name: str) -> dict[str, Any]:
+    """Return a view.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    found = None
+    if re.fullmatch(r"[0-9a-f]{16}", name):
+        found = read_json(workspace.root / FOLDER / f"{name}.json")
+    if found is None:
+        raise ValueError(f"no view {name!r} in {workspace.root}; ask for the link again")
+    return found

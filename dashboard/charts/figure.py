@@ -1,0 +1,193 @@
+"""What every chart shares: a bare figure, safe labels, direct labels that do not overlap.
+
+Figures carry an empty template and transparent backgrounds, so st.plotly_chart(theme="streamlit")
+sets fonts, text and grid colours for the light or dark scheme. Sizes are in pixels.
+"""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import plotly.graph_objects as go
+
+from dashboard.charts import theme
+
+Floats = npt.NDArray[np.floating]
+
+# st.plotly_chart(config=...): no buttons over a chart that is only read; a map needs its tools.
+READ_ONLY: dict[str, object] = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
+SELECTABLE: dict[str, object] = {
+    "displaylogo": False,
+    "scrollZoom": True,
+    "modeBarButtonsToRemove": ["zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "toImage"],
+}
+
+LABEL_LENGTH = 28  # characters of a name that a chart shows
+LINE_HEIGHT = 15
+ROW = 30  # height of one row of `rows`
+_TOP, _BOTTOM = 30, 46  # room for the y title above and the x axis below the plot
+_CHARACTER = 6.4  # mean width of a character of a 12 px label
+_INK = {"size": 12, "color": theme.INK}
+_GLOW = [f"0 0 {width}px {theme.PAPER}" for width in (2, 2, 2, 3, 3, 3, 5, 5)]
+HALO = _INK | {"weight": 600, "shadow": ", ".join(_GLOW)}  # for maps
+
+
+def label(text: object, length: int = LABEL_LENGTH) -> str:
+    """Make a stranger's text safe and short: one line, no markup, no hover-template fields.
+
+    Plotly renders <b>, <a href>, <br> and entities in every label and expands %{...} in hovers.
+    """
+    clean = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text)[:400])
+    clean = " ".join(clean.split())
+    if len(clean) > length:
+        clean = clean[: length - 1].rstrip() + "…"
+    return html.escape(clean).replace("%{", "%\u2060{").replace("$", "&#36;")
+
+
+def rgba(colour: str, alpha: float) -> str:
+    """`#rrggbb` with an opacity from 0 to 1."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "closest") -> go.Figure:
+    """A figure with nothing on it, `height` pixels tall."""
+    clear = "rgba(0,0,0,0)"
+    return go.Figure(
+        layout=go.Layout(
+            template=go.layout.Template(),
+            height=height,
+            margin={"l": 0, "r": right, "t": top, "b": 8},
+            showlegend=False,
+            hovermode=hovermode,
+            paper_bgcolor=clear,
+            plot_bgcolor=clear,
+        )
+    )
+
+
+def rows(names: Sequence[str] | pd.Series | pd.Index, *, right: int) -> go.Figure:
+    """A figure with one horizontal row per name, the first at the bottom."""
+    n = len(names)
+    fig = bare(ROW * max(n, 2) + 84, right=right)
+    fig.update_yaxes(
+        tickvals=list(range(n)), ticktext=[label(name) for name in names],
+        range=[-0.6, n - 0.4], tickfont={"color": theme.INK}, automargin=True,
+        showgrid=False, zeroline=False,
+    )  # fmt: skip
+    fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
+    return fig
+
+
+def axes(fig: go.Figure, x: str, y: str) -> None:
+    """Title both axes; the y title lies above its axis, where it reads without tilting the head."""
+    fig.update_xaxes(
+        title={"text": x, "standoff": 8}, automargin=True, zeroline=False, showgrid=False
+    )
+    fig.update_yaxes(automargin=True, zeroline=False, showgrid=True, nticks=6)
+    if y:
+        note(fig, y, x=0, y=1, yshift=8, xanchor="left", yanchor="bottom")
+
+
+def note(fig: go.Figure, text: str, *, x: float, y: float, xref: str = "paper", yref: str = "paper",
+         **place: object) -> None:  # fmt: skip
+    """Write a small text on the figure; `text` must already be safe."""
+    place = {"font": _INK} | place
+    fig.add_annotation(text=text, x=x, y=y, xref=xref, yref=yref, showarrow=False, **place)
+
+
+def ribbon(
+    x: Iterable[float], low: Iterable[float], high: Iterable[float], colour: str, alpha: float
+) -> go.Scatter:
+    """The area between two curves as one closed shape."""
+    there, bottom, top = list(x), list(low), list(high)
+    return go.Scatter(
+        x=there + there[::-1],
+        y=top + bottom[::-1],
+        fill="toself",
+        fillcolor=rgba(colour, alpha),
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+    )
+
+
+def strands(x: Sequence[float], lines: Floats, colour: str, alpha: float) -> go.Scatter:
+    """Thin lines over the same x, (n, len(x)), as one trace with gaps: 50 traces would crawl."""
+    gap = np.full((len(lines), 1), np.nan)
+    return go.Scatter(
+        x=np.tile(np.append(np.asarray(x, float), np.nan), len(lines)),
+        y=np.hstack([np.asarray(lines, float), gap]).ravel(),
+        mode="lines",
+        line={"width": 0.8, "color": rgba(colour, alpha)},
+        hoverinfo="skip",
+    )
+
+
+def stepped(colours: Sequence[str]) -> list[tuple[float, str]]:
+    """A colour scale of equal flat steps, for values 0..n-1 with cmin=-0.5, cmax=n-0.5."""
+    n = len(colours)
+    return [(edge / n, c) for i, c in enumerate(colours) for edge in (i, i + 1)]
+
+
+def sloped(colours: Sequence[str]) -> list[tuple[float, str]]:
+    """A continuous colour scale through evenly spaced colours."""
+    return [(i / (len(colours) - 1), c) for i, c in enumerate(colours)]
+
+
+def steady(fig: go.Figure) -> None:
+    """Give a figure that is redrawn the same margins every time, and room for labels."""
+    fig.layout.margin.l, fig.layout.margin.r = 28, 130
+    fig.update_yaxes(automargin=False, tickformat=".3~g")
+
+
+def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Floats:
+    """Move positions as little as possible (least squares) so that they lie `gap` apart.
+
+    They keep their order and stay within [low, high]; the gap shrinks if they cannot fit.
+    """
+    target = np.asarray(wanted, float)
+    n = len(target)
+    gap = min(gap, (high - low) / max(n - 1, 1))
+    order = np.argsort(target, kind="stable")
+    blocks: list[tuple[float, int]] = []  # mean, members: pooling adjacent violators
+    for value in target[order] - gap * np.arange(n):
+        mean, size = float(value), 1
+        while blocks and blocks[-1][0] >= mean:
+            before, members = blocks.pop()
+            mean, size = (before * members + mean * size) / (members + size), members + size
+        blocks.append((mean, size))
+    level = np.repeat([b[0] for b in blocks], [b[1] for b in blocks])
+    placed = np.empty(n)
+    placed[order] = np.clip(level, low, high - gap * (n - 1)) + gap * np.arange(n)
+    return placed
+
+
+def end_labels(fig: go.Figure, ends: Sequence[tuple[str, float, str]],
+               span: tuple[float, float], x: float | None = None) -> None:  # fmt: skip
+    """Name lines at the right edge, each beside the y where its line ends.
+
+    Args:
+        fig: A figure with a linear y axis; its y range and right margin are set here.
+        ends: Of each line its name (already safe), the y of its last point and its colour.
+        span: Lowest and highest y that must be seen.
+        x: Where lines that have not reached the right edge end; the margin is kept all the same.
+    """
+    low, high = span
+    pad = 0.04 * (high - low or 1.0)
+    low, high = low - pad, high + pad
+    per_pixel = (high - low) / (fig.layout.height - _TOP - _BOTTOM)
+    places = dodge([y for _, y, _ in ends], LINE_HEIGHT * per_pixel, low, high)
+    for (name, _, colour), y in zip(ends, places, strict=True):
+        dot = f'<span style="color:{colour}">●</span> '
+        there: dict[str, Any] = {"x": 1} if x is None else {"x": x, "xref": "x"}
+        note(fig, dot + name, y=float(y), yref="y", xshift=6, xanchor="left", align="left", **there)
+    fig.update_yaxes(range=[low, high])
+    longest = max((len(html.unescape(name)) for name, _, _ in ends), default=0)
+    fig.layout.margin.r = round(_CHARACTER * (longest + 3)) + 10

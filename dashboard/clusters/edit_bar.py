@@ -1,0 +1,196 @@
+"""Decisions about rows and the number of clusters: exclude, pin, note, undo; health; which K.
+
+Nothing is deleted: decisions are entries of the dataset's edit log, which selections honour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import clusters, edits
+from core.edits.state import Edits
+from core.review import k_sweep
+from core.trajectories import row_checks
+from core.workspace.artifact import Artifact
+from dashboard.charts import k_sweep as k_sweep_charts
+from dashboard.clusters import picked_rows
+from dashboard.frame import data, job_card, state
+from dashboard.frame.data import CLUSTERING, Ints
+
+
+def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
+    """Make an edit in the name of who is logged in; a failed one is said on the page."""
+    try:
+        change(state.workspace(), *args, user=state.user(), **named)
+    except (ValueError, OSError) as e:
+        st.session_state["edits:error"] = str(e)
+
+
+def bar(dataset: str, picked: picked_rows.Picked) -> None:
+    """Offer what can be done with all picked rows, and to undo what was done last."""
+    edited = data.edits(dataset)
+    rows = picked.rows
+    n = len(rows)
+    if problem := st.session_state.pop("edits:error", ""):
+        st.error(job_card.plain(problem), icon=":material/error:")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if picked.words:
+            st.markdown(picked.words)
+            st.button("Clear", icon=":material/close:", on_click=clear, type="tertiary")
+        if n:
+            out = int(np.isin(rows, edited.excluded).sum())
+            pinned = int(np.isin(rows, edited.pinned).sum())
+            why = {"why": _plain_words(picked.words)}
+            if out < n:
+                _act(f"Exclude all {n:,}", "block", edits.exclude, dataset, rows,
+                     "Leave them out of selections; nothing is deleted", **why)  # fmt: skip
+            if out:
+                _act(f"Include {out:,} again", "add_circle", edits.include, dataset, rows,
+                     "Take back that they are excluded")  # fmt: skip
+            if pinned < n:
+                _act(f"Pin all {n:,}", "keep", edits.pin, dataset, rows,
+                     "Every selection takes them first", **why)  # fmt: skip
+            if pinned:
+                _act(f"Unpin {pinned:,}", "keep_off", edits.unpin, dataset, rows,
+                     "Selections need not take them")  # fmt: skip
+            if st.button("Note", icon=":material/edit_note:", help="Write a note on all of them"):
+                note_dialog(dataset, rows.tolist(), "")
+        for label, icon, change, what in (
+            ("Undo", "undo", edits.undo, edited.undo),
+            ("Redo", "redo", edits.redo, edited.redo),
+        ):
+            if what:
+                st.button(label, icon=f":material/{icon}:", on_click=edit, args=(change, dataset),
+                          help=f"{label}: {job_card.plain(what)}", type="tertiary")  # fmt: skip
+    if len(edited.excluded) or len(edited.pinned):
+        st.caption(
+            f"{len(edited.excluded):,} rows excluded, {len(edited.pinned):,} pinned; selections "
+            "honour both. Colour the map by Mark to see them."
+        )
+
+
+def _act(label: str, icon: str, change: Any, dataset: str, rows: Ints, help: str,
+         **named: Any) -> None:  # fmt: skip
+    st.button(label, icon=f":material/{icon}:", on_click=edit, args=(change, dataset, rows),
+              kwargs=named, help=help)  # fmt: skip
+
+
+def _plain_words(words: str) -> str:
+    return words.split(" rows ", 1)[-1].replace("\\", "")
+
+
+def clear() -> None:
+    """Pick nothing: no area, finding, cluster, search or filter."""
+    for key in ("area", "finding", "cluster"):
+        st.session_state[f"clusters:{key}"] = None
+    st.session_state["clusters:search"] = ""
+    st.session_state[picked_rows.FILTERS] = []
+
+
+@st.dialog("Note")
+def note_dialog(dataset: str, rows: list[int], text: str) -> None:
+    """Ask for a note on rows."""
+    written = st.text_area(f"On {len(rows):,} rows; empty takes the note away", text)
+    if st.button("Save", type="primary"):
+        edit(edits.note, dataset, rows, written.strip())
+        st.rerun()
+
+
+def row_buttons(dataset: str, row: int, edited: Edits) -> None:
+    """Offer to exclude, pin or note one row."""
+    out = bool(np.isin(row, edited.excluded))
+    pinned = bool(np.isin(row, edited.pinned))
+    with st.container(horizontal=True):
+        for name, icon, on, change, back, said in (
+            ("Exclude", "block", out, edits.exclude, edits.include, "Excluded · include again"),
+            ("Pin", "keep", pinned, edits.pin, edits.unpin, "Pinned · unpin"),
+        ):
+            pressed = st.button(
+                said if on else name, key=f"row:{name}:{row}", type="tertiary",
+                icon=f":material/{icon}:",
+            )  # fmt: skip
+            if pressed:
+                edit(back if on else change, dataset, [row])
+                st.rerun()  # the whole page: what can be undone stands outside the reader
+        if st.button("Note", key=f"row:note:{row}", type="tertiary", icon=":material/edit_note:"):
+            note_dialog(dataset, [row], edited.notes.get(row, ""))
+
+
+@st.cache_resource(max_entries=6, show_spinner="Looking for trouble in the rows")
+def findings(id: str) -> list[row_checks.Finding]:
+    """Return what is doubtful about the rows of a trajectories artifact."""
+    workspace = state.workspace()
+    dataset = workspace.ancestor(workspace.open(id), "dataset")
+    copies = row_checks.duplicates(dataset.path / "examples.parquet")
+    start = data.steps(id)[0] == 0
+    return row_checks.screen(data.flags(id), data.losses(id), copies, start=start)
+
+
+def health(artifact: Artifact, dataset: str) -> None:
+    """List what is doubtful about the rows, each with its examples and a way out."""
+    edited = data.edits(dataset)
+    st.caption("What to look at before clusters are trusted. Nothing is removed unless you say so.")
+    for finding in findings(artifact.id):
+        n = len(finding.rows)
+        left = n - int(np.isin(finding.rows, edited.excluded).sum())
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            icon = "check_circle" if not n else "error"
+            st.markdown(
+                f":material/{icon}: **{finding.title}**  \n{job_card.plain(finding.sentence)} "
+                f"{job_card.plain(finding.remedy)}"
+            )
+            if n:
+                st.button("Read them", key=f"read:{finding.name}", on_click=_read,
+                          args=(finding.title,))  # fmt: skip
+            if left:
+                st.button(f"Exclude {left:,}", key=f"exclude:{finding.name}", on_click=edit,
+                          args=(edits.exclude, dataset, finding.rows),
+                          kwargs={"why": finding.title})  # fmt: skip
+            elif n:
+                st.caption("all excluded")
+
+
+def _read(title: str) -> None:
+    clear()
+    st.session_state["clusters:finding"] = title
+    st.session_state["clusters:tab"] = "Read examples"
+
+
+def which_k(artifact: Artifact, settings: clusters.Settings) -> None:
+    """Compare cluster counts by what they would select, on demand: it takes a while."""
+    key = (artifact.id, settings.features, settings.include_start)
+    st.caption(
+        "The number of clusters matters only as far as it changes what is selected. This clusters "
+        f"at several K and seeds, on at most {k_sweep.SAMPLE:,} rows."
+    )
+    if st.session_state.get("sweep:for") != key:
+        if st.button("Compare cluster counts (under a minute)", icon=":material/query_stats:"):
+            st.session_state["sweep:for"] = key
+            st.rerun()
+        return
+    with st.spinner("Clustering at several K…", show_time=True):
+        found = compared(*key)
+    st.markdown(f"**{job_card.plain(k_sweep.verdict(found))}**")
+    st.plotly_chart(k_sweep_charts.sweep_curves(found.table, int(settings.k)))
+    st.markdown("How much of the selection stays with another K; on the diagonal, another seed")
+    st.plotly_chart(k_sweep_charts.sweep_agreement(k_sweep.by_k(found.agreement)))
+    st.caption(
+        "Agreement of the rows' chances of being selected at a budget of 11% (weighted Jaccard). A "
+        f"plain random draw agrees {found.table['random'].mean():.2f} with them."
+    )
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def compared(id: str, features: str, include_start: bool) -> k_sweep.Sweep:
+    """Return the comparison of cluster counts of a trajectories artifact."""
+    frame = data.flags(id)
+    with CLUSTERING:
+        return k_sweep.sweep(
+            data.losses(id), frame["id"].to_numpy(),
+            k_sweep.choices(int((frame["flag"] == "").sum())), list(k_sweep.SEEDS), features,
+            include_start=include_start or data.steps(id)[0] > 0,
+        )  # fmt: skip

@@ -1,0 +1,291 @@
+"""Where each row lies: maps of trajectories or texts and the data map, drawn with one selection.
+
+A map is named by a word that settles it for ever ("layout:<id>", "pca:raw:0", "cartography"), so an
+area drawn on it means the same rows whatever is looked at later. Up to 20,000 rows are points;
+above, the server draws a picture of all of them and the browser sends back geometry only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from core import clusters, jobs, layout
+from core.workspace.artifact import Artifact
+from dashboard.charts import map as map_charts
+from dashboard.charts import raster
+from dashboard.clusters import map_colours
+from dashboard.frame import data, job_card, state, widgets
+from dashboard.frame.data import POINTS, Preview
+
+Points = npt.NDArray[np.float32]
+COARSE = (56, 90)
+"""Cells of a picture that say how many rows they hold."""
+VIEWS = ("Trajectories", "Quick", "Texts", "Data map")
+HELP = (
+    "Trajectories: UMAP of the losses. Quick: their two main directions (PCA). Texts: UMAP of what "
+    "the proxy makes of the words; is a cluster a topic or a difficulty? Data map: how sure the "
+    "proxy is of a row on average, against how much that varies (Swayamdipta et al. 2020)."
+)
+SENTENCES = {
+    "Trajectories": "Near dots lost their loss in the same way. k-means cuts a continuum: islands "
+    "are not proof of kinds.",
+    "Quick": "The two main directions of the losses (PCA).",
+    "Texts": "Near dots read alike to the proxy. A cluster that stays together is a topic; one "
+    "that is scattered is a difficulty.",
+    "Data map": "Top left: easy. Bottom left: hard, perhaps wrong. Right: ambiguous, where the "
+    "proxy kept changing its mind.",
+}
+
+
+class Map(NamedTuple):
+    """A map that can be drawn."""
+
+    name: str
+    """What settles it; empty if it is not there yet."""
+    axes: tuple[str, str] | None = None
+    wanted: layout.Settings | None = None
+    """The layout that would make it, or make it better."""
+
+
+def sentence() -> str:
+    """Return what to look for on the map that is shown."""
+    return SENTENCES.get(str(st.session_state.get("clusters:view")), SENTENCES[VIEWS[0]])
+
+
+def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
+    """Return the map of a view, as far as it was made."""
+    if view == "Data map":
+        return Map("cartography", map_charts.CARTOGRAPHY)
+    quick = Map(f"pca:{settings.features}:{int(settings.include_start)}")
+    if view == "Quick":
+        return quick
+    if view == "Texts":
+        wanted = layout.Settings(trajectories=artifact.id, of="embeddings")
+        quick = Map("")
+    else:
+        wanted = layout.Settings(
+            trajectories=artifact.id,
+            features=settings.features,
+            include_start=settings.include_start,
+        )
+    made = layout.find(state.workspace(), wanted)
+    return quick._replace(wanted=wanted) if made is None else Map(f"layout:{made.id}")
+
+
+def points_of(id: str, name: str) -> Points:
+    """Return where each row of the trajectories lies on a map (n_rows, 2); NaN if nowhere.
+
+    Raises:
+        ValueError: there is no such map.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "layout":
+        return data.points(rest)
+    if kind == "pca":
+        features, start = rest.split(":")
+        return data.pca(id, features, start == "1")
+    if kind == "cartography":
+        return data.cartography(id)
+    raise ValueError(f"no map {name!r}")
+
+
+def ask(artifact: Artifact) -> str:
+    """Ask which map to look at."""
+    known = VIEWS if (artifact.path / "pooled.npy").exists() else [v for v in VIEWS if v != "Texts"]
+    if st.session_state.get("clusters:view") not in known:
+        st.session_state["clusters:view"] = known[0]
+    view = st.segmented_control(
+        "Map", known, key="clusters:view", required=True, label_visibility="collapsed",
+        persist_state="session", help=HELP,
+    )  # fmt: skip
+    return view or known[0]
+
+
+def missing(map: Map) -> bool:
+    """Offer to draw the map where it is not made yet; say whether there is nothing to show."""
+    if map.wanted is None:
+        return False
+    job = job_card.latest("layout", **_flags(map.wanted))
+    if job is not None and job.state in jobs.ACTIVE:
+        job_card.card(job)
+    else:
+        what = "texts" if map.wanted.of == "embeddings" else "these features"
+        instead = "" if not map.name else " Shown is a quick projection (PCA)."
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"The UMAP map of {what} is not drawn yet.{instead}")
+            st.button(
+                "Draw the UMAP map (about a minute)", icon=":material/map:", on_click=_draw,
+                args=(map.wanted,),
+            )  # fmt: skip
+    return not map.name
+
+
+def _flags(wanted: layout.Settings) -> dict[str, str]:
+    flags = {"trajectories": wanted.trajectories}
+    if wanted.features != "raw":
+        flags["features"] = wanted.features
+    if wanted.of != "trajectories":
+        flags["of"] = wanted.of
+    return flags
+
+
+def _draw(wanted: layout.Settings) -> None:
+    what = "texts" if wanted.of == "embeddings" else "trajectories"
+    job_card.launch("layout", wanted, f"Map of {what}", "layout")
+
+
+def draw(
+    artifact: Artifact,
+    made: Preview,
+    map: Map,
+    chosen: int | None,
+    picked: npt.NDArray[np.bool_] | None,
+    place: Any,
+) -> None:
+    """Draw a map, coloured as asked, the picked rows lit up.
+
+    Args:
+        artifact: The trajectories.
+        made: The clustering.
+        map: One that is made.
+        chosen: Cluster to light up.
+        picked: Rows to light up (n_rows,).
+        place: Container for the choice of colour.
+    """
+    xy = points_of(artifact.id, map.name)
+    with place:
+        colour = map_colours.ask(artifact, made)
+    placed = np.isfinite(xy[:, 0]) & (made.labels >= 0)
+    window = st.session_state.get(f"clusters:window:{map.name}")
+    view = placed & _within(xy, window) if window else placed
+    look: dict[str, Any] = {
+        "title": colour.title, "names": colour.names, "colours": colour.colours, "axes": map.axes,
+        "chosen": chosen if colour.by_cluster else None,
+    }  # fmt: skip
+    if colour.by_cluster:
+        look["labels"] = _labels(artifact.id, made, map.name)
+    if colour.colours is None:
+        seen = colour.values[placed]
+        look["span"] = (
+            (float(seen.min(initial=np.inf)), float(seen.max(initial=-np.inf)))
+            if colour.by_cluster and len(seen)
+            else raster.ends(seen)
+        )
+    if picked is None and look["chosen"] is not None and colour.colours is None:
+        picked = made.labels == chosen
+    if int(view.sum()) > POINTS:
+        figure = _picture(artifact.id, made, map.name, view, window, colour, look, picked)
+    else:
+        rows = np.flatnonzero(view)
+        frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
+        frame["colour"] = colour.values[rows]
+        figure = map_charts.cluster_map(
+            frame, mode=colour.mode, k=len(colour.colours or ()), extent=window,
+            selected=None if picked is None else picked[rows], **look,
+        )  # fmt: skip
+    area = st.session_state.get("clusters:area")
+    if area and area["map"] == map.name:
+        map_charts.outline(figure, area)
+    st.plotly_chart(
+        figure, key="map", on_select=_remember, selection_mode=("box", "lasso"),
+        config=widgets.CHART,
+    )  # fmt: skip
+    st.session_state["clusters:map"] = map.name
+    _zoom(map.name, window, int(placed.sum()), int(view.sum()))
+
+
+def _labels(id: str, made: Preview, name: str) -> pd.DataFrame:
+    """Return clusters with their names and places on a map, largest first."""
+    table = made.table.set_index("cluster")[["size", "name"]]
+    placed = table.join(_centres(id, name, made, made.key), how="inner")
+    return placed.sort_values("size", ascending=False).reset_index(names="cluster")
+
+
+def _picture(
+    id: str,
+    made: Preview,
+    name: str,
+    view: npt.NDArray[np.bool_],
+    window: raster.Extent | None,
+    colour: map_colours.Colour,
+    look: dict[str, Any],
+    picked: npt.NDArray[np.bool_] | None,
+) -> Any:
+    """Draw more rows than a browser takes, all of them, as a picture."""
+    lit = picked
+    if lit is None and look["chosen"] is not None:
+        lit = made.labels == look["chosen"]
+    grid = _grid(id, name, window, raster.SHAPE).only(view)
+    if colour.colours is None:
+        image = raster.image(grid, values=colour.values, span=look["span"], highlight=lit)
+    else:
+        image = raster.image(grid, categories=colour.values, colours=colour.colours, highlight=lit)
+    coarse = _grid(id, name, window, COARSE).only(view)
+    return map_charts.raster_map(
+        image, grid.extent, counts=raster.counts(coarse),
+        clusters=raster.majority(coarse, made.labels, made.k), **look,
+    )  # fmt: skip
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _grid(id: str, name: str, window: raster.Extent | None, shape: tuple[int, int]) -> raster.Grid:
+    return raster.grid(points_of(id, name), window, shape)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _centres(id: str, map: str, _made: Preview, key: str) -> pd.DataFrame:
+    """Return where each cluster's middle row lies on a map: x, y by cluster."""
+    xy = points_of(id, map)
+    placed = np.isfinite(xy[:, 0]) & (_made.labels >= 0)
+    frame = pd.DataFrame(xy[placed], columns=["x", "y"])
+    return frame.groupby(_made.labels[placed]).median()
+
+
+def _within(xy: Points, window: raster.Extent) -> npt.NDArray[np.bool_]:
+    x0, x1, y0, y1 = window
+    return (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
+
+
+def _remember() -> None:
+    """Keep the geometry of a box or lasso: recolouring the map must not lose it."""
+    chart = st.session_state["map"]["selection"]
+    area: dict[str, Any] = {
+        kind: [{axis: list(map(float, shape[axis])) for axis in ("x", "y")} for shape in shapes]
+        for kind in ("box", "lasso")
+        if (shapes := chart.get(kind))
+    }
+    if area:
+        st.session_state["clusters:area"] = {"map": st.session_state["clusters:map"], **area}
+        st.session_state["clusters:cluster"] = st.session_state["clusters:finding"] = None
+
+
+def _zoom(name: str, window: Any, all: int, seen: int) -> None:
+    """Offer to draw the area on the whole map, with every row of it, and to go back."""
+    area = st.session_state.get("clusters:area")
+    here = area is not None and area["map"] == name
+    if not (window or (here and seen > POINTS)):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if here and area is not None:
+            st.button("Zoom to the area", icon=":material/zoom_in:", on_click=_zoom_in,
+                      args=(name, area))  # fmt: skip
+        if window:
+            st.button("Whole map", icon=":material/zoom_out_map:", on_click=_zoom_out,
+                      args=(name,))  # fmt: skip
+        how = "each a point" if seen <= POINTS else "drawn as a picture of all of them"
+        st.caption(f"{seen:,} of {all:,} rows in sight, {how}")
+
+
+def _zoom_in(name: str, area: dict[str, Any]) -> None:
+    shapes = [s for kind in ("box", "lasso") for s in area.get(kind, [])]
+    x, y = ([v for s in shapes for v in s[axis]] for axis in ("x", "y"))
+    st.session_state[f"clusters:window:{name}"] = (min(x), max(x), min(y), max(y))
+
+
+def _zoom_out(name: str) -> None:
+    st.session_state.pop(f"clusters:window:{name}", None)

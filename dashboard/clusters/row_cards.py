@@ -1,0 +1,136 @@
+"""The picked rows as people read them: turns, what is trained, their losses, what was decided."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import streamlit as st
+
+from core import clusters
+from core.clusters import reading_order
+from core.dataset import search
+from core.workspace.artifact import Artifact
+from dashboard.charts import clusters as cluster_charts
+from dashboard.clusters import edit_bar, picked_rows
+from dashboard.frame import data, job_card, reader, state
+from dashboard.frame.data import Ints, Preview
+
+ORDERS = {
+    "Nearest the middle first": "nearest",
+    "Nearest a boundary first": "boundary",
+    "Highest final loss first": "highest",
+    "Lowest final loss first": "lowest",
+    "Random": "random",
+}
+
+
+@st.fragment  # turning its pages leaves the map alone
+def pane(
+    artifact: Artifact, made: Preview, settings: clusters.Settings, picked: picked_rows.Picked
+) -> None:
+    """Show the picked rows, 20 a page."""
+    jumped = _jump(artifact)
+    if not picked.words and jumped is None:
+        st.info(
+            "Draw a box or a lasso on the map, choose a cluster, search or filter, to read rows.",
+            icon=":material/lasso_select:",
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        order = st.selectbox("Order", list(ORDERS), key="clusters:order", width=240,
+                             label_visibility="collapsed", persist_state="session")  # fmt: skip
+        start = settings.include_start or data.steps(artifact.id)[0] > 0
+        key = hashlib.blake2b(picked.rows.tobytes(), digest_size=16).hexdigest()
+        rows = ordered(
+            artifact.id, made, made.key, settings.features, start, picked.rows, key, ORDERS[order]
+        )
+        page = _page(len(rows))
+        st.text_input("Go to row", key="clusters:jump", placeholder="Row number or id", width=190,
+                      label_visibility="collapsed", icon=":material/tag:")  # fmt: skip
+    part = rows[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE].tolist()
+    if jumped is not None:
+        part = [jumped, *(r for r in part if r != jumped)][: reader.PER_PAGE]
+    if not part:
+        st.caption("No row is all of this at once. Clear the search or a filter.")
+        return
+    cards(artifact, made, part)
+
+
+def _jump(artifact: Artifact) -> int | None:
+    wanted = (st.session_state.get("clusters:jump") or "").strip()
+    if not wanted:
+        return None
+    dataset = state.workspace().ancestor(artifact, "dataset")
+    row = search.row_of(dataset, wanted)
+    if row is None:
+        st.warning(f"No row has the number or id {job_card.plain(wanted)}.", icon=":material/tag:")
+    return row
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def ordered(
+    id: str, _made: Preview, made: str, features: str, start: bool, _rows: Ints, rows: str, how: str
+) -> Ints:
+    """Return rows in the order to read them; `made` and `rows` tell equal ones from others."""
+    return reading_order.order(
+        data.losses(id), _rows, _made.labels, _made.centroids, how, 0,
+        kind=features, include_start=start,
+    )  # fmt: skip
+
+
+def _page(n: int) -> int:
+    """Ask which page to read: by pointing, or by the keys N and P."""
+    pages = max(1, -(-n // reader.PER_PAGE))
+    key = "clusters:page"
+    st.session_state[key] = min(max(1, st.session_state.get(key, 1)), pages)
+    if pages == 1:
+        return 1
+    page = st.pagination(pages, key=key)
+    st.button("Previous", key="clusters:previous", shortcut="P", type="tertiary",
+              disabled=page == 1, on_click=_turn, args=(-1,))  # fmt: skip
+    st.button("Next", key="clusters:next", shortcut="N", type="tertiary",
+              disabled=page == pages, on_click=_turn, args=(1,))  # fmt: skip
+    return page
+
+
+def _turn(by: int) -> None:
+    st.session_state["clusters:page"] += by
+
+
+def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
+    """Draw rows with their texts, trajectories and the buttons to decide about them."""
+    dataset = state.workspace().ancestor(artifact, "dataset")
+    frame = data.examples(dataset.id, rows, "row, id, source, messages")
+    facts = data.flags(artifact.id)
+    edited = data.edits(dataset.id)
+    names = dict(zip(made.table["cluster"], made.table["name"], strict=True))
+    texts = [str(t["content"]) for messages in frame["messages"] for t in messages]
+    wanted = st.session_state.get("clusters:search") or ""
+    regex = bool(st.session_state.get("clusters:regex"))
+    if picked_rows.search_problem(artifact):
+        wanted = ""
+    marks = iter(search.spans([t[: reader.LONGEST] for t in texts], wanted, regex=regex))
+    pool, values = data.overview(artifact.id)[0]["q50"].to_numpy(), data.losses(artifact.id)
+    low, high = data.range_of_losses(artifact.id)
+    for example in frame.to_dict("records"):
+        row = int(example["row"])
+        fact = facts.iloc[row]
+        cluster = int(made.labels[row])
+        title = [f"row {row:,}", str(example["source"])]
+        if cluster >= 0:
+            title.append(f"cluster {cluster} ({names[cluster]})")
+        if fact["flag"]:
+            title.append(str(fact["flag"]))
+        if fact["truncated"]:
+            title.append(f"cut, {fact['n_tokens']:,} tokens")
+        spark = ""
+        if np.isfinite(values[row]).all():
+            title.append(f"loss {fact['first_loss']:.2f} → {fact['final_loss']:.2f}")
+            spark = cluster_charts.sparkline(values[row], pool, (low, high))
+        turns = [
+            reader.turn(t["role"], str(t["content"]), next(marks)) for t in example["messages"]
+        ]
+        with st.container(border=True):
+            st.html(reader.card(title, spark, turns, edited.notes.get(row, "")))
+            edit_bar.row_buttons(dataset.id, row, edited)

@@ -1,0 +1,176 @@
+"""The controls of a clustering: which clusters of what, shown at once, kept on demand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import streamlit as st
+
+from core import clusters
+from core.clusters import statistics
+from core.workspace.artifact import EXTENDS, Artifact
+from dashboard.frame import data, job_card, state
+from dashboard.frame.data import Preview
+from dashboard.trajectories import new_rows
+
+AT_ONCE = 300_000
+"""Rows up to which every change of a setting clusters again; above, a button does."""
+NAMES = ("k", "features", "include_start", "seed", "without")
+
+
+def opened(artifact: Artifact) -> Artifact | None:
+    """Return the kept clustering the page starts with: the address's, else the newest."""
+    if st.query_params.get("clusters"):
+        return state.current("clusters", artifact)
+    if st.session_state.get("clusters:for", ("", ""))[0] == artifact.id:
+        return None
+    for entry in state.sealed("clusters"):  # a first visit
+        if entry.parents.get("trajectories") == artifact.id:
+            return state.workspace().open(entry.id)
+    return None
+
+
+def panel(artifact: Artifact, kept: Artifact | None) -> tuple[clusters.Settings, Artifact | None]:
+    """Ask for the settings; offer to keep what is shown, or the next step if it is kept.
+
+    Returns:
+        The settings, and the kept clustering that they give, if there is one.
+    """
+    if kept is not None and EXTENDS in kept.parents:
+        return new_rows.placed(kept), kept
+    settings = controls(artifact, kept)
+    kept = same_kept(artifact, settings)
+    if kept is not None:
+        st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
+        if st.button("Choose a budget", type="primary", width="stretch",
+                     icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
+            state.go("selection", clusters=kept.id)
+    else:
+        st.caption("A preview: nothing is saved yet.")
+        st.button("Keep this clustering", type="primary", width="stretch", on_click=keep,
+                  args=(artifact, settings))  # fmt: skip
+    job_card.command("clusters", settings)
+    new_rows.place_form(artifact)
+    return settings, kept
+
+
+def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
+    """Ask for K and features; a link to a kept clustering starts with its values."""
+    usable = int((data.flags(artifact.id)["flag"] == "").sum())
+    config = kept.config if kept is not None else {}
+    auto = statistics.auto_k(usable)
+    start = int(config.get("k", auto))
+    before = st.session_state.get("clusters:for", ("", ""))
+    now = (artifact.id, kept.id if kept else before[1] if before[0] == artifact.id else "")
+    if before != now:
+        st.session_state["clusters:for"] = now
+        st.session_state["clusters:k"] = start
+        st.session_state["clusters:features"] = config.get("features", "raw")
+        st.session_state["clusters:start"] = bool(config.get("include_start", False))
+        st.session_state["clusters:seed"] = int(config.get("seed", 0))
+        st.session_state["clusters:without"] = int(config.get("without", 0)) > 0
+        st.session_state["clusters:position"] = int(config.get("without", 0))
+    top = max(min(300, usable), start)
+    k = st.slider("Clusters (K)", 1, top, key="clusters:k", persist_state="session")
+    features = st.segmented_control(
+        "Compare",
+        list(statistics.FEATURES),
+        key="clusters:features",
+        required=True,
+        persist_state="session",
+        help="raw losses (the paper); centred or zscore compare shapes; diff compares changes",
+    )
+    with st.expander("More settings", icon=":material/tune:"):
+        begin = st.toggle(
+            "Use step 0 too", key="clusters:start", persist_state="session",
+            help="Also compare the losses before training",
+        )  # fmt: skip
+        seed = st.number_input("Seed", 0, key="clusters:seed", persist_state="session")
+        without = _without(artifact)
+    st.caption(f"auto would be K = {auto}, for 11% of {usable:,} rows")
+    return clusters.Settings(
+        trajectories=artifact.id,
+        k=int(k),
+        features=features or "raw",
+        include_start=begin,
+        seed=int(seed or 0),
+        without=without,
+    )
+
+
+def _without(artifact: Artifact) -> int:
+    """Ask whether the excluded rows are left out, and return the place in the log that is meant."""
+    edited = data.edits(state.workspace().ancestor(artifact, "dataset").id)
+    at = st.session_state.get("clusters:position") or edited.rows_at
+    wanted = st.toggle(
+        "Cluster without the excluded rows", key="clusters:without", persist_state="session",
+        disabled=not edited.rows_at, on_change=_forget_position,
+        help=f"{len(edited.excluded):,} rows are excluded. Selections leave them out in any case",
+    )  # fmt: skip
+    if wanted and edited.rows_at > at:
+        st.button("Leave out those excluded since", on_click=_forget_position)
+    st.session_state["clusters:position"] = at if wanted else 0
+    return at if wanted else 0
+
+
+def _forget_position() -> None:
+    st.session_state["clusters:position"] = 0
+
+
+def same_kept(artifact: Artifact, settings: clusters.Settings) -> Artifact | None:
+    """Return the sealed clustering of these settings, if it was kept before."""
+    for entry in state.sealed("clusters"):
+        if entry.parents == {"trajectories": artifact.id} and all(
+            entry.config.get(name, 0) == getattr(settings, name) for name in NAMES
+        ):
+            return state.workspace().open(entry.id)
+    return None
+
+
+def keep(artifact: Artifact, settings: clusters.Settings) -> None:
+    """Seal the clustering that is shown, unless somebody did meanwhile."""
+    made = same_kept(artifact, settings) or clusters.seal(state.workspace(), artifact, settings)
+    st.query_params["clusters"] = made.id
+    st.session_state["clusters:for"] = (artifact.id, made.id)
+
+
+def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None) -> Preview:
+    """Return the clustering to draw: the kept one, a preview, or of large data the last preview."""
+    if kept is not None:
+        return data.kept(kept.id)
+    wanted = dataclasses.replace(settings, name="")
+    last = st.session_state.get("clusters:last")
+    large = len(data.flags(artifact.id)) > AT_ONCE
+    if large and last is not None and last != wanted and last.trajectories == artifact.id:
+        with st.container(horizontal=True, vertical_alignment="center", border=True):
+            st.markdown(f":material/history: Settings changed. The picture shows K = {last.k}, "
+                        f"{last.features}.")  # fmt: skip
+            if not st.button("Cluster again", icon=":material/refresh:"):
+                return data.preview(last)
+    with st.spinner("Clustering…", show_time=True):
+        made = data.preview(wanted)
+    st.session_state["clusters:last"] = wanted
+    return made
+
+
+def choose(made: Preview) -> int | None:
+    """Ask which cluster to read."""
+    names = dict(zip(made.table["cluster"], made.table["name"], strict=True))
+    sizes = dict(zip(made.table["cluster"], made.table["size"], strict=True))
+    if st.session_state.get("clusters:cluster") not in sizes:
+        st.session_state["clusters:cluster"] = None
+    chosen = st.selectbox(
+        "Read a cluster",
+        sorted(sizes, key=lambda c: -sizes[c]),
+        index=None,
+        format_func=lambda c: f"{c} · {sizes[c]:,} rows · {names[c]}",
+        key="clusters:cluster",
+        on_change=_forget_area,
+        placeholder="Choose, or draw on the map",
+    )
+    return None if chosen is None else int(chosen)
+
+
+def _forget_area() -> None:
+    st.session_state["clusters:area"] = st.session_state["clusters:finding"] = None
+    st.session_state["clusters:page"] = 1

@@ -1,0 +1,1 @@
+"""What every page has: its place, its forms, its jobs."""

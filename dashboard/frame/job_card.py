@@ -1,0 +1,198 @@
+"""Jobs on a page: launch one, watch it, stop it. A job lives without this server."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import streamlit as st
+
+from core import jobs
+from core.jobs.progress import duration
+from core.jobs.record import Job
+from core.settings import to_argv
+from core.workspace.artifact import Kind
+from dashboard.frame import state
+
+STATES = {
+    "queued": ("Waiting", ":material/hourglass_empty:"),
+    "running": ("Running", ":material/play_circle:"),
+    "stopping": ("Stopping: finishing the step and saving", ":material/pause_circle:"),
+    "done": ("Done", ":material/check_circle:"),
+    "failed": ("Failed", ":material/error:"),
+    "stopped": ("Stopped", ":material/stop_circle:"),
+    "lost": ("Lost: its process is gone", ":material/help:"),
+}
+MAIN_STAGES = ("train proxy", "train target")
+
+
+def launch(noun: str, settings: Any, title: str, form: str, *flags: str) -> str:
+    """Start what the command line would start; the form's nonce keeps a double click single."""
+    argv = [noun, *to_argv(settings), *flags]
+    key = f"{form}:{state.nonce(form)}:{' '.join(argv)}"
+    try:
+        id = jobs.submit(state.workspace(), argv, title=title, device="cpu", key=key)
+    except OSError as e:
+        st.error(f"The job could not be started: {e}", icon=":material/error:")
+        st.stop()
+    state.spend(form)
+    return id
+
+
+def command(noun: str, settings: Any) -> None:
+    """Show the command that does the same in a terminal."""
+    with st.popover("Command line", icon=":material/terminal:", type="tertiary"):
+        st.caption("The button starts exactly this; it can be run in a terminal as well.")
+        st.code(jobs.command(state.workspace(), [noun, *to_argv(settings)]), language="bash",
+                wrap_lines=True)  # fmt: skip
+
+
+def latest(noun: str, **flags: str) -> Job | None:
+    """Return the newest job of a noun whose flags have these values."""
+    for job in jobs.jobs(state.workspace()):
+        argv = list(job.argv)
+        wanted = all(
+            f"--{k}" in argv and argv[argv.index(f"--{k}") + 1] == v for k, v in flags.items()
+        )
+        if noun in argv and wanted:
+            return job
+    return None
+
+
+def arrive(job: Job | None, kind: Kind) -> None:
+    """Turn the page to what a job has made, once, if this browser saw the job at work.
+
+    A link that names something older is left alone.
+    """
+    key = f"watched:{kind}"
+    if job is not None and job.state in jobs.ACTIVE:
+        st.session_state[key] = job.id
+    elif job is not None and job.state == "done" and st.session_state.get(key) == job.id:
+        del st.session_state[key]
+        st.query_params[kind] = job.result
+        st.rerun()
+
+
+def card(job: Job) -> None:
+    """Show a job: what it does, how far it is, what can be done; redraws itself while it runs."""
+    every = 1.0 if job.state in jobs.ACTIVE else None
+    _card(job.id, every)
+
+
+def _card(id: str, every: float | None) -> None:
+    st.fragment(_card_body, run_every=every)(id, every is not None)
+
+
+def _card_body(id: str, was_active: bool) -> None:
+    try:
+        job = jobs.status(state.workspace(), id)
+    except ValueError:
+        st.info("This job's record was deleted.")
+        return
+    if was_active and job.state not in jobs.ACTIVE:
+        st.rerun()  # the page shows the result
+    words, icon = STATES[job.state]
+    with st.container(border=True):
+        if job.state in jobs.ACTIVE:
+            _active(job, words)
+        else:
+            ended(job, words, icon)
+        with st.expander("Log", icon=":material/notes:"):
+            st.code(jobs.log_tail(state.workspace(), id, 60) or "(nothing yet)", language=None,
+                    wrap_lines=True, height=260)  # fmt: skip
+
+
+def _active(job: Job, words: str) -> None:
+    left, right = st.columns([5, 1], vertical_alignment="center")
+    if job.state == "queued":
+        ahead = f"; {job.ahead} before it" if job.ahead else ""
+        left.progress(0.0, text=f"{plain(job.title)}  \n{words}{ahead}")
+    else:
+        share, text = headline(job)
+        left.progress(share, text=f"{plain(job.title)}  \n{text}")
+    right.button(
+        "Stop",
+        key=f"stop:{job.id}",
+        icon=":material/stop:",
+        disabled=job.state == "stopping",
+        help="Finish the step, save, and end; it can be resumed",
+        on_click=jobs.stop,
+        args=(state.workspace(), job.id),
+        width="stretch",
+    )
+
+
+def headline(job: Job) -> tuple[float, str]:
+    """Return how far a job is (0 to 1) and a line about it."""
+    last: dict[str, dict[str, Any]] = {}
+    newest: dict[str, Any] = {}
+    for newest in jobs.progress(state.workspace(), job.id):
+        last[newest["stage"]] = newest
+    if not last:
+        return 0.0, "starting (loading the libraries takes some seconds)"
+    main = next((last[s] for s in MAIN_STAGES if s in last and newest["stage"].startswith(
+        ("record", s))), newest)  # fmt: skip
+    parts = [f"{main['stage']}: {main['step']:,} of {main['total']:,}"]
+    if "loss" in main and newest is main:  # else it stands still, and the line gets too long
+        parts.append(f"loss {main['loss']:.3f}")
+    if main.get("left"):
+        parts.append(f"about {duration(main['left'])} left")
+    if newest is not main:
+        parts.append(f"{newest['stage']}, {newest['step'] / max(1, newest['total']):.0%}")
+    return min(1.0, main["step"] / max(1, main["total"])), " · ".join(parts)
+
+
+def ended(job: Job, words: str, icon: str) -> None:
+    """Say how a job ended and what to do now."""
+    took = _took(job)
+    line = f"{words}{f' after {took}' if took else ''} · {plain(job.title)}"
+    if job.state == "done":
+        st.success(line, icon=icon)
+        return
+    show = st.warning if job.state == "stopped" else st.error
+    show(f"{line}. {plain(job.message)}", icon=icon)
+    noun = next((a for a in job.argv if a in ("trajectories", "transfer", "finetune", "study")), "")
+    if noun:
+        argv = [a for a in job.argv[job.argv.index(noun) :] if a != "--resume"]
+        again = argv[: argv.index("--workspace")] if "--workspace" in argv else argv
+
+        def resume() -> None:
+            jobs.submit(state.workspace(), [*again, "--resume"], title=job.title, device="cpu")
+
+        failed = job.state == "failed"  # perhaps before there was anything to go on with
+        st.button(
+            "Try again" if failed else "Resume", icon=":material/resume:",
+            key=f"resume:{job.id}", on_click=resume,
+            help="From the last saved checkpoint" + (", if there is one" if failed else ""),
+        )  # fmt: skip
+
+
+def _took(job: Job) -> str:
+    if not (job.started and job.ended):
+        return ""
+    seconds = dt.datetime.fromisoformat(job.ended) - dt.datetime.fromisoformat(job.started)
+    return duration(seconds.total_seconds())
+
+
+def plain(text: str) -> str:
+    """Take the markdown out of people's names, which must show as they are written."""
+    for character in r"\`*_{}[]()<>#+-.!|~$:":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+@st.fragment(run_every=2.0)
+def sidebar_jobs() -> None:
+    """List what runs or waits, with its progress."""
+    running = jobs.active(state.workspace())
+    if not running:
+        st.caption("No jobs running.")
+        return
+    for job in running[:5]:
+        if job.state == "queued":
+            st.progress(0.0, text=f"Waiting · {plain(job.title)}")
+        else:
+            share, text = headline(job)
+            st.progress(share, text=f"{plain(job.title)} · {text}")
+    if len(running) > 5:
+        st.caption(f"and {len(running) - 5} more")

@@ -1,0 +1,167 @@
+"""Example texts, page by page, exactly as they are: never as HTML or markdown."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import pandas as pd
+import streamlit as st
+
+from core.model.templates import render_spans, renderer
+from core.model.token_roles import Piece, pieces
+from core.workspace.artifact import Artifact
+from dashboard.frame import data
+
+PER_PAGE = 20
+LONGEST = 4000
+"""Characters shown of one text; the rest is counted."""
+
+
+def reader(dataset: str, rows: Sequence[int], key: str, facts: pd.DataFrame | None = None) -> None:
+    """Show rows as question and answer, 20 a page.
+
+    Args:
+        dataset: Dataset id.
+        rows: Rows, in the order to read them.
+        key: Of the page control.
+        facts: Indexed by row; its columns stand beside each row's number.
+    """
+    if not len(rows):
+        st.caption("No rows.")
+        return
+    pages = -(-len(rows) // PER_PAGE)
+    page = 1
+    if pages > 1:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            page = st.pagination(pages, key=f"{key}:page:{len(rows)}")
+            st.caption(f"{len(rows):,} rows")
+    part = [int(r) for r in rows[(page - 1) * PER_PAGE : page * PER_PAGE]]
+    frame = data.examples(dataset, part, "row, id, source, prompt, response")
+    known: dict[Any, dict[Any, Any]] = {} if facts is None else facts.loc[part].to_dict("index")
+    for row, example in frame.iterrows():
+        with st.container(border=True):
+            extra = known.get(row, {})
+            words = [
+                f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+                for name, value in extra.items()
+            ]
+            st.text("   ".join([f"row {row:,}", str(example["source"]), *words]))
+            left, right = st.columns(2)
+            left.code(cut(example["prompt"]), language=None, wrap_lines=True)
+            right.code(cut(example["response"]), language=None, wrap_lines=True)
+
+
+def cut(text: str) -> str:
+    """Shorten a very long text, saying by how much."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
+
+
+TURN = "white-space:pre-wrap;overflow-wrap:anywhere;padding:.15rem .5rem;border-radius:.4rem"
+TRAINED = "background:rgba(67,97,216,.14)"
+FOUND = "color:inherit;background:rgba(240,176,60,.55)"
+FAINT = "opacity:.65;font-size:.8rem"
+
+
+def card(title: Sequence[str], picture: str, turns: Sequence[str], note: str = "") -> str:
+    """Return a row as HTML: a line of facts with a small picture, a note, its turns.
+
+    Args:
+        title: Facts, any text.
+        picture: SVG made here; the browser takes it as an image only.
+        turns: HTML made by `turn`.
+        note: What somebody wrote about the row, any text.
+    """
+    facts = " &nbsp;·&nbsp; ".join(html.escape(t) for t in title)
+    if picture:
+        coded = base64.b64encode(picture.encode()).decode()
+        picture = f'<img alt="loss trajectory" src="data:image/svg+xml;base64,{coded}"/>'
+    said = f'<div style="font-style:italic">Note: {html.escape(note)}</div>' if note else ""
+    return (
+        f'<div style="display:flex;gap:1rem;align-items:center;{FAINT}"><div style="flex:1">{facts}'
+        f"</div>{picture}</div>{said}{''.join(turns)}"
+    )
+
+
+def turn(role: str, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
+    """Return a turn of a conversation as HTML: trained turns shaded, what was searched marked.
+
+    Every character of the text is escaped.
+    """
+    shown, end, body = text[:LONGEST], 0, []
+    for a, b in found:
+        body.append(html.escape(shown[end:a]))
+        body.append(f'<mark style="{FOUND}">{html.escape(shown[a:b])}</mark>')
+        end = b
+    body.append(html.escape(shown[end:]))
+    if len(text) > LONGEST:
+        body.append(f"\n… {len(text) - LONGEST:,} more characters")
+    shade = TRAINED if role == "assistant" else ""
+    return (
+        f'<div style="{FAINT};margin-top:.4rem">{html.escape(role)}'
+        f"{' · trained' if shade else ''}</div>"
+        f'<div style="{TURN};{shade}">{"".join(body)}</div>'
+    )
+
+
+class _PlainEnd:
+    """As much of a tokenizer as the plain template needs."""
+
+    eos_token = "<|end|>"
+    bos_token = ""
+    bos_token_id = -1
+    chat_template = None
+    all_special_tokens = (eos_token,)
+    added_tokens_decoder: ClassVar[dict[int, str]] = {}
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        return {"input_ids": [0]}
+
+
+SHADES = {
+    "read": ("transparent", "rgba(128,128,128,.14)"),
+    "trained": ("rgba(67,97,216,.36)", "rgba(67,97,216,.20)"),
+    "cut": ("transparent;opacity:.5;text-decoration:line-through",) * 2,
+}
+"""Neighbours differ, so that the borders of tokens show."""
+
+
+def by_template(messages: list[dict[str, str]], template: str) -> list[Piece]:
+    """Split what a model sees into what is trained and what is read, by character."""
+    text, spans = render_spans(renderer(template, _PlainEnd()), messages, template)
+    parts: list[Piece] = []
+    end = 0
+    for a, b in spans:
+        parts += [Piece(text[end:a], "read"), Piece(text[a:b], "trained")]
+        end = b
+    return [*parts, Piece(text[end:], "read")]
+
+
+def by_proxy(messages: list[dict[str, str]], proxy: Artifact) -> list[Piece]:
+    """Split a row into the tokens that a trained proxy saw, cut where it was cut."""
+    tokenizer, template = data.tokenizer(proxy.id), str(proxy.config["template"])
+    render = renderer(template, tokenizer)
+    return pieces(tokenizer, render, messages, template, int(proxy.config["max_length"]))
+
+
+def coloured(parts: list[Piece]) -> str:
+    """Return HTML with every character of the texts escaped, each part in the shade of its role.
+
+    Dataset text meets HTML in this module only: Streamlit has no other way to colour part of a
+    text, and `html.escape` leaves nothing that could be a tag.
+    """
+    body, shown = [], 0
+    for i, (text, role) in enumerate(parts):
+        part = html.escape(text[: LONGEST - shown])
+        body.append(f'<mark style="color:inherit;background:{SHADES[role][i % 2]}">{part}</mark>')
+        shown += len(text)
+        if shown > LONGEST:
+            rest = sum(len(p.text) for p in parts) - LONGEST
+            body.append(f"\n… {rest:,} more characters")
+            break
+    style = "white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font-size:.85rem"
+    return f'<pre style="{style}">{"".join(body)}</pre>'

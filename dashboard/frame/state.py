@@ -1,0 +1,155 @@
+"""Where a page is: the workspace, and the artifacts its address names.
+
+The address always spells ids out (`?clusters=...`), so a link opens the same thing for everyone and
+for ever. Session state holds ids only.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import pathlib
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind
+from core.workspace.store import Workspace
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
+
+
+def workspace() -> Workspace:
+    """Return the workspace this server shows (S2L_WORKSPACE, else `workspace/` beside the code)."""
+    return Workspace(os.environ.get("S2L_WORKSPACE") or ROOT / "workspace")
+
+
+def page(name: str) -> str:
+    """Return a page's path for links and switches."""
+    return f"../pages/{name}.py"
+
+
+def sealed(kind: Kind) -> list[Entry]:
+    """List the usable artifacts of a kind, newest first."""
+    return [e for e in workspace().entries(kind) if e.state == "sealed"]
+
+
+def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
+    """Return the artifact of a kind this page is about: of the address, the session, or the newest.
+
+    What comes from something damaged is not usable either. An address that names something
+    unusable shows why and falls back to nothing. Given `above`, only what was made from it counts.
+    """
+    named = st.query_params.get(kind)
+    if named:
+        try:
+            artifact = _whole(named, kind)
+        except ValueError as e:
+            st.error(
+                f"The link names something that cannot be opened: {e}", icon=":material/error:"
+            )
+            return None
+        remember(artifact)
+        return artifact
+    remembered = st.session_state.get(f"current:{kind}")
+    for entry in sorted(sealed(kind), key=lambda e: e.id != remembered):  # newest first otherwise
+        with contextlib.suppress(ValueError):
+            artifact = _whole(entry.id, kind)
+            if above and workspace().ancestor(artifact, above.kind).id != above.id:
+                continue
+            remember(artifact)
+            st.query_params[kind] = artifact.id
+            return artifact
+    return None
+
+
+def settle(kinds: Sequence[Kind]) -> None:
+    """Let the most downstream artifact that the address names decide what stands above it."""
+    for place in range(len(kinds) - 1, 0, -1):
+        named = st.query_params.get(kinds[place])
+        if named:
+            with contextlib.suppress(ValueError):
+                artifact = _whole(named, kinds[place])
+                for kind in kinds[:place]:
+                    st.query_params[kind] = workspace().ancestor(artifact, kind).id
+                return
+
+
+def _whole(id: str, *kinds: Kind) -> Artifact:
+    """Open an artifact after checking what it comes from, up to the dataset.
+
+    Raises:
+        ValueError: it, or something it comes from, cannot be opened.
+    """
+    artifact = workspace().open(id, *kinds)
+    for role, parent in artifact.parents.items():
+        if role in KINDS:
+            _whole(parent)
+    return artifact
+
+
+def remember(artifact: Artifact) -> None:
+    """Make an artifact, and what it was made from, the ones other pages start with."""
+    st.session_state[f"current:{artifact.kind}"] = artifact.id
+    for role, parent in artifact.parents.items():
+        if role in BESIDE:  # not what it was made from
+            continue
+        try:
+            remember(workspace().open(parent))
+        except ValueError:  # a damaged parent does not keep its child from being shown
+            continue
+
+
+def go(name: str, **ids: str) -> None:
+    """Switch to a page about these artifacts."""
+    st.switch_page(page(name), query_params=ids)
+
+
+def user() -> str:
+    """Return who is logged in, if anybody is: edits carry the name."""
+    return str(st.user.get("email") or st.user.get("name") or "")
+
+
+def nonce(form: str) -> str:
+    """Return this form's one-time word: a launch repeated with it starts nothing twice."""
+    key = f"nonce:{form}"
+    if key not in st.session_state:
+        st.session_state[key] = secrets.token_hex(4)
+    return str(st.session_state[key])
+
+
+def spend(form: str) -> None:
+    """Use up a form's nonce, so that the next launch is a new one."""
+    st.session_state.pop(f"nonce:{form}", None)
+
+
+def distinct(names: dict[str, str]) -> dict[str, str]:
+    """Tell options of one name apart by their ids: Streamlit finds a chosen option by its name.
+
+    Args:
+        names: Id -> name, in the order of the options.
+    """
+    counts = collections.Counter(names.values())
+    return {id: name if counts[name] == 1 else f"{name} · {id}" for id, name in names.items()}
+
+
+def title_of(artifact: Artifact) -> str:
+    """Name an artifact with its size, for chips: 'mathmix, 16,386 rows'."""
+    s: dict[str, Any] = artifact.summary
+    facts = {
+        "dataset": lambda: f"{s['rows']:,} rows",
+        "trajectories": lambda: f"{s['measured']:,} rows × {s['checkpoints']} recordings",
+        "clusters": lambda: f"{s['clusters']} clusters",
+        "selection": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
+        "finetune": lambda: f"{s['steps']:,} steps",
+        "study": lambda: (
+            f"{len(s['arms'])} arms × {(n := len(s['seeds']))} seed{'s' if n > 1 else ''}"
+        ),
+        "transfer": lambda: f"{s['rows']:,} rows",
+        "layout": lambda: f"{s['placed']:,} rows",
+    }
+    return f"{artifact.name}, {facts[artifact.kind]()}"

@@ -1,0 +1,94 @@
+"""What several pages share: title, chips that name and change the inputs, empty states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from core.workspace.artifact import KINDS, Artifact, Kind
+from dashboard.frame import job_card, state
+
+CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}
+
+
+def sidebar() -> None:
+    """Show the workspace and what runs now."""
+    st.caption("Workspace")
+    st.text(str(state.workspace().root))
+    st.caption("Jobs")
+    job_card.sidebar_jobs()
+
+
+def title(text: str, sentence: str) -> None:
+    """Draw the line of title and the sentence on what the picture means."""
+    st.header(text, anchor=False)
+    st.caption(sentence)
+
+
+def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
+    """Name the inputs of the page; each chip opens a list to change it."""
+    found: dict[Kind, Artifact | None] = {}
+    state.settle(kinds)
+    above: Artifact | None = None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for kind in kinds:
+            artifact = state.current(kind, above)
+            found[kind] = above = artifact
+            entries = state.sealed(kind)
+            if artifact is None or not entries:
+                continue
+            label = f"{kind}: {job_card.plain(state.title_of(artifact))}"
+            with st.popover(label, icon=":material/swap_horiz:"):
+                ids = [e.id for e in entries]
+                names = state.distinct(
+                    {e.id: f"{e.name}  ({e.created[:16].replace('T', ' ')} UTC)" for e in entries}
+                )
+                st.selectbox(
+                    f"Change the {kind}",
+                    ids,
+                    index=ids.index(artifact.id) if artifact.id in ids else 0,
+                    format_func=names.__getitem__,
+                    key=f"chip:{kind}:{artifact.id}",
+                    on_change=_changed,
+                    args=(kind, f"chip:{kind}:{artifact.id}"),
+                )
+                st.caption(artifact.id)
+    return found
+
+
+def _changed(kind: Kind, key: str) -> None:
+    st.query_params[kind] = st.session_state[key]
+    for below in KINDS[KINDS.index(kind) + 1 :]:  # what was made from the old choice no longer fits
+        st.query_params.pop(below, None)
+
+
+def empty(icon: str, text: str, button: str, page: str) -> None:
+    """Say what will stand here, and offer the step that makes it."""
+    with st.container(border=True, horizontal_alignment="center"):
+        st.space("medium")
+        st.markdown(f"### :material/{icon}:", text_alignment="center", width="stretch")
+        st.markdown(text, text_alignment="center", width="stretch")
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if st.button(button, type="primary"):
+                state.go(page)
+        st.space("medium")
+
+
+def next_step(label: str, page: str, *, primary: bool = False, **ids: str) -> None:
+    """Offer the next page of the pipeline; primary where nothing else on the page is."""
+    if st.button(
+        label,
+        type="primary" if primary else "secondary",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+        width="stretch",
+    ):
+        state.go(page, **ids)
+
+
+def facts(*pairs: tuple[str, str], helps: dict[str, str] | None = None) -> None:
+    """Show a few numbers in a row, each as wide as it needs; `helps` explains some, by label."""
+    with st.container(horizontal=True, gap="small"):
+        for label, value in pairs:
+            st.metric(label, value, width="content", help=(helps or {}).get(label))

@@ -1,0 +1,78 @@
+"""Taking a selection away from the browser: a folder beside the workspace, or a download of it."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import zipfile
+
+import streamlit as st
+
+from core import export
+from core.export.trainers import MODEL
+from core.workspace.artifact import Artifact
+from dashboard.frame import job_card, state
+
+TRAINERS = {"none": "none", "llamafactory": "LLaMA-Factory", "axolotl": "axolotl", "trl": "TRL"}
+
+
+def panel(selection: Artifact) -> None:
+    """Ask for a format and a trainer's config, write the folder, offer it as a download."""
+    with st.popover("Take it away", icon=":material/download:", width="stretch"):
+        known = {e.format: e for e in export.exports()}
+        format = st.selectbox(
+            "Format", list(known), key="export:format", persist_state="session",
+            help="jsonl and parquet keep the data's own columns",
+        )  # fmt: skip
+        st.caption(known[format].sentence)
+        config = st.selectbox(
+            "Config for", ["none", *known[format].configs], key=f"export:config:{format}",
+            format_func=TRAINERS.__getitem__, help="Trainers that read this format without loss",
+        )  # fmt: skip
+        model = MODEL
+        if config != "none":
+            model = st.text_input("Target model", MODEL, key="export:model",
+                                  help="A hub id or a directory")  # fmt: skip
+        place = folder(selection, format, config)
+        settings = export.Settings(
+            selection=selection.id, format=format, config=config, model=model, out=str(place),
+            overwrite=True,
+        )  # fmt: skip
+        if st.button("Write the folder", icon=":material/folder_zip:", width="stretch"):
+            with st.spinner("Writing…", show_time=True):
+                _write(settings, place)
+        if place.is_dir():
+            st.caption("Written, with a data card (README.md):")
+            st.code(str(place), language=None, wrap_lines=True)
+            st.download_button(
+                "Download as ZIP", lambda: zipped(place), file_name=f"{place.name}.zip",
+                mime="application/zip", icon=":material/download:", width="stretch",
+                on_click="ignore",
+            )  # fmt: skip
+        job_card.command("export", settings)
+
+
+def folder(selection: Artifact, format: str, config: str) -> pathlib.Path:
+    """Return where an export of the page stands."""
+    parts = [selection.id, format, *([config] if config != "none" else [])]
+    return state.workspace().root / "exports" / "-".join(parts)
+
+
+def _write(settings: export.Settings, place: pathlib.Path) -> None:
+    try:
+        place.parent.mkdir(exist_ok=True)
+        export.run(state.workspace(), settings)
+    except OSError as e:
+        problem = f"{place.parent} cannot be made: {e.strerror}; export with another --out, below"
+        st.error(job_card.plain(problem), icon=":material/error:")
+    except ValueError as e:
+        st.error(job_card.plain(str(e)), icon=":material/error:")
+
+
+def zipped(place: pathlib.Path) -> bytes:
+    """Return a folder as a ZIP."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(p for p in place.rglob("*") if p.is_file()):
+            archive.write(path, path.relative_to(place.parent))
+    return out.getvalue()

@@ -1,0 +1,67 @@
+"""Which saved selections a study compares beside its strategies."""
+
+from __future__ import annotations
+
+import contextlib
+
+import streamlit as st
+
+from core.study import arms
+from core.workspace.artifact import Artifact, Entry
+from dashboard.frame import job_card, state
+
+
+def saved(clusters: Artifact) -> str:
+    """Ask which saved selections are arms; return their ids, separated by commas.
+
+    One that the address names (`?selection=`) is taken, until the choice is changed by hand.
+    """
+    workspace = state.workspace()
+    dataset = workspace.ancestor(clusters, "dataset")
+    named = state.current("selection") if "selection" in st.query_params else None
+    names = _offered(dataset, named)
+    key = f"study:selections:{dataset.id}"
+    before = [id for id in st.session_state.get(key, []) if id in names]  # others were deleted
+    if named and named.id in names:
+        before = list(dict.fromkeys([*before, named.id]))
+    elif named:
+        st.error(
+            job_card.plain(
+                f"{named.name} cannot be an arm here: it is of another dataset than these "
+                "clusters, or compares at equal epochs."
+            ),
+            icon=":material/error:",
+        )
+    if not names:
+        return ""
+    if st.session_state.get(key) != before:  # sent back, it would undo a later choice
+        st.session_state[key] = before
+    chosen = st.multiselect(
+        "Saved selections as arms", list(names), format_func=names.__getitem__, key=key,
+        placeholder="none", on_change=_by_hand, persist_state="session",
+        help="Their switches, quotas, filters, budget and clusters, drawn again with every seed. "
+        "All arms honour the same edits",
+    )  # fmt: skip
+    return ",".join(chosen)
+
+
+def _offered(dataset: Artifact, named: Artifact | None) -> dict[str, str]:
+    """Return id -> name of a dataset's selections, newest first.
+
+    Of those alike but for the seed the oldest stands for all: a study adds younger ones.
+    """
+    workspace = state.workspace()
+    found: dict[str, Entry] = {}
+    entries = [
+        e for e in state.sealed("selection") if e.config["strategy"] != "random_cost_matched"
+    ]
+    for entry in sorted(entries, key=lambda e: (named is None or e.id != named.id, e.id)):
+        with contextlib.suppress(ValueError):  # what comes from something damaged
+            if workspace.ancestor(workspace.open(entry.id), "dataset").id == dataset.id:
+                found.setdefault(arms.identity(arms.how(entry.config)), entry)
+    shown = sorted(found.values(), key=lambda e: e.id, reverse=True)
+    return state.distinct({e.id: e.name.removeprefix(f"{dataset.name} · ") for e in shown})
+
+
+def _by_hand() -> None:
+    st.query_params.pop("selection", None)
