@@ -36,6 +36,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from core.arrays import Float32s
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -44,8 +46,10 @@ import numpy.typing as npt
 from benchmarks import in_browser, make_workspace
 from core import clusters, layout
 from core.clusters import kmeans
+from core.clusters import kmeans as clusters_kmeans
 from core.clusters import statistics as clustering
 from core.dataset import search
+from core.trajectories import features
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -59,8 +63,6 @@ SEED = 20_261_125
 """Of the map that is made to be timed: no other has it."""
 FIRST_SEED = 5000
 """Of the rounds of k-means; its numbers of steps were chosen on others."""
-
-Floats = npt.NDArray[np.float32]
 
 
 def say(text: str) -> None:
@@ -80,7 +82,7 @@ def recluster(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, An
     from sklearn.cluster import KMeans
 
     losses, flags = np.asarray(load_losses(made)), load_flags(made)
-    x = clustering.features(losses[np.isfinite(losses).all(1)], "raw")
+    x = features.features(losses[np.isfinite(losses).all(1)], "raw")
     times, inertias = [], []
     for seed in range(FIRST_SEED, FIRST_SEED + rounds):
         works = {
@@ -95,7 +97,7 @@ def recluster(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, An
     dataset, ids = workspace.ancestor(made, "dataset"), flags["id"].to_numpy()
 
     def everything(k: int) -> None:
-        found = clustering.cluster(losses, ids, k)
+        found = clusters_kmeans.cluster(losses, ids, k)
         clustering.describe(found.labels, losses, flags)
         clustering.quantiles(losses, found.labels, load_steps(made))
         clusters.name(dataset, ids, found.labels)
@@ -123,7 +125,7 @@ def draw(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     xy = np.load(workspace.open(id).path / "xy.npy")
     workspace.delete(id)
     placed = np.isfinite(xy[:, 0])
-    x = clustering.features(np.asarray(load_losses(made))[placed], "raw")
+    x = features.features(np.asarray(load_losses(made))[placed], "raw")
     among, of_all = trust(x, xy[placed])
     return {
         "layout_s": round(seconds, 1),
@@ -137,7 +139,7 @@ def full(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     import umap
 
     losses = np.asarray(load_losses(made))
-    x = clustering.features(losses[np.isfinite(losses).all(1)], "raw")
+    x = features.features(losses[np.isfinite(losses).all(1)], "raw")
     layout.warm_up()
     reducer = umap.UMAP(
         n_neighbors=layout.NEIGHBOURS, min_dist=0.1, init="pca", n_epochs=layout.EPOCHS,
@@ -204,7 +206,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def trust(x: Floats, xy: Floats) -> tuple[float, float]:
+def trust(x: Float32s, xy: Float32s) -> tuple[float, float]:
     """Return the trustworthiness of a map: of a sample among itself, and among all rows."""
     from sklearn.manifold import trustworthiness
 
@@ -213,7 +215,7 @@ def trust(x: Floats, xy: Floats) -> tuple[float, float]:
     return among, trust_of_all(x, xy, probe[:: PROBE // PROBE_ALL])
 
 
-def trust_of_all(x: Floats, xy: Floats, probe: npt.NDArray[np.int64]) -> float:
+def trust_of_all(x: Float32s, xy: Float32s, probe: npt.NDArray[np.int64]) -> float:
     """Return the trustworthiness of the neighbours that some rows have among all rows."""
     from sklearn.neighbors import NearestNeighbors
 

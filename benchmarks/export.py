@@ -63,7 +63,12 @@ def peak() -> int:
 def measure(root: pathlib.Path, chosen: str, format: str, answer: multiprocessing.Queue) -> None:  # type: ignore[type-arg]
     """Export once to a folder, with its card; put what it took into the queue."""
     before, began = peak(), time.monotonic()
-    out = export.write(Workspace(root), chosen, root / "out", format=format)
+    out = pathlib.Path(
+        export.run(
+            Workspace(root),
+            export.Settings(selection=chosen, out=str(root / "out"), format=format),
+        )
+    )
     seconds = time.monotonic() - began
     answer.put({"gb": round((peak() - before) / 1e9, 3), "seconds": round(seconds, 1)})
     shutil.rmtree(out)

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+from core.arrays import Float32s, Ints
 
 PART = 40_000
 """Rows made at once: two row groups of a dataset."""
@@ -66,7 +65,7 @@ class Part(NamedTuple):
     """Before the cut."""
     n_response: Ints
     """After the cut, the end of the turn included."""
-    losses: Floats
+    losses: Float32s
     """Nats per response token (n_rows, n_checkpoints)."""
     pooled: npt.NDArray[np.float16]
     """(n_rows, width)."""
@@ -150,7 +149,7 @@ def _texts(rng: np.random.Generator, words: pa.Array, subject: Ints, sizes: Ints
 
 def _losses(
     rng: np.random.Generator, kind: Ints, subject: Ints, tokens: Ints, checkpoints: int
-) -> Floats:
+) -> Float32s:
     """Let each row's loss fall as its kind says, with every quantity its own (n, checkpoints)."""
     n = len(kind)
     _, start, end, middle, width, _ = _KINDS[kind].T

@@ -24,6 +24,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from core.arrays import Float32s, Ints
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -33,15 +35,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks import made_up
-from benchmarks.made_up import PART, SUBJECTS, WINDOW, Floats, Ints, Part
+from benchmarks.made_up import PART, SUBJECTS, WINDOW, Part
 from core import clusters, dataset, layout, trajectories
 from core.dataset import holdout
 from core.dataset.examples import MESSAGES
 from core.jobs.progress import Progress
-from core.jobs.warm_process import Drawer
-from core.model import loading
+from core.model import loading, tokenizers
 from core.settings import to_config
-from core.trajectories import artifact
+from core.trajectories import artifact, draw_map
 from core.trajectories.recorder import plan, quantiles
 from core.workspace.artifact import Artifact
 from core.workspace.files import append_jsonl, fingerprint, write_json, write_jsonl
@@ -206,7 +207,7 @@ def make(workspace: Workspace, rows: int, checkpoints: int, texts: str, seed: in
     _log(run.path, losses, steps, float(s.lr))
     measured = np.flatnonzero(flags["flag"] == "")
     more = {"steps": n_steps, "parameters": int(loading.KNOWN_SIZES[PROXY]), "made_up": True}
-    return artifact.finish(run, measured, flags, {**more, "positions": loading.POSITIONS})
+    return artifact.finish(run, measured, flags, {**more, "positions": tokenizers.POSITIONS})
 
 
 def _blank(path: pathlib.Path, kind: type, rows: int, width: int) -> Any:
@@ -226,7 +227,7 @@ def _flags(facts: dict[str, Ints], held: Ints) -> pd.DataFrame:
     return flags
 
 
-def _log(folder: pathlib.Path, losses: Floats, steps: Ints, lr: float) -> None:
+def _log(folder: pathlib.Path, losses: Float32s, steps: Ints, lr: float) -> None:
     """Write the logs of the recordings and of the training that did not happen."""
     means = np.nanmean(losses, axis=0)
     for i, step in enumerate(steps.tolist()):
@@ -275,7 +276,7 @@ def main() -> None:
     grouped = clusters.seal(workspace, made, clusters.Settings(trajectories=made.id, map=False))
     ids = {"dataset": made.parents["dataset"], "trajectories": made.id, "clusters": grouped.id}
     if args.layout == "yes":
-        Drawer(workspace).draw(made.id)
+        draw_map.draw(draw_map.warm_up(workspace), made.id)
         found = layout.find(workspace, layout.Settings(trajectories=made.id))
         assert found is not None, "the map's process said why"
         ids["layout"] = found.id

@@ -51,10 +51,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core import clusters, dataset, selection, trajectories
-from core.clusters import statistics
+from core.clusters import kmeans
 from core.selection import choose
 from core.selection import pool as selectors
 from core.selection.budget import parse
+from core.training.settings import FROM_SCRATCH
 from core.workspace.store import Workspace
 
 BUDGETS = ("5%", "11%")
@@ -357,7 +358,7 @@ def run_pool(plan: Plan, seed: int, epochs: float) -> dict[str, Any]:
     pools["s2l labels shuffled"] = dataclasses.replace(first, labels=mixed)
     lengths = np.unique(first.tokens, return_inverse=True)[1].astype(np.int32)
     pools["s2l on length"] = dataclasses.replace(first, labels=lengths)
-    final = statistics.cluster(first.losses[:, -1:], first.ids, first.k).labels
+    final = kmeans.cluster(first.losses[:, -1:], first.ids, first.k).labels
     pools["s2l on final loss"] = dataclasses.replace(first, labels=final)
     for budget in BUDGETS:
         found[budget]["random"] = draw(first, planted, "random", budget, range(RANDOM_DRAWS))
@@ -454,7 +455,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("--pools", type=int, default=1, help="number of pools, 1.5 minutes each")
     parser.add_argument("--first", type=int, default=0, help="seed of the first pool")
-    epochs = trajectories.FROM_SCRATCH["epochs"]
+    epochs = FROM_SCRATCH["epochs"]
     parser.add_argument("--epochs", type=float, default=epochs, help="of the proxy")
     asked = parser.parse_args()
     reports = []

@@ -33,6 +33,8 @@ import pathlib
 import sys
 from typing import Any
 
+from core.arrays import Labels
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -41,17 +43,11 @@ import pandas as pd
 
 from core.clusters.explained_by import explained
 from core.clusters.how_learned import behaviours
-from core.clusters.statistics import (
-    FEATURES,
-    QUANTILES,
-    Labels,
-    auto_k,
-    cluster,
-    describe,
-    quantiles,
-)
+from core.clusters.kmeans import auto_k, cluster
+from core.clusters.statistics import QUANTILES, describe, quantiles
 from core.review.k_sweep import choices, sweep, verdict
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
+from core.trajectories.features import FEATURES
 from core.workspace.store import Workspace
 
 EMBEDDINGS = "embeddings"

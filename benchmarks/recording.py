@@ -30,6 +30,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+from core.arrays import Ints
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
@@ -50,10 +52,10 @@ from core.demo import puzzles
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
-from core.model.tokens import Ints, Tokens, pad, tokenize, window
-from core.selection.budget import steps_for
+from core.model.tokens import Tokens, pad, tokenize, window
 from core.training import loop
 from core.training.response_loss import lean
+from core.training.settings import steps_for
 from core.workspace.store import Workspace
 
 ROUNDS = 4

@@ -28,9 +28,10 @@ import numpy as np
 
 from benchmarks.export import exports
 from core.export.writers import FORMATS
-from core.selection.budget import Allocation, parse, quotas
+from core.selection.budget import parse
 from core.selection.choose import choose
 from core.selection.pool import Pool
+from core.selection.quotas import Allocation, quotas
 
 BUDGET = "11%"
 

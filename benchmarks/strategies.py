@@ -24,6 +24,7 @@ import numpy as np
 from core import selection
 from core.selection import choose, s2l_options
 from core.selection.budget import parse
+from core.selection.strategies import catalog
 from core.workspace.store import Workspace
 
 
@@ -38,8 +39,8 @@ def main() -> None:
     result: list[dict[str, Any]] = []
     for budget in args.budgets.split(","):
         reference: set[int] = set()
-        for strategy in choose.SELECTORS:
-            if strategy in choose.MATCHED:  # as large as another one, not as a budget
+        for strategy in catalog.SELECTORS:
+            if strategy in catalog.MATCHED:  # as large as another one, not as a budget
                 continue
             wanted = selection.Settings(
                 parent=args.clusters, strategy=strategy, budget=budget, edits=0

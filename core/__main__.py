@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from core import settings
 from core.demo.puzzles import DURATION
@@ -21,6 +21,9 @@ from core.jobs.progress import Stopped, job_dir, say
 from core.workspace.artifact import KINDS
 from core.workspace.files import disk_full, explain_os_error, write_json
 from core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from core.arrays import Ints
 
 NOUNS = {
     "dataset": "import a fine-tuning dataset",
@@ -208,7 +211,7 @@ def _edits(workspace: Workspace, args: dict[str, Any]) -> str:
     if args["why"] and args["exclude"] is None:
         raise ValueError("--why is the reason of --exclude; give both")
 
-    def rows(text: str) -> edits.Ints:
+    def rows(text: str) -> Ints:
         return row_sets.parse(text, workspace.open(dataset, "dataset").summary["rows"])
 
     if args["note"] is not None:

@@ -1,7 +1,18 @@
 import numpy as np
 import streamlit as st
 
-from dashboard.clusters import edit_bar, picked_rows, ribbons, row_cards, settings_panel
+from dashboard.clusters import (
+    edit_bar,
+    health,
+    k_sweep,
+    picked_rows,
+    preview,
+    profile,
+    ribbons,
+    row_cards,
+    settings_panel,
+    table,
+)
 from dashboard.clusters import link as links
 from dashboard.clusters import map as maps
 from dashboard.frame import data, state, widgets
@@ -24,7 +35,7 @@ with left, st.container(border=True):
     settings, kept = settings_panel.panel(artifact, settings_panel.opened(artifact))
 with right:
     made = settings_panel.shown(artifact, settings, kept)
-made = data.named(made, kept, data.edits(dataset))
+made = preview.named(made, kept, data.edits(dataset))
 with left:
     chosen = settings_panel.choose(made)
     left_out = int((made.labels < 0).sum())
@@ -34,7 +45,7 @@ with left:
     )
 findings = {}
 if st.session_state.get("clusters:finding"):
-    findings = {f.title: f.rows for f in edit_bar.findings(artifact.id)}
+    findings = {f.title: f.rows for f in health.findings(artifact.id)}
 with right:
     with st.container(horizontal=True, vertical_alignment="center"):
         view = maps.ask(artifact)
@@ -58,14 +69,14 @@ if tabs["Ribbons"].open:
         ribbons.ribbons(artifact, made, settings, chosen)
 if tabs["Clusters"].open:
     with tabs["Clusters"]:
-        ribbons.clusters(artifact, made, kept, chosen)
+        table.clusters(artifact, made, kept, chosen)
 if tabs["Profile"].open:
     with tabs["Profile"]:
-        ribbons.profile(artifact, made, picked, chosen)
+        profile.profile(artifact, made, picked, chosen)
 if tabs["How many?"].open:
     with tabs["How many?"]:
-        edit_bar.which_k(artifact, settings)
+        k_sweep.which_k(artifact, settings)
 if tabs["Health"].open:
     with tabs["Health"]:
-        edit_bar.health(artifact, dataset)
+        health.health(artifact, dataset)
 links.publish()

@@ -4,13 +4,26 @@ import streamlit as st
 
 from core import finetune, selection
 from core.selection import budget as budgets
-from core.selection import choose
+from core.selection.strategies import catalog
+from core.training import settings as training_settings
 from core.workspace.artifact import EXTENDS
 from dashboard.charts import figure
 from dashboard.charts import selection as selection_charts
+from dashboard.clusters import preview as clusters_preview
 from dashboard.frame import data, forms, job_card, reader, state, widgets
-from dashboard.selection import compare, preview, quota_bars, quota_table, saved
-from dashboard.trajectories import new_rows
+from dashboard.selection import (
+    before_after,
+    compare,
+    cost,
+    last_change,
+    preview,
+    quota_bars,
+    quota_table,
+    saved,
+    settings_panel,
+    stability,
+    why_row,
+)
 
 WORDS = {
     "s2l": "S2L: evenly over the clusters",
@@ -72,7 +85,7 @@ def budget_control(pool: int, tokens: int) -> str:
 def facts(made: preview.Allocation, tokens: int) -> None:
     """Show the totals, what a fine-tune would take, and the sources whose share changes most."""
     rows = len(made.chosen)
-    steps = max(finetune.MIN_STEPS, budgets.steps_for(rows, EPOCHS, BATCH))
+    steps = max(finetune.MIN_STEPS, training_settings.steps_for(rows, EPOCHS, BATCH))
     whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
     left, right = st.columns([1.15, 1])
     with left:
@@ -113,12 +126,12 @@ with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)
     pool = preview.pool(clusters.id, edited)
     strategy = st.selectbox(
-        "Strategy", list(choose.SELECTORS), format_func=WORDS.__getitem__,
+        "Strategy", list(catalog.SELECTORS), format_func=WORDS.__getitem__,
         key="selection:strategy", persist_state="session",
     )  # fmt: skip
     budget = budget_control(len(pool), int(pool.tokens.sum()))
-    earlier = new_rows.keep_choice(clusters) if EXTENDS in clusters.parents else ""
-    match = quota_table.matched(dataset) if strategy in choose.MATCHED else ""
+    earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
+    match = settings_panel.matched(dataset) if strategy in catalog.MATCHED else ""
     with st.popover("Switches, filters, name", icon=":material/tune:", width="stretch"):
         seed = int(
             st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session")
@@ -131,7 +144,7 @@ with left, st.container(border=True):
             "keep": earlier, "edits": edited, "match": match, "name": "",
         }  # fmt: skip
         chosen = forms.form(selection.Settings, "selection", fixed=fixed,
-                            leave_out=quota_table.idle(strategy))  # fmt: skip
+                            leave_out=settings_panel.idle(strategy))  # fmt: skip
     if chosen is None:
         st.error("A switch or filter is wrong: open them to see why.", icon=":material/error:")
         quota_bars.reset_all("form")
@@ -145,8 +158,8 @@ with left, st.container(border=True):
         if edits_words := selection.edited(pool, staying):
             st.caption(f":material/edit: {edits_words}")
         wanted = dataclasses.replace(settings, name="")
-        if strategy in choose.COMPARES and len(pool) > AT_ONCE:
-            quota_table.on_demand(wanted)
+        if strategy in catalog.COMPARES and len(pool) > AT_ONCE:
+            settings_panel.on_demand(wanted)
         tried = quota_bars.allocate(wanted)
     except ValueError as e:
         st.error(job_card.plain(str(e)), icon=":material/error:")
@@ -166,7 +179,9 @@ with left, st.container(border=True):
         job_card.command("selection", settings)
     settings = dataclasses.replace(settings, quotas=tried.quotas)
 with right:
-    known = data.named(data.kept(clusters.id), clusters, data.edits(dataset.id))
+    known = clusters_preview.named(
+        clusters_preview.kept(clusters.id), clusters, data.edits(dataset.id)
+    )
     facts(made, int(pool.tokens.sum()))
     settable = strategy == "s2l" and budgets.parse(budget).kind != "tokens"
     chosen_bars = quota_bars.chart(clusters.id, tried, box=settable)
@@ -175,11 +190,11 @@ with right:
     elif not settable:
         st.caption("Quotas by hand are rows: for them, give the budget as a share or in rows.")
     quota_bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
-    quota_table.changes(clusters.id, dataset.id, tried, known)
+    last_change.changes(clusters.id, dataset.id, tried, known)
     tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="selection:tab"), strict=True))
     if tabs["Before and after"].open:
         with tabs["Before and after"]:
-            compare.before(clusters.id, edited, made)
+            before_after.before(clusters.id, edited, made)
     if tabs["Read the selection"].open:
         with tabs["Read the selection"]:
             reader.reader(dataset.id, made.chosen.tolist(), "selection")
@@ -194,10 +209,10 @@ with right:
             compare.others(clusters.id, edited, dataset)
     if tabs["Stability"].open:
         with tabs["Stability"]:
-            compare.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)
+            stability.how_stable(clusters, edited, len(made.chosen) / made.pool, seed)
     if tabs["Why a row"].open:
         with tabs["Why a row"]:
-            compare.why_row(clusters.id, made, settings)
+            why_row.why_row(clusters.id, made, settings)
     if tabs["Cost"].open:
         with tabs["Cost"]:
-            compare.cost(clusters, made.chosen)
+            cost.cost(clusters, made.chosen)

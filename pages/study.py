@@ -5,6 +5,7 @@ import streamlit as st
 
 from core import jobs, study
 from core.study import arms
+from core.study.results import verdict
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.frame import forms, job_card, state, widgets
@@ -29,26 +30,6 @@ AXES = {
 def launch(settings: study.Settings) -> None:
     """Start the comparison as a job."""
     job_card.launch("study", settings, f"Study at {settings.budget}", FORM)
-
-
-def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
-    """Say plainly how s2l did against random."""
-    means = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
-    if not {"s2l", "random"} <= set(means.index):
-        return ""
-    ours, other = (means.loc[arm].to_dict() for arm in ("s2l", "random"))
-    better = ours["mean"] < other["mean"] if lower else ours["mean"] > other["mean"]
-    if ours["mean"] == other["mean"]:
-        return "S2L and random scored the same."
-    who = "S2L is ahead of random" if better else "Random is ahead of S2L"
-    text = f"{who}: {ours['mean']:.3f} against {other['mean']:.3f}"
-    if min(ours["count"], other["count"]) < 2:
-        return f"{text}. One draw each: a walk-through, not evidence."
-    apart = ours["max"] < other["min"] or other["max"] < ours["min"]
-    ranges = "do not overlap" if apart else "overlap"
-    return (
-        f"{text}, means over {int(min(ours['count'], other['count']))} seeds; the ranges {ranges}."
-    )
 
 
 def more_draws(artifact: Artifact) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.clusters.run import Settings as Settings
+    from core.clusters.keywords import name as name
+    from core.clusters.keywords import names as names
     from core.clusters.run import compute as compute
-    from core.clusters.run import name as name
-    from core.clusters.run import names as names
     from core.clusters.run import run as run
     from core.clusters.run import seal as seal
+    from core.clusters.settings import Settings as Settings
 
 faces.lazy(__name__, __file__)

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
-Losses = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int32]
+from core.arrays import Float64s, Labels, Losses
+
 CHUNK = 16_384
 """Rows compared with all centres at a time."""
 
@@ -31,7 +30,7 @@ def distances(centroids: Losses) -> pd.DataFrame:
     return pd.DataFrame({"cluster": np.arange(k), "nearest": nearest, "distance": distance})
 
 
-def own(x: Losses, labels: Labels, centroids: Losses) -> Floats:
+def own(x: Losses, labels: Labels, centroids: Losses) -> Float64s:
     """Return each row's distance to its own centre (n_rows,); NaN without a cluster.
 
     Args:
@@ -46,7 +45,7 @@ def own(x: Losses, labels: Labels, centroids: Losses) -> Floats:
     return out
 
 
-def own_and_other(x: Losses, labels: Labels, centroids: Losses) -> tuple[Floats, Floats]:
+def own_and_other(x: Losses, labels: Labels, centroids: Losses) -> tuple[Float64s, Float64s]:
     """Return each row's distance to its own centre and to the nearest other one (n_rows,) each.
 
     Both are NaN for a row without a cluster; the other is 0 where there is one cluster only.
@@ -68,18 +67,18 @@ def own_and_other(x: Losses, labels: Labels, centroids: Losses) -> tuple[Floats,
     return own, other
 
 
-def _squared(x: Floats, centroids: Losses) -> Floats:
+def _squared(x: Float64s, centroids: Losses) -> Float64s:
     """Return squared distances (n_rows, n_clusters)."""
     centres = centroids.astype(np.float64)
     middle = centres.mean(0)  # near the origin, the difference of large squares stays exact
     x, centres = x - middle, centres - middle
-    out: Floats = (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)
+    out: Float64s = (x**2).sum(1)[:, None] - 2 * x @ centres.T + (centres**2).sum(1)
     return np.maximum(out, 0)
 
 
 def pairs(
     losses: Losses, labels: Labels, *, n: int = 4_000, seed: int = 0
-) -> tuple[Floats, Floats]:
+) -> tuple[Float64s, Float64s]:
     """Return distances between trajectories of one cluster and of two (root mean square, n,) each.
 
     Pairs are drawn at random: a row of any cluster with another row of its own, and with one of
@@ -109,7 +108,7 @@ def pairs(
     return _gap(losses, one[inside], same[inside]), _gap(losses, one[across], other[across])
 
 
-def _gap(losses: Losses, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> Floats:
+def _gap(losses: Losses, a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> Float64s:
     difference = losses[a].astype(np.float64) - losses[b]
-    out: Floats = np.sqrt((difference**2).mean(1))
+    out: Float64s = np.sqrt((difference**2).mean(1))
     return out

@@ -7,12 +7,10 @@ continuum, so a cluster may be nothing but a length or a level. This says how fa
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from core.clusters.statistics import Labels
+from core.arrays import Ints, Labels
 
-Ints = npt.NDArray[np.int64]
 SAMPLE = 50_000
 """Rows looked at, at most."""
 BINS = 100

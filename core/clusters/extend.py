@@ -12,11 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.clusters.run import Settings, excluded, write
-from core.clusters.statistics import Clustering, Labels, Losses, features
+from core.arrays import Labels, Losses
+from core.clusters.artifact import excluded, write
+from core.clusters.kmeans import Clustering
+from core.clusters.settings import Settings
 from core.jobs.progress import say
 from core.settings import foreign
 from core.trajectories.artifact import from_start, load_flags, load_losses
+from core.trajectories.features import features
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Floats = npt.NDArray[np.float64]
+from core.arrays import Float64s
+
 FALL = 0.1
 """Share of its first loss that a cluster which learned has lost at least."""
 DONE = 0.9
@@ -44,9 +44,9 @@ def behaviours(
 
 
 def behaviour(
-    median: Floats,
-    steps: Floats,
-    pool: Floats,
+    median: Float64s,
+    steps: Float64s,
+    pool: Float64s,
     length: float,
     tokens: tuple[float, float],
     *,
@@ -92,7 +92,7 @@ def behaviour(
     return ", ".join(words)
 
 
-def _learned_at(curve: Floats, steps: Floats) -> float:
+def _learned_at(curve: Float64s, steps: Float64s) -> float:
     """Return the steps from the first recording until 90% of the whole fall is done."""
     level = curve[0] - DONE * (curve[0] - curve.min())
     at = int((curve <= level).argmax())

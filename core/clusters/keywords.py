@@ -10,9 +10,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.arrays import Ints, Labels
 from core.clusters.kmeans import members
+from core.dataset.search import prompts
+from core.trajectories.artifact import load_flags
+from core.trajectories.features import by_id
+from core.workspace.artifact import Artifact
+from core.workspace.store import Workspace
 
-Ints = npt.NDArray[np.int64]
 NAME_WORDS = 3
 NAME_SAMPLE = 200
 """Texts a cluster's keywords are read from: all of fewer than twice as many, else about these."""
@@ -64,3 +69,22 @@ def keywords(texts: pd.Series, labels: npt.NDArray[np.int32]) -> list[str]:
     starts = np.searchsorted(cluster[order], np.arange(k + 1))
     best = [order[a : min(b, a + NAME_WORDS)] for a, b in itertools.pairwise(starts)]
     return [" · ".join(vocabulary.take(pa.array(word_of[b])).to_pylist()) for b in best]
+
+
+def names(workspace: Workspace, trajectories: Artifact, labels: Labels) -> list[str]:
+    """Return keywords for every cluster, by number; the order of the rows does not matter."""
+    dataset = workspace.ancestor(trajectories, "dataset")
+    return name(dataset, load_flags(trajectories)["id"].to_numpy(), labels)
+
+
+def name(dataset: Artifact, ids: npt.NDArray[np.object_], labels: Labels) -> list[str]:
+    """Name every cluster by its keywords, reading no more prompts than needed.
+
+    Args:
+        dataset: Has the prompts.
+        ids: Row ids (n_rows,): a permuted dataset gives the same names.
+        labels: Cluster of every row (n_rows,).
+    """
+    order = by_id(ids)
+    rows = order[sampled(labels[order])]
+    return keywords(prompts(dataset, rows), labels[rows])

@@ -8,13 +8,15 @@ docs/performance.md.
 from __future__ import annotations
 
 import itertools
+import math
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from core.arrays import Float32s, Labels, Losses
+from core.trajectories.features import Features, by_id, features
 
 EXACT_ROWS = 50_000
 """Up to here each of three starts sees every row until it converges."""
@@ -32,13 +34,13 @@ class Fit(NamedTuple):
 
     labels: npt.NDArray[np.int32]
     """Nearest centre of every row (n_rows,)."""
-    centres: Floats
+    centres: Float32s
     """(k, n_features); some may have no row where fewer than k rows are distinct."""
     inertia: float
     """Sum of squared distances to the nearest centre."""
 
 
-def fit(x: Floats, k: int, seed: int) -> Fit:
+def fit(x: Float32s, k: int, seed: int) -> Fit:
     """Find k centres: k-means++ (Arthur and Vassilvitskii 2007), then Lloyd's steps.
 
     Args:
@@ -67,7 +69,7 @@ def members(labels: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
     return [order[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def _lloyd(x: Floats, k: int, seed: int, **how: object) -> Fit:
+def _lloyd(x: Float32s, k: int, seed: int, **how: object) -> Fit:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -75,3 +77,75 @@ def _lloyd(x: Floats, k: int, seed: int, **how: object) -> Fit:
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than K
         model = KMeans(k, random_state=seed, **({"n_init": 1} | how)).fit(x)
     return Fit(model.labels_, model.cluster_centers_, float(model.inertia_))
+
+
+MAX_K = 100
+BUDGET_SHARE = 0.11
+ROWS_PER_CLUSTER = 10
+
+
+class Clustering(NamedTuple):
+    """One k-means result."""
+
+    labels: Labels
+    """Cluster of every row (n_rows,); -1 where the trajectory is not finite, or left out."""
+    centroids: Losses
+    """In feature space (n_clusters, n_features)."""
+    inertia: float
+    """Sum of squared distances to the own centre."""
+
+
+def rows_of_share(share: float, rows: int) -> int:
+    """Return how many rows a share (0 to 1) of some rows is: rounded down, at least one."""
+    return max(1, math.floor(share * rows + 1e-9))
+
+
+def auto_k(pool: int, budget: int = 0) -> int:
+    """Return the default K: 100, but never below 10 selected rows a cluster.
+
+    Args:
+        pool: Rows that can be clustered.
+        budget: Rows to be selected; 11% of the pool while it is 0.
+    """
+    wanted = budget or rows_of_share(BUDGET_SHARE, pool)
+    return max(1, min(MAX_K, max(2, wanted // ROWS_PER_CLUSTER), pool))
+
+
+def cluster(
+    losses: Losses,
+    ids: npt.NDArray[np.object_],
+    k: int,
+    kind: Features = "raw",
+    *,
+    include_start: bool = False,
+    seed: int = 0,
+) -> Clustering:
+    """Cluster trajectories by k-means (Euclidean).
+
+    Args:
+        losses: Nats per response token (n_rows, n_checkpoints).
+        ids: Row ids (n_rows,), unique.
+        k: Clusters; fewer come back when fewer trajectories are distinct.
+        kind: Features compared.
+        include_start: Whether step 0 counts.
+        seed: Of k-means++.
+
+    Raises:
+        ValueError: K is larger than the number of usable rows.
+    """
+    usable = np.flatnonzero(np.isfinite(losses).all(1))
+    if not len(usable):
+        raise ValueError("no row has a loss and is not excluded, so nothing can be clustered")
+    if not 1 <= k <= len(usable):
+        raise ValueError(
+            f"K = {k} but {len(usable):,} rows can be clustered; choose K from 1 to {len(usable):,}"
+        )
+    order = usable[by_id(ids[usable])]
+    found = fit(features(losses[order], kind, include_start=include_start), k, seed)
+    labels = np.full(len(losses), -1, np.int32)
+    used, first, sizes = np.unique(found.labels, return_index=True, return_counts=True)
+    rank = np.lexsort((first, sizes))  # rows are in order of id: the first is the smallest id
+    number = np.empty(used.max() + 1, np.int32)
+    number[used[rank]] = np.arange(len(used))
+    labels[order] = number[found.labels]
+    return Clustering(labels, found.centres[used[rank]], found.inertia)

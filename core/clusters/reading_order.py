@@ -6,13 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Float64s, Ints, Labels, Losses
 from core.clusters.distances import own, own_and_other
-from core.clusters.statistics import Features, Labels, Losses, features
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from core.trajectories.features import Features, features
 
 
 class Group(NamedTuple):
@@ -29,33 +26,33 @@ class Group(NamedTuple):
     seed: int
 
 
-def nearest(group: Group) -> Floats:
+def nearest(group: Group) -> Float64s:
     """Nearest to the own cluster's centre first: what the cluster is about."""
     return own(group.x, group.labels, group.centroids)
 
 
-def boundary(group: Group) -> Floats:
+def boundary(group: Group) -> Float64s:
     """Smallest lead of the own centre over the next one first: what could be in another cluster."""
     near, other = own_and_other(group.x, group.labels, group.centroids)
     return other - near
 
 
-def random(group: Group) -> Floats:
+def random(group: Group) -> Float64s:
     """Draw the order."""
     return np.random.default_rng(group.seed).permutation(len(group.labels)).astype(np.float64)
 
 
-def highest(group: Group) -> Floats:
+def highest(group: Group) -> Float64s:
     """Highest final loss first."""
     return -group.losses[:, -1].astype(np.float64)
 
 
-def lowest(group: Group) -> Floats:
+def lowest(group: Group) -> Float64s:
     """Lowest final loss first."""
     return group.losses[:, -1].astype(np.float64)
 
 
-ORDERS: dict[str, Callable[[Group], Floats]] = {
+ORDERS: dict[str, Callable[[Group], Float64s]] = {
     "nearest": nearest,
     "boundary": boundary,
     "random": random,

@@ -14,11 +14,12 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.arrays import Ints
 from core.workspace.artifact import Artifact
 
-Ints = npt.NDArray[np.int64]
 Kind = Literal["category", "number", "text"]
 FEW = 50
 """Distinct values up to which a column is a category."""
@@ -243,3 +244,19 @@ def values_of(dataset: Artifact, column: str) -> pd.Series:
 def quoted(name: str) -> str:
     """Return a column's name as SQL takes it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
+    """Read the prompts of these rows, in their order."""
+    place = pa.table({"row": rows, "place": np.arange(len(rows))})
+    offline: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(config=offline) as sql:
+        sql.register("wanted", place)
+        found = sql.execute(
+            "select prompt from read_parquet(?) join wanted using (row) order by place",
+            [str(dataset.path / "examples.parquet")],
+        ).df()
+    return found["prompt"]

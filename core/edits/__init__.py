@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.edits.log import Ints as Ints
     from core.edits.log import as_text as as_text
     from core.edits.log import exclude as exclude
     from core.edits.log import include as include

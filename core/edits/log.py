@@ -15,15 +15,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Ints
 from core.edits import row_sets
 from core.edits.state import Edits, Entry, State
 from core.workspace.artifact import utc_now
 from core.workspace.files import fsync
 from core.workspace.store import Workspace
 
-Ints = npt.NDArray[np.int64]
 Rows = Ints | Sequence[int]
 
 

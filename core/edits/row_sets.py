@@ -8,9 +8,9 @@ import zlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
+from core.arrays import Ints
+
 SHORT = 64
 """Up to so many rows are kept as they are; more as compressed bits, at most N/6 bytes."""
 SHOWN = 20

@@ -11,12 +11,10 @@ import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Ints
 from core.edits import row_sets
 
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 Entry = dict[str, Any]
 """One line of the log: seq (from 1), time (UTC), user, op, data, inverse."""
 BACK = {"exclude": "include", "include": "exclude", "pin": "unpin", "unpin": "pin"}
@@ -53,9 +51,9 @@ class Edits(NamedTuple):
 class State:
     """What the entries so far amount to, while they are followed one after the other."""
 
-    excluded: Mask
+    excluded: Bools
     """(n_rows,), as `pinned`."""
-    pinned: Mask
+    pinned: Bools
     notes: dict[int, str] = dataclasses.field(default_factory=dict)
     names: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
     cluster_notes: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
@@ -151,7 +149,7 @@ class State:
         changed: Ints = rows[differs]
         return changed
 
-    def _sides(self, op: str) -> tuple[Mask, Mask]:
+    def _sides(self, op: str) -> tuple[Bools, Bools]:
         """Return the rows that an edit speaks of, and those that it must not meet."""
         sides = (self.excluded, self.pinned)
         return sides if op in ("exclude", "include") else sides[::-1]

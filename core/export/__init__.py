@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.export.run import MANIFEST as MANIFEST
     from core.export.run import Settings as Settings
     from core.export.run import exports as exports
     from core.export.run import run as run
-    from core.export.run import write as write
+    from core.export.target import MANIFEST as MANIFEST
     from core.export.writers import jsonl_lines as jsonl_lines
 
 faces.lazy(__name__, __file__)

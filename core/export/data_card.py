@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from core.edits.row_sets import words
 from core.export.writers import BATCH, FORMATS
-from core.selection.choose import NEEDS_CLUSTERS, SELECTORS
 from core.selection.reproduce import lineage
+from core.selection.strategies.catalog import NEEDS_CLUSTERS, SELECTORS
 from core.settings import specs, to_argv
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from core.dataset.row_formats import Turn
 from core.export.writers import SHAREGPT, Example
-from core.finetune.run import planned_steps
+from core.finetune.settings import planned_steps
 from core.model import loading
 
 ROWS_A_STEP = 32

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.finetune.run import MIN_STEPS as MIN_STEPS
-    from core.finetune.run import Settings as Settings
     from core.finetune.run import headline as headline
     from core.finetune.run import key as key
-    from core.finetune.run import planned_steps as planned_steps
-    from core.finetune.run import resolve as resolve
     from core.finetune.run import run as run
     from core.finetune.run import test_set as test_set
+    from core.finetune.settings import MIN_STEPS as MIN_STEPS
+    from core.finetune.settings import Settings as Settings
+    from core.finetune.settings import planned_steps as planned_steps
+    from core.finetune.settings import resolve as resolve
 
 faces.lazy(__name__, __file__)

@@ -2,78 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from core.dataset.run import load_any
-from core.finetune.target import Target, Tested, default_lr, short, with_adapter
+from core.finetune.settings import Settings, planned_steps, resolve
+from core.finetune.target import default_lr, short, with_adapter
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
-from core.model.templates import TEMPLATES, choose
-from core.selection.budget import steps_for
-from core.settings import MAX_SEED, Auto, setting, to_config, with_preset
-from core.trajectories.train import FROM_SCRATCH, PAPER
+from core.model.templates import choose
+from core.settings import to_config
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, write_json, write_jsonl
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
     from core.finetune.evaluate import Result
-
-MIN_STEPS = 200
-"""A small selection is trained at least this many optimizer steps."""
-PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
-"""Target settings of arXiv 2403.07384: the proxy's, on a 40 times larger model."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Training(Target):
-    """How long a fine-tune is, and what else is its own."""
-
-    epochs: float | Auto = setting(
-        "auto",
-        help="Passes over the selection; auto is 3 (6 from scratch), at least 200 steps",
-        above=0,
-        maximum=1000,
-    )
-    steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
-    template: str = setting(
-        "auto",
-        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
-        choices=("auto", *TEMPLATES),
-        advanced=True,
-    )
-    preset: str = setting(
-        "none",
-        help="paper: Phi-2 and every value of the paper, where no other is given",
-        choices=("none", "paper"),
-        advanced=True,
-    )
-    seed: int = setting(
-        0,
-        help="Of scratch weights and the order of the data",
-        minimum=0,
-        maximum=MAX_SEED,
-        advanced=True,
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Tested, Training):
-    """What to train, how long, and what to test it on."""
-
-    selection: str = setting(help="Selection id", hidden=True)
-    resume: bool = setting(
-        False,
-        help="Continue the newest unfinished run of the same settings",
-        identity=False,
-        hidden=True,
-    )
-    name: str = setting("", help="What to call it", identity=False, advanced=True)
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -165,11 +112,6 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return artifact.id
 
 
-def resolve(settings: Settings) -> Settings:
-    """Fill in the preset."""
-    return with_preset(settings, PAPER_TARGET) if settings.preset == "paper" else settings
-
-
 def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
     """Return the dataset to test on, and which of its rows.
 
@@ -189,14 +131,6 @@ def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
     """Return the fingerprint of the fine-tune that these settings give."""
     ids = selection.summary["ids_sha256"]
     return fingerprint("finetune", ids, test.id, to_config(settings, identity=True))
-
-
-def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -> int:
-    """Return the optimizer steps of a fine-tune: its epochs, but at least 200 steps on auto."""
-    if epochs != "auto":
-        return steps_for(rows, float(epochs), batch_size)
-    auto = FROM_SCRATCH["epochs"] if loading.is_scratch(model) else 3.0
-    return max(MIN_STEPS, steps_for(rows, auto, batch_size))
 
 
 def headline(scores: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.model import loading
 from core.settings import Auto, check, setting
-from core.trajectories.train import FROM_SCRATCH
+from core.training.settings import FROM_SCRATCH
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

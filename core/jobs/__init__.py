@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.jobs.launchers import ROOT as ROOT
     from core.jobs.queue import active as active
     from core.jobs.queue import command as command
     from core.jobs.queue import forget as forget

@@ -16,10 +16,9 @@ from typing import Any
 
 from core.jobs.process_group import OUTCOMES, PATIENCE
 from core.jobs.progress import JOB_VARIABLE, Stopped
-from core.workspace.files import read_json
+from core.workspace.files import ROOT, read_json
 from core.workspace.store import Workspace
 
-ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 OBJECT_STORE = 2**27
 """Bytes that a Ray of our own sets aside for passing objects; only outcomes are passed."""
 RAY = {

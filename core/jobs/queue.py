@@ -24,7 +24,6 @@ from core.jobs.record import (
     ENDED,
     NO_QUEUE,
     NOW,
-    ROOT,
     Job,
     JobState,
     alive,
@@ -36,7 +35,7 @@ from core.jobs.record import (
     tail_log,
 )
 from core.workspace.artifact import new_id, utc_now
-from core.workspace.files import read_jsonl, write_json
+from core.workspace.files import ROOT, read_jsonl, write_json
 from core.workspace.store import Workspace
 
 __all__ = ["ACTIVE", "ENDED", "Job", "JobState"]

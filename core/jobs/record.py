@@ -20,14 +20,13 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from core.workspace.files import read_json, write_json
+from core.workspace.files import ROOT, read_json, write_json
 from core.workspace.store import Workspace
 
 JobState = Literal["queued", "running", "stopping", "done", "failed", "stopped", "lost"]
 ACTIVE = ("queued", "running", "stopping")
 ENDED = ("done", "failed", "stopped", "lost")
 NO_QUEUE = ("", "none")
-ROOT = pathlib.Path(__file__).absolute().parent.parent.parent
 NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 

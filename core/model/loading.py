@@ -5,20 +5,23 @@ Remote code is never run and pickled weights are never read.
 
 from __future__ import annotations
 
-import itertools
-import os
 import pathlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from core.model.shrinking import shrink, trim
-from core.model.templates import PLAIN_JINJA
+from core.model.tokenizers import (
+    POSITIONS,
+    explain_load_error,
+    load_tokenizer,
+    quiet,
+    train_tokenizer,
+)
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-END = "<|end|>"
 SCRATCH: dict[str, dict[str, int]] = {
     "tiny": {"vocabulary": 1024, "hidden": 96, "layers": 2, "heads": 4, "inner": 256},
     "small": {"vocabulary": 4096, "hidden": 192, "layers": 3, "heads": 6, "inner": 512},
@@ -36,10 +39,7 @@ KNOWN_SIZES = {
 """Parameters of the models that the lists offer."""
 PROXIES = tuple(list(KNOWN_SIZES)[:5])
 TARGETS = ("scratch:tiny", "scratch:small", *list(KNOWN_SIZES)[3:])
-POSITIONS = 1024
 TRIM = ":trim"
-RARE = 12
-"""A pair of symbols seen less often is not merged: small data would be learned by heart."""
 
 
 def is_scratch(spec: str) -> bool:
@@ -83,7 +83,7 @@ def load(
     """
     from transformers import set_seed
 
-    _quiet()
+    quiet()
     if spec.startswith("shrink:"):
         base, layers = _parts(spec)
         if trimmed(spec) and is_scratch(spec):
@@ -102,13 +102,6 @@ def load(
     return load_weights(spec), tokenizer
 
 
-def _quiet() -> None:
-    """Leave the library's progress bars out: ours says how far the work is."""
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-
-
 def load_weights(spec: str) -> PreTrainedModel:
     """Load a model in fp32 from a local directory or the hub: safetensors or GGUF, never a pickle.
 
@@ -118,7 +111,7 @@ def load_weights(spec: str) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    _quiet()
+    quiet()
     folder = pathlib.Path(spec).expanduser()
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
@@ -131,53 +124,7 @@ def load_weights(spec: str) -> PreTrainedModel:
             **extra,
         )
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
-        raise ValueError(_explain(spec, "model", e)) from e
-
-
-def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
-    """Load the fast tokenizer of a local directory or hub id.
-
-    Raises:
-        ValueError: there is none, it is a slow one, or it cannot be read.
-    """
-    from transformers import AutoTokenizer
-
-    folder = pathlib.Path(spec).expanduser()
-    looks_local = folder.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1
-    if looks_local and not folder.is_dir():
-        raise ValueError(f"no model directory {spec}")
-    extra: dict[str, Any] = {}
-    if folder.is_dir() and not any(
-        (folder / f).exists() for f in ("tokenizer.json", "tokenizer_config.json", "vocab.json")
-    ):
-        gguf = sorted(folder.glob("*.gguf"))
-        if not gguf:
-            raise ValueError(f"{spec} has no tokenizer (tokenizer.json); save one beside the model")
-        extra = {"gguf_file": gguf[0].name}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(folder) if folder.is_dir() else spec, trust_remote_code=False, **extra
-        )
-    except Exception as e:  # a dozen types: the hub client's, the Rust library's bare Exception
-        raise ValueError(_explain(spec, "tokenizer", e)) from e
-    if not tokenizer.is_fast:
-        raise ValueError(f"{spec} has only a slow tokenizer; character offsets need a fast one")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
-
-
-def _explain(spec: str, part: str, error: Exception) -> str:
-    first = str(error).strip().split("\n")[0][:300]
-    if pathlib.Path(spec).expanduser().is_dir():
-        return f"the {part} in {spec} cannot be read: {first}"
-    offline = os.environ.get("HF_HUB_OFFLINE") or "connect" in str(error).lower()
-    hint = (
-        "the model hub cannot be reached from here; give a local directory, or scratch:small"
-        if offline
-        else "give a hub id, a local directory, or scratch:small"
-    )
-    return f"no model {spec!r}: {hint} ({first})"
+        raise ValueError(explain_load_error(spec, "model", e)) from e
 
 
 def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -199,36 +146,6 @@ def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTr
             pad_token_id=tokenizer.pad_token_id,
         )
     )
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:
-    """Train a byte-level BPE tokenizer that keeps digits apart; any order of texts gives it."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    inner = Tokenizer(models.BPE())
-    inner.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    inner.decoder = decoders.ByteLevel()
-    inner.train_from_iterator(
-        itertools.chain(["Q: A:"], texts),
-        trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            min_frequency=RARE,
-            special_tokens=[END],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, eos_token=END, pad_token=END, model_max_length=POSITIONS
-    )
-    tokenizer.chat_template = PLAIN_JINJA  # a saved model knows the template it was trained with
-    return tokenizer
 
 
 def size(model: PreTrainedModel) -> int:

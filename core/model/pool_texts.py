@@ -5,16 +5,10 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
-import duckdb
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.model import loading
+from core.model import loading, tokenizers
 from core.model.templates import Message, choose, render_spans, renderer
 from core.workspace.artifact import Artifact
 
@@ -48,7 +42,7 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
         return Texts(file, ("prompt", "response"), "{}\n{}".format)
     if not loading.trimmed(model):
         return ()
-    tokenizer = loading.load_tokenizer(loading.whole(model))
+    tokenizer = tokenizers.load_tokenizer(loading.whole(model))
     name = choose(template, tokenizer, scratch=False)
     render = renderer(name, tokenizer)
 
@@ -56,19 +50,3 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
         return render_spans(render, messages, name)[0]
 
     return Texts(file, ("messages",), rendered)
-
-
-def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
-    """Read the prompts of these rows, in their order."""
-    place = pa.table({"row": rows, "place": np.arange(len(rows))})
-    offline: dict[str, Any] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(config=offline) as sql:
-        sql.register("wanted", place)
-        found = sql.execute(
-            "select prompt from read_parquet(?) join wanted using (row) order by place",
-            [str(dataset.path / "examples.parquet")],
-        ).df()
-    return found["prompt"]

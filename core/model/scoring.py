@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Ints
 from core.jobs.progress import say
 from core.model.loading import in_bf16
-from core.model.tokens import Ints, Tokens, batches, pad
+from core.model.tokens import Tokens, batches, pad
 
 if TYPE_CHECKING:
     import torch

@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
+
+from core.arrays import Ints
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Ints = npt.NDArray[np.int64]
 BATCH = 512
 BYTE = re.compile("<0x[0-9A-F]{2}>")
 
@@ -138,7 +138,7 @@ def _trim_rows(model: PreTrainedModel, kept: Ints) -> None:
 
 def _trim_tokenizer(tokenizer: Any, new: dict[int, int]) -> PreTrainedTokenizerBase:
     """Return a tokenizer of the ids that stay, renumbered from old to new."""
-    from core.model.loading import load_tokenizer
+    from core.model.tokenizers import load_tokenizer
 
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from core.arrays import Bools, Ints
 from core.jobs.progress import Progress
 from core.model.loading import positions
 from core.model.templates import TEMPLATES_VERSION, Render, Span, render_spans, renderer
@@ -34,8 +35,6 @@ IGNORED = -100
 """The label that a causal model's loss leaves out."""
 SHORT = 128
 """Rows of at most this many tokens are never cut by default."""
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.review.facets import Coded, Facet, Ints, code, distance, of, positions, shares
+from core.arrays import Ints
+from core.review.facets import Coded, Facet, code, distance, of, positions, shares
 
 DRAWS = 20
 ROUNDING = 1e-12

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.review.facets import Ints, code, distance, of, positions, shares
+from core.arrays import Ints
+from core.review.facets import code, distance, of, positions, shares
 from core.workspace.store import Workspace
 
 Sets = Mapping[str, Ints]

@@ -13,14 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.arrays import Float64s, Ints
 from core.dataset.search import EXAMPLES, ORIGINAL, columns, connect, quoted
 from core.edits.log import Rows
 from core.trajectories.artifact import load_flags, load_losses
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Kind = Literal["category", "number"]
 BINS = 10
 ONCE, COPIED = "once", "has copies"
@@ -153,7 +152,7 @@ class Coded(NamedTuple):
     """Group of every row (n_rows,): a category, or a quantile bin of the pool; -1: missing."""
     labels: list[str]
     """Of the groups."""
-    edges: Floats
+    edges: Float64s
     """Lowest value of each bin, and the highest of the last (n_bins + 1,); empty for categories."""
 
 
@@ -179,13 +178,13 @@ def code(values: pd.Series, kind: Kind) -> Coded:
     return Coded(codes, len(distinct), bins, labels, edges)
 
 
-def shares(codes: Ints, size: int) -> Floats:
+def shares(codes: Ints, size: int) -> Float64s:
     """Return the share of every code among those that are not missing (size,)."""
     counts = np.bincount(codes[codes >= 0], minlength=size)
     return counts / max(1, int(counts.sum()))
 
 
-def distance(p: Floats, q: Floats, kind: Kind) -> float:
+def distance(p: Float64s, q: Float64s, kind: Kind) -> float:
     """Say how far two distributions over the same ordered values are apart, from 0 to 1.
 
     Categories: total variation, half of sum |p - q|: the share of rows that would have to change

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.clusters.statistics import BUDGET_SHARE, Features, Labels, Losses, cluster, features
-from core.selection.budget import Budget, water_fill
+from core.arrays import Float64s, Labels, Losses
+from core.clusters.kmeans import BUDGET_SHARE, cluster
+from core.selection.budget import Budget
+from core.selection.quotas import water_fill
+from core.trajectories.features import Features, features
 
-Floats = npt.NDArray[np.float64]
 SAMPLE = 20_000
 """Rows clustered, at most."""
 SILHOUETTE_SAMPLE = 2000
@@ -120,7 +122,7 @@ def sweep(
     return Sweep(pd.DataFrame(lines), pd.DataFrame(pairs, columns=columns), len(x), of)
 
 
-def inclusion(labels: Labels, budget: int) -> Floats:
+def inclusion(labels: Labels, budget: int) -> Float64s:
     """Return every row's probability of being drawn by S2L's Algorithm 1 (n_rows,).
 
     Args:
@@ -128,11 +130,11 @@ def inclusion(labels: Labels, budget: int) -> Floats:
         budget: Rows to draw; the probabilities add up to it.
     """
     sizes = np.bincount(labels)
-    out: Floats = (water_fill(sizes, budget) / np.maximum(sizes, 1))[labels]
+    out: Float64s = (water_fill(sizes, budget) / np.maximum(sizes, 1))[labels]
     return out
 
 
-def overlap(p: Floats, q: Floats) -> float:
+def overlap(p: Float64s, q: Float64s) -> float:
     """Return the weighted Jaccard index sum(min(p, q)) / sum(max(p, q)) (Ruzicka 1958).
 
     1 where all probabilities are equal, 0 where no row can be in both selections.

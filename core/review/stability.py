@@ -14,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.clusters.statistics import BUDGET_SHARE, FEATURES, Features, Labels, Losses, cluster
-from core.review.k_sweep import SAMPLE, Floats, inclusion, overlap
-from core.selection.budget import Budget, water_fill
+from core.arrays import Float64s, Labels, Losses
+from core.clusters.kmeans import BUDGET_SHARE, cluster
+from core.review.k_sweep import SAMPLE, inclusion, overlap
+from core.selection.budget import Budget
+from core.selection.quotas import water_fill
+from core.trajectories.features import FEATURES, Features
 
 DRAW, KMEANS, K, FEATURE, CHECKPOINTS = (
     "seed of the draw",
@@ -175,7 +178,7 @@ def _windows(window: Losses) -> list[tuple[str, Losses]]:
     return [(words, x) for words, x in parts if 1 < x.shape[1] < n]
 
 
-def _draw(labels: Labels, budget: int, seed: int) -> Floats:
+def _draw(labels: Labels, budget: int, seed: int) -> Float64s:
     """Draw by S2L's Algorithm 1 where every row has a priority of its own: 1 if drawn (n_rows,).
 
     Whatever the clusters, the same seed gives the same priorities.

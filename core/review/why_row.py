@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters.statistics import features
-from core.selection.budget import water_fill
-from core.selection.pool import Ints, Pool
+from core.arrays import Ints
+from core.selection.pool import Pool
+from core.selection.quotas import water_fill
+from core.trajectories.features import features
 
 Draw = Callable[[int], Ints]
 """Rows wanted -> positions of the pool that the selection's strategy and seed then give."""

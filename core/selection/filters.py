@@ -7,22 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Ints
+from core.dataset.duplicates import near_duplicates, text_hashes
 from core.settings import check, setting
-from core.trajectories.row_checks import text_hashes
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-HASHES = 128
-BANDS = 16
-"""With 128 hashes, 16 bands of 8: of two rows that share 80% of their shingles 95% are found."""
-ALIKE = 0.8
-WORDS = 5
-BATCH = 4_096
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,7 +99,7 @@ def leave_out(
         take("exact duplicate", copies)
     if filters.dedup == "near":
         alike = np.zeros(len(usable), bool)
-        alike[_near(examples, _order(left, ids, guarded))] = True
+        alike[near_duplicates(examples, _order(left, ids, guarded))] = True
         take("near duplicate", alike)
     return out
 
@@ -118,38 +109,3 @@ def _order(left: Bools, ids: npt.NDArray[np.object_], guarded: Bools) -> Ints:
     rows = np.flatnonzero(left)
     rows = rows[np.argsort(ids[rows])]
     return np.concatenate([rows[guarded[rows]], rows[~guarded[rows]]])
-
-
-def _near(examples: pathlib.Path, order: Ints) -> Ints:
-    """Return the rows that share most of their shingles with an earlier one that stays.
-
-    MinHash (Broder 1997) finds candidates and judges them; 512 bytes a row are held.
-    """
-    from rensa import RMinHash, RMinHashDeduplicator
-
-    sketches: dict[int, RMinHash] = {}
-    wanted = set(order.tolist())
-    for batch in _texts(examples, wanted):
-        made = RMinHash.from_token_sets([_shingles(text) for _, text in batch], HASHES, 0)
-        sketches.update(zip((row for row, _ in batch), made, strict=True))
-    found = RMinHashDeduplicator(ALIKE, HASHES, use_lsh=True, num_bands=BANDS, seed=0)
-    stays = found.add_pairs((str(row), sketches[row]) for row in order.tolist())
-    out: Ints = order[~np.array(stays, bool)]
-    return out
-
-
-def _texts(examples: pathlib.Path, wanted: set[int]) -> Iterator[list[tuple[int, str]]]:
-    """Yield row and text of the wanted rows, some thousands at a time."""
-    import pyarrow.parquet as pq
-
-    for batch in pq.ParquetFile(examples).iter_batches(
-        BATCH, columns=["row", "prompt", "response"]
-    ):
-        parts = zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True)
-        yield [(row, f"{asked}\n{told}") for row, asked, told in parts if row in wanted]
-
-
-def _shingles(text: str) -> list[str]:
-    """Return the pieces of five words; a shorter text is one piece."""
-    words = text.lower().split()
-    return [" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1))]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from core.edits.log import Rows
-from core.selection.choose import NEEDS_CLUSTERS, NEEDS_NOTHING
 from core.selection.filters import Filters, leave_out
 from core.selection.pool import Pool
+from core.selection.strategies.catalog import NEEDS_CLUSTERS, NEEDS_NOTHING
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace

@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters.statistics import features
+from core.arrays import Float32s, Ints
 from core.selection.s2l_options import Switches
+from core.trajectories.features import features
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 PAPER = Switches()
 NO_SOURCE = "all"
 """The source of every row of data that names none."""
@@ -40,7 +39,7 @@ class Pool:
     sources: npt.NDArray[np.object_]
     tokens: Ints
     """Response tokens (n,); empty without trajectories."""
-    losses: Floats
+    losses: Float32s
     """Trajectories (n, n_checkpoints), NaN where not measured; 0 columns without trajectories."""
     labels: npt.NDArray[np.int32]
     """Cluster (n,), -1 where there is none; empty without a clustering."""
@@ -77,7 +76,7 @@ class Pool:
         """Say which rows have a loss at every recording (n,); all without trajectories."""
         return np.asarray(np.isfinite(self.losses).all(1))
 
-    def features_of(self, positions: Ints) -> Floats:
+    def features_of(self, positions: Ints) -> Float32s:
         """Return what clusters compare rows by (n, n_features)."""
         return features(
             self.losses[positions],
@@ -85,7 +84,7 @@ class Pool:
             include_start=self.include_start or not self.start,
         )
 
-    def points(self) -> tuple[Floats, Floats]:
+    def points(self) -> tuple[Float32s, Float32s]:
         """Return unit vectors of the rows and of those kept (n, width), (n_kept, width).
 
         Kept rows without a loss are left out: the proxy knows nothing to compare them by.

@@ -8,7 +8,8 @@ import pandas as pd
 
 from core.edits.row_sets import words
 from core.jobs.progress import say
-from core.selection.run import Settings, honoured, prepare, table_of
+from core.selection.run import honoured, prepare, table_of
+from core.selection.settings import Settings
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from core.workspace.manifest import versions

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from core.edits.log import Rows, read
-from core.edits.row_sets import words
+from core.edits.log import read
 from core.jobs.progress import say
 from core.selection import budget as budgets
-from core.selection import filters, matched_size, s2l_options
-from core.selection.choose import MATCHED, PINNED, SELECTORS, check_switches, choose
+from core.selection import matched_size, s2l_options
+from core.selection.choose import choose
+from core.selection.kept_rows import Kept, earlier_rows, edited, keep
 from core.selection.load_pool import load_pool
-from core.selection.pool import Choice, Pool
-from core.settings import MAX_SEED, Auto, check, setting, specs, to_config
+from core.selection.pool import Pool
+from core.selection.settings import FIRST, Settings, title
+from core.settings import specs, to_config
 from core.workspace.artifact import EXTENDS, MATCHES, Artifact, Kind
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
@@ -26,64 +26,6 @@ from core.workspace.store import Workspace
 __all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "resolved", "run"]
 
 PARENTS: tuple[Kind, ...] = ("clusters", "trajectories", "dataset")
-FIRST = ("parent", "strategy", "budget", "seed", "keep")
-"""Settings that every fingerprint holds; a later one counts where it differs from its default, so
-that a selection made before there was such a setting is found again."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Draw:
-    """What to select from, how, and how much."""
-
-    parent: str = setting(
-        help="Clusters, trajectories or dataset id, whichever the strategy needs",
-        flags=("--clusters", "--trajectories", "--dataset"),
-        hidden=True,
-    )
-    strategy: str = setting(
-        "s2l",
-        help="s2l draws evenly over the clusters; the others are baselines",
-        choices=tuple(SELECTORS),
-    )
-    budget: str = setting("11%", help=f"How much to take: {budgets.GRAMMAR}")
-    seed: int = setting(0, help="Of the draw", minimum=0, maximum=MAX_SEED)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(matched_size.Matching, filters.Filters, s2l_options.Switches, Draw):
-    """All settings of a selection; the last base's come first where they are listed."""
-
-    space: str = setting(
-        "embeddings",
-        help="What facility_location, k_center and d4 compare rows by: the proxy's embeddings, or "
-        "the trajectories where there are none",
-        label="Compare rows by",
-        choices=("embeddings", "trajectories"),
-    )
-    keep: str = setting(
-        "",
-        help="Selection id: its rows come first and stay, the strategy draws the rest",
-        hidden=True,
-    )
-    edits: int | Auto = setting(
-        "auto",
-        help="Edits honoured: auto is all up to now, 0 none, N the first N of the dataset's log",
-        minimum=0,
-        hidden=True,
-    )
-    name: str = setting("", help="What to call it", identity=False)
-
-    def __post_init__(self) -> None:
-        check(self)
-        s2l_options.Switches.__post_init__(self)
-        filters.Filters.__post_init__(self)
-        check_switches(self.strategy, s2l_options.of(self), budgets.parse(self.budget))
-        if bool(self.match) != (self.strategy in MATCHED):
-            raise ValueError(
-                f"{self.strategy} takes no --match; {' and '.join(sorted(MATCHED))} do"
-                if self.match
-                else f"{self.strategy} needs the selection that it is as large as: --match ID"
-            )
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -178,7 +120,7 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
     parent = workspace.open(settings.parent, *PARENTS)
     dataset = workspace.ancestor(parent, "dataset")
     log = read(workspace, dataset.id, int(settings.edits))
-    earlier = _earlier_rows(workspace, dataset, settings.keep)
+    earlier = earlier_rows(workspace, dataset, settings.keep)
     pool = load_pool(
         workspace, parent, settings.strategy, log.excluded, settings, log.pinned, earlier
     )
@@ -188,90 +130,6 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
         match = matched_size.measure(workspace, settings, dataset, cost=cost)
     pool = dataclasses.replace(pool, space=settings.space, match=match)
     return pool, keep(workspace, pool, settings.keep, log.pinned)
-
-
-def _earlier_rows(workspace: Workspace, dataset: Artifact, earlier: str) -> npt.NDArray[np.int64]:
-    """Return the rows of a dataset that an earlier selection has, by id."""
-    if not earlier:
-        return np.zeros(0, np.int64)
-    old = workspace.open(earlier, "selection")
-    ids = pd.read_parquet(old.path / "table.parquet", columns=["id"])["id"]
-    now = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
-    return np.flatnonzero(now.isin(ids))
-
-
-def title(settings: Settings) -> str:
-    """Name a strategy, its budget, and what differs from the default."""
-    parts = [settings.strategy]
-    if settings.strategy in MATCHED:
-        parts.append(f"of {settings.match}")
-    elif settings.strategy != "full":
-        parts.append(settings.budget)
-    parts += s2l_options.words(settings) + filters.words(settings)
-    return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])
-
-
-class Kept(NamedTuple):
-    """What is in before the strategy draws: pinned rows, and those of an earlier selection."""
-
-    stay: Choice
-    """Positions in the pool: pinned rows in order of id, then the others in their order of rank."""
-    pinned: int
-    """Pinned rows that are in."""
-    pinned_unmeasured: int
-    """Of those, rows without a loss or without a cluster."""
-    pinned_missing: int
-    """Pinned rows that are not in the pool."""
-    earlier: int
-    """Rows of the earlier selection that are in, pinned or not."""
-    missing: int
-    """Rows of the earlier selection that are not in the pool."""
-
-    def sentence(self) -> str:
-        """Say how many rows of the earlier selection stay, and why not all."""
-        text = f"{self.earlier:,} of {self.earlier + self.missing:,} rows stay"
-        gone = f"; {self.missing:,} cannot: held out, not measured, excluded, or gone from the data"
-        return text + (gone if self.missing else "")
-
-
-def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> Kept:
-    """Find the pinned rows in a pool, and by id those of an earlier selection where one is named.
-
-    Raises:
-        ValueError: it is no selection, or no row of it is in the pool.
-    """
-    places = pd.Index(pool.rows).get_indexer(pd.Index(np.asarray(pinned, np.int64)))
-    pins = np.sort(places[places >= 0])
-    unpinnable = len(places) - len(pins)
-    there = pool.take(pins)
-    grouped = there.labels >= 0 if len(there.labels) else np.ones(len(pins), bool)
-    unmeasured = int((~(there.measured() & grouped)).sum())
-    if not earlier:
-        return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unmeasured, unpinnable, 0, 0)
-    old = workspace.open(earlier, "selection")
-    ids = pd.read_parquet(old.path / "table.parquet").sort_values("rank")["id"]
-    place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
-    found = place[place >= 0]
-    if not len(found):
-        raise ValueError(f"none of the {len(ids):,} rows of {old.name} can be selected here")
-    others = found[~np.isin(found, pins)]
-    reasons = [PINNED] * len(pins) + [f"kept from {old.id}"] * len(others)
-    stay = Choice(np.concatenate([pins, others]), reasons)
-    missing = int((place < 0).sum())
-    return Kept(stay, len(pins), unmeasured, unpinnable, len(found), missing)
-
-
-def edited(pool: Pool, kept: Kept) -> str:
-    """Say how many rows edits and filters take out and put in; empty where there are none."""
-    parts = [f"{words(pool.excluded)} excluded"] if pool.excluded else []
-    parts += [f"{words(rows)} taken out: {reason}" for reason, rows in pool.filtered.items()]
-    if kept.pinned:
-        without = f", {kept.pinned_unmeasured:,} of them without a loss or a cluster"
-        parts.append(f"{words(kept.pinned)} pinned" + (without if kept.pinned_unmeasured else ""))
-    if kept.pinned_missing:
-        missing = f"{words(kept.pinned_missing)} pinned but not to be selected"
-        parts.append(f"{missing}: held out for testing, or without a response token")
-    return "; ".join(parts)
 
 
 def resolved(workspace: Workspace, settings: Settings) -> Settings:

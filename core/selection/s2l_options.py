@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, cast
 
-from core.selection.budget import Allocation
+from core.selection.quotas import Allocation
 from core.settings import check, setting, specs
 from core.workspace.files import fingerprint
 

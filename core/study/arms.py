@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from core import selection
 from core.selection import budget as budgets
-from core.selection import choose
+from core.selection.strategies import catalog
 from core.settings import MAX_SEED, check, setting, specs
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
@@ -52,13 +52,13 @@ class Arms:
         budgets.parse(self.budget)
         named = strategies(self)
         for strategy in named:
-            if strategy not in choose.SELECTORS:
+            if strategy not in catalog.SELECTORS:
                 raise ValueError(
-                    f"--strategies has {strategy!r}; there are {', '.join(choose.SELECTORS)}"
+                    f"--strategies has {strategy!r}; there are {', '.join(catalog.SELECTORS)}"
                 )
         if "random_cost_matched" in named:
             raise ValueError(f"{EQUAL_EPOCHS}; leave it out of --strategies")
-        if named[0] in choose.OWN_SIZE and "random_token_matched" in named:
+        if named[0] in catalog.OWN_SIZE and "random_token_matched" in named:
             raise ValueError(
                 "random_token_matched is as large as the first arm, so that must be a selection by "
                 f"budget, not {named[0]}"
@@ -144,7 +144,7 @@ def how(config: dict[str, Any]) -> dict[str, Any]:
 
 def identity(wanted: dict[str, Any]) -> str:
     """Return a text that is equal for arms that draw the same; full looks at no budget."""
-    whole = wanted["strategy"] in choose.OWN_SIZE
+    whole = wanted["strategy"] in catalog.OWN_SIZE
     return fingerprint({**wanted, "budget": ""} if whole else wanted)
 
 
@@ -153,7 +153,7 @@ def _title(workspace: Workspace, artifact: Artifact, clusters: Artifact) -> str:
     settings = selection.Settings(**how(artifact.config))
     title = selection.title(settings) + (f" keeping {settings.keep}" if settings.keep else "")
     parent = artifact.parents.get("clusters", clusters.id)
-    if parent == clusters.id or artifact.config["strategy"] not in choose.NEEDS_CLUSTERS:
+    if parent == clusters.id or artifact.config["strategy"] not in catalog.NEEDS_CLUSTERS:
         return title
     ours, theirs = (_cut(c) for c in (clusters, workspace.open(parent)))
     return f"{title} · {theirs if theirs != ours else f'clusters {parent}'}"
@@ -187,7 +187,7 @@ def draw(workspace: Workspace, arms: list[Arm], arm: Arm, seed: int, edits: int)
         ValueError: the arm cannot be drawn with these edits.
     """
     more: dict[str, Any] = {"seed": 0 if arm.how["strategy"] == "full" else seed, "edits": edits}
-    if arm.how["strategy"] in choose.MATCHED and not arm.how["match"]:
+    if arm.how["strategy"] in catalog.MATCHED and not arm.how["match"]:
         more["match"] = draw(workspace, arms, arms[0], seed, edits).id
     chosen = selection.Settings(**{**arm.how, **more})
     return workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(

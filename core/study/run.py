@@ -20,14 +20,13 @@ from core.model.templates import choose
 from core.selection import budget
 from core.selection import choose as selectors
 from core.selection.pool import NO_SOURCE
+from core.selection.strategies import catalog
 from core.settings import Auto, setting, specs, to_config
 from core.study import arms
 from core.study.arms import Arms, seeds, strategies
+from core.study.results import BASE, METRICS, as_text, caution
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
-
-BASE = "untuned base"
-METRICS = ("balanced_loss", "loss", "exact_match", "coverage")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,53 +118,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return artifact.id
 
 
-def caution(exploratory: list[str]) -> str:
-    """Say what arms from saved selections can show."""
-    return (
-        f"Exploratory, as they come from saved selections: {'; '.join(exploratory)}. The "
-        "comparisons set beforehand are s2l with random and with random_per_source."
-    )
-
-
 def _with_sources_only(s: Settings, dataset: Artifact) -> Settings:
     """Leave out the arms that share a budget over sources where the data names none."""
-    out = [name for name in strategies(s) if name in selectors.NEEDS_SOURCES]
+    out = [name for name in strategies(s) if name in catalog.NEEDS_SOURCES]
     if not out or list(dataset.summary["sources"]) != [NO_SOURCE]:
         return s
     say(f"the data names no sources, so these arms are left out: {', '.join(out)}")
     return dataclasses.replace(s, strategies=",".join(n for n in strategies(s) if n not in out))
-
-
-def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
-    """Write the result as a table for a terminal: mean and range over seeds, denominators."""
-    groups = [(BASE, pd.DataFrame([base]))] + [
-        (str(arm), part) for arm, part in table.groupby("arm", sort=False)
-    ]
-    width = max(20, *(len(arm) for arm, _ in groups))
-    lines = [
-        f"{'arm':{width}} {'rows':>6} {'balanced loss':>22} {'exact match':>24} {'covered':>12}"
-    ]
-    for arm, part in groups:
-        rows = f"{part['rows'].iloc[0]:,}" if "rows" in part else "0"
-        loss = _spread(part, "balanced_loss", 1, "{:.3f}")
-        match = _spread(part, "exact_match", 100, "{:.1f}%")
-        if "decoded" in part:
-            match += f" of {part['decoded'].iloc[0]:,}"
-        covered = _spread(part, "covered", 1, "{:.0f}")
-        if "sources" in part:
-            covered += f" of {part['sources'].iloc[0]}"
-        lines.append(f"{arm:{width}} {rows:>6} {loss:>22} {match:>24} {covered:>12}")
-    return "\n".join(lines)
-
-
-def _spread(part: pd.DataFrame, metric: str, scale: float, form: str) -> str:
-    if metric not in part:
-        return "-"
-    values = scale * part[metric]
-    text = form.format(values.mean())
-    if len(values) > 1:
-        text += f" [{form.format(values.min())}, {form.format(values.max())}]"
-    return text
 
 
 def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:

@@ -12,29 +12,44 @@ import math
 import pathlib
 import shutil
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from transformers import TrainerCallback
 
+from core.arrays import Ints
 from core.jobs import process_group
 from core.jobs.progress import Progress, Stopped, speed, stop_requested
 from core.model import loading
-from core.model.tokens import IGNORED, Ints, Tokens, pad
+from core.model.tokens import IGNORED, Tokens, pad
 from core.training.response_loss import lean
-from core.trajectories.epoch_recorder import EpochRecorder
 from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Callable
 
+    import torch
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
-
-    from core.trajectories.recorder import TrajectoryRecorder
 
 COMPLETE = "COMPLETE"
 SAVE_SECONDS = 60.0
 GROUPED_BATCHES = 50
+
+
+class Recorder(Protocol):
+    """A Trainer callback that records every row's loss on the way."""
+
+    @property
+    def loss(self) -> Callable[..., torch.Tensor] | None:
+        """The training loss, kept by row on its way; None where the model's own is left alone."""
+
+    @property
+    def batches(self) -> deque[Ints] | None:
+        """The rows of each batch in order, where `loss` needs to know them."""
+
+    def cost(self, step: int) -> tuple[float, float]:
+        """Return the seconds that recordings took up to a step, and those still to come."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +76,7 @@ def fit(
     folder: pathlib.Path,
     *,
     stage: str,
-    recorder: TrajectoryRecorder | EpochRecorder | None = None,
+    recorder: Recorder | None = None,
     expected: float | None = None,
 ) -> float:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
@@ -126,15 +141,15 @@ def fit(
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
-    own = recorder if isinstance(recorder, EpochRecorder) else None
+    own = recorder.loss if recorder else None
     with contextlib.nullcontext() if own else lean(model):  # rows' own losses need all logits
         trainer = Trainer(
             model=model,
             args=args,
             train_dataset=shards(planned, process_group.world()),  # type: ignore[arg-type]
-            data_collator=_Collator(tokens, own.batches if own else None),
-            compute_loss_func=own.loss if own else None,
-            callbacks=[recorder, keeper] if recorder else [keeper],
+            data_collator=_Collator(tokens, recorder.batches if recorder else None),
+            compute_loss_func=own,
+            callbacks=[recorder, keeper] if recorder else [keeper],  # type: ignore[list-item]
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -202,7 +217,7 @@ class _Keeper(TrainerCallback):
         folder: pathlib.Path,
         progress: Progress | None,
         save_seconds: float,
-        recorder: TrajectoryRecorder | EpochRecorder | None,
+        recorder: Recorder | None,
     ) -> None:
         self.folder, self.progress, self.save_seconds = folder, progress, save_seconds
         self.recorder = recorder

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from core.arrays import Ints
 from core.jobs.progress import duration, job_dir, say
 from core.model import loading
-from core.model.tokens import Ints, Tokens, batches, pad
+from core.model.tokens import Tokens, batches, pad
 from core.workspace.files import write_json
 from core.workspace.store import Workspace
 

@@ -8,9 +8,8 @@ from core import faces
 
 if TYPE_CHECKING:
     from core.trajectories.recorder import TrajectoryRecorder as TrajectoryRecorder
-    from core.trajectories.train import FROM_SCRATCH as FROM_SCRATCH
-    from core.trajectories.train import Settings as Settings
-    from core.trajectories.train import resolve as resolve
-    from core.trajectories.train import run as run
+    from core.trajectories.run import run as run
+    from core.trajectories.settings import Settings as Settings
+    from core.trajectories.settings import resolve as resolve
 
 faces.lazy(__name__, __file__)

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.arrays import Ints
 from core.jobs.progress import say
 from core.trajectories import proxy_warnings
 from core.workspace.artifact import Artifact, Draft
 from core.workspace.files import read_jsonl
 
 if TYPE_CHECKING:
-    from core.model.tokens import Ints, Tokens
+    from core.model.tokens import Tokens
 
 
 def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:

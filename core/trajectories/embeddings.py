@@ -8,11 +8,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Float32s, Halves, Ints
 from core.workspace.artifact import Artifact
 
-Floats = npt.NDArray[np.float32]
-Halves = npt.NDArray[np.float16]
-Ints = npt.NDArray[np.int64]
 WIDTH = 50
 """Wider ones are projected on so many principal axes."""
 AXES_ROWS = 20_000
@@ -42,7 +40,7 @@ def recorded(pooled: Halves) -> npt.NDArray[np.bool_]:
     return np.concatenate([np.zeros(0, bool), *found])
 
 
-def features(pooled: Halves, rows: Ints) -> Floats:
+def features(pooled: Halves, rows: Ints) -> Float32s:
     """Return what rows are compared by: Euclidean distances that grow with the angle between them.
 
     Args:
@@ -65,7 +63,7 @@ def features(pooled: Halves, rows: Ints) -> Floats:
     return out
 
 
-def _unit(rows: Halves) -> Floats:
+def _unit(rows: Halves) -> Float32s:
     single = rows.astype(np.float32)  # squares of halves overflow
     single /= np.linalg.norm(single, axis=1, keepdims=True)
     return single

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
-from core.model.tokens import IGNORED, Ints
+from core.arrays import Ints
+from core.model.tokens import IGNORED
 from core.trajectories.recorder import quantiles
 from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
 

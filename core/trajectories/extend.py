@@ -12,19 +12,19 @@ import pathlib
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Float32s, Ints
 from core.jobs.progress import say
-from core.model import loading
+from core.model import tokenizers
 from core.model.tokens import Tokens, tokenize
 from core.settings import foreign
 from core.trajectories.artifact import finish, load_flags, load_losses, load_steps, pool_rows
 from core.trajectories.recorder import KEPT
-from core.trajectories.scored_columns import Column, Floats, checkpoints, record, scorer, step
-from core.trajectories.train import Settings
+from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
+from core.trajectories.settings import Settings
 from core.workspace.artifact import EXTENDS, Artifact
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
-Ints = npt.NDArray[np.int64]
 OWN = ("dataset", "extend", "resume", "name", "map", "accept_long")
 """The settings that are not those of the run that is extended."""
 
@@ -41,7 +41,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if given := foreign(settings, old.config, OWN):
         raise ValueError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
     folders = kept(workspace, old)
-    tokenizer = loading.load_tokenizer(str(old.path / "proxy"))
+    tokenizer = tokenizers.load_tokenizer(str(old.path / "proxy"))
     template, most = str(old.config["template"]), int(old.config["max_length"])
     tokens = tokenize(workspace, dataset, tokenizer, template, most)
     before = tokenize(workspace, workspace.ancestor(old, "dataset"), tokenizer, template, most)
@@ -67,7 +67,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     def column(t: int, folder: pathlib.Path) -> Column:
         scored = scorer(folder, tokens, new, str(old.config.get("precision", "auto")))
 
-        def losses() -> Floats:
+        def losses() -> Float32s:
             out = scored()
             out[carried] = values[at[at >= 0], t]
             return out

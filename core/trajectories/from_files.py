@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.arrays import Float32s
 from core.jobs.progress import say
-from core.model import loading
+from core.model import loading, tokenizers
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
 from core.settings import to_config
 from core.trajectories.artifact import finish, pool_rows
-from core.trajectories.scored_columns import Column, Floats, checkpoints, record, scorer, step
-from core.trajectories.train import Settings
+from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
+from core.trajectories.settings import Settings
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, read_json, sha256_file
 from core.workspace.store import Workspace
@@ -124,7 +125,7 @@ def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[Column]:
     return out
 
 
-def _tensor(file: pathlib.Path) -> Floats:
+def _tensor(file: pathlib.Path) -> Float32s:
     """Read numbers from a torch file without running anything that is in it."""
     import pickle
 
@@ -138,7 +139,7 @@ def _tensor(file: pathlib.Path) -> Floats:
             found = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in found])
         if not isinstance(found, torch.Tensor):
             raise ValueError("losses.pt holds no tensor")
-        values: Floats = found.to(torch.float32).squeeze().numpy()
+        values: Float32s = found.to(torch.float32).squeeze().numpy()
     except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as e:
         reason = str(e).strip().split("\n")[0][:120]
         raise ValueError(f"losses.pt cannot be read safely ({reason})") from e
@@ -205,11 +206,11 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
     ]
 
 
-def _column(at: int, values: Floats) -> Column:
+def _column(at: int, values: Float32s) -> Column:
     return Column(at, lambda: values)
 
 
-def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Floats:
+def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Float32s:
     """Bring losses in the order of the input file to the rows that the dataset kept of it.
 
     Raises:
@@ -240,10 +241,10 @@ def _tokenizer(dataset: Artifact, model: str) -> Any:
     folder = pathlib.Path(model)
     if loading.is_scratch(model):
         vocabulary = loading.SCRATCH[model.removeprefix("scratch:")]["vocabulary"]
-        return loading.train_tokenizer(pool_texts(dataset, model), vocabulary)
+        return tokenizers.train_tokenizer(pool_texts(dataset, model), vocabulary)
     if folder.name.startswith("checkpoint-") and not _has_tokenizer(folder):
-        return loading.load_tokenizer(str(folder.parent))
-    return loading.load_tokenizer(model)
+        return tokenizers.load_tokenizer(str(folder.parent))
+    return tokenizers.load_tokenizer(model)
 
 
 def _tokens(

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.arrays import Ints
 from core.jobs.progress import job_dir
 from core.workspace.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from core.model.tokens import Ints, Tokens
+    from core.model.tokens import Tokens
     from core.workspace.artifact import Draft
 
 START = "start.json"

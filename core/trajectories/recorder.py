@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from transformers import TrainerCallback
 
+from core.arrays import Ints
 from core.jobs import process_group
 from core.jobs.progress import Progress, speed
 from core.model.scoring import score
-from core.model.tokens import Ints, Tokens, from_labels
+from core.model.tokens import Tokens, from_labels
 from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
@@ -93,6 +94,10 @@ class TrajectoryRecorder(TrainerCallback):
     A column is written, flushed, and only then committed in `columns.jsonl` (step, sha256), so a
     killed run knows what it has. Columns after the step that a run resumes from are dropped.
     """
+
+    loss = None
+    """The training's own loss is left alone."""
+    batches = None
 
     def __init__(
         self,

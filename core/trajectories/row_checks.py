@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from core.clusters.statistics import Losses
-from core.dataset.search import connect
+from core.arrays import Bools, Float32s, Ints, Labels, Losses
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 FALL = 0.1
 """Share of its first loss that a row which learned has lost at least."""
 HIGH = 0.75
@@ -117,28 +112,20 @@ def screen(
     ]  # fmt: skip
 
 
-def duplicates(examples: pathlib.Path) -> Ints:
-    """Return the rows whose prompt and response equal those of an earlier row, ascending.
+def never_learned(losses: Float32s, labels: Labels, k: int, high: float) -> Bools:
+    """Say which clusters were never learned (n_clusters,); one without rows was not.
+
+    The median loss falls by less than 10% from before training to the end and ends above `high`,
+    the pool's 75th percentile (METHOD: the noise guard).
 
     Args:
-        examples: The dataset's examples.parquet.
+        losses: Nats per response token, the first column from before training (n, n_checkpoints).
+        labels: Cluster of each row (n,).
+        k: Clusters.
+        high: Nats per response token.
     """
-    text = text_hashes(examples)
-    _, first = np.unique(text, return_index=True)
-    return np.delete(np.arange(len(text)), first)
-
-
-def text_hashes(examples: pathlib.Path) -> npt.NDArray[np.uint64]:
-    """Return a 64-bit hash of every row's prompt and response (n_rows,). No text is held.
-
-    Among a million distinct rows two collide with a probability of 3e-8.
-
-    Args:
-        examples: The dataset's examples.parquet.
-    """
-    with connect() as sql:
-        found = sql.execute(
-            "select hash(prompt, response) as text from read_parquet(?) order by row",
-            [str(examples)],
-        ).fetchnumpy()
-    return np.asarray(found["text"], np.uint64)
+    out = np.zeros(k, bool)
+    for c in np.unique(labels):
+        first, final = np.median(losses[labels == c][:, [0, -1]], axis=0)
+        out[c] = first - final < FALL * first and final > high
+    return out

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Losses = npt.NDArray[np.float32]
+from core.arrays import Losses
+
 SCORES = ("first_loss", "final_loss", "drop", "forgetting", "confidence", "variability")
 TOLERANCE = 0.1
 """Nats per response token that a loss must rise by to count as forgetting: smaller moves are mostly

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Float32s
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model import loading
 from core.workspace.artifact import Draft
@@ -24,15 +25,13 @@ from core.workspace.files import append_jsonl, fsync, read_jsonl
 if TYPE_CHECKING:
     from core.model.tokens import Tokens
 
-Floats = npt.NDArray[np.float32]
-
 
 @dataclasses.dataclass(frozen=True)
 class Column:
     """One recording."""
 
     step: int
-    losses: Callable[[], Floats]
+    losses: Callable[[], Float32s]
     """Nats per response token of every row of the dataset (n_rows,); NaN where unknown."""
 
 
@@ -49,10 +48,10 @@ def step(folder: pathlib.Path) -> int:
 
 def scorer(
     folder: pathlib.Path, tokens: Tokens, rows: npt.NDArray[np.int64], precision: str
-) -> Callable[[], Floats]:
+) -> Callable[[], Float32s]:
     """Return a function that scores some rows with a checkpoint's model; the others are NaN."""
 
-    def losses() -> Floats:
+    def losses() -> Float32s:
         from core.model.scoring import score
 
         if (folder / "adapter_config.json").exists():

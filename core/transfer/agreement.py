@@ -13,11 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters.statistics import Labels, Losses, cluster
+from core.arrays import Float64s, Ints, Labels, Losses
+from core.clusters.kmeans import cluster
 
-Floats = npt.NDArray[np.float64]
 Columns = npt.NDArray[np.floating] | npt.NDArray[np.int64]
-Ints = npt.NDArray[np.int64]
 DRAWS = 1000
 """Samples of the rows that an interval is read from."""
 LEVEL = (2.5, 97.5)
@@ -87,14 +86,14 @@ def rank_correlations(proxy: Columns, target: Columns, seed: int) -> list[Interv
     return [Interval(*map(float, each)) for each in zip(values, low, high, strict=True)]
 
 
-def _spearman(a: Columns, b: Columns) -> Floats:
+def _spearman(a: Columns, b: Columns) -> Float64s:
     """Correlate the ranks of matching columns (n_columns,)."""
     from scipy.stats import rankdata
 
     x, y = (rankdata(side, axis=0) for side in (a, b))
     x, y = x - x.mean(0), y - y.mean(0)
     scale = np.sqrt((x**2).sum(0) * (y**2).sum(0))
-    out: Floats = np.divide((x * y).sum(0), scale, out=np.zeros(len(scale)), where=scale > 0)
+    out: Float64s = np.divide((x * y).sum(0), scale, out=np.zeros(len(scale)), where=scale > 0)
     return out
 
 

@@ -12,22 +12,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.clusters.statistics import auto_k
+from core.arrays import Ints
+from core.clusters.kmeans import auto_k
 from core.finetune.target import Target, default_lr, short, with_adapter
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose, renderer
-from core.selection.budget import steps_for
 from core.settings import MAX_SEED, Auto, setting, to_config
+from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
-from core.trajectories.train import FROM_SCRATCH, PRETRAINED
 from core.workspace.artifact import Artifact, Draft
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
-    from core.model.tokens import Ints, Tokens
+    from core.model.tokens import Tokens
     from core.transfer.agreement import Clusterings
 
 YES, PART = 0.7, 0.4

@@ -13,6 +13,9 @@ import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+ROOT = pathlib.Path(__file__).absolute().parents[2]
+"""The repository: where commands run, and whose commit a manifest names."""
+
 
 def canonical(value: Any) -> str:
     """Return JSON that is equal for equal values: sorted keys, no spaces."""

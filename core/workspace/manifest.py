@@ -11,7 +11,7 @@ import platform
 import subprocess
 from typing import Any
 
-from core.workspace.files import canonical, read_json
+from core.workspace.files import ROOT, canonical, read_json
 
 SCHEMA = 1
 NAME = "manifest.json"
@@ -58,10 +58,9 @@ def versions() -> dict[str, str]:
     for library in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             out[library] = importlib.metadata.version(library)
-    root = pathlib.Path(__file__).parent.parent.parent
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        if (root / ".git").exists():
-            command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        if (ROOT / ".git").exists():
+            command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
             out["code"] = subprocess.run(
                 command, capture_output=True, text=True, check=True, timeout=10
             ).stdout.strip()

@@ -11,15 +11,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core import clusters, edits
+from core import edits
+from core.arrays import Ints
 from core.edits.state import Edits
-from core.review import k_sweep
-from core.trajectories import row_checks
-from core.workspace.artifact import Artifact
-from dashboard.charts import k_sweep as k_sweep_charts
 from dashboard.clusters import picked_rows
 from dashboard.frame import data, job_card, state
-from dashboard.frame.data import CLUSTERING, Ints
 
 
 def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
@@ -118,79 +114,3 @@ def row_buttons(dataset: str, row: int, edited: Edits) -> None:
                 st.rerun()  # the whole page: what can be undone stands outside the reader
         if st.button("Note", key=f"row:note:{row}", type="tertiary", icon=":material/edit_note:"):
             note_dialog(dataset, [row], edited.notes.get(row, ""))
-
-
-@st.cache_resource(max_entries=6, show_spinner="Looking for trouble in the rows")
-def findings(id: str) -> list[row_checks.Finding]:
-    """Return what is doubtful about the rows of a trajectories artifact."""
-    workspace = state.workspace()
-    dataset = workspace.ancestor(workspace.open(id), "dataset")
-    copies = row_checks.duplicates(dataset.path / "examples.parquet")
-    start = data.steps(id)[0] == 0
-    return row_checks.screen(data.flags(id), data.losses(id), copies, start=start)
-
-
-def health(artifact: Artifact, dataset: str) -> None:
-    """List what is doubtful about the rows, each with its examples and a way out."""
-    edited = data.edits(dataset)
-    st.caption("What to look at before clusters are trusted. Nothing is removed unless you say so.")
-    for finding in findings(artifact.id):
-        n = len(finding.rows)
-        left = n - int(np.isin(finding.rows, edited.excluded).sum())
-        with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            icon = "check_circle" if not n else "error"
-            st.markdown(
-                f":material/{icon}: **{finding.title}**  \n{job_card.plain(finding.sentence)} "
-                f"{job_card.plain(finding.remedy)}"
-            )
-            if n:
-                st.button("Read them", key=f"read:{finding.name}", on_click=_read,
-                          args=(finding.title,))  # fmt: skip
-            if left:
-                st.button(f"Exclude {left:,}", key=f"exclude:{finding.name}", on_click=edit,
-                          args=(edits.exclude, dataset, finding.rows),
-                          kwargs={"why": finding.title})  # fmt: skip
-            elif n:
-                st.caption("all excluded")
-
-
-def _read(title: str) -> None:
-    clear()
-    st.session_state["clusters:finding"] = title
-    st.session_state["clusters:tab"] = "Read examples"
-
-
-def which_k(artifact: Artifact, settings: clusters.Settings) -> None:
-    """Compare cluster counts by what they would select, on demand: it takes a while."""
-    key = (artifact.id, settings.features, settings.include_start)
-    st.caption(
-        "The number of clusters matters only as far as it changes what is selected. This clusters "
-        f"at several K and seeds, on at most {k_sweep.SAMPLE:,} rows."
-    )
-    if st.session_state.get("sweep:for") != key:
-        if st.button("Compare cluster counts (under a minute)", icon=":material/query_stats:"):
-            st.session_state["sweep:for"] = key
-            st.rerun()
-        return
-    with st.spinner("Clustering at several K…", show_time=True):
-        found = compared(*key)
-    st.markdown(f"**{job_card.plain(k_sweep.verdict(found))}**")
-    st.plotly_chart(k_sweep_charts.sweep_curves(found.table, int(settings.k)))
-    st.markdown("How much of the selection stays with another K; on the diagonal, another seed")
-    st.plotly_chart(k_sweep_charts.sweep_agreement(k_sweep.by_k(found.agreement)))
-    st.caption(
-        "Agreement of the rows' chances of being selected at a budget of 11% (weighted Jaccard). A "
-        f"plain random draw agrees {found.table['random'].mean():.2f} with them."
-    )
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def compared(id: str, features: str, include_start: bool) -> k_sweep.Sweep:
-    """Return the comparison of cluster counts of a trajectories artifact."""
-    frame = data.flags(id)
-    with CLUSTERING:
-        return k_sweep.sweep(
-            data.losses(id), frame["id"].to_numpy(),
-            k_sweep.choices(int((frame["flag"] == "").sum())), list(k_sweep.SEEDS), features,
-            include_start=include_start or data.steps(id)[0] > 0,
-        )  # fmt: skip

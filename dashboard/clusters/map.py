@@ -15,14 +15,15 @@ import pandas as pd
 import streamlit as st
 
 from core import clusters, jobs, layout
+from core.arrays import Float32s
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
 from dashboard.clusters import map_colours
+from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, state, widgets
-from dashboard.frame.data import POINTS, Preview
+from dashboard.frame.data import POINTS
 
-Points = npt.NDArray[np.float32]
 COARSE = (56, 90)
 """Cells of a picture that say how many rows they hold."""
 VIEWS = ("Trajectories", "Quick", "Texts", "Data map")
@@ -77,7 +78,7 @@ def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
     return quick._replace(wanted=wanted) if made is None else Map(f"layout:{made.id}")
 
 
-def points_of(id: str, name: str) -> Points:
+def points_of(id: str, name: str) -> Float32s:
     """Return where each row of the trajectories lies on a map (n_rows, 2); NaN if nowhere.
 
     Raises:
@@ -246,7 +247,7 @@ def _centres(id: str, map: str, _made: Preview, key: str) -> pd.DataFrame:
     return frame.groupby(_made.labels[placed]).median()
 
 
-def _within(xy: Points, window: raster.Extent) -> npt.NDArray[np.bool_]:
+def _within(xy: Float32s, window: raster.Extent) -> npt.NDArray[np.bool_]:
     x0, x1, y0, y1 = window
     return (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
 

@@ -12,8 +12,8 @@ import streamlit as st
 from core.dataset import search
 from core.workspace.artifact import Artifact
 from dashboard.charts import scales, theme
+from dashboard.clusters.preview import Preview
 from dashboard.frame import data, state
-from dashboard.frame.data import Preview
 
 QUANTITIES = {
     "Final loss": "final_loss",

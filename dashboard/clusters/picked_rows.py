@@ -14,12 +14,14 @@ import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
+from core.arrays import Ints
 from core.dataset import search
 from core.dataset.search import Column, Condition
 from core.workspace.artifact import Artifact
+from dashboard.clusters import area as clusters_area
 from dashboard.clusters import map as maps
+from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, state
-from dashboard.frame.data import Ints, Preview
 
 OWN = {
     "Response tokens": "n_response",
@@ -76,7 +78,7 @@ def _base(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> tuple
 @st.cache_resource(max_entries=12, show_spinner=False)
 def inside(id: str, map: str, area: str) -> npt.NDArray[np.bool_]:
     """Say which rows lie in an area (JSON) drawn on a map."""
-    return data.inside(maps.points_of(id, map), json.loads(area))
+    return clusters_area.inside(maps.points_of(id, map), json.loads(area))
 
 
 def search_bar(artifact: Artifact, made: Preview) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import streamlit as st
 
 from core import clusters
+from core.arrays import Ints
 from core.clusters import reading_order
 from core.dataset import search
 from core.workspace.artifact import Artifact
 from dashboard.charts import clusters as cluster_charts
 from dashboard.clusters import edit_bar, picked_rows
+from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, reader, state
-from dashboard.frame.data import Ints, Preview
 
 ORDERS = {
     "Nearest the middle first": "nearest",

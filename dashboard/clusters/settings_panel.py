@@ -7,11 +7,12 @@ import dataclasses
 import streamlit as st
 
 from core import clusters
-from core.clusters import statistics
+from core.clusters import kmeans
+from core.trajectories import features as statistics
 from core.workspace.artifact import EXTENDS, Artifact
+from dashboard.clusters import new_rows, preview
+from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, state
-from dashboard.frame.data import Preview
-from dashboard.trajectories import new_rows
 
 AT_ONCE = 300_000
 """Rows up to which every change of a setting clusters again; above, a button does."""
@@ -58,7 +59,7 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     """Ask for K and features; a link to a kept clustering starts with its values."""
     usable = int((data.flags(artifact.id)["flag"] == "").sum())
     config = kept.config if kept is not None else {}
-    auto = statistics.auto_k(usable)
+    auto = kmeans.auto_k(usable)
     start = int(config.get("k", auto))
     before = st.session_state.get("clusters:for", ("", ""))
     now = (artifact.id, kept.id if kept else before[1] if before[0] == artifact.id else "")
@@ -137,7 +138,7 @@ def keep(artifact: Artifact, settings: clusters.Settings) -> None:
 def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None) -> Preview:
     """Return the clustering to draw: the kept one, a preview, or of large data the last preview."""
     if kept is not None:
-        return data.kept(kept.id)
+        return preview.kept(kept.id)
     wanted = dataclasses.replace(settings, name="")
     last = st.session_state.get("clusters:last")
     large = len(data.flags(artifact.id)) > AT_ONCE
@@ -146,9 +147,9 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
             st.markdown(f":material/history: Settings changed. The picture shows K = {last.k}, "
                         f"{last.features}.")  # fmt: skip
             if not st.button("Cluster again", icon=":material/refresh:"):
-                return data.preview(last)
+                return preview.preview(last)
     with st.spinner("Clustering…", show_time=True):
-        made = data.preview(wanted)
+        made = preview.preview(wanted)
     st.session_state["clusters:last"] = wanted
     return made
 

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import pathlib
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import streamlit as st
 
-from core import clusters, layout
 from core import edits as edit_log
+from core import layout
+from core.arrays import Ints
 from core.clusters import statistics
 from core.dataset import search
 from core.edits.state import Edits
-from core.model import loading
-from core.settings import to_config
+from core.model import tokenizers
 from core.trajectories import artifact as recorded
 from core.trajectories import row_scores
 from core.workspace.artifact import Artifact
-from core.workspace.files import fingerprint, read_jsonl
+from core.workspace.files import read_jsonl
 from dashboard.frame import state
 
-Ints = npt.NDArray[np.int64]
 CLUSTERING = threading.Lock()
 """k-means uses every core: one at a time in this server."""
 SAMPLES = 50
@@ -83,7 +82,7 @@ def steps(id: str) -> list[int]:
 @st.cache_resource(max_entries=4, show_spinner="Loading the proxy's tokenizer")
 def tokenizer(id: str) -> Any:
     """Return the tokenizer of a trajectories artifact's proxy."""
-    return loading.load_tokenizer(str(state.workspace().open(id).path / "proxy"))
+    return tokenizers.load_tokenizer(str(state.workspace().open(id).path / "proxy"))
 
 
 def examples(dataset: str, rows: Ints | list[int], columns: str = "*") -> pd.DataFrame:
@@ -140,61 +139,6 @@ def by_source(id: str, most: int = 12) -> tuple[pd.DataFrame, pd.Series]:
     return means, counts
 
 
-class Preview(NamedTuple):
-    """A clustering, kept or not, ready to draw."""
-
-    key: str
-    """Equal for equal clusterings."""
-    labels: npt.NDArray[np.int32]
-    centroids: npt.NDArray[np.float32]
-    table: pd.DataFrame
-    quantiles: pd.DataFrame
-    inertia: float
-
-    @property
-    def k(self) -> int:
-        """The clusters there are numbers for; an extended clustering may have empty ones."""
-        return int(self.table["cluster"].max()) + 1
-
-
-@st.cache_resource(max_entries=12, show_spinner=False)
-def preview(settings: clusters.Settings) -> Preview:
-    """Cluster without keeping it."""
-    workspace = state.workspace()
-    artifact = workspace.open(settings.trajectories)
-    with CLUSTERING:
-        made = clusters.compute(workspace, artifact, settings)[0]
-    return described(artifact, fingerprint(to_config(settings)), made)
-
-
-def described(artifact: Artifact, key: str, made: statistics.Clustering) -> Preview:
-    """Return a clustering with what is shown of it."""
-    frame = flags(artifact.id)
-    table = statistics.describe(made.labels, losses(artifact.id), frame)
-    table["name"] = clusters.names(state.workspace(), artifact, made.labels)
-    quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
-    return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
-
-
-@st.cache_resource(max_entries=6, show_spinner=False)
-def kept(clusters_id: str) -> Preview:
-    """Return a kept clustering as it was sealed."""
-    made = state.workspace().open(clusters_id, "clusters")
-    table, quantiles = (pd.read_parquet(made.path / f"{n}.parquet") for n in ("table", "quantiles"))
-    labels, centroids = (np.load(made.path / f"{n}.npy") for n in ("labels", "centroids"))
-    return Preview(clusters_id, labels, centroids, table, quantiles, made.summary["inertia"])
-
-
-def named(made: Preview, kept: Artifact | None, edited: Edits) -> Preview:
-    """Return a clustering with the names that people gave its clusters instead of keywords."""
-    given = edited.names.get(kept.id, {}) if kept is not None else {}
-    if not given:
-        return made
-    names = made.table["cluster"].map(given)
-    table = made.table.assign(name=names.where(names.notna(), made.table["name"]))
-    return made._replace(table=table, key=f"{made.key}:{edited.position}")
-
-
 @st.cache_data(max_entries=6, show_spinner=False)
 def range_of_losses(id: str) -> tuple[float, float]:
     """Return where nearly all losses lie: the 0.5th and the 99.5th percentile over all steps."""
@@ -223,39 +167,6 @@ def pca(id: str, features: str, include_start: bool) -> npt.NDArray[np.float32]:
 def points(layout_id: str) -> npt.NDArray[np.float32]:
     """Return the xy of a layout (n_rows, 2)."""
     return np.load(state.workspace().open(layout_id).path / "xy.npy")  # type: ignore[no-any-return]
-
-
-def inside(xy: npt.NDArray[np.float32], chart: dict[str, Any]) -> npt.NDArray[np.bool_]:
-    """Say which points lie in the boxes and lassos of a chart selection.
-
-    Args:
-        xy: (n, 2); NaN is never inside.
-        chart: Streamlit's selection: `box` and `lasso` lists of x and y coordinates.
-    """
-    hit = np.zeros(len(xy), bool)
-    for box in chart.get("box", []):
-        (x0, x1), (y0, y1) = sorted(map(float, box["x"])), sorted(map(float, box["y"]))
-        hit |= (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
-    for lasso in chart.get("lasso", []):
-        hit |= _in_polygon(xy, np.array([lasso["x"], lasso["y"]], float).T)
-    return hit
-
-
-def _in_polygon(
-    xy: npt.NDArray[np.float32], corners: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
-    """Count, even or odd, the edges that a ray to the right of each point crosses."""
-    hit = np.zeros(len(xy), bool)
-    near = np.flatnonzero(
-        (xy >= corners.min(0)).all(1) & (xy <= corners.max(0)).all(1)
-    )  # most points of a large map are outside the polygon's box
-    x, y = xy[near, 0], xy[near, 1]
-    odd = np.zeros(len(near), bool)
-    for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, 0), strict=True):
-        if y0 != y1:
-            odd ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-    hit[near] = odd
-    return hit
 
 
 def metrics(folder: pathlib.Path) -> pd.DataFrame:

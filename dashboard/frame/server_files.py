@@ -7,14 +7,14 @@ import pathlib
 
 import streamlit as st
 
-from dashboard.frame import state
+from core.workspace.files import ROOT
 
 SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
 
 def allowed() -> pathlib.Path:
     """Return the folder below which files may be read (S2L_DATA, else this repository's)."""
-    return pathlib.Path(os.environ.get("S2L_DATA") or state.ROOT).expanduser().resolve()
+    return pathlib.Path(os.environ.get("S2L_DATA") or ROOT).expanduser().resolve()
 
 
 def path(key: str, *, folders: bool = False, suffixes: tuple[str, ...] = SUFFIXES) -> str:

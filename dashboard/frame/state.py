@@ -9,7 +9,6 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
-import pathlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -17,9 +16,9 @@ from typing import Any
 import streamlit as st
 
 from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind
+from core.workspace.files import ROOT
 from core.workspace.store import Workspace
 
-ROOT = pathlib.Path(__file__).parent.parent.parent
 PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 import streamlit as st
 
 from core import selection
-from core.selection import budget, choose, s2l_options
+from core.arrays import Ints
+from core.selection import budget, choose, quotas, s2l_options
 from core.selection import pool as selectors
 from core.settings import specs
 from dashboard.frame import data, state
-from dashboard.frame.data import Ints
 
 
 class Allocation(NamedTuple):
@@ -72,7 +72,7 @@ def allocation(settings: selection.Settings) -> Allocation:
     by_cluster["quota"] = by_cluster["taken"]
     if settings.strategy == "s2l":
         rule = "equal" if settings.allocation == "capped" else s2l_options.of(settings).rule
-        by_cluster["quota"] = budget.quotas(
+        by_cluster["quota"] = quotas.quotas(
             by_cluster["size"], int(by_cluster["taken"].sum()), allocation=rule
         )
     by_source = (

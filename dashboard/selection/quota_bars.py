@@ -16,11 +16,12 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from core.selection.run import Settings
+from core.arrays import Ints
 from core.selection.s2l_options import by_hand, put
+from core.selection.settings import Settings
 from dashboard.charts import selection as selection_charts
+from dashboard.clusters.preview import Preview
 from dashboard.frame import job_card, reader
-from dashboard.frame.data import Ints, Preview
 from dashboard.selection import preview
 from dashboard.selection.preview import Allocation
 

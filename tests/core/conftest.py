@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on
 
 import pytest
 
-from core import clusters, dataset, finetune, selection, trajectories
+from core import clusters, dataset, export, finetune, selection, trajectories
 from core.training import time_estimate
 from core.workspace.store import Workspace
 
@@ -63,6 +63,12 @@ def rows() -> list[dict]:
 def write(path: pathlib.Path, records: list[dict]) -> pathlib.Path:
     path.write_text("".join(json.dumps(r) + "\n" for r in records))
     return path
+
+
+def write_export(workspace: Workspace, chosen: str, out: pathlib.Path, **how) -> pathlib.Path:
+    """Export a selection; return where to."""
+    settings = export.Settings(selection=chosen, out=str(out), **how)
+    return pathlib.Path(export.run(workspace, settings))
 
 
 def load(workspace: Workspace, path: pathlib.Path) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from core.clusters.statistics import cluster
+from core.clusters.kmeans import cluster
 from core.selection.choose import PINNED
 from core.selection.pool import Choice, Match, Pool
 

@@ -8,7 +8,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from core import clusters, finetune, selection, trajectories
-from core.model import loading, scoring
+from core.model import scoring, tokenizers
 from core.model.scoring import Scores
 from core.trajectories import recorder
 from core.trajectories.artifact import load_flags, load_losses
@@ -21,7 +21,7 @@ def write_bare(folder, words, **special):
     """Write a tiny model whose tokenizer has no special tokens but the given ones."""
     from transformers import PreTrainedTokenizerFast
 
-    trained = loading.train_tokenizer(words, 400).backend_tokenizer
+    trained = tokenizers.train_tokenizer(words, 400).backend_tokenizer
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained, **special)
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -39,7 +39,7 @@ def test_a_model_without_padding_or_end_token_is_trained_recorded_and_answers(
     house, tmp_path, special
 ):
     folder = write_bare(tmp_path / "bare", ["Sum of 1 and 2?", "Repeat: blue"] * 40, **special)
-    tokenizer = loading.load_tokenizer(str(folder))
+    tokenizer = tokenizers.load_tokenizer(str(folder))
     assert tokenizer.pad_token == tokenizer.eos_token == special.get("eos_token")
     settings = {**TRAIN, "dataset": house.dataset, "model": str(folder), "epochs": 1.0}
     settings |= {"template": "plain", "batch_size": 32}

@@ -9,7 +9,7 @@ from core import clusters, dataset, edits, export, selection, trajectories
 from core.__main__ import main
 from core.trajectories.artifact import load_flags
 from core.workspace.store import Workspace
-from tests.core.conftest import TRAIN, write
+from tests.core.conftest import TRAIN, write, write_export
 
 
 @pytest.fixture
@@ -118,12 +118,12 @@ def test_every_folder_names_the_hash_of_its_ids(form, config, tmp_path):
     data = dataset.run(workspace, dataset.Settings(path=str(file)))
     wanted = selection.Settings(parent=data, strategy="random", budget="50%")
     chosen = selection.run(workspace, wanted)
-    out = export.write(workspace, chosen, tmp_path / "out", format=form, config=config)
+    out = write_export(workspace, chosen, tmp_path / "out", format=form, config=config)
     known = workspace.open(chosen).summary["ids_sha256"]
     assert (
         f"| sha256 of the ids, sorted, joined by line feeds | `{known}` |"
         in (out / "README.md").read_text()
     )
     assert json.loads((out / export.MANIFEST).read_text())["ids_sha256"] == known
-    ids = export.write(workspace, chosen, tmp_path / "ids.txt", format="ids")
+    ids = write_export(workspace, chosen, tmp_path / "ids.txt", format="ids")
     assert selection.ids_sha256(ids.read_text().splitlines()) == known

@@ -5,10 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import clusters, dataset
-from core.clusters import kmeans, statistics
+from core.clusters import kmeans
 from core.clusters.keywords import keywords, sampled
-from core.clusters.statistics import auto_k, cluster, describe, features, quantiles
-from core.model.pool_texts import prompts
+from core.clusters.kmeans import auto_k, cluster
+from core.clusters.statistics import describe, quantiles
+from core.dataset.search import prompts
+from core.trajectories import features as statistics
+from core.trajectories.features import features
 
 
 def curves(n=120, seed=0):

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import dataset
-from core.dataset.holdout import normalise
+from core.dataset.duplicates import normalise
 from core.workspace.files import sha256_file
 from core.workspace.store import Workspace
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from core.demo.puzzles import HOLDOUT_PER_TASK, TASKS, generate, normalised
-from core.finetune.evaluate import MATCHERS
+from core.finetune.answers import MATCHERS
 
 DIGEST = """
 import hashlib, json

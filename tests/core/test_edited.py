@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from core import clusters, edits, export, selection, study, trajectories
-from core.clusters import statistics
+from core.clusters import kmeans
 from core.export import data_card
 from core.review import before_after, comparison, facets, why_row
 from core.selection import reproduce
 from core.selection.budget import Budget
-from core.selection.choose import COMPARES, MATCHED, OWN_SIZE, SELECTORS, choose
+from core.selection.choose import choose
+from core.selection.strategies.catalog import COMPARES, MATCHED, OWN_SIZE, SELECTORS
 from core.trajectories import cost
 from core.trajectories.artifact import load_flags
 from core.workspace.files import fingerprint
@@ -315,7 +316,7 @@ def test_a_clustering_without_excluded_rows(home):
     assert pd.read_parquet(made.path / "table.parquet")["size"].sum() == 109
     auto = dataclasses.replace(wanted, k="auto")
     auto = home.workspace.open(clusters.run(home.workspace, auto))
-    assert auto.config["k"] == statistics.auto_k(109)
+    assert auto.config["k"] == kmeans.auto_k(109)
     with pytest.raises(ValueError, match="choose K from 1 to 109"):
         clusters.run(home.workspace, dataclasses.replace(wanted, k=110))
     for strategy in ("s2l", "random"):  # from one pool, though these rows are included again

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from core.finetune import evaluate as evaluation
-from core.finetune.evaluate import MATCHERS, evaluate, extract_number, generate, load_items
-from core.model import loading
+from core.finetune.answers import MATCHERS, extract_number
+from core.finetune.evaluate import evaluate, generate, load_items
+from core.model import loading, tokenizers
 from core.model.templates import renderer
 
 
@@ -116,7 +117,7 @@ def test_a_long_prompt_leaves_room_for_the_answer(target):
 
 
 def test_an_answer_ends_at_the_templates_end_of_turn():
-    tokenizer = loading.train_tokenizer(["a b"], 300)
+    tokenizer = tokenizers.train_tokenizer(["a b"], 300)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<|im_end|>\n{% endfor %}"
     ends = evaluation._end_tokens(tokenizer, renderer("chat", tokenizer))

@@ -24,7 +24,7 @@ from core.export.writers import Example
 from core.workspace.artifact import Artifact
 from core.workspace.files import sha256_file
 from core.workspace.store import Workspace
-from tests.core.conftest import write
+from tests.core.conftest import write, write_export
 
 TURNS = ("messages", "sharegpt")
 LINES = ("jsonl", "alpaca", *TURNS)
@@ -99,7 +99,7 @@ def test_an_export_comes_back_as_the_same_rows(form, whole, own, tmp_path):
     workspace, _, chosen = load(tmp_path, records(own))
     suffix = "" if whole else pathlib.PurePath(writers.FORMATS[form].file).suffix
     config = "axolotl" if whole and form in TURNS else "none"
-    out = export.write(workspace, chosen, tmp_path / f"out{suffix}", format=form, config=config)
+    out = write_export(workspace, chosen, tmp_path / f"out{suffix}", format=form, config=config)
     found = again(workspace, out)
     assert found.name == "out"
     assert found.summary["rows"] == 24
@@ -112,12 +112,12 @@ def test_an_alpaca_export_of_single_exchanges_comes_back_too(tmp_path):
     rows = [{"question": f"q{i}", "system": "s" * (i % 3), "response": f"r{i}"} for i in range(30)]
     rows += rows[:5]  # copies have numbered ids
     workspace, _, chosen = load(tmp_path, rows)
-    out = export.write(workspace, chosen, tmp_path / "out", format="alpaca", config="llamafactory")
+    out = write_export(workspace, chosen, tmp_path / "out", format="alpaca", config="llamafactory")
     lines = [json.loads(line) for line in (out / "data.jsonl").read_text().splitlines()]
     assert {*lines[0]} == {"instruction", "input", "output", "system", "id", "source"}
     assert {line["system"] for line in lines} == {"", "s", "ss"}
     assert again(workspace, out).summary["fingerprint"] == subset_fingerprint(workspace, chosen)
-    ids = export.write(workspace, chosen, tmp_path / "ids", format="ids")
+    ids = write_export(workspace, chosen, tmp_path / "ids", format="ids")
     with pytest.raises(ValueError, match=r"ids has no data file.*give one file"):
         again(workspace, ids)
 
@@ -156,13 +156,13 @@ def test_turns_that_alpaca_cannot_hold_leave_nothing(talks, tmp_path):
     workspace, _, chosen = talks
     for out in ("x.jsonl", "folder"):
         with pytest.raises(ValueError, match="alpaca holds one question and one answer"):
-            export.write(workspace, chosen, tmp_path / out, format="alpaca")
+            write_export(workspace, chosen, tmp_path / out, format="alpaca")
     assert not list(tmp_path.iterdir())
 
 
 def test_ids_are_one_a_line_and_hash_to_the_manifests_sum(talks, tmp_path):
     workspace, _, chosen = talks
-    out = export.write(workspace, chosen, tmp_path / "ids.txt", format="ids")
+    out = write_export(workspace, chosen, tmp_path / "ids.txt", format="ids")
     ids = out.read_text().splitlines()
     assert ids == chosen_rows(workspace, chosen)["id"].tolist()
     assert selection.ids_sha256(ids) == workspace.open(chosen).summary["ids_sha256"]
@@ -172,7 +172,7 @@ def test_an_id_of_two_lines_is_refused_as_a_line(tmp_path):
     rows = [{"id": f"a\n{i}", "question": "q", "answer": f"{i}"} for i in range(5)]
     workspace, _, chosen = load(tmp_path, rows)
     with pytest.raises(ValueError, match="has a line break; use --format jsonl"):
-        export.write(workspace, chosen, tmp_path / "ids.txt", format="ids")
+        write_export(workspace, chosen, tmp_path / "ids.txt", format="ids")
 
 
 def test_rows_are_read_a_batch_at_a_time(tmp_path):
@@ -218,7 +218,7 @@ def test_a_target_that_cannot_be_is_refused(out, more, words, talks, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     with pytest.raises(ValueError, match=words):
-        export.write(workspace, chosen, tmp_path / out, **more)
+        write_export(workspace, chosen, tmp_path / out, **more)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "taken.jsonl"]
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"
     assert (tmp_path / "taken.jsonl").read_text() == "mine"
@@ -228,23 +228,23 @@ def test_an_overwrite_replaces_an_export_and_nothing_else(talks, tmp_path):
     workspace, _, chosen = talks
     file = tmp_path / "x.jsonl"
     file.write_text("old")
-    export.write(workspace, chosen, file, overwrite=True)
+    write_export(workspace, chosen, file, overwrite=True)
     assert file.read_bytes().count(b"\n") == 24
-    folder = export.write(workspace, chosen, tmp_path / "f", format="messages", config="trl")
-    export.write(workspace, chosen, folder, format="datasets", overwrite=True)
+    folder = write_export(workspace, chosen, tmp_path / "f", format="messages", config="trl")
+    write_export(workspace, chosen, folder, format="datasets", overwrite=True)
     assert not (folder / "train.py").exists()
     (folder / "output").mkdir()
     with pytest.raises(ValueError, match="also holds output, which no export wrote"):
-        export.write(workspace, chosen, folder, overwrite=True)
+        write_export(workspace, chosen, folder, overwrite=True)
     (tmp_path / "g.jsonl").mkdir()
     with pytest.raises(ValueError, match="is a folder; choose another"):
-        export.write(workspace, chosen, tmp_path / "g.jsonl", overwrite=True)
+        write_export(workspace, chosen, tmp_path / "g.jsonl", overwrite=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["f", "g.jsonl", "x.jsonl"]
 
 
 def test_a_full_disk_leaves_the_old_export(talks, tmp_path, monkeypatch):
     workspace, _, chosen = talks
-    folder = export.write(workspace, chosen, tmp_path / "f")
+    folder = write_export(workspace, chosen, tmp_path / "f")
     before = (folder / export.MANIFEST).read_text()
 
     def full(path, workspace, artifact):
@@ -254,7 +254,7 @@ def test_a_full_disk_leaves_the_old_export(talks, tmp_path, monkeypatch):
     monkeypatch.setitem(writers.FORMATS, "jsonl", writers.FORMATS["jsonl"]._replace(write=full))
     for out, overwrite in ((folder, True), (tmp_path / "x.jsonl", False)):
         with pytest.raises(ValueError, match="the disk is full; nothing is left of it"):
-            export.write(workspace, chosen, out, overwrite=overwrite)
+            write_export(workspace, chosen, out, overwrite=overwrite)
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
     assert (folder / export.MANIFEST).read_text() == before
 
@@ -272,7 +272,7 @@ def slow(*args):
             time.sleep(60)
         yield example
 writers.examples = slow
-export.write(Workspace(sys.argv[1]), sys.argv[2], sys.argv[3], format="messages")
+export.run(Workspace(sys.argv[1]), export.Settings(selection=sys.argv[2], out=sys.argv[3], format="messages"))
 """
 
 
@@ -286,7 +286,7 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path, 
         os.kill(process.pid, signal.SIGKILL)
     assert [p.name for p in tmp_path.iterdir()] == [f".{name}.partial"]
     capsys.readouterr()
-    export.write(workspace, chosen, tmp_path / name, format="messages")
+    write_export(workspace, chosen, tmp_path / name, format="messages")
     said = capsys.readouterr().err
     assert f"an export to {tmp_path / name} was killed half-way; what it left is deleted" in said
     assert [p.name for p in tmp_path.iterdir()] == [name]
@@ -300,8 +300,8 @@ def test_while_one_exports_another_to_the_same_place_is_refused(name, talks, tmp
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half\n"
         with pytest.raises(ValueError, match=f"another export to .*{name} is at work; wait"):
-            export.write(workspace, chosen, tmp_path / name, overwrite=True)
-        export.write(workspace, chosen, tmp_path / f"other{name}")
+            write_export(workspace, chosen, tmp_path / name, overwrite=True)
+        write_export(workspace, chosen, tmp_path / f"other{name}")
         process.kill()
     assert sorted(p.name for p in tmp_path.iterdir()) == [f".{name}.partial", f"other{name}"]
 
@@ -317,13 +317,13 @@ def slow(path, target):
         time.sleep(60)
     return replace(path, target)
 pathlib.Path.replace = slow
-export.write(Workspace(sys.argv[1]), sys.argv[2], sys.argv[3], overwrite=True)
+export.run(Workspace(sys.argv[1]), export.Settings(selection=sys.argv[2], out=sys.argv[3], overwrite=True))
 """
 
 
 def test_killed_between_two_renames_the_earlier_export_comes_back(talks, tmp_path, capsys):
     workspace, _, chosen = talks
-    folder = export.write(workspace, chosen, tmp_path / "folder", format="messages")
+    folder = write_export(workspace, chosen, tmp_path / "folder", format="messages")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     command = [sys.executable, "-c", SWAP, str(workspace.root), chosen, str(folder)]
     root = pathlib.Path(__file__).parents[2]
@@ -332,7 +332,7 @@ def test_killed_between_two_renames_the_earlier_export_comes_back(talks, tmp_pat
         process.kill()
     assert not folder.exists()
     with pytest.raises(ValueError, match="exists; choose another --out"):
-        export.write(workspace, chosen, folder)
+        write_export(workspace, chosen, folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     assert "the export that it was to replace is back" in capsys.readouterr().err
 
@@ -345,7 +345,10 @@ workspace = Workspace(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    export.write(workspace, sys.argv[2], sys.argv[3], format=sys.argv[4], overwrite=len(sys.argv) > 5)
+    settings = export.Settings(
+        selection=sys.argv[2], out=sys.argv[3], format=sys.argv[4], overwrite=len(sys.argv) > 5
+    )
+    export.run(workspace, settings)
 except ValueError as e:
     print(e, flush=True)
     sys.exit(2)
@@ -404,7 +407,7 @@ def test_exports_to_one_place_from_threads(tmp_path):
     def go(form):
         barrier.wait()
         try:
-            return export.write(workspace, chosen, out, format=form, overwrite=True)
+            return write_export(workspace, chosen, out, format=form, overwrite=True)
         except ValueError as e:
             return e
 
@@ -428,7 +431,7 @@ def test_every_format_is_listed_with_a_sentence_and_its_trainers():
 
 @pytest.mark.parametrize("form", writers.FORMATS)
 def test_a_folder_has_a_card_and_names_its_files(form, house, tmp_path):
-    out = export.write(house.workspace, house.selection, tmp_path / "out", format=form)
+    out = write_export(house.workspace, house.selection, tmp_path / "out", format=form)
     artifact = house.workspace.open(house.selection)
     text = (out / "README.md").read_text()
     _, front, body = text.split("---\n", 2)
@@ -452,7 +455,7 @@ def test_a_folder_has_a_card_and_names_its_files(form, house, tmp_path):
 
 
 def test_the_cards_numbers_are_those_of_the_rows(house, tmp_path):
-    out = export.write(house.workspace, house.selection, tmp_path / "out")
+    out = write_export(house.workspace, house.selection, tmp_path / "out")
     text = (out / "README.md").read_text()
     chosen = chosen_rows(house.workspace, house.selection)
     frame = dataset.examples(house.workspace.open(house.dataset))
@@ -470,7 +473,7 @@ def test_a_card_obeys_nobodys_markup(tmp_path):
     hostile = "<script>alert(1)</script> | **b** [x](javascript:1) `c`\n# head"
     rows = [{"question": f"q{i}", "answer": "a", "source": f"{hostile}{i}"} for i in range(40)]
     workspace, _, chosen = load(tmp_path, rows, name=f'{hostile} "q": y')
-    text = (export.write(workspace, chosen, tmp_path / "out") / "README.md").read_text()
+    text = (write_export(workspace, chosen, tmp_path / "out") / "README.md").read_text()
     assert yaml.safe_load(text.split("---\n")[1])["pretty_name"].startswith(hostile)
     body = text.split("---\n", 2)[2]
     assert "<script>" not in body
@@ -494,7 +497,7 @@ def test_the_cards_commands_make_the_same_selection(tmp_path):
     first = selection.run(
         workspace, selection.Settings(parent=data, strategy="random", budget="50%", keep=chosen)
     )
-    card = (export.write(workspace, first, tmp_path / "out") / "README.md").read_text()
+    card = (write_export(workspace, first, tmp_path / "out") / "README.md").read_text()
     script = card.split("```bash\n")[1].split("```")[0]
     script = script.replace("python -m core", f"{sys.executable} -m core")
     script = script.replace("--path talks.jsonl", f"--path {tmp_path}/talks.jsonl")

@@ -9,11 +9,12 @@ import pytest
 from core import clusters, dataset, edits, selection
 from core.clusters import extend as drift
 from core.jobs.progress import Stopped
-from core.model import loading
+from core.model import loading, tokenizers
 from core.model.scoring import score
 from core.model.tokens import tokenize
 from core.trajectories.artifact import load_flags, load_losses, load_steps
-from core.trajectories.train import Settings, run
+from core.trajectories.settings import Settings
+from core.trajectories.train import run
 from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN, rows, write
 
@@ -99,7 +100,7 @@ def test_old_rows_keep_their_losses_and_new_ones_are_scored_on_the_kept_checkpoi
         else:
             fresh_rows.append(row)
     assert len(fresh_rows) == 30
-    tokenizer = loading.load_tokenizer(str(old.path / "proxy"))
+    tokenizer = tokenizers.load_tokenizer(str(old.path / "proxy"))
     tokens = tokenize(house.workspace, grown, tokenizer, "plain", 64)
     for column, step in enumerate(load_steps(old)):
         model = loading.load_weights(str(old.path / "kept" / f"checkpoint-{step}"))

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from core import dataset, export, finetune, selection, study
-from core.finetune.run import Settings, planned_steps
+from core.finetune.settings import Settings, planned_steps
 from core.jobs.progress import Stopped
 from core.study.run import _with_sources_only
 from core.workspace.files import read_json, read_jsonl
@@ -207,7 +207,7 @@ def test_an_export_gives_back_lone_surrogates(house, tmp_path):
 
 
 def test_preset_paper_fills_in_what_was_left_at_its_default():
-    from core.finetune.run import resolve
+    from core.finetune.settings import resolve
 
     made = resolve(Settings(selection="x", preset="paper", lr=1e-4))
     assert (made.model, made.batch_size, made.epochs) == ("microsoft/phi-2", 128, 3.0)

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from core.dataset import holdout
+from core.dataset import duplicates, holdout
 
 WORDS = [f"word{i}" for i in range(500)]
 
@@ -19,7 +19,7 @@ def sentence(rng, n=30):
 
 @functools.cache
 def shingles(text):
-    words = holdout.normalise(text)
+    words = duplicates.normalise(text)
     return words, {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
 
 
@@ -118,7 +118,7 @@ def test_all_near_copies_give_none():
 
 
 def test_words():
-    assert holdout.normalise("It's 2+3,\tOK_") == ["it", "s", "2", "3", "ok"]
-    assert holdout.normalise("ÄRA  ära!") == ["ära", "ära"]
-    assert holdout.normalise("中文ok") == ["中", "文", "ok"]
-    assert holdout.normalise("+++ ---") == ["+++", "---"]
+    assert duplicates.normalise("It's 2+3,\tOK_") == ["it", "s", "2", "3", "ok"]
+    assert duplicates.normalise("ÄRA  ära!") == ["ära", "ära"]
+    assert duplicates.normalise("中文ok") == ["中", "文", "ok"]
+    assert duplicates.normalise("+++ ---") == ["+++", "---"]

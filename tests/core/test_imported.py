@@ -9,12 +9,13 @@ import torch
 
 from core import clusters, dataset, selection
 from core.jobs.progress import Stopped
-from core.model import loading
+from core.model import loading, tokenizers
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.model.tokens import tokenize
 from core.trajectories.artifact import load_flags, load_losses, load_steps
-from core.trajectories.train import Settings, run
+from core.trajectories.settings import Settings
+from core.trajectories.train import run
 from tests.core.conftest import write
 
 STEPS = (500, 1000, 1500)
@@ -179,7 +180,7 @@ def test_checkpoints_are_scored_one_after_the_other(take, trained, house, data):
     assert load_steps(made).tolist() == [5, 10, 100]
     model, tokenizer = (
         loading.load_weights(str(trained / "checkpoint-10")),
-        loading.load_tokenizer(str(trained)),
+        tokenizers.load_tokenizer(str(trained)),
     )
     tokens = tokenize(house.workspace, data, tokenizer, "chat")
     expected = score(model, tokens, np.arange(len(tokens))).losses

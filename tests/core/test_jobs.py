@@ -15,7 +15,7 @@ import pytest
 from core import jobs
 from core.jobs import record as job_files
 from core.jobs.queue import _spawn
-from core.workspace.files import read_json
+from core.workspace.files import ROOT, read_json
 from core.workspace.store import Workspace
 
 PRELUDE = """
@@ -309,7 +309,7 @@ def test_job_outlives_a_killed_launcher(workspace):
         [sys.executable, "-c", code, workspace.root],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=jobs.ROOT,
+        cwd=ROOT,
         start_new_session=True,
     ) as launcher:
         id = launcher.stdout.readline().strip()
@@ -408,7 +408,7 @@ def test_submit_runs_the_command_it_shows(workspace):
     assert (job.state, job.message.split(" in ")[0]) == ("failed", "no artifact 'no-such-id'")
     assert job.command == shown
     words = shlex.split(shown)
-    assert words[:3] == ["cd", str(jobs.ROOT), "&&"]
+    assert words[:3] == ["cd", str(ROOT), "&&"]
     assert words[4:] == ["-m", "core", "verify", "no-such-id", "--workspace", str(workspace.root)]
     ran = subprocess.run(shown, shell=True, capture_output=True, text=True, timeout=20, check=False)
     assert ran.returncode == 2

@@ -7,7 +7,8 @@ import pytest
 
 from core.jobs import launchers
 from core.trajectories.artifact import load_losses, load_steps
-from core.trajectories.train import Settings, run
+from core.trajectories.settings import Settings
+from core.trajectories.train import run
 from tests.core.conftest import TRAIN
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from core import layout, trajectories
-from core.layout.run import Settings, pca, place
+from core.layout import projection
+from core.layout.projection import pca, place
+from core.layout.settings import Settings
 from core.trajectories import embeddings
 from core.workspace.files import fingerprint
 
@@ -78,8 +80,8 @@ def test_one_feature_is_drawn_without_umap():
 
 
 def test_large_data_is_fitted_on_a_sample_and_the_rest_placed_by_neighbours(monkeypatch):
-    monkeypatch.setattr(import_module("core.layout.run"), "FIT_ROWS", 20)
-    monkeypatch.setattr(import_module("core.layout.run"), "_umap", lambda x, seed: x[:, :2] * 10)
+    monkeypatch.setattr(projection, "FIT_ROWS", 20)
+    monkeypatch.setattr(projection, "_umap", lambda x, seed: x[:, :2] * 10)
     losses, ids = curves()
     xy, fitted = place(losses, ids, "raw", include_start=False, method="umap", seed=0)
     assert fitted == 20

@@ -4,7 +4,7 @@ import random
 import pytest
 import torch
 
-from core.model import loading
+from core.model import loading, tokenizers
 
 TEXTS = [f"Sum of {a} and {b}? {a + b}" for a in range(20) for b in range(3)]
 
@@ -38,7 +38,7 @@ def test_a_local_directory_gives_the_same_model(saved):
     assert torch.equal(
         weights(model), weights(loading.load("scratch:tiny", seed=0, texts=TEXTS)[0])
     )
-    assert loading.positions(model) == loading.POSITIONS
+    assert loading.positions(model) == tokenizers.POSITIONS
     assert loading.size(model) == sum(p.numel() for p in model.parameters())
 
 

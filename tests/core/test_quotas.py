@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.selection import s2l_options
-from core.selection.budget import quotas, top_up, water_fill
+from core.selection.quotas import quotas, top_up, water_fill
 from core.selection.s2l_options import by_hand, put, written
 
 ALLOCATIONS = ["equal", "proportional", "sqrt", "capped"]

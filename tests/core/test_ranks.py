@@ -9,7 +9,8 @@ import pytest
 
 from core.jobs import process_group
 from core.trajectories.artifact import load_losses, load_steps
-from core.trajectories.train import Settings, run
+from core.trajectories.settings import Settings
+from core.trajectories.train import run
 from core.workspace.files import read_jsonl
 from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN

@@ -11,7 +11,7 @@ from core import clusters, edits, selection
 from core.__main__ import main
 from core.edits import row_sets
 from core.selection import reproduce
-from core.selection.choose import MATCHED, SELECTORS
+from core.selection.strategies.catalog import MATCHED, SELECTORS
 from core.workspace import manifest
 from core.workspace.store import Workspace
 

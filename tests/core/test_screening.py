@@ -3,8 +3,9 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.dataset.duplicates import duplicates
 from core.trajectories.artifact import load_flags, load_losses
-from core.trajectories.row_checks import duplicates, screen
+from core.trajectories.row_checks import screen
 
 NAMES = ["no_response", "not_finite", "truncated", "duplicate", "never_learned", "known"]
 

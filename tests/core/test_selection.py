@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from core import selection
 from core.selection import budget
-from core.selection.budget import top_up, water_fill
-from core.selection.choose import MATCHED, OWN_SIZE, SELECTORS, choose
+from core.selection.choose import choose
 from core.selection.pool import Choice, Pool
+from core.selection.quotas import top_up, water_fill
 from core.selection.run import ids_sha256
+from core.selection.strategies.catalog import MATCHED, OWN_SIZE, SELECTORS
 from core.workspace.store import Workspace
 from tests.core.pools import K, make_pool
 

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import selection
-from core.selection.budget import parse, quotas, water_fill
-from core.selection.choose import MATCHED, OWN_SIZE, SELECTORS, choose
+from core.selection.budget import parse
+from core.selection.choose import choose
 from core.selection.pool import Choice
+from core.selection.quotas import quotas, water_fill
 from core.selection.s2l_options import Switches
-from core.selection.strategies.s2l import never_learned
+from core.selection.strategies.catalog import MATCHED, OWN_SIZE, SELECTORS
+from core.trajectories.row_checks import never_learned
 from core.workspace.store import Workspace
 from tests.core.pools import MATCHED_ROWS, MATCHED_TOKENS, K, N, make_pool, with_odd_rows
 

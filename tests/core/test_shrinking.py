@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core import trajectories
-from core.model import loading
+from core.model import loading, tokenizers
 from core.model.scoring import score
 from core.model.shrinking import needed, trim
 from core.model.tokens import in_memory, tokenize
@@ -106,7 +106,7 @@ def test_separate_output_rows_and_a_bias_are_cut_as_well(saved):
 
 def test_a_token_that_wraps_texts_keeps_its_place(saved, tmp_path):
     """As Llama's begin-of-text, which the tokenizer itself adds."""
-    tokenizer = loading.load_tokenizer(str(saved))
+    tokenizer = tokenizers.load_tokenizer(str(saved))
     tokenizer.save_pretrained(tmp_path)
     file = tmp_path / "tokenizer.json"
     state = json.loads(file.read_text())
@@ -119,7 +119,7 @@ def test_a_token_that_wraps_texts_keeps_its_place(saved, tmp_path):
         "special_tokens": {"<|begin|>": {"id": "<|begin|>", "ids": [new], "tokens": ["<|begin|>"]}},
     }  # fmt: skip
     file.write_text(json.dumps(state))
-    before = loading.load_tokenizer(str(tmp_path))
+    before = tokenizers.load_tokenizer(str(tmp_path))
     assert before(WORDS[0])["input_ids"][0] == new
     model, _ = loading.load(str(saved), seed=0)
     model.resize_token_embeddings(len(before), mean_resizing=False)
@@ -158,7 +158,7 @@ def test_a_trimmed_proxy_trains_and_its_directory_loads_again(house, saved):
     assert made.summary["parameters"] == loading.size(proxy)
     assert proxy.config.vocab_size == len(tokenizer)
     dataset = workspace.open(house.dataset)
-    whole = loading.load_tokenizer(str(saved))
+    whole = tokenizers.load_tokenizer(str(saved))
     one, two = (tokenize(workspace, dataset, t, "alpaca") for t in (whole, tokenizer))
     pool = artifact.load_flags(made)["flag"] != "holdout"
     assert len(tokenizer) < len(whole)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.review import stability as module
 from core.review.stability import CHECKPOINTS, DRAW, FEATURE, KMEANS, K, stability
-from core.selection.budget import water_fill
+from core.selection.quotas import water_fill
 
 N = 240
 

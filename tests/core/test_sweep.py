@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from core.review import k_sweep
 from core.review.k_sweep import Sweep, by_k, choices, inclusion, overlap, sweep, verdict
-from core.selection.budget import water_fill
+from core.selection.quotas import water_fill
 
 
 def pool(n=300, seed=0):

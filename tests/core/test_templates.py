@@ -1,7 +1,7 @@
 import pytest
 
-from core.model.loading import train_tokenizer
 from core.model.templates import TEMPLATES, choose, render_spans, renderer
+from core.model.tokenizers import train_tokenizer
 from core.model.tokens import encode
 
 CHATML = (

@@ -8,7 +8,8 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.model import loading, tokens
+from core.model import tokenizers as loading
+from core.model import tokens
 from core.model.pool_texts import pool_texts
 from core.model.templates import render_spans, renderer
 from core.model.token_roles import pieces

@@ -14,10 +14,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import dataset, export, selection
+from core import dataset, selection
 from core.export import trainers
 from core.workspace.store import Workspace
-from tests.core.conftest import write
+from tests.core.conftest import write, write_export
 
 LF_DATA = {"file_name", "formatting", "columns", "tags"}
 LF_COLUMNS = {"prompt", "query", "response", "history", "messages", "system", "tools"}
@@ -40,7 +40,7 @@ AXOLOTL = {
 
 
 def folder(house, tmp_path, format, config, **more):
-    return export.write(
+    return write_export(
         house.workspace, house.selection, tmp_path / "out", format=format, config=config, **more
     )
 
@@ -140,7 +140,7 @@ def talks(tmp_path, turns):
 def test_a_row_that_a_trainer_would_drop_is_named(config, turns, words, tmp_path):
     workspace, data, chosen = talks(tmp_path, turns)
     with pytest.raises(ValueError, match=words) as e:
-        export.write(workspace, chosen, tmp_path / "out", format="messages", config=config)
+        write_export(workspace, chosen, tmp_path / "out", format="messages", config=config)
     assert f"row 0: {words}" in f"{e.value}" or "row 0: its turns" in f"{e.value}"
     assert f"python -m core edits {data} --exclude 0" in f"{e.value}"
     assert not (tmp_path / "out").exists()

@@ -16,9 +16,9 @@ from core.jobs.progress import Stopped
 from core.model import loading, tokens
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
-from core.selection.budget import steps_for
 from core.training import loop
 from core.training.loop import Recipe, fit, newest_complete
+from core.training.settings import steps_for
 from core.trajectories import recorder
 from core.trajectories.epoch_recorder import EpochRecorder
 from core.trajectories.recorder import TrajectoryRecorder, fallen, plan

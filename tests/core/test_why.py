@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.review.why_row import OUTSIDE, by_cluster, explain, needed, outside
-from core.selection.budget import Budget, water_fill
+from core.selection.budget import Budget
 from core.selection.choose import choose
 from core.selection.load_pool import load_pool
 from core.selection.pool import Pool
+from core.selection.quotas import water_fill
 from core.trajectories.artifact import load_flags
 
 N, K = 90, 7

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.selection import quota_bars, quota_table
+from dashboard.selection import last_change, quota_bars
 from dashboard.selection.quota_bars import Chosen
 
 ORDER = [7, 3, 5, 0]
@@ -49,13 +49,13 @@ def test_a_box_takes_exactly_the_bars_that_it_touches(n, one, other, top):
 
 
 def test_which_clusters_a_hand_moved():
-    assert quota_table.moved_by_hand("", "") == []
-    assert quota_table.moved_by_hand("3=4", "3=4,7<=2") == [7]
-    assert quota_table.moved_by_hand("3=4,5=1", "3<=4,5=2") == [3, 5]
+    assert last_change.moved_by_hand("", "") == []
+    assert last_change.moved_by_hand("3=4", "3=4,7<=2") == [7]
+    assert last_change.moved_by_hand("3=4,5=1", "3<=4,5=2") == [3, 5]
 
 
 def test_the_moved_cluster_and_the_others_add_up():
     came, went = np.array([3, 3, 3, 1]), np.array([1, 2, 2, 3])
-    assert quota_table.by_cluster([3], came, went) == "Cluster 3: +2 rows, the others \u22122. "
-    assert quota_table.by_cluster([1, 3], came, went).startswith("2 clusters: +2 rows, the others")
-    assert quota_table.by_cluster([], came, went) == ""
+    assert last_change.by_cluster([3], came, went) == "Cluster 3: +2 rows, the others \u22122. "
+    assert last_change.by_cluster([1, 3], came, went).startswith("2 clusters: +2 rows, the others")
+    assert last_change.by_cluster([], came, went) == ""

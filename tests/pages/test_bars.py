@@ -9,8 +9,8 @@ from streamlit.typing import PlotlyState
 
 from core import edits, selection
 from dashboard.charts import selection as selection_charts
-from dashboard.frame import data
-from dashboard.selection import compare, preview
+from dashboard.clusters import preview as data
+from dashboard.selection import before_after, preview
 from tests.pages.conftest import fine, has_button, press, words
 
 
@@ -20,8 +20,8 @@ def forget():
     for cached in (
         preview._prepared,
         preview.allocation,
-        compare.frame,
-        compare.compared,
+        before_after.frame,
+        before_after.compared,
     ):
         cached.clear()
 

@@ -6,6 +6,7 @@ import pytest
 from streamlit.typing import PlotlyState
 
 from core import edits, jobs, selection
+from dashboard.clusters import preview
 from dashboard.frame import data
 from tests.conftest import NAME
 from tests.pages.conftest import fine, flags, go, has_button, press, words
@@ -205,7 +206,7 @@ def test_a_row_is_jumped_to_by_number_or_id(page):
 
 def test_excluding_all_that_is_picked_is_undone_and_redone(page, shop):
     fine(page.selectbox(key="clusters:cluster").set_value(5).run())
-    inside = int((data.kept(shop.clusters).labels == 5).sum())
+    inside = int((preview.kept(shop.clusters).labels == 5).sum())
     fine(press(page, f"Exclude all {inside}"))
     assert f"{inside} rows excluded, 0 pinned" in words(page)
     log = edits.read(shop.workspace, shop.dataset)
@@ -272,7 +273,7 @@ def test_the_data_map_reads_the_rows_drawn_on_it(page, shop):
     low, high = float(np.nanmin(xy[:, 0])) - 1, float(np.nanmedian(xy[:, 0])) + 1e-6
     fine(lasso(page, [low, high, high, low], [0.0, 0.0, 1.0, 1.0], "cartography"))
     inside = (xy[:, 0] >= low) & (xy[:, 0] <= high)
-    inside &= data.kept(shop.clusters).labels >= 0
+    inside &= preview.kept(shop.clusters).labels >= 0
     assert f"{int(inside.sum())} rows in the area" in words(page)
     fine(page.button_group(key="clusters:view").set_value("Trajectories").run())
     assert f"{int(inside.sum())} rows in the area" in words(page)

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from core import clusters, dataset, edits, export, selection, trajectories
-from core.selection import choose
+from core.selection.strategies import catalog
 from dashboard.frame import data
-from dashboard.selection import compare, preview
+from dashboard.selection import before_after, preview, stability
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -17,7 +17,7 @@ from tests.pages.conftest import fine, go, has_button, press, words
 @pytest.fixture(autouse=True)
 def forget():
     """Copies of one workspace have the same ids, but logs of edits of their own."""
-    kept = (compare.frame, compare.compared, compare.stabilities)
+    kept = (before_after.frame, before_after.compared, stability.stabilities)
     for cached in (preview._prepared, preview.allocation, *kept):
         cached.clear()
 
@@ -338,7 +338,7 @@ def test_a_quota_that_cannot_be_met_says_why(page):
     assert at.error
 
 
-@pytest.mark.parametrize("strategy", choose.SELECTORS)
+@pytest.mark.parametrize("strategy", catalog.SELECTORS)
 def test_every_strategy_draws(page, shop, strategy):
     page.selectbox(key="selection:strategy").set_value(strategy).run()
     if strategy == "random_cost_matched":

@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from core.selection.pool import Choice, Floats, Ints, Pool
+from core.arrays import Float32s, Ints
+from core.selection.pool import Choice, Pool
 
 EXACT = 20_000
 """Rows up to which facility location tries every row at every step."""
@@ -81,7 +82,7 @@ def d4(pool: Pool, n: int, seed: int) -> Choice:
     return Choice(order, [text for text, rows in texts for _ in range(rows)][:n])
 
 
-def farthest_first(x: Floats, n: int, start: Floats | None = None) -> tuple[Ints, list[float]]:
+def farthest_first(x: Float32s, n: int, start: Float32s | None = None) -> tuple[Ints, list[float]]:
     """Order rows so that each is the farthest from all before it (Gonzalez 1985).
 
     Args:
@@ -113,18 +114,18 @@ def farthest_first(x: Floats, n: int, start: Floats | None = None) -> tuple[Ints
     return np.array(order, np.int64), gaps
 
 
-def _distances(x: Floats, point: Floats) -> Floats:
-    out: Floats = np.linalg.norm(x - point, axis=1)
+def _distances(x: Float32s, point: Float32s) -> Float32s:
+    out: Float32s = np.linalg.norm(x - point, axis=1)
     return out
 
 
-def _similar(x: Floats, to: Floats) -> Floats:
+def _similar(x: Float32s, to: Float32s) -> Float32s:
     """Return similarities in 0 to 1 (n_rows, n_to)."""
-    out: Floats = np.clip((1 + x @ to.T) / 2, 0, 1)
+    out: Float32s = np.clip((1 + x @ to.T) / 2, 0, 1)
     return out
 
 
-def _covered(x: Floats, start: Floats) -> Floats:
+def _covered(x: Float32s, start: Float32s) -> Float32s:
     """Return how alike each row is to the likest of the kept (n_rows,)."""
     best = np.zeros(len(x), np.float32)
     for at in range(0, len(start), CHUNK):
@@ -132,7 +133,7 @@ def _covered(x: Floats, start: Floats) -> Floats:
     return best
 
 
-def _gains(x: Floats, candidates: Ints, points: Floats, best: Floats) -> Floats:
+def _gains(x: Float32s, candidates: Ints, points: Float32s, best: Float32s) -> Float32s:
     """Return what each candidate adds to the cover (n_candidates,)."""
     gains = np.zeros(len(candidates), np.float32)
     for at in range(0, len(x), CHUNK):
@@ -141,7 +142,7 @@ def _gains(x: Floats, candidates: Ints, points: Floats, best: Floats) -> Floats:
     return gains
 
 
-def _greedy(x: Floats, start: Floats, n: int) -> tuple[Ints, list[float]]:
+def _greedy(x: Float32s, start: Float32s, n: int) -> tuple[Ints, list[float]]:
     """Take the best row again and again; old gains bound new ones, so few are computed again."""
     best = _covered(x, start)
     gains = np.concatenate(
@@ -169,7 +170,7 @@ def _greedy(x: Floats, start: Floats, n: int) -> tuple[Ints, list[float]]:
 
 
 def _stochastic(
-    x: Floats, start: Floats, n: int, rng: np.random.Generator
+    x: Float32s, start: Float32s, n: int, rng: np.random.Generator
 ) -> tuple[Ints, list[float]]:
     """Take the best of a few drawn rows again and again, judged on a sample."""
     judges = x[np.sort(rng.permutation(len(x))[: max(EXACT, n)])]
@@ -187,7 +188,7 @@ def _stochastic(
     return left[:n], taken
 
 
-def _centres(x: Floats, seed: int) -> tuple[Ints, Floats]:
+def _centres(x: Float32s, seed: int) -> tuple[Ints, Float32s]:
     """Cluster points, about 100 a cluster; return labels and distances to the own centre."""
     from sklearn.cluster import MiniBatchKMeans
 
@@ -196,11 +197,11 @@ def _centres(x: Floats, seed: int) -> tuple[Ints, Floats]:
     k = min(MAX_CENTRES, max(1, len(x) // ROWS_PER_CENTRE))
     model = MiniBatchKMeans(k, n_init=1, random_state=seed, batch_size=4_096).fit(x)
     labels = model.labels_.astype(np.int64)
-    gaps: Floats = np.linalg.norm(x - model.cluster_centers_[labels], axis=1)
+    gaps: Float32s = np.linalg.norm(x - model.cluster_centers_[labels], axis=1)
     return labels, gaps
 
 
-def _likest(x: Floats, labels: Ints) -> Floats:
+def _likest(x: Float32s, labels: Ints) -> Float32s:
     """Return each row's largest cosine to an earlier row of its cluster, -1 for the first."""
     out = np.full(len(x), -1, np.float32)
     by_label = np.argsort(labels, kind="stable")

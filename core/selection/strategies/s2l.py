@@ -10,15 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.clusters.statistics import cluster
-from core.selection.budget import quotas
-from core.selection.pool import NO_SOURCE, Choice, Floats, Ints, Pool, shuffled
+from core.arrays import Float32s, Ints, Labels
+from core.clusters.kmeans import cluster
+from core.selection.pool import NO_SOURCE, Choice, Pool, shuffled
+from core.selection.quotas import quotas
 from core.selection.s2l_options import by_hand
 from core.selection.strategies.coverage import farthest_first
-from core.trajectories.row_checks import FALL, HIGH
-
-Labels = npt.NDArray[np.integer]
-Bools = npt.NDArray[np.bool_]
+from core.trajectories.row_checks import HIGH, never_learned
 
 
 class Inside(NamedTuple):
@@ -114,25 +112,6 @@ def small_sources(pool: Pool, below: int) -> Choice:
     return Choice(rows, reasons)
 
 
-def never_learned(losses: Floats, labels: Labels, k: int, high: float) -> Bools:
-    """Say which clusters were never learned (n_clusters,); one without rows was not.
-
-    The median loss falls by less than 10% from before training to the end and ends above `high`,
-    the pool's 75th percentile (METHOD: the noise guard).
-
-    Args:
-        losses: Nats per response token, the first column from before training (n, n_checkpoints).
-        labels: Cluster of each row (n,).
-        k: Clusters.
-        high: Nats per response token.
-    """
-    out = np.zeros(k, bool)
-    for c in np.unique(labels):
-        first, final = np.median(losses[labels == c][:, [0, -1]], axis=0)
-        out[c] = first - final < FALL * first and final > high
-    return out
-
-
 def _guard(pool: Pool, labels: Labels, sizes: Ints, budget: int, high: float) -> Ints | None:
     """Return the most rows of each cluster under the noise guard; nothing where it is off.
 
@@ -160,7 +139,7 @@ def _kept_labels(pool: Pool) -> npt.NDArray[np.int32]:
     return pool.kept.labels[pool.kept.labels >= 0] if pool.kept else pool.labels[:0]
 
 
-def _all_losses(pool: Pool) -> Floats:
+def _all_losses(pool: Pool) -> Float32s:
     """Return the losses of the rows in clusters, those kept last."""
     if pool.kept is None:
         return pool.losses
@@ -222,7 +201,7 @@ def _kept_sources(pool: Pool, names: Sequence[str]) -> Ints:
 
 def _draw(
     pool: Pool,
-    labels: Labels,
+    labels: npt.NDArray[np.integer],
     taken: Ints,
     had: Ints,
     names: list[str],

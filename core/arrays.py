@@ -1,0 +1,19 @@
+"""Array types, one name each: what a number means stands in the docstring that uses it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+"""Rows of a dataset, positions, counts, steps."""
+Bools = npt.NDArray[np.bool_]
+Ids = npt.NDArray[np.object_]
+"""Ids of rows: Python strings."""
+Labels = npt.NDArray[np.int32]
+"""Cluster of each row, -1 where it has none."""
+Losses = npt.NDArray[np.float32]
+"""Nats per response token (n_rows, n_checkpoints), NaN where not measured."""
+Halves = npt.NDArray[np.float16]
+Float32s = npt.NDArray[np.float32]
+Float64s = npt.NDArray[np.float64]

@@ -1,0 +1,104 @@
+"""Tokenizers: loaded with a model, or trained on the data."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from core.model.templates import PLAIN_JINJA
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+END = "<|end|>"
+POSITIONS = 1024
+RARE = 12
+"""A pair of symbols seen less often is not merged: small data would be learned by heart."""
+
+
+def quiet() -> None:
+    """Leave the library's progress bars out: ours says how far the work is."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
+    """Load the fast tokenizer of a local directory or hub id.
+
+    Raises:
+        ValueError: there is none, it is a slow one, or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    folder = pathlib.Path(spec).expanduser()
+    looks_local = folder.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1
+    if looks_local and not folder.is_dir():
+        raise ValueError(f"no model directory {spec}")
+    extra: dict[str, Any] = {}
+    if folder.is_dir() and not any(
+        (folder / f).exists() for f in ("tokenizer.json", "tokenizer_config.json", "vocab.json")
+    ):
+        gguf = sorted(folder.glob("*.gguf"))
+        if not gguf:
+            raise ValueError(f"{spec} has no tokenizer (tokenizer.json); save one beside the model")
+        extra = {"gguf_file": gguf[0].name}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder) if folder.is_dir() else spec, trust_remote_code=False, **extra
+        )
+    except Exception as e:  # a dozen types: the hub client's, the Rust library's bare Exception
+        raise ValueError(explain_load_error(spec, "tokenizer", e)) from e
+    if not tokenizer.is_fast:
+        raise ValueError(f"{spec} has only a slow tokenizer; character offsets need a fast one")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def explain_load_error(spec: str, part: str, error: Exception) -> str:
+    """Say why a part of a model could not be loaded, and what to give instead."""
+    first = str(error).strip().split("\n")[0][:300]
+    if pathlib.Path(spec).expanduser().is_dir():
+        return f"the {part} in {spec} cannot be read: {first}"
+    offline = os.environ.get("HF_HUB_OFFLINE") or "connect" in str(error).lower()
+    hint = (
+        "the model hub cannot be reached from here; give a local directory, or scratch:small"
+        if offline
+        else "give a hub id, a local directory, or scratch:small"
+    )
+    return f"no model {spec!r}: {hint} ({first})"
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:
+    """Train a byte-level BPE tokenizer that keeps digits apart; any order of texts gives it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.BPE())
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    inner.decoder = decoders.ByteLevel()
+    inner.train_from_iterator(
+        itertools.chain(["Q: A:"], texts),
+        trainers.BpeTrainer(
+            vocab_size=vocabulary,
+            min_frequency=RARE,
+            special_tokens=[END],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, eos_token=END, pad_token=END, model_max_length=POSITIONS
+    )
+    tokenizer.chat_template = PLAIN_JINJA  # a saved model knows the template it was trained with
+    return tokenizer

@@ -1,0 +1,81 @@
+"""What may be set of a selection."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from core.selection import budget as budgets
+from core.selection import filters, matched_size, s2l_options
+from core.selection.choose import check_switches
+from core.selection.strategies.catalog import MATCHED, SELECTORS
+from core.settings import MAX_SEED, Auto, check, setting
+
+FIRST = ("parent", "strategy", "budget", "seed", "keep")
+"""Settings that every fingerprint holds; a later one counts where it differs from its default, so
+that a selection made before there was such a setting is found again."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Draw:
+    """What to select from, how, and how much."""
+
+    parent: str = setting(
+        help="Clusters, trajectories or dataset id, whichever the strategy needs",
+        flags=("--clusters", "--trajectories", "--dataset"),
+        hidden=True,
+    )
+    strategy: str = setting(
+        "s2l",
+        help="s2l draws evenly over the clusters; the others are baselines",
+        choices=tuple(SELECTORS),
+    )
+    budget: str = setting("11%", help=f"How much to take: {budgets.GRAMMAR}")
+    seed: int = setting(0, help="Of the draw", minimum=0, maximum=MAX_SEED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(matched_size.Matching, filters.Filters, s2l_options.Switches, Draw):
+    """All settings of a selection; the last base's come first where they are listed."""
+
+    space: str = setting(
+        "embeddings",
+        help="What facility_location, k_center and d4 compare rows by: the proxy's embeddings, or "
+        "the trajectories where there are none",
+        label="Compare rows by",
+        choices=("embeddings", "trajectories"),
+    )
+    keep: str = setting(
+        "",
+        help="Selection id: its rows come first and stay, the strategy draws the rest",
+        hidden=True,
+    )
+    edits: int | Auto = setting(
+        "auto",
+        help="Edits honoured: auto is all up to now, 0 none, N the first N of the dataset's log",
+        minimum=0,
+        hidden=True,
+    )
+    name: str = setting("", help="What to call it", identity=False)
+
+    def __post_init__(self) -> None:
+        check(self)
+        s2l_options.Switches.__post_init__(self)
+        filters.Filters.__post_init__(self)
+        check_switches(self.strategy, s2l_options.of(self), budgets.parse(self.budget))
+        if bool(self.match) != (self.strategy in MATCHED):
+            raise ValueError(
+                f"{self.strategy} takes no --match; {' and '.join(sorted(MATCHED))} do"
+                if self.match
+                else f"{self.strategy} needs the selection that it is as large as: --match ID"
+            )
+
+
+def title(settings: Settings) -> str:
+    """Name a strategy, its budget, and what differs from the default."""
+    parts = [settings.strategy]
+    if settings.strategy in MATCHED:
+        parts.append(f"of {settings.match}")
+    elif settings.strategy != "full":
+        parts.append(settings.budget)
+    parts += s2l_options.words(settings) + filters.words(settings)
+    return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])

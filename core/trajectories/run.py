@@ -1,0 +1,33 @@
+"""Trajectories: trained here, by several processes, taken from files, or extended by new rows."""
+
+from __future__ import annotations
+
+from core.jobs import process_group
+from core.jobs.launchers import launch
+from core.settings import to_argv
+from core.trajectories.settings import Settings
+from core.workspace.store import Workspace
+
+
+def run(workspace: Workspace, settings: Settings) -> str:
+    """Record every example's loss; return the id.
+
+    Raises:
+        ValueError: bad settings, an unreadable model or file, or a run too long to begin unasked.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    if settings.extend:
+        from core.trajectories import extend
+
+        return extend.run(workspace, settings)
+    if settings.source:
+        from core.trajectories import from_files
+
+        return from_files.run(workspace, settings)
+    shared = settings.processes > 1 or settings.launcher == "ray"
+    if shared and not process_group.launched():
+        argv = ["trajectories", *to_argv(settings)]
+        return launch(settings.launcher, workspace, argv, settings.processes)
+    from core.trajectories import train
+
+    return train.run(workspace, settings)

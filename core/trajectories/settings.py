@@ -1,0 +1,157 @@
+"""What may be set of a proxy's training and its recordings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from core.jobs.launchers import LAUNCHERS
+from core.model import loading
+from core.model.templates import TEMPLATES
+from core.settings import MAX_SEED, Auto, check, setting, with_preset
+from core.training.settings import FROM_SCRATCH, PAPER, PRETRAINED
+
+SCHEDULES = ("linear", "log", "equal_loss")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to train the proxy and when to record."""
+
+    dataset: str = setting(help="Dataset id", hidden=True)
+    model: str = setting(
+        "scratch:small",
+        help="Proxy: scratch:tiny, scratch:small, a local directory, a hub id, "
+        "or shrink:<model>:<layers>, with :trim cut to the data's vocabulary too",
+        label="Proxy model",
+        suggestions=loading.PROXIES,
+    )
+    epochs: float | Auto = setting(
+        "auto", help="Passes over the data; auto is 3, or 6 from scratch", above=0, maximum=1000
+    )
+    checkpoints: int = setting(
+        13,
+        help="Recordings, step 0 and the last included; 13 gives the paper's 12 features",
+        minimum=2,
+        maximum=200,
+    )
+    schedule: str = setting(
+        "linear",
+        help="Where recordings stand: linear; log: dense early; equal_loss: whenever the training "
+        "loss has fallen by an equal share",
+        choices=SCHEDULES,
+        advanced=True,
+    )
+    record: str = setting(
+        "all",
+        help="all: every row at every recording, with the same weights; epoch: what the training "
+        "pass saw, free, one column an epoch",
+        choices=("all", "epoch"),
+        advanced=True,
+    )
+    keep_checkpoints: bool = setting(
+        False,
+        help="Keep the proxy's weights at every recording (4 bytes x parameters each), so that "
+        "next week's rows can be scored on them",
+        advanced=True,
+    )
+    seed: int = setting(
+        0,
+        help="Draws scratch weights and the order of the data",
+        minimum=0,
+        maximum=MAX_SEED,
+        advanced=True,
+    )
+    lr: float | Auto = setting(
+        "auto",
+        help="Peak learning rate; auto is 2e-5, or 3e-3 from scratch",
+        label="Learning rate",
+        above=0,
+        maximum=1,
+        advanced=True,
+    )
+    batch_size: int | Auto = setting(
+        "auto", help="Rows a step; auto is 128, or 32 from scratch", minimum=1, advanced=True
+    )
+    max_length: int | Auto = setting(
+        "auto",
+        help="Longest row in tokens, longer ones are cut; auto is the 99th percentile",
+        minimum=8,
+        advanced=True,
+    )
+    precision: str = setting(
+        "auto",
+        help="Of the matrix products: fp32; bf16, faster where the processor has it, losses within "
+        "about 0.01; auto is bf16 on a GPU, fp32 on a CPU",
+        choices=loading.PRECISIONS,
+        advanced=True,
+    )
+    template: str = setting(
+        "auto",
+        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
+        choices=("auto", *TEMPLATES),
+        advanced=True,
+    )
+    limit: int = setting(
+        0, help="Use a random sample of this many rows; 0 is all", minimum=0, advanced=True
+    )
+    preset: str = setting(
+        "none",
+        help="paper: Pythia-70M and every value of the paper, where no other is given",
+        choices=("none", "paper"),
+        advanced=True,
+    )
+    map: bool = setting(
+        True, help="Also draw the map of trajectories when done", identity=False, hidden=True
+    )
+    accept_long: bool = setting(
+        False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
+    )
+    processes: int = setting(
+        1, help="Processes that share the work", minimum=1, identity=False, advanced=True
+    )
+    launcher: str = setting(
+        "torchrun",
+        help="What starts the processes: torchrun on this machine; ray on the cluster at "
+        "$RAY_ADDRESS, else on this machine",
+        choices=tuple(LAUNCHERS),
+        identity=False,
+        advanced=True,
+    )
+    source: str = setting(
+        "",
+        flags=("--import",),
+        help="Take losses from elsewhere instead of training: a directory of checkpoint-* with "
+        "losses.pt or with models to score, or a .npy or .parquet matrix",
+        hidden=True,
+    )
+    extend: str = setting(
+        "",
+        help="Trajectories id: instead of training, score the rows of the dataset that it does not "
+        "have on the checkpoints it kept",
+        hidden=True,
+    )
+    resume: bool = setting(
+        False,
+        help="Continue the newest unfinished run of the same settings",
+        identity=False,
+        hidden=True,
+    )
+    name: str = setting("", help="What to call it", identity=False, advanced=True)
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.keep_checkpoints and self.record == "epoch":
+            raise ValueError(
+                "--keep-checkpoints needs --record all: a column of --record epoch comes from all "
+                "the weights of an epoch, so there are none to keep"
+            )
+        if self.keep_checkpoints and self.source:
+            raise ValueError("--keep-checkpoints keeps what is trained here; --import trains none")
+
+
+def resolve(settings: Settings) -> Settings:
+    """Replace presets and the autos that depend on the model alone."""
+    out = with_preset(settings, PAPER) if settings.preset == "paper" else settings
+    auto: dict[str, Any] = FROM_SCRATCH if loading.is_scratch(out.model) else PRETRAINED
+    return dataclasses.replace(out, **{k: v for k, v in auto.items() if getattr(out, k) == "auto"})

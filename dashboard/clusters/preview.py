@@ -1,0 +1,74 @@
+"""A clustering as settings give it, computed here and sealed only when kept."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from core import clusters
+from core.clusters import kmeans, statistics
+from core.edits.state import Edits
+from core.settings import to_config
+from core.workspace.artifact import Artifact
+from core.workspace.files import fingerprint
+from dashboard.frame import state
+from dashboard.frame.data import CLUSTERING, flags, losses, steps
+
+
+class Preview(NamedTuple):
+    """A clustering, kept or not, ready to draw."""
+
+    key: str
+    """Equal for equal clusterings."""
+    labels: npt.NDArray[np.int32]
+    centroids: npt.NDArray[np.float32]
+    table: pd.DataFrame
+    quantiles: pd.DataFrame
+    inertia: float
+
+    @property
+    def k(self) -> int:
+        """The clusters there are numbers for; an extended clustering may have empty ones."""
+        return int(self.table["cluster"].max()) + 1
+
+
+@st.cache_resource(max_entries=12, show_spinner=False)
+def preview(settings: clusters.Settings) -> Preview:
+    """Cluster without keeping it."""
+    workspace = state.workspace()
+    artifact = workspace.open(settings.trajectories)
+    with CLUSTERING:
+        made = clusters.compute(workspace, artifact, settings)[0]
+    return described(artifact, fingerprint(to_config(settings)), made)
+
+
+def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Preview:
+    """Return a clustering with what is shown of it."""
+    frame = flags(artifact.id)
+    table = statistics.describe(made.labels, losses(artifact.id), frame)
+    table["name"] = clusters.names(state.workspace(), artifact, made.labels)
+    quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
+    return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def kept(clusters_id: str) -> Preview:
+    """Return a kept clustering as it was sealed."""
+    made = state.workspace().open(clusters_id, "clusters")
+    table, quantiles = (pd.read_parquet(made.path / f"{n}.parquet") for n in ("table", "quantiles"))
+    labels, centroids = (np.load(made.path / f"{n}.npy") for n in ("labels", "centroids"))
+    return Preview(clusters_id, labels, centroids, table, quantiles, made.summary["inertia"])
+
+
+def named(made: Preview, kept: Artifact | None, edited: Edits) -> Preview:
+    """Return a clustering with the names that people gave its clusters instead of keywords."""
+    given = edited.names.get(kept.id, {}) if kept is not None else {}
+    if not given:
+        return made
+    names = made.table["cluster"].map(given)
+    table = made.table.assign(name=names.where(names.notna(), made.table["name"]))
+    return made._replace(table=table, key=f"{made.key}:{edited.position}")

@@ -1,0 +1,46 @@
+"""The tab "Before and after"."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from core.arrays import Ints
+from core.review import before_after, facets
+from dashboard.charts import review as review_charts
+from dashboard.charts import selection as selection_charts
+from dashboard.frame import job_card, state
+from dashboard.selection import preview
+from dashboard.selection.preview import Allocation
+
+DRAWS = 20
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def frame(clusters: str, edited: int) -> pd.DataFrame:
+    """Return what is known of every row that can be selected."""
+    workspace = state.workspace()
+    offered = preview.pool(clusters, edited).rows
+    known = facets.load(workspace, workspace.open(clusters), offered)
+    return known[known["row"].isin(offered)].reset_index(drop=True)
+
+
+def before(clusters: str, edited: int, made: Allocation) -> None:
+    """Compare the selection with the pool and with random draws of its size."""
+    found = compared(clusters, edited, made.chosen, made.key)
+    st.markdown(job_card.plain(found.sentence()))
+    st.plotly_chart(review_charts.facet_distances(found.facets, found.draws, found.rows))
+    st.plotly_chart(review_charts.facet_panels(found.facets, found.shares))
+    st.caption(
+        "Grey: the pool. Bars: where 20 random draws of the same size lie. Dots: this selection. "
+        "Distances are total variation for categories, Kolmogorov-Smirnov for numbers."
+    )
+    st.markdown("**Sources**")
+    st.plotly_chart(selection_charts.share_change(made.sources))
+    st.caption("Share of each source in the pool and in the selection.")
+
+
+@st.cache_resource(max_entries=12, show_spinner="Comparing with random draws")
+def compared(clusters: str, edited: int, _chosen: Ints, key: str) -> before_after.BeforeAfter:
+    """Return how far a selection is from the pool, beside random draws; `key` tells it apart."""
+    return before_after.compare(frame(clusters, edited), _chosen, draws=DRAWS)

@@ -1,0 +1,65 @@
+"""The tab "Cost"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.arrays import Ints
+from core.review import cost as costs
+from core.trajectories import cost as proxy_cost
+from core.workspace.artifact import Artifact
+from dashboard.charts import review as review_charts
+from dashboard.frame import job_card, state
+
+
+def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
+    """Set what was done before against the target training that the selection saves."""
+    workspace = state.workspace()
+    try:
+        done = proxy_cost.proxy(workspace, clusters)
+    except (ValueError, KeyError) as e:
+        st.caption(f"The cost of these trajectories is not known: {job_card.plain(str(e))}")
+        return
+    left, right = st.columns(2)
+    size = left.number_input(
+        "Target, million parameters", 0.1, 1e6, 2_700.0, key="selection:target",
+        persist_state="session", help="Phi-2, one of the paper's targets, has 2,700",
+    )  # fmt: skip
+    epochs = right.number_input(
+        "Epochs of the target", 0.1, 100.0, 3.0, key="selection:target-epochs",
+        persist_state="session",
+    )  # fmt: skip
+    trajectories = workspace.ancestor(clusters, "trajectories")
+    tokens = proxy_cost.tokens(trajectories, chosen)
+    bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))
+    st.markdown(job_card.plain(bill.sentence()))
+    st.plotly_chart(review_charts.cost_bars(bill.table(), bill.unit))
+    tuned = _finetuned(trajectories)
+    if tuned is not None:
+        seconds = costs.measured(done, tuned, tokens.share, float(epochs or 1))
+        st.markdown(
+            f"As measured with a target of {tuned.parameters / 1e6:,.1f} million parameters: "
+            f"{job_card.plain(seconds.sentence())}"
+        )
+        st.plotly_chart(review_charts.cost_bars(seconds.table(), seconds.unit))
+    else:
+        st.markdown(
+            f"{job_card.plain(done.sentence())} Fine-tune a target on a selection to see here how "
+            "many seconds it saves."
+        )
+    st.caption(costs.EQUAL_STEPS)
+
+
+def _finetuned(trajectories: Artifact) -> costs.Target | None:
+    """Return the newest fine-tune on a selection of these trajectories."""
+    workspace = state.workspace()
+    for entry in state.sealed("finetune"):
+        artifact = workspace.open(entry.id)
+        try:
+            if workspace.ancestor(artifact, "trajectories").id == trajectories.id:
+                return costs.target(workspace, artifact)
+        except (ValueError, KeyError):  # on other data, or of a version that did not count
+            continue
+    return None

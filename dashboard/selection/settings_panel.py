@@ -1,0 +1,65 @@
+"""Settings of a selection that need more than a form."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.selection.s2l_options import Switches
+from core.selection.settings import Settings
+from core.selection.strategies import catalog
+from core.settings import specs
+from core.workspace.artifact import Artifact
+from dashboard.frame import state
+
+
+def idle(strategy: str) -> tuple[str, ...]:
+    """Return the settings that count for no such strategy."""
+    out = ["space"] if strategy not in catalog.COMPARES else []
+    return (*out, *(s.name for s in specs(Switches) if strategy not in catalog.S2L_FAMILY))
+
+
+def on_demand(settings: Settings) -> None:
+    """Wait for a press before a choice that takes long; go on if it was pressed for this one."""
+    if st.session_state.get("selection:ran") == settings:
+        return
+    st.caption("This strategy compares all rows with all: it can take from seconds to minutes.")
+    if not st.button("Choose the rows", icon=":material/play_arrow:", type="primary"):
+        st.stop()
+    st.session_state["selection:ran"] = settings
+
+
+def matched(dataset: Artifact) -> str:
+    """Ask which selection a matched baseline is as large as."""
+    workspace = state.workspace()
+    names = state.distinct(
+        {
+            e.id: e.name
+            for e in state.sealed("selection")
+            if workspace.ancestor(workspace.open(e.id), "dataset").id == dataset.id
+            and e.config["strategy"] not in catalog.OWN_SIZE
+        }
+    )
+    if not names:
+        st.info("Save a selection first: this baseline is as large as another one.")
+        st.stop()
+    return st.selectbox("As large as", list(names), format_func=names.__getitem__,
+                        key="selection:match")  # fmt: skip
+
+
+def keep_choice(parent: Artifact) -> str:
+    """Ask which selection from the clusters that these extend is to be kept; empty for none."""
+    before = [c.id for c in state.workspace().extended(parent)[1:]]
+    names = {"": "Nothing: choose all anew"} | state.distinct(
+        {
+            e.id: f"{e.name}, {e.summary['rows']:,} rows"
+            for e in state.sealed("selection")
+            if e.parents.get("clusters") in before
+        }
+    )
+    if len(names) == 1:
+        return ""
+    return st.selectbox(
+        "Keep what an earlier selection chose", list(names), format_func=names.__getitem__,
+        key=f"selection:keep:{parent.id}", persist_state="session",
+        help="Its rows come first and stay; the strategy draws the rest of the budget",
+    )  # fmt: skip

@@ -1,0 +1,84 @@
+"""The tab "Why a row"."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core import selection
+from core.arrays import Ints
+from core.dataset import search
+from core.review import why_row as why
+from core.selection import budget, choose, s2l_options
+from core.selection.pool import Pool
+from core.selection.strategies import catalog
+from dashboard.frame import data, job_card, reader, state
+from dashboard.selection import preview
+from dashboard.selection.preview import Allocation
+
+WHY = "selection:why"
+FIXED = catalog.OWN_SIZE
+"""Strategies whose size no budget changes."""
+
+
+def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
+    """Say of any row whether it was selected, and what would change that."""
+    dataset = state.workspace().ancestor(state.workspace().open(clusters), "dataset")
+    pool, staying = preview.prepared(settings)
+    if WHY not in st.session_state:
+        st.session_state[WHY] = f"{made.chosen[0]}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.text_input("Row number or id", key=WHY).strip()
+        left_out = np.setdiff1d(pool.rows, made.chosen)
+        for label, rows in (("One that is in", made.chosen), ("One left out", left_out)):
+            st.button(label, icon=":material/casino:", on_click=_any, args=(rows,),
+                      disabled=not len(rows))  # fmt: skip
+    if not wanted:
+        st.caption("Give a row to learn why it was selected or not.")
+        return
+    found_row = search.row_of(dataset, wanted)
+    if found_row is None:
+        st.warning(f"No row has the number or id {job_card.plain(wanted)}.", icon=":material/help:")
+        return
+    row = found_row
+    chosen = np.flatnonzero(np.isin(pool.rows, made.chosen))
+    kept = np.flatnonzero(made.chosen == row)
+    reason = made.reasons[kept[0]] if len(kept) else ""
+
+    def draw(n: int) -> Ints:
+        choice = choose.choose(
+            pool, settings.strategy, budget.parse(str(n)), settings.seed, staying.stay,
+            s2l_options.of(settings),
+        )  # fmt: skip
+        return choice.positions
+
+    try:
+        with st.spinner("Looking for the budget it needs…"):
+            found = why.explain(
+                pool, chosen, row, None if settings.strategy in FIXED else draw, reason=reason,
+                guess=_guess(pool, row, settings), stays=len(staying.stay.positions),
+            )  # fmt: skip
+    except ValueError as e:
+        st.warning(job_card.plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
+        return
+    for line in found.sentences():
+        st.markdown(job_card.plain(line))
+    nearest = [found.nearest.row] if found.nearest else []
+    reader.reader(dataset.id, [row, *nearest], "selection:why-rows")
+
+
+def _any(rows: Ints) -> None:
+    """Ask about a row drawn at random."""
+    st.session_state[WHY] = f"{np.random.default_rng().choice(rows)}"
+
+
+def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:
+    here = settings.strategy == "s2l" and (pool.rows == row).any()
+    return why.by_cluster(pool, row, settings.seed) if here else 0
+
+
+def _outside(clusters: str, row: int) -> str:
+    workspace = state.workspace()
+    flags = data.flags(workspace.ancestor(workspace.open(clusters), "trajectories").id)
+    flag = str(flags["flag"].iloc[row]) if 0 <= row < len(flags) else ""
+    return f". {why.outside(row, flag)}" if flag in why.OUTSIDE else ""
