@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import dataset
+from core.dataset.readers import SUFFIXES
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
 from dashboard.frame import data, job_card, reader, server_files, state, widgets
@@ -13,9 +14,9 @@ from dashboard.frame.forms import form
 
 def uploaded() -> str:
     """Keep an upload in the workspace and return its path."""
+    known = [s[1:] for s in SUFFIXES]
     file = st.file_uploader(
-        "A JSON, JSONL, CSV or parquet file, at most 2,000 MB",
-        type=[s[1:] for s in server_files.SUFFIXES],
+        f"A {', '.join(known[:-1])} or {known[-1]} file, at most 2,000 MB", type=known
     )
     if file is None:
         return ""

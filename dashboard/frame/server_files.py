@@ -7,9 +7,8 @@ import pathlib
 
 import streamlit as st
 
+from core.dataset.readers import SUFFIXES
 from core.workspace.files import ROOT
-
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
 
 
 def allowed() -> pathlib.Path:

@@ -4,6 +4,7 @@ import re
 import pytest
 
 from core import jobs
+from core.dataset.readers import SUFFIXES
 from dashboard.frame import data, reader
 from tests.conftest import NAME, SOURCE, hostile_rows, write_jsonl
 from tests.pages.conftest import fine, flags, has_button, press, words
@@ -130,3 +131,28 @@ def test_a_bad_setting_shows_one_sentence(page):
     (shown,) = page.error
     assert "--split-column" in shown.value
     assert not page.exception
+
+
+TABLES = {
+    "a.tsv": b"question\tanswer\n1 + 1?\t2\n",
+    "a.ndjson": b'{"question": "1 + 1?", "answer": "2"}\n',
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_the_engine_reads_can_be_uploaded(visit, bare, name):
+    at = fine(visit(bare.root, "dataset"))
+    assert [f".{s.lstrip('.')}" for s in at.file_uploader[0].proto.type] == list(SUFFIXES)
+    assert name.partition(".")[2] in at.file_uploader[0].label
+    at.file_uploader[0].upload(name, TABLES[name], "text/plain").run()
+    fine(press(at, "Import"))
+    (job,) = jobs.jobs(bare)
+    assert jobs.wait(bare, job.id, 60).state == "done", jobs.log_tail(bare, job.id)
+
+
+def test_files_that_the_engine_reads_are_named_where_a_path_is_wrong(visit, bare, folder):
+    for suffix in SUFFIXES:
+        (folder / f"rows{suffix}").touch()
+    at = choose(visit(bare.root, "dataset"), "nothing")
+    for suffix in SUFFIXES:
+        assert f"rows{suffix}" in at.error[0].value
