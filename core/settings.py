@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from collections.abc import Sequence
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 Auto = Literal["auto"]
 MAX_SEED = 2**32 - 1
@@ -187,6 +188,22 @@ def from_args(cls: type[T], values: dict[str, str]) -> T:
         ValueError: a value is malformed or out of range; the message names the flag.
     """
     return cls(**{s.name: s.parse(values[s.name]) for s in specs(cls) if s.name in values})
+
+
+def from_argv(cls: type[T], argv: Sequence[str]) -> T:
+    """Build a settings object from flags, as `to_argv` lists them.
+
+    Raises:
+        ValueError: a flag is missing, unknown or has a value it does not take.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    add_flags(parser, cls)
+    return from_args(cls, vars(parser.parse_args(argv)))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
 
 
 def to_argv(settings: Any) -> list[str]:

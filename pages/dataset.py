@@ -4,7 +4,7 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from core import dataset
+from core import dataset, jobs
 from core.dataset.readers import SUFFIXES
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
@@ -144,7 +144,7 @@ widgets.title(
 )
 artifact = widgets.chips("dataset")["dataset"]
 left, right = st.columns([1.2, 2.6], gap="large")
-job = job_card.latest("dataset")
+job = jobs.newest(state.workspace(), "dataset")
 with left:
     if artifact is not None:
         widgets.next_step("Train a proxy on it", "trajectories", primary=True, dataset=artifact.id)

@@ -125,7 +125,7 @@ if selection is None:
     st.stop()
 workspace = state.workspace()
 dataset = workspace.ancestor(selection, "dataset")
-job = job_card.latest("finetune", selection=selection.id)
+job = jobs.newest(state.workspace(), "finetune", selection=selection.id)
 runs = [
     workspace.open(e.id)
     for e in state.sealed("finetune")

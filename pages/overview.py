@@ -74,7 +74,7 @@ def unusable(found: list[Entry]) -> None:
                 st.error(job_card.plain(str(e)))
 
 
-demo_job = job_card.latest("demo")
+demo_job = jobs.newest(state.workspace(), "demo")
 if demo_job is not None and demo_job.state in jobs.ACTIVE:
     st.markdown("**The demo is running.** The steps below fill as it goes.")
     job_card.card(demo_job)

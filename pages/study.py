@@ -116,7 +116,7 @@ if clusters is None:
         "See the clusters", "clusters",
     )  # fmt: skip
     st.stop()
-job = job_card.latest("study", clusters=clusters.id)
+job = jobs.newest(state.workspace(), "study", clusters=clusters.id)
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     st.markdown("**Compare selections**")

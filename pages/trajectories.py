@@ -4,7 +4,7 @@ from core import jobs, trajectories
 from core.model import loading
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, forms, job_card, server_files, widgets
+from dashboard.frame import data, forms, job_card, server_files, state, widgets
 from dashboard.trajectories import new_rows, proxy_run, transfer
 
 
@@ -102,7 +102,7 @@ dataset, artifact = inputs["dataset"], inputs["trajectories"]
 if dataset is None:
     widgets.empty("table_rows", "A proxy needs a dataset first.", "Import a dataset", "dataset")
     st.stop()
-job = job_card.latest("trajectories", dataset=dataset.id)
+job = jobs.newest(state.workspace(), "trajectories", dataset=dataset.id)
 busy = job is not None and job.state in jobs.ACTIVE
 left, right = st.columns([1.2, 2.6], gap="large")
 with left:
@@ -119,7 +119,7 @@ with right:
     if job is not None and job.state != "done":
         if not proxy_run.long_run(job, settings):
             job_card.card(job)
-        if busy and "--source" not in job.argv:  # an import has no training to watch
+        if busy and not jobs.settings_of(job).source:  # an import has no training to watch
             st.fragment(proxy_run.live, run_every=2.0)(job)
     job_card.arrive(job, "trajectories")
     if artifact is None:

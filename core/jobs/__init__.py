@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.jobs.queue import SETTLED as SETTLED
     from core.jobs.queue import active as active
+    from core.jobs.queue import can_resume as can_resume
     from core.jobs.queue import command as command
     from core.jobs.queue import forget as forget
     from core.jobs.queue import jobs as jobs
+    from core.jobs.queue import latest as latest
     from core.jobs.queue import log_tail as log_tail
+    from core.jobs.queue import newest as newest
     from core.jobs.queue import progress as progress
+    from core.jobs.queue import resume as resume
+    from core.jobs.queue import saved_step as saved_step
+    from core.jobs.queue import settings_of as settings_of
     from core.jobs.queue import status as status
     from core.jobs.queue import stop as stop
     from core.jobs.queue import submit as submit

@@ -15,6 +15,8 @@ from typing import Any
 from core.workspace.files import append_jsonl
 
 JOB_VARIABLE = "S2L_JOB"
+SAVED = "saved"
+"""Metric of the progress records that say which step a run can go on from."""
 
 
 class Stopped(Exception):
@@ -73,9 +75,7 @@ class Progress:
             return
         self._last = now
         left = self.seconds_left()
-        if self._log is not None:
-            record = {"stage": self.stage, "step": done, "total": self.total, "left": left}
-            append_jsonl(self._log / "progress.jsonl", {**record, "time": time.time(), **metrics})
+        self._note(done, left, metrics)
         if now - self._said < 5 and done < self.total and not sys.stderr.isatty():
             return
         self._said = now
@@ -89,6 +89,15 @@ class Progress:
         else:
             sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+    def saved(self, step: int, **metrics: Any) -> None:
+        """Note for the job that a run can go on from this step."""
+        self._note(step, self.seconds_left(), {**metrics, SAVED: step})
+
+    def _note(self, done: int, left: float | None, metrics: dict[str, Any]) -> None:
+        if self._log is not None:
+            record = {"stage": self.stage, "step": done, "total": self.total, "left": left}
+            append_jsonl(self._log / "progress.jsonl", {**record, "time": time.time(), **metrics})
 
     def seconds_left(self) -> float | None:
         """Estimate the seconds left of this stage; None before the first step says anything."""

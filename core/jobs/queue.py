@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import importlib
 import math
 import os
 import pathlib
@@ -19,6 +21,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from core.jobs.progress import SAVED
 from core.jobs.record import (
     ACTIVE,
     ENDED,
@@ -34,11 +37,17 @@ from core.jobs.record import (
     shell,
     tail_log,
 )
+from core.settings import from_argv, specs, to_argv, to_config
 from core.workspace.artifact import new_id, utc_now
 from core.workspace.files import ROOT, read_jsonl, write_json
 from core.workspace.store import Workspace
 
 __all__ = ["ACTIVE", "ENDED", "Job", "JobState"]
+SETTLED = (
+    "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune", "study",
+    "export", "demo",
+)  # fmt: skip
+"""Nouns whose flags are settings."""
 
 
 def submit(
@@ -107,6 +116,74 @@ def jobs(workspace: Workspace) -> list[Job]:
         dataclasses.replace(j, ahead=ahead.get(j.id, 0)) if j.state == "queued" else j
         for j in found
     ]
+
+
+def latest(workspace: Workspace, noun: str, settings: Any) -> Job | None:
+    """Return the newest job that was started for this run: all that makes it another is equal."""
+    wanted = to_config(settings, identity=True)
+    for job in jobs(workspace):
+        asked = settings_of(job)
+        if noun_of(job) == noun and asked and to_config(asked, identity=True) == wanted:
+            return job
+    return None
+
+
+def newest(workspace: Workspace, noun: str, **about: Any) -> Job | None:
+    """Return the newest job of a noun whose settings have these values, whatever the others are."""
+    for job in jobs(workspace):
+        asked = settings_of(job) if noun_of(job) == noun else None
+        if asked and all(getattr(asked, name) == value for name, value in about.items()):
+            return job
+    return None
+
+
+def noun_of(job: Job) -> str:
+    """Return what a job does; empty if it is not a command of this program."""
+    return (_own(job.argv) or [""])[0]
+
+
+def settings_of(job: Job) -> Any:
+    """Return the settings that a job was started with; None if this version has no such ones."""
+    return _parsed(tuple(_own(job.argv)))
+
+
+@functools.lru_cache(4096)
+def _parsed(argv: tuple[str, ...]) -> Any:
+    if not argv or argv[0] not in SETTLED:
+        return None
+    try:
+        return from_argv(importlib.import_module(f"core.{argv[0]}").Settings, argv[1:])
+    except ValueError:
+        return None
+
+
+def can_resume(job: Job) -> bool:
+    """Say whether a job's run can be continued where it stopped."""
+    asked = settings_of(job)
+    return asked is not None and any(s.name == "resume" for s in specs(type(asked)))
+
+
+def resume(workspace: Workspace, id: str) -> str:
+    """Start an ended job's run again, from its last saved checkpoint; return the new job's id.
+
+    Raises:
+        ValueError: there is no such job, or what it does cannot be continued.
+        OSError: the workspace cannot be written.
+    """
+    job = status(workspace, id)
+    if not can_resume(job):
+        raise ValueError(f"{job.title} cannot be resumed; start it again")
+    argv = to_argv(dataclasses.replace(settings_of(job), resume=True))
+    more = {"title": job.title, "device": job.device, "user": job.user}
+    return submit(workspace, [noun_of(job), *argv], **more)
+
+
+def saved_step(workspace: Workspace, id: str) -> int:
+    """Return the step of its one training that a job can be resumed from; 0 where not known."""
+    if noun_of(status(workspace, id)) == "study":  # many trainings
+        return 0
+    records = read_jsonl(folder_of(workspace, id) / "progress.jsonl")
+    return max((int(r[SAVED]) for r in records if SAVED in r), default=0)
 
 
 def active(workspace: Workspace) -> list[Job]:
@@ -206,3 +283,9 @@ def _detach(folder: pathlib.Path, args: list[str], fds: tuple[int, ...]) -> None
 
 def _full_argv(workspace: Workspace, argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "core", *argv, "--workspace", str(workspace.root)]
+
+
+def _own(argv: Sequence[str]) -> list[str]:
+    """Return noun and flags: what `_full_argv` was given."""
+    ours = list(argv[1:3]) == ["-m", "core"] and list(argv[-2:-1]) == ["--workspace"]
+    return list(argv[3:-2]) if ours else []

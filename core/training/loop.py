@@ -309,6 +309,8 @@ class _Keeper(TrainerCallback):
         for other in here.parent.glob("checkpoint-*"):
             if other != here:
                 shutil.rmtree(other)
+        if self.progress:
+            self.progress.saved(state.global_step, **self.last)
 
 
 def newest_complete(checkpoints: pathlib.Path) -> pathlib.Path | None:

@@ -111,7 +111,7 @@ def missing(map: Map) -> bool:
     """Offer to draw the map where it is not made yet; say whether there is nothing to show."""
     if map.wanted is None:
         return False
-    job = job_card.latest("layout", **_flags(map.wanted))
+    job = jobs.latest(state.workspace(), "layout", map.wanted)
     if job is not None and job.state in jobs.ACTIVE:
         job_card.card(job)
     else:
@@ -124,15 +124,6 @@ def missing(map: Map) -> bool:
                 args=(map.wanted,),
             )  # fmt: skip
     return not map.name
-
-
-def _flags(wanted: layout.Settings) -> dict[str, str]:
-    flags = {"trajectories": wanted.trajectories}
-    if wanted.features != "raw":
-        flags["features"] = wanted.features
-    if wanted.of != "trajectories":
-        flags["of"] = wanted.of
-    return flags
 
 
 def _draw(wanted: layout.Settings) -> None:

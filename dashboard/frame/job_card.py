@@ -47,18 +47,6 @@ def command(noun: str, settings: Any) -> None:
                 wrap_lines=True)  # fmt: skip
 
 
-def latest(noun: str, **flags: str) -> Job | None:
-    """Return the newest job of a noun whose flags have these values."""
-    for job in jobs.jobs(state.workspace()):
-        argv = list(job.argv)
-        wanted = all(
-            f"--{k}" in argv and argv[argv.index(f"--{k}") + 1] == v for k, v in flags.items()
-        )
-        if noun in argv and wanted:
-            return job
-    return None
-
-
 def arrive(job: Job | None, kind: Kind) -> None:
     """Turn the page to what a job has made, once, if this browser saw the job at work.
 
@@ -151,20 +139,16 @@ def ended(job: Job, words: str, icon: str) -> None:
         return
     show = st.warning if job.state == "stopped" else st.error
     show(f"{line}. {plain(job.message)}", icon=icon)
-    noun = next((a for a in job.argv if a in ("trajectories", "transfer", "finetune", "study")), "")
-    if noun:
-        argv = [a for a in job.argv[job.argv.index(noun) :] if a != "--resume"]
-        again = argv[: argv.index("--workspace")] if "--workspace" in argv else argv
-
-        def resume() -> None:
-            jobs.submit(state.workspace(), [*again, "--resume"], title=job.title, device="cpu")
-
+    if jobs.can_resume(job):
+        step = jobs.saved_step(state.workspace(), job.id)
         failed = job.state == "failed"  # perhaps before there was anything to go on with
-        st.button(
-            "Try again" if failed else "Resume", icon=":material/resume:",
-            key=f"resume:{job.id}", on_click=resume,
+        label = "Try again" if failed else f"Resume from step {step:,}" if step else "Resume"
+        if st.button(
+            label, icon=":material/resume:", key=f"resume:{job.id}",
             help="From the last saved checkpoint" + (", if there is one" if failed else ""),
-        )  # fmt: skip
+        ):  # fmt: skip
+            jobs.resume(state.workspace(), job.id)
+            st.rerun(scope="app")  # not on_click: it would redraw this card, of the old job, alone
 
 
 def _took(job: Job) -> str:

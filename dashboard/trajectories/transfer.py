@@ -34,7 +34,7 @@ def show(proxy: Artifact) -> None:
     if measured < transfer.FEWEST:
         st.info(f"{measured} rows were measured; a try needs at least {transfer.FEWEST}.")
         return
-    job = job_card.latest("transfer", trajectories=proxy.id)
+    job = jobs.newest(state.workspace(), "transfer", trajectories=proxy.id)
     busy = job is not None and job.state in jobs.ACTIVE
     tries = [e for e in state.sealed("transfer") if e.parents.get("trajectories") == proxy.id]
     if tries:

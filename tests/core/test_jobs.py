@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from core import jobs
+from core import finetune, jobs, layout
+from core.__main__ import NOUNS
 from core.jobs import record as job_files
 from core.jobs.queue import _spawn
 from core.workspace.files import ROOT, read_json
@@ -413,3 +414,54 @@ def test_submit_runs_the_command_it_shows(workspace):
     ran = subprocess.run(shown, shell=True, capture_output=True, text=True, timeout=20, check=False)
     assert ran.returncode == 2
     assert "no artifact 'no-such-id'" in ran.stderr
+
+
+def test_a_job_is_known_by_its_settings_not_by_its_words(workspace, busy):
+    busy(workspace)
+    wanted = layout.Settings(trajectories="x")
+    texts = jobs.submit(
+        workspace, ["layout", "--trajectories", "x", "--of", "embeddings"], title=""
+    )
+    assert jobs.latest(workspace, "layout", wanted) is None
+    argv = ["layout", "--name", "mine", "--seed=0", "--trajectories=x", "--include-start", "no"]
+    mine = jobs.submit(workspace, argv, title="")
+    assert jobs.latest(workspace, "layout", wanted).id == mine, "spelled otherwise, the same map"
+    assert jobs.newest(workspace, "layout", of="embeddings").id == texts
+    assert jobs.newest(workspace, "layout", trajectories="x").id == mine
+    assert jobs.newest(workspace, "layout", trajectories="y") is None
+    odd = jobs.submit(workspace, ["trajectories", "--dataset=d", "--import", "layout"], title="")
+    assert jobs.newest(workspace, "trajectories").id == odd
+    assert jobs.newest(workspace, "layout").id == mine, "a value is no noun"
+    unknown = jobs.submit(workspace, ["layout", "--trajectories", "x", "--of-old", "1"], title="")
+    assert jobs.settings_of(jobs.status(workspace, unknown)) is None
+    jobs.submit(workspace, ["verify", "x"], title="")
+    assert jobs.newest(workspace, "layout").id == mine
+    assert set(jobs.SETTLED) == set(NOUNS)
+
+
+def test_a_stopped_run_is_resumed_as_it_was_asked_for(workspace, busy):
+    busy(workspace)
+    argv = [
+        "finetune",
+        "--selection",
+        "resume",
+        "--model=scratch:tiny",
+        "--epochs",
+        "2",
+        "--seed",
+        "1",
+    ]
+    id = jobs.submit(workspace, argv, title="Tune", user="ann")
+    jobs.stop(workspace, id)
+    assert jobs.wait(workspace, id, 20).state == "stopped"
+    again = jobs.status(workspace, jobs.resume(workspace, id))
+    asked = finetune.Settings(
+        selection="resume", model="scratch:tiny", epochs=2, seed=1, resume=True
+    )
+    assert jobs.settings_of(again) == asked
+    assert (again.title, again.user, again.device) == ("Tune", "ann", "cpu")
+    assert jobs.resume(workspace, id) == again.id, "pressed twice, it starts once"
+    other = jobs.submit(workspace, ["layout", "--trajectories", "x"], title="Map")
+    with pytest.raises(ValueError, match="Map cannot be resumed"):
+        jobs.resume(workspace, other)
+    assert jobs.saved_step(workspace, id) == 0

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import jobs
+from core.jobs import progress
 from core.workspace.files import read_json
 from core.workspace.store import Workspace
 from dashboard.frame import job_card, state
@@ -55,6 +56,26 @@ def newest_job():
     from dashboard.frame import job_card, state
 
     job_card.card(jobs.jobs(state.workspace())[0])
+
+
+def test_a_stopped_job_says_where_it_goes_on_and_shows_that_it_does(shop, monkeypatch, busy):
+    workspace = shop.workspace
+    busy(workspace)
+    argv = ["finetune", "--selection", shop.selection, "--model", "scratch:tiny"]
+    id = jobs.submit(workspace, argv, title="Target")
+    jobs.stop(workspace, id)
+    jobs.wait(workspace, id, 20)
+    with monkeypatch.context() as job:
+        job.setenv("S2L_JOB", str(workspace.root / "jobs" / id))
+        work = progress.Progress("train target", 1500)
+        work.update(87, loss=2.5)
+        work.saved(1089, loss=2.5)
+    monkeypatch.setenv("S2L_WORKSPACE", str(workspace.root))
+    at = AppTest.from_function(newest_job, default_timeout=60).run()
+    (resume,) = [b for b in at.button if b.label.startswith("Resume")]
+    assert resume.label == "Resume from step 1,089"
+    resume.click().run()
+    assert [b.label for b in at.button] == ["Stop"]
 
 
 def test_the_resume_button_of_a_killed_job_continues_its_run(shop, monkeypatch):

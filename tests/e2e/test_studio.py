@@ -126,6 +126,19 @@ def test_a_job_outlives_the_server_and_is_stopped_after_its_restart(serve, tab, 
     sound(page)
 
 
+def test_a_resumed_job_is_seen_at_once(serve, tab, shop, busy):
+    busy(shop.workspace)
+    argv = ["trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny"]
+    id = jobs.submit(shop.workspace, argv, title="Proxy")
+    jobs.stop(shop.workspace, id)
+    jobs.wait(shop.workspace, id, 60)
+    page = tab(serve(shop.root).url(f"/trajectories?dataset={shop.dataset}"))
+    button(page, "Resume").click()
+    expect(stop_button(page)).to_be_visible(timeout=10_000)
+    expect(button(page, "Resume")).to_have_count(0)
+    assert len(jobs.active(shop.workspace)) == 1
+
+
 @pytest.mark.slow
 def test_the_demo_from_the_button_to_the_study(serve, tab, bare):
     server = serve(bare.root)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from streamlit.typing import PlotlyState
 
-from core import edits, jobs, selection
+from core import edits, jobs, layout, selection
+from core.settings import to_argv
 from dashboard.clusters import preview
 from dashboard.frame import data
 from tests.conftest import NAME
@@ -155,6 +156,22 @@ def test_the_map_is_a_job(page, shop, busy):
     assert flags(job) == ["layout", "--trajectories", shop.trajectories]
     assert "Waiting" in words(page)
     assert not has_button(page, "Draw the UMAP map")
+
+
+def test_a_map_that_is_being_drawn_is_not_taken_for_another(page, shop, busy):
+    busy(shop.workspace)
+    others = (
+        layout.Settings(trajectories=shop.trajectories, of="embeddings"),
+        layout.Settings(trajectories=shop.trajectories, include_start=True),
+    )
+    for other in others:
+        jobs.submit(shop.workspace, ["layout", *to_argv(other)], title="Another map")
+    fine(page.run())
+    assert has_button(page, "Draw the UMAP map")
+    assert words(page).count("Another map") == 2, "in the sidebar only"
+    fine(press(page, "Draw the UMAP map"))
+    assert not has_button(page, "Draw the UMAP map")
+    assert len(jobs.active(shop.workspace)) == 3
 
 
 def test_settings_survive_a_visit_to_another_page(page):
