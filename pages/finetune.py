@@ -6,6 +6,7 @@ from core.finetune.target import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.model import loading
+from core.selection.budget import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl
 from dashboard.charts import losses as loss_charts
@@ -45,7 +46,8 @@ def live(job: Job, selection: Artifact) -> None:
 def scores(artifact: Artifact) -> None:
     """Show what the fine-tune scored, each number with its denominator."""
     s = artifact.summary
-    pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({s['epochs']:g} epochs)")]
+    epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
+    pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
     if "loss" in s:
         pairs.append(("Held-out loss", f"{s['loss']:.3f} on {s['loss_items']:,}"))
         pairs.append(("Balanced loss", f"{s['balanced_loss']:.3f}"))
@@ -141,9 +143,7 @@ with left:
         settings = forms.form(finetune.Settings, FORM, fixed={"selection": selection.id})
         if settings is not None:
             meant = finetune.resolve(settings)
-            steps = meant.steps or finetune.planned_steps(
-                selection.summary["rows"], meant.epochs, meant.batch_size, meant.model
-            )
+            steps = finetune.steps_of(meant, selection.summary["rows"])
             st.caption(
                 f"{size_of(meant.model, selection)}{steps:,} steps of {meant.batch_size} rows"
             )

@@ -3,9 +3,9 @@ import dataclasses
 import streamlit as st
 
 from core import finetune, selection
+from core.finetune import target
 from core.selection import budget as budgets
 from core.selection.strategies import catalog
-from core.training import settings as training_settings
 from core.workspace.artifact import EXTENDS
 from dashboard.charts import figure
 from dashboard.charts import selection as selection_charts
@@ -44,7 +44,6 @@ WORDS = {
     "random_cost_matched": "Random, for the cost of another selection",
 }
 
-EPOCHS, BATCH = 3, 32  # of a fine-tune with the default settings
 TABS = (
     "Before and after",
     "Quotas",
@@ -85,7 +84,10 @@ def budget_control(pool: int, tokens: int) -> str:
 def facts(made: preview.Allocation, tokens: int) -> None:
     """Show the totals, what a fine-tune would take, and the sources whose share changes most."""
     rows = len(made.chosen)
-    steps = max(finetune.MIN_STEPS, training_settings.steps_for(rows, EPOCHS, BATCH))
+    tune = finetune.resolve(forms.kept(finetune.Settings, "finetune", fixed={"selection": "-"}))
+    steps = finetune.steps_of(tune, rows)
+    epochs = budgets.epochs_of(rows, steps, tune.batch_size)
+    auto = tune.epochs == "auto" and not tune.steps
     whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
     left, right = st.columns([1.15, 1])
     with left:
@@ -93,12 +95,14 @@ def facts(made: preview.Allocation, tokens: int) -> None:
             ("Rows", f"{rows:,} of {made.pool:,}"),
             ("Response tokens", f"{made.tokens:,} of {tokens:,}"),
             ("Taken whole", f"{whole} of {len(made.clusters)}"),
-            ("Training tokens", f"{round(made.tokens * steps * BATCH / rows):,}"),
+            ("Training tokens", f"{round(made.tokens * epochs):,}"),
             ("Steps", f"{steps:,}"),
             helps={
                 "Taken whole": "Clusters of which every row is taken",
                 "Training tokens": "Response tokens that a fine-tune of so many steps learns from",
-                "Steps": f"{EPOCHS} epochs in batches of {BATCH}, at least {finetune.MIN_STEPS}",
+                "Steps": f"Of a fine-tune of {target.short(tune.model)} as its page stands: "
+                f"{epochs:.4g} epochs in batches of {tune.batch_size}"
+                + (f", at least {finetune.MIN_STEPS} steps" if auto else ""),
             },
         )
     with right:

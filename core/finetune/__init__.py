@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from core.finetune.run import headline as headline
     from core.finetune.run import key as key
     from core.finetune.run import run as run
+    from core.finetune.run import steps_of as steps_of
     from core.finetune.run import test_set as test_set
     from core.finetune.settings import MIN_STEPS as MIN_STEPS
     from core.finetune.settings import Settings as Settings

@@ -14,6 +14,7 @@ from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
+from core.selection.budget import epochs_of
 from core.settings import to_config
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, write_json, write_jsonl
@@ -58,7 +59,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             f"{len(selected) - len(rows):,} of {len(selected):,} selected rows are left out: their "
             f"prompt fills all {tokens.max_length} tokens"
         )
-    steps = s.steps or planned_steps(len(rows), s.epochs, s.batch_size, s.model)
+    steps = steps_of(s, len(rows))
     lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
     if s.method == "lora":
         model = with_adapter(model, s.seed)
@@ -99,7 +100,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "rows": len(rows),
         "left_out": len(selected) - len(rows),
         "steps": steps,
-        "epochs": round(steps * s.batch_size / len(rows), 2),
+        "epochs": round(epochs_of(len(rows), steps, s.batch_size), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),
         "train_seconds": round(trained, 1),
         "ids_sha256": selection.summary["ids_sha256"],
@@ -131,6 +132,12 @@ def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
     """Return the fingerprint of the fine-tune that these settings give."""
     ids = selection.summary["ids_sha256"]
     return fingerprint("finetune", ids, test.id, to_config(settings, identity=True))
+
+
+def steps_of(settings: Settings, rows: int) -> int:
+    """Return the optimizer steps that a fine-tune of these settings takes on so many rows."""
+    s = resolve(settings)
+    return s.steps or planned_steps(rows, s.epochs, s.batch_size, s.model)
 
 
 def headline(scores: dict[str, Any]) -> dict[str, Any]:

@@ -174,8 +174,8 @@ def resume(workspace: Workspace, id: str) -> str:
     if not can_resume(job):
         raise ValueError(f"{job.title} cannot be resumed; start it again")
     argv = to_argv(dataclasses.replace(settings_of(job), resume=True))
-    more = {"title": job.title, "device": job.device, "user": job.user}
-    return submit(workspace, [noun_of(job), *argv], **more)
+    argv = [noun_of(job), *argv]
+    return submit(workspace, argv, title=job.title, device=job.device, user=job.user)
 
 
 def saved_step(workspace: Workspace, id: str) -> int:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from core.jobs.progress import duration
+from core.selection.budget import epochs_of
 from core.trajectories import cost
 from core.trajectories.cost import TRAIN, Proxy, Tokens
 from core.workspace.artifact import Artifact
@@ -126,7 +127,7 @@ def target(workspace: Workspace, finetune: Artifact) -> Target:
     return Target(
         parameters=int(facts["parameters"]),
         seconds=float(facts.get("train_seconds", finetune.manifest["seconds"])),
-        epochs=int(facts["steps"]) * int(config["batch_size"]) / int(facts["rows"]),
+        epochs=epochs_of(int(facts["rows"]), int(facts["steps"]), int(config["batch_size"])),
         share=cost.tokens(workspace.ancestor(selection, "trajectories"), rows).share,
         with_test="train_seconds" not in facts,
     )

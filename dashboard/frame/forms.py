@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any, TypeVar
 
@@ -43,6 +44,24 @@ def form(
             problems.append(str(e))
     st.error("; ".join(problems), icon=":material/error:")
     return None
+
+
+def kept(cls: type[T], key: str, *, fixed: dict[str, Any]) -> T:
+    """Return the settings as a form of another page stands, without drawing it.
+
+    What is not set there, or wrongly, has its default.
+    """
+    values = dict(fixed)
+    for spec in specs(cls):
+        held = st.session_state.get(f"{key}:{spec.name}")
+        if held is None or spec.name in fixed:
+            continue
+        with contextlib.suppress(ValueError):
+            values[spec.name] = spec.parse(held.strip()) if isinstance(held, str) else held
+    try:
+        return cls(**values)
+    except ValueError:
+        return cls(**fixed)
 
 
 def preset(key: str, values: dict[str, Any]) -> None:

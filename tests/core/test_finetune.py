@@ -91,6 +91,12 @@ def test_bad_input_is_a_sentence(house, wrong, words):
     assert house.workspace.entries() == before
 
 
+def test_epochs_are_passes_over_the_rows(house):
+    # 34 rows: a batch of 32 and one of 2; 6 steps pass over them three times
+    assert house.workspace.open(house.finetune).summary["epochs"] == 3
+    assert tune(house, steps=0, epochs=2.5).summary["epochs"] == 2.5
+
+
 def test_small_selections_get_two_hundred_steps():
     assert planned_steps(100, "auto", 32, "scratch:tiny") == 200
     assert planned_steps(30_000, "auto", 32, "scratch:tiny") == 6 * 938

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core import clusters, dataset, edits, export, selection, trajectories
+from core import clusters, dataset, edits, export, finetune, selection, trajectories
 from core.selection.strategies import catalog
 from dashboard.frame import data
 from dashboard.selection import before_after, preview, stability
@@ -395,3 +395,34 @@ def test_stability_is_one_number_and_a_picture(page):
     fine(press(page, "See how stable it is"))
     assert re.search(r"Stability 0\.\d\d of 1, where a plain random draw has", words(page))
     assert len(page.get("plotly_chart")) == charts + 1
+
+
+def facts(at):
+    return {m.label: m.value for m in at.metric}
+
+
+def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, shop, visit, monkeypatch):
+    monkeypatch.setattr(finetune, "MIN_STEPS", 2)  # 113 rows are 4 batches of 32
+    page.slider(key="selection:share").set_value(100).run()
+    assert facts(page)["Steps"] == "24", "scratch:small is the default: 6 epochs"
+    tip = next(m.help for m in page.metric if m.label == "Steps")
+    assert "scratch:small" in tip
+    assert "6 epochs in batches of 32" in tip
+    go(page, "finetune")
+    page.query_params["selection"] = shop.selection
+    page.run()
+    page.selectbox(key="finetune:model").set_value("scratch:tiny")
+    page.text_input(key="finetune:epochs").set_value("1.5")
+    page.number_input(key="finetune:batch_size").set_value(16)
+    fine(page.run())
+    fine(go(page, "selection"))
+    assert facts(page)["Rows"] == "113 of 113"
+    assert facts(page)["Steps"] == "12", "1.5 epochs of 8 batches"
+    tokens = int(facts(page)["Response tokens"].split(" ")[0].replace(",", ""))
+    assert facts(page)["Training tokens"] == f"{round(1.5 * tokens):,}"
+    assert "1.5 epochs in batches of 16" in next(m.help for m in page.metric if m.label == "Steps")
+    made = selection.run(shop.workspace, selection.Settings(parent=shop.clusters, budget="100%"))
+    how = {"model": "scratch:tiny", "epochs": 1.5, "batch_size": 16, "max_length": 64, "decode": 0}
+    tuned = finetune.run(shop.workspace, finetune.Settings(selection=made, **how))
+    summary = shop.workspace.open(tuned).summary
+    assert (summary["steps"], summary["epochs"]) == (12, 1.5)
