@@ -16,7 +16,9 @@ def uploaded() -> str:
     """Keep an upload in the workspace and return its path."""
     known = [s[1:] for s in SUFFIXES]
     file = st.file_uploader(
-        f"A {', '.join(known[:-1])} or {known[-1]} file, at most 2,000 MB", type=known
+        f"A {', '.join(known[:-1])} or {known[-1]} file, at most "
+        f"{st.get_option('server.maxUploadSize'):,} MB",
+        type=known,
     )
     if file is None:
         return ""

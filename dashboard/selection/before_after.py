@@ -32,8 +32,8 @@ def before(clusters: str, edited: int, made: Allocation) -> None:
     st.plotly_chart(review_charts.facet_distances(found.facets, found.draws, found.rows))
     st.plotly_chart(review_charts.facet_panels(found.facets, found.shares))
     st.caption(
-        "Grey: the pool. Bars: where 20 random draws of the same size lie. Dots: this selection. "
-        "Distances are total variation for categories, Kolmogorov-Smirnov for numbers."
+        f"Grey: the pool. Bars: where {DRAWS} random draws of the same size lie. Dots: this "
+        "selection. Distances are total variation for categories, Kolmogorov-Smirnov for numbers."
     )
     st.markdown("**Sources**")
     st.plotly_chart(selection_charts.share_change(made.sources))

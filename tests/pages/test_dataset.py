@@ -144,6 +144,7 @@ def test_what_the_engine_reads_can_be_uploaded(visit, bare, name):
     at = fine(visit(bare.root, "dataset"))
     assert [f".{s.lstrip('.')}" for s in at.file_uploader[0].proto.type] == list(SUFFIXES)
     assert name.partition(".")[2] in at.file_uploader[0].label
+    assert at.file_uploader[0].label.endswith("at most 2,000 MB")
     at.file_uploader[0].upload(name, TABLES[name], "text/plain").run()
     fine(press(at, "Import"))
     (job,) = jobs.jobs(bare)

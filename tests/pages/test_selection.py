@@ -9,7 +9,7 @@ import pytest
 from core import clusters, dataset, edits, export, finetune, selection, trajectories
 from core.selection.strategies import catalog
 from dashboard.frame import data
-from dashboard.selection import before_after, preview, stability
+from dashboard.selection import before_after, compare, preview, stability
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -426,3 +426,10 @@ def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, shop, visit
     tuned = finetune.run(shop.workspace, finetune.Settings(selection=made, **how))
     summary = shop.workspace.open(tuned).summary
     assert (summary["steps"], summary["epochs"]) == (12, 1.5)
+
+
+def test_the_random_draws_said_are_those_made(page, monkeypatch):
+    monkeypatch.setattr(compare, "DRAWS", 5)
+    page.session_state["selection:tab"] = "Before and after"
+    fine(page.run())
+    assert "5 random draws of the same size" in words(page)
