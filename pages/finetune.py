@@ -6,7 +6,7 @@ from core.finetune.target import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.model import loading
-from core.selection.budget import epochs_of
+from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl
 from dashboard.charts import losses as loss_charts

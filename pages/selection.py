@@ -6,6 +6,7 @@ from core import finetune, selection
 from core.finetune import target
 from core.selection import budget as budgets
 from core.selection.strategies import catalog
+from core.training import settings as training_settings
 from core.workspace.artifact import EXTENDS
 from dashboard.charts import figure
 from dashboard.charts import selection as selection_charts
@@ -86,7 +87,7 @@ def facts(made: preview.Allocation, tokens: int) -> None:
     rows = len(made.chosen)
     tune = finetune.resolve(forms.kept(finetune.Settings, "finetune", fixed={"selection": "-"}))
     steps = finetune.steps_of(tune, rows)
-    epochs = budgets.epochs_of(rows, steps, tune.batch_size)
+    epochs = training_settings.epochs_of(rows, steps, tune.batch_size)
     auto = tune.epochs == "auto" and not tune.steps
     whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
     left, right = st.columns([1.15, 1])

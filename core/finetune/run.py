@@ -14,8 +14,8 @@ from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
-from core.selection.budget import epochs_of
 from core.settings import to_config
+from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, write_json, write_jsonl
 from core.workspace.store import Workspace

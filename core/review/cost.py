@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from core.jobs.progress import duration
-from core.selection.budget import epochs_of
+from core.training.settings import epochs_of
 from core.trajectories import cost
 from core.trajectories.cost import TRAIN, Proxy, Tokens
 from core.workspace.artifact import Artifact

@@ -72,11 +72,3 @@ def parse(text: str) -> Budget:
     if value != int(value):
         raise ValueError(f"the budget {text!r} is not a whole number; it is {GRAMMAR}")
     return Budget("tokens" if unit and unit.startswith("token") else "rows", value)
-
-
-def epochs_of(n_rows: int, steps: int, batch_size: int) -> float:
-    """Return how often so many steps pass over the rows: a pass ends with a batch of what is left.
-
-    Two hundred steps on 14 rows in batches of 32 are 200 passes.
-    """
-    return steps / math.ceil(n_rows / batch_size)

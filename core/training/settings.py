@@ -22,3 +22,11 @@ PAPER = {
     "template": "alpaca",
 }
 """Proxy settings of arXiv 2403.07384; cosine, 3% warm-up and no weight decay are ours always."""
+
+
+def epochs_of(n_rows: int, steps: int, batch_size: int) -> float:
+    """Return how often so many steps pass over the rows: a pass ends with a batch of what is left.
+
+    Two hundred steps on 14 rows in batches of 32 are 200 passes.
+    """
+    return steps / math.ceil(n_rows / batch_size)
