@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from core import settings
 from core.demo.puzzles import DURATION
+from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import Stopped, job_dir, say
 from core.workspace.artifact import KINDS
@@ -71,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end("stopped", str(e) or "stopped; what was saved can be resumed", 3)
     except KeyboardInterrupt:
         return _end("stopped", "interrupted; an unfinished run can be continued with --resume", 130)
-    except ValueError as e:
+    except InputError as e:
         if os.environ.get("S2L_TRACEBACK"):
             traceback.print_exc()
         return _end("failed", str(e), 2)
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{message}; `{self.prog} --help` lists what there is")
+        raise InputError(f"{message}; `{self.prog} --help` lists what there is")
 
 
 def _parser(argv: Sequence[str]) -> _Parser:
@@ -184,7 +185,7 @@ def _show(workspace: Workspace, args: dict[str, Any]) -> str:
 def _verify(workspace: Workspace, args: dict[str, Any]) -> str:
     problems = workspace.verify(args["id"])
     if problems:
-        raise ValueError("; ".join(problems))
+        raise InputError("; ".join(problems))
     return f"{args['id']}: every file is as its manifest says"
 
 
@@ -207,9 +208,9 @@ def _edits(workspace: Workspace, args: dict[str, Any]) -> str:
 
     dataset, who = args["dataset"], {"user": args["user"]}
     if (args["note"] is None) != (args["rows"] is None):
-        raise ValueError("a note is --note TEXT and --rows ROWS together")
+        raise InputError("a note is --note TEXT and --rows ROWS together")
     if args["why"] and args["exclude"] is None:
-        raise ValueError("--why is the reason of --exclude; give both")
+        raise InputError("--why is the reason of --exclude; give both")
 
     def rows(text: str) -> Ints:
         return row_sets.parse(text, workspace.open(dataset, "dataset").summary["rows"])

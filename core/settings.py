@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
+from core.errors import InputError
+
 Auto = Literal["auto"]
 MAX_SEED = 2**32 - 1
 """The largest that numpy and scikit-learn take."""
@@ -93,7 +95,7 @@ class Spec:
         """Turn command-line text into a checked value.
 
         Raises:
-            ValueError: the text is not of the setting's kind or outside its limits.
+            InputError: the text is not of the setting's kind or outside its limits.
         """
         if self.auto and text == "auto":
             return text
@@ -101,37 +103,37 @@ class Spec:
         if self.kind is bool:
             words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
             if text.lower() not in words:
-                raise ValueError(f"{self.flag} takes yes or no, not {text!r}")
+                raise InputError(f"{self.flag} takes yes or no, not {text!r}")
             return words[text.lower()]
         try:
             value = self.kind(text)
         except ValueError:
             noun = {int: "a whole number", float: "a number"}[self.kind]
             noun += " or auto" if self.auto else ""
-            raise ValueError(f"{self.flag} takes {noun}, not {text!r}") from None
+            raise InputError(f"{self.flag} takes {noun}, not {text!r}") from None
         self.check(value)
         return value
 
     def check(self, value: Any) -> None:
-        """Raise ValueError, quoting the flag, when the value is outside the setting's limits."""
+        """Raise InputError, quoting the flag, when the value is outside the setting's limits."""
         if self.auto and value == "auto":
             return
         m = self.meta
         if m["choices"] and value not in m["choices"]:
-            raise ValueError(f"{self.flag} is one of {', '.join(m['choices'])}; not {value!r}")
+            raise InputError(f"{self.flag} is one of {', '.join(m['choices'])}; not {value!r}")
         if self.kind not in (int, float):
             return
         if not isinstance(value, int | self.kind) or isinstance(value, bool):
             noun = "a whole number" if self.kind is int else "a number"
-            raise ValueError(f"{self.flag} takes {noun}, not {value!r}")
+            raise InputError(f"{self.flag} takes {noun}, not {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{self.flag} takes a finite number, not {value!r}")
+            raise InputError(f"{self.flag} takes a finite number, not {value!r}")
         if m["minimum"] is not None and value < m["minimum"]:
-            raise ValueError(f"{self.flag} is at least {m['minimum']}, not {value}")
+            raise InputError(f"{self.flag} is at least {m['minimum']}, not {value}")
         if m["above"] is not None and value <= m["above"]:
-            raise ValueError(f"{self.flag} is more than {m['above']}, not {value}")
+            raise InputError(f"{self.flag} is more than {m['above']}, not {value}")
         if m["maximum"] is not None and value > m["maximum"]:
-            raise ValueError(f"{self.flag} is at most {m['maximum']}, not {value}")
+            raise InputError(f"{self.flag} is at most {m['maximum']}, not {value}")
 
 
 def specs(cls: type) -> list[Spec]:
@@ -185,7 +187,7 @@ def from_args(cls: type[T], values: dict[str, str]) -> T:
     """Build a settings object from parsed flag texts.
 
     Raises:
-        ValueError: a value is malformed or out of range; the message names the flag.
+        InputError: a value is malformed or out of range; the message names the flag.
     """
     return cls(**{s.name: s.parse(values[s.name]) for s in specs(cls) if s.name in values})
 
@@ -194,7 +196,7 @@ def from_argv(cls: type[T], argv: Sequence[str]) -> T:
     """Build a settings object from flags, as `to_argv` lists them.
 
     Raises:
-        ValueError: a flag is missing, unknown or has a value it does not take.
+        InputError: a flag is missing, unknown or has a value it does not take.
     """
     parser = _Parser(add_help=False, allow_abbrev=False)
     add_flags(parser, cls)
@@ -203,7 +205,7 @@ def from_argv(cls: type[T], argv: Sequence[str]) -> T:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
+        raise InputError(message)
 
 
 def to_argv(settings: Any) -> list[str]:

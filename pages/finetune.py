@@ -2,6 +2,7 @@ import pandas as pd
 import streamlit as st
 
 from core import finetune, jobs
+from core.errors import InputError
 from core.finetune.target import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
@@ -28,7 +29,7 @@ def size_of(model: str, selection: Artifact) -> str:
         return ""
     try:
         proxy = state.workspace().ancestor(selection, "trajectories").summary["parameters"]
-    except ValueError:  # drawn from a dataset alone
+    except InputError:  # drawn from a dataset alone
         return f"{size / 1e6:,.1f}M parameters; "
     return f"{size / 1e6:,.1f}M parameters, {size / proxy:,.1f}× the proxy; "
 

@@ -2,6 +2,7 @@ import streamlit as st
 
 from core import demo, jobs
 from core.demo.puzzles import DURATION
+from core.errors import InputError
 from core.workspace.artifact import KINDS, Entry
 from dashboard.frame import job_card, state, widgets
 
@@ -70,7 +71,7 @@ def unusable(found: list[Entry]) -> None:
             try:
                 workspace.delete(entry.id)
                 st.rerun()
-            except ValueError as e:
+            except InputError as e:
                 st.error(job_card.plain(str(e)))
 
 

@@ -3,6 +3,7 @@ import dataclasses
 import streamlit as st
 
 from core import finetune, selection
+from core.errors import InputError
 from core.finetune import target
 from core.selection import budget as budgets
 from core.selection.strategies import catalog
@@ -166,7 +167,7 @@ with left, st.container(border=True):
         if strategy in catalog.COMPARES and len(pool) > AT_ONCE:
             settings_panel.on_demand(wanted)
         tried = quota_bars.allocate(wanted)
-    except ValueError as e:
+    except InputError as e:
         st.error(job_card.plain(str(e)), icon=":material/error:")
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):

@@ -16,6 +16,7 @@ from core.arrays import Labels, Losses
 from core.clusters.artifact import excluded, write
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import Settings
+from core.errors import InputError
 from core.jobs.progress import say
 from core.settings import foreign
 from core.trajectories.artifact import from_start, load_flags, load_losses
@@ -35,17 +36,17 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     """Extend a clustering to trajectories that extend those it was made from, and keep it.
 
     Raises:
-        ValueError: the trajectories are no extension of the clustered ones.
+        InputError: the trajectories are no extension of the clustered ones.
     """
     old = workspace.open(settings.extend, "clusters")
     clustered = workspace.ancestor(old, "trajectories")
     if clustered.id not in [t.id for t in workspace.extended(trajectories)[1:]]:
-        raise ValueError(
+        raise InputError(
             f"{trajectories.id} does not extend {clustered.id}, which {old.id} is a clustering of; "
             "make it by trajectories --extend, or cluster it without --extend"
         )
     if given := foreign(settings, old.config, OWN):
-        raise ValueError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
+        raise InputError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
     config = {**old.config, **{name: getattr(settings, name) for name in OWN}}
     settings = dataclasses.replace(settings, **config)
     begin = from_start(clustered, settings.include_start)

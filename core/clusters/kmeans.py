@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Float32s, Labels, Losses
+from core.errors import InputError
 from core.trajectories.features import Features, by_id, features
 
 EXACT_ROWS = 50_000
@@ -131,13 +132,13 @@ def cluster(
         seed: Of k-means++.
 
     Raises:
-        ValueError: K is larger than the number of usable rows.
+        InputError: K is larger than the number of usable rows.
     """
     usable = np.flatnonzero(np.isfinite(losses).all(1))
     if not len(usable):
-        raise ValueError("no row has a loss and is not excluded, so nothing can be clustered")
+        raise InputError("no row has a loss and is not excluded, so nothing can be clustered")
     if not 1 <= k <= len(usable):
-        raise ValueError(
+        raise InputError(
             f"K = {k} but {len(usable):,} rows can be clustered; choose K from 1 to {len(usable):,}"
         )
     order = usable[by_id(ids[usable])]

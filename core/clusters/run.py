@@ -54,7 +54,7 @@ def compute(
     """Cluster as the settings say; return the clustering, its K and the rows left out as excluded.
 
     Raises:
-        ValueError: K is larger than the number of usable rows.
+        InputError: K is larger than the number of usable rows.
     """
     losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
     out = excluded(workspace, trajectories, settings.without)

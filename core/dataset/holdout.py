@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.dataset.duplicates import _resembling, _words
+from core.errors import InputError
 
 AUTO_SHARE, AUTO_MOST, AUTO_FROM = 0.05, 1000, 100
 
@@ -23,12 +24,12 @@ def size(wanted: str, n_rows: int) -> int:
     """Return how many rows `auto` or a number asks for.
 
     Raises:
-        ValueError: it would leave nothing to train on.
+        InputError: it would leave nothing to train on.
     """
     if wanted == "auto":
         return min(AUTO_MOST, int(AUTO_SHARE * n_rows)) if n_rows >= AUTO_FROM else 0
     if int(wanted) > 0 and int(wanted) >= n_rows:
-        raise ValueError(
+        raise InputError(
             f"--holdout {wanted} leaves no row to train on: there are {n_rows:,}; ask for fewer"
         )
     return int(wanted)

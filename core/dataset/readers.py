@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.errors import InputError
+
 BOM = b"\xef\xbb\xbf"
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 SAVED = ("state.json", "dataset_dict.json")
@@ -54,22 +56,22 @@ def read_text(path: pathlib.Path, head: bytes) -> Rows:
     """Read a JSON, JSONL or CSV file that begins with `head`.
 
     Raises:
-        ValueError: nothing in it can be read as rows.
+        InputError: nothing in it can be read as rows.
     """
     suffix, first = path.suffix.lower(), head.removeprefix(BOM).lstrip()[:1]
     if not first:
-        raise ValueError(f"{path} is empty; give a file with at least one row")
+        raise InputError(f"{path} is empty; give a file with at least one row")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ValueError(f"{path} is UTF-16 text; save it as UTF-8 first")
+        raise InputError(f"{path} is UTF-16 text; save it as UTF-8 first")
     if b"\0" in head or suffix == ".parquet":
-        raise ValueError(
+        raise InputError(
             f"{path} is binary and not parquet; give a JSON, JSONL, CSV or parquet file, "
             "decompressed, its text in UTF-8"
         )
     if suffix in (".csv", ".tsv"):
         return _csv(path)
     if suffix != ".json" and first not in b"[{" and suffix not in (".jsonl", ".ndjson"):
-        raise ValueError(f"{path} is not JSON; name it .csv if its cells are comma-separated")
+        raise InputError(f"{path} is not JSON; name it .csv if its cells are comma-separated")
     return _jsonl(path) if suffix in (".jsonl", ".ndjson") and first != b"[" else _json(path)
 
 
@@ -80,11 +82,11 @@ def _json(path: pathlib.Path) -> Rows:
     except (ValueError, RecursionError) as e:
         if content.lstrip()[:1] == b"{" or path.suffix.lower() != ".json":
             return _jsonl(path)
-        raise ValueError(f"{path} is broken JSON ({e}); repair it or write one row a line") from e
+        raise InputError(f"{path} is broken JSON ({e}); repair it or write one row a line") from e
     if isinstance(value, dict):
         value = value.get("data")
     if not isinstance(value, list):
-        raise ValueError(f"{path} holds one JSON value, not a list of objects; put it in [ ]")
+        raise InputError(f"{path} holds one JSON value, not a list of objects; put it in [ ]")
     return _records(path, Rows({}, [], "index", []), ((i, v, "") for i, v in enumerate(value)))
 
 
@@ -120,7 +122,7 @@ def _records(path: pathlib.Path, rows: Rows, values: Iterable[tuple[int, Any, st
             rows.set_aside(number, reason, preview or json.dumps(value))
     if not records:
         seen = f"; the first one reads {rows.aside[0]['preview'][:80]!r}" if rows.aside else ""
-        raise ValueError(
+        raise InputError(
             f"{path} has no row: of {len(rows.aside):,} entries none is a JSON object{seen}; "
             "write one object a line, or one list of objects"
         )
@@ -140,7 +142,7 @@ def _csv(path: pathlib.Path) -> Rows:
         reader = csv.reader(f, delimiter=max(",;\t", key=first.count))
         header = next(reader)
         if len(set(header)) < len(header):
-            raise ValueError(f"{path} names a column twice in {header!r:.300}; rename one of them")
+            raise InputError(f"{path} names a column twice in {header!r:.300}; rename one of them")
         while True:
             number = reader.line_num + 1
             try:
@@ -156,7 +158,7 @@ def _csv(path: pathlib.Path) -> Rows:
             elif record:
                 rows.set_aside(number, "malformed line", ",".join(record))
     if not records:
-        raise ValueError(
+        raise InputError(
             f"{path} has no row of {len(header)} cells below its header {header!r:.300}"
         )
     rows.columns = {name: [record[i] for record in records] for i, name in enumerate(header)}
@@ -170,7 +172,7 @@ def data_in(path: pathlib.Path) -> pathlib.Path:
     A folder of the datasets library (`save_to_disk`) is read whole.
 
     Raises:
-        ValueError: a folder has no data file, or several.
+        InputError: a folder has no data file, or several.
     """
     if not path.is_dir() or any((path / name).exists() for name in SAVED):
         return path
@@ -180,10 +182,10 @@ def data_in(path: pathlib.Path) -> pathlib.Path:
         if p.suffix.lower() in SUFFIXES and p.name not in BESIDE and not p.name.startswith(".")
     )
     if not found:
-        raise ValueError(f"{path} has no data file ({', '.join(SUFFIXES)}); give one file")
+        raise InputError(f"{path} has no data file ({', '.join(SUFFIXES)}); give one file")
     if len(found) > 1:
         named = ", ".join(found[:5])
-        raise ValueError(f"{path} has {len(found):,} data files: {named}; give one of them")
+        raise InputError(f"{path} has {len(found):,} data files: {named}; give one of them")
     return path / found[0]
 
 
@@ -191,7 +193,7 @@ def read(where: str, split: str) -> Rows:
     """Read a file, a folder of the datasets library or a hub dataset.
 
     Raises:
-        ValueError: it is missing or cannot be read as rows.
+        InputError: it is missing or cannot be read as rows.
     """
     path = pathlib.Path(where)
     if path.is_dir():
@@ -205,7 +207,7 @@ def read(where: str, split: str) -> Rows:
     try:
         return _arrow(pq.ParquetFile(path).read(), where)
     except (pa.ArrowException, OSError) as e:
-        raise ValueError(f"{path} is a broken parquet file ({e}); write it again") from e
+        raise InputError(f"{path} is a broken parquet file ({e}); write it again") from e
 
 
 def _from_disk(path: pathlib.Path, split: str) -> pa.Table:
@@ -219,11 +221,11 @@ def _from_disk(path: pathlib.Path, split: str) -> pa.Table:
             return found[split].with_format("arrow")[:]
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as e:
         seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
-        raise ValueError(
+        raise InputError(
             f"{path} cannot be read as a folder of the datasets library ({seen}); save it again"
         ) from e
     there = ", ".join(map(str, found))
-    raise ValueError(f"{path} has no split {split!r}; there are {there}: name one with --split")
+    raise InputError(f"{path} has no split {split!r}; there are {there}: name one with --split")
 
 
 def _from_hub(name: str, split: str) -> pa.Table:
@@ -233,7 +235,7 @@ def _from_hub(name: str, split: str) -> pa.Table:
         or name.startswith((".", "~"))
         or repository.endswith((".json", ".jsonl", ".csv", ".tsv", ".txt", ".gz", ".parquet"))
     ):
-        raise ValueError(f"{name}: no such file; check the spelling")
+        raise InputError(f"{name}: no such file; check the spelling")
     import datasets
 
     try:
@@ -242,7 +244,7 @@ def _from_hub(name: str, split: str) -> pa.Table:
         )[:]
     except Exception as e:  # dozens of types, the hub client's own and its transport's
         seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
-        raise ValueError(
+        raise InputError(
             f"there is no file {name!r}, and no hub dataset of that name and split {split!r} could "
             f"be loaded ({seen}); check the spelling and the network, or give a file"
         ) from e
@@ -251,8 +253,8 @@ def _from_hub(name: str, split: str) -> pa.Table:
 def _arrow(table: pa.Table, where: str) -> Rows:
     names = table.column_names
     if table.num_rows == 0:
-        raise ValueError(f"{where} has no row; give a file with at least one")
+        raise InputError(f"{where} has no row; give a file with at least one")
     if len(set(names)) < len(names):
-        raise ValueError(f"{where} names a column twice in {names!r:.300}; rename one of them")
+        raise InputError(f"{where} names a column twice in {names!r:.300}; rename one of them")
     columns = dict(zip(names, table.columns, strict=True))
     return Rows(columns, range(table.num_rows), "index", [])

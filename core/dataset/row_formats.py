@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from core.dataset.readers import JSON, SetAside
+from core.errors import InputError
 
 Turn = dict[str, str]
 
@@ -130,12 +131,12 @@ def detect(
         file: answers only.
 
     Raises:
-        ValueError: a named column does not exist, or no format fits.
+        InputError: a named column does not exist, or no format fits.
     """
     shown = ", ".join(repr(c[:40]) for c in columns[:30])
     for part, column in named.items():
         if column not in columns:
-            raise ValueError(f"--{part}-column {column!r}: no such column; there are {shown}")
+            raise InputError(f"--{part}-column {column!r}: no such column; there are {shown}")
     lower = {c.lower(): c for c in reversed(columns)}
 
     def find(parts: dict[str, tuple[str, ...]]) -> dict[str, str]:
@@ -155,6 +156,6 @@ def detect(
             if "chat" in parts or (other in parts and ("prompt" in parts or name == "columns")):
                 return name, parts
     what = "no usable column" if wanted == "auto" else f"--format {wanted} does not fit"
-    raise ValueError(
+    raise InputError(
         f"{what}: there are {shown}; name two of them with --prompt-column and --response-column"
     )

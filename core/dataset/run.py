@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from core.dataset import holdout, row_formats
 from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, understand
 from core.dataset.readers import data_in, read
+from core.errors import InputError
 from core.jobs.progress import say
 from core.settings import check, setting, to_config
 from core.workspace.artifact import Artifact, Draft
@@ -76,18 +77,18 @@ class Settings:
     def __post_init__(self) -> None:
         check(self)
         if self.holdout != "auto" and not (self.holdout.isascii() and self.holdout.isdigit()):
-            raise ValueError(f"--holdout is auto or a whole number, not {self.holdout!r}")
+            raise InputError(f"--holdout is auto or a whole number, not {self.holdout!r}")
         if self.split_column and self.holdout != "auto":
-            raise ValueError("--split-column says which rows to hold out; leave --holdout away")
+            raise InputError("--split-column says which rows to hold out; leave --holdout away")
         if not self.path:
-            raise ValueError("--path is empty; give a file or a hub dataset")
+            raise InputError("--path is empty; give a file or a hub dataset")
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
     """Import a dataset and return its id.
 
     Raises:
-        ValueError: the input is missing, unreadable, or has no usable row.
+        InputError: the input is missing, unreadable, or has no usable row.
         Stopped: the run was asked to stop; nothing is kept.
     """
     path = pathlib.Path(settings.path).expanduser()
@@ -120,14 +121,14 @@ def load_any(workspace: Workspace, text: str) -> str:
     """Return the id of a dataset given by id or file; a file is imported whole, once.
 
     Raises:
-        ValueError: it is neither, or the file cannot be imported.
+        InputError: it is neither, or the file cannot be imported.
     """
     path = pathlib.Path(text).expanduser().absolute()
     if not path.is_file():
         try:
             return workspace.open(text, "dataset").id
-        except ValueError as e:
-            raise ValueError(f"{text!r} is no file and no dataset: {e}") from e
+        except InputError as e:
+            raise InputError(f"{text!r} is no file and no dataset: {e}") from e
     wanted = Settings(path=str(path), holdout="0")
     content = sha256_file(path)
     for entry in workspace.entries("dataset"):
@@ -145,14 +146,14 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     form, parts = row_formats.detect(list(rows.columns), settings.format, named)
     found, trainable = understand(rows, form, parts)
     if settings.id_column and found.ids[:1] and own_ids(rows, parts["id"], found.at) is None:
-        raise ValueError(
+        raise InputError(
             f"--id-column {settings.id_column!r} is not one distinct text or whole number a row; "
             "leave it away and ids are made from the content"
         )
     reasons = collections.Counter(record["reason"] for record in rows.aside)
     if not found.at:
         seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
-        raise ValueError(
+        raise InputError(
             f"no usable row in {settings.path}, read as {form} from {parts}: {seen}; "
             "name other columns with --prompt-column and --response-column"
         )

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.workspace.artifact import Artifact
 
 Kind = Literal["category", "number", "text"]
@@ -87,7 +88,7 @@ def search(dataset: Artifact, text: str, *, regex: bool = False) -> Ints:
         regex: Which of both.
 
     Raises:
-        ValueError: the expression is not one, or too long.
+        InputError: the expression is not one, or too long.
     """
     if not text:
         return np.zeros(0, np.int64)
@@ -100,7 +101,7 @@ def search(dataset: Artifact, text: str, *, regex: bool = False) -> Ints:
                 [str(dataset.path / EXAMPLES), checked(text), text],
             ).fetchnumpy()["row"]
         except duckdb.InvalidInputException as e:
-            raise ValueError(f"{text!r} is not a regular expression: {_reason(e)}") from e
+            raise InputError(f"{text!r} is not a regular expression: {_reason(e)}") from e
     return np.asarray(found, np.int64)
 
 
@@ -108,10 +109,10 @@ def checked(text: str) -> str:
     """Return a pattern that is not too long.
 
     Raises:
-        ValueError: it is.
+        InputError: it is.
     """
     if len(text) > LONGEST_PATTERN:
-        raise ValueError(
+        raise InputError(
             f"the search has {len(text):,} characters; give at most {LONGEST_PATTERN:,}"
         )
     return text
@@ -208,14 +209,14 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Col
         known: Its columns, as `columns` gives them.
 
     Raises:
-        ValueError: a condition is on a column that is not there.
+        InputError: a condition is on a column that is not there.
     """
     kinds = {c.name: c.kind for c in known}
     tests: list[str] = []
     values: list[Any] = []
     for condition in conditions:
         if condition.column not in kinds:
-            raise ValueError(f"the data has no column {condition.column!r} to filter by")
+            raise InputError(f"the data has no column {condition.column!r} to filter by")
         name, kind = quoted(condition.column), kinds[condition.column]
         if kind == "category":
             tests.append(f"o.{name}::varchar in (select unnest(?))")

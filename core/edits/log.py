@@ -19,6 +19,7 @@ import numpy as np
 from core.arrays import Ints
 from core.edits import row_sets
 from core.edits.state import Edits, Entry, State
+from core.errors import InputError
 from core.workspace.artifact import utc_now
 from core.workspace.files import fsync
 from core.workspace.store import Workspace
@@ -30,12 +31,12 @@ def read(workspace: Workspace, dataset_id: str, upto: int | None = None) -> Edit
     """Return what the first `upto` entries of a dataset's log amount to; all of them when None.
 
     Raises:
-        ValueError: there is no such dataset, the log is shorter, or it is damaged.
+        InputError: there is no such dataset, the log is shorter, or it is damaged.
     """
     n_rows, path = _place(workspace, dataset_id)
     entries, _ = _entries(path, path.read_bytes() if path.exists() else b"")
     if upto is not None and upto > len(entries):
-        raise ValueError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
+        raise InputError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
     return State.after(entries[:upto], n_rows).edits()
 
 
@@ -45,7 +46,7 @@ def exclude(
     """Leave rows out of selections; those that were pinned no longer are.
 
     Raises:
-        ValueError: a row that the dataset does not have; so for all edits of rows.
+        InputError: a row that the dataset does not have; so for all edits of rows.
     """
     return _edit(workspace, dataset_id, "exclude", {"rows": rows, "why": why}, user)
 
@@ -82,7 +83,7 @@ def note_cluster(
     """Write a note on a cluster, over the one it had; an empty text takes it away.
 
     Raises:
-        ValueError: these are no clusters of the dataset, or they have no such number.
+        InputError: these are no clusters of the dataset, or they have no such number.
     """
     _check_cluster(workspace, dataset_id, clusters_id, cluster)
     data = {"clusters": clusters_id, "cluster": int(cluster), "text": text}
@@ -101,7 +102,7 @@ def name(
     """Name a cluster; an empty text gives it its own name again.
 
     Raises:
-        ValueError: these are no clusters of the dataset, or they have no such number.
+        InputError: these are no clusters of the dataset, or they have no such number.
     """
     _check_cluster(workspace, dataset_id, clusters_id, cluster)
     data = {"clusters": clusters_id, "cluster": int(cluster), "text": text}
@@ -112,7 +113,7 @@ def undo(workspace: Workspace, dataset_id: str, *, user: str = "") -> Edits:
     """Take back the last edit that is in effect, whoever made it.
 
     Raises:
-        ValueError: there is none.
+        InputError: there is none.
     """
     return _edit(workspace, dataset_id, "undo", {}, user)
 
@@ -121,7 +122,7 @@ def redo(workspace: Workspace, dataset_id: str, *, user: str = "") -> Edits:
     """Make the edit again that was undone last; an edit made since leaves nothing to redo.
 
     Raises:
-        ValueError: there is none.
+        InputError: there is none.
     """
     return _edit(workspace, dataset_id, "redo", {}, user)
 
@@ -188,7 +189,7 @@ def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
     The last line may be torn, by a killed writer or a power cut: it was never acknowledged.
 
     Raises:
-        ValueError: another line is not as it was written.
+        InputError: another line is not as it was written.
     """
     entries: list[Entry] = []
     end = 0
@@ -201,7 +202,7 @@ def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
                 break
             entry = {}
         if not isinstance(entry, dict) or entry.get("seq") != number:
-            raise ValueError(f"line {number} of {path} is damaged; put the file back from a backup")
+            raise InputError(f"line {number} of {path} is damaged; put the file back from a backup")
         entries.append(entry)
         end += len(line) + 1
     return entries, end
@@ -212,14 +213,14 @@ def _within(rows: Rows, n_rows: int) -> Ints:
     found = np.unique(np.asarray(rows, np.int64))
     if len(found) and not 0 <= found[0] <= found[-1] < n_rows:
         wrong = found[0] if found[0] < 0 else found[-1]
-        raise ValueError(f"there is no row {wrong}; the dataset has rows 0 to {n_rows - 1}")
+        raise InputError(f"there is no row {wrong}; the dataset has rows 0 to {n_rows - 1}")
     return found
 
 
 def _check_cluster(workspace: Workspace, dataset_id: str, clusters_id: str, cluster: int) -> None:
     made = workspace.open(clusters_id, "clusters")
     if workspace.ancestor(made, "dataset").id != dataset_id:
-        raise ValueError(f"{clusters_id} is not a clustering of {dataset_id}; name its own dataset")
+        raise InputError(f"{clusters_id} is not a clustering of {dataset_id}; name its own dataset")
     k = len(np.load(made.path / "centroids.npy", mmap_mode="r"))
     if not 0 <= cluster < k:
-        raise ValueError(f"there is no cluster {cluster}; {clusters_id} has 0 to {k - 1}")
+        raise InputError(f"there is no cluster {cluster}; {clusters_id} has 0 to {k - 1}")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Ints
+from core.errors import InputError
 
 SHORT = 64
 """Up to so many rows are kept as they are; more as compressed bits, at most N/6 bytes."""
@@ -45,16 +46,16 @@ def parse(text: str, n_rows: int) -> Ints:
     """Read rows such as 3,17,100-120 (both ends count); sorted, each once.
 
     Raises:
-        ValueError: not of this form, or beyond the dataset's rows.
+        InputError: not of this form, or beyond the dataset's rows.
     """
     parts = []
     for part in text.split(","):
         match = PART.fullmatch(part.strip())
         if not match:
-            raise ValueError(f"{part.strip()!r} is not a row; give rows such as 3,17,100-120")
+            raise InputError(f"{part.strip()!r} is not a row; give rows such as 3,17,100-120")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last >= n_rows:
-            raise ValueError(f"{part.strip()} is outside the rows 0 to {n_rows - 1}")
+            raise InputError(f"{part.strip()} is outside the rows 0 to {n_rows - 1}")
         parts.append(np.arange(first, last + 1))
     return np.unique(np.concatenate(parts))
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from core.arrays import Bools, Ints
 from core.edits import row_sets
+from core.errors import InputError
 
 Entry = dict[str, Any]
 """One line of the log: seq (from 1), time (UTC), user, op, data, inverse."""
@@ -109,12 +110,12 @@ class State:
             wanted: Its data, with rows as numbers; the log keeps those that change.
 
         Raises:
-            ValueError: there is nothing to undo or redo.
+            InputError: there is nothing to undo or redo.
         """
         if op in ("undo", "redo"):
             stack, back = (self.done, "redo") if op == "undo" else (self.undone, "undo")
             if not stack:
-                raise ValueError(f"there is nothing to {op}")
+                raise InputError(f"there is nothing to {op}")
             data = {"of": stack[-1]["seq"]}
             return data, [[back, data]]
         if "rows" not in wanted:

@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 from typing import NamedTuple
 
+from core.errors import InputError
 from core.export import data_card
 from core.export.target import MANIFEST, publish
 from core.export.trainers import MODEL, TRAINERS, Job, check_rows
@@ -76,7 +77,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Write the selection; return the path.
 
     Raises:
-        ValueError: the target exists or cannot be written, or a row does not fit the format.
+        InputError: the target exists or cannot be written, or a row does not fit the format.
     """
     s = settings
     artifact = workspace.open(s.selection, "selection")
@@ -120,12 +121,12 @@ def _is_folder(out: pathlib.Path, settings: Settings) -> bool:
         return True
     if out.suffix != suffix:
         file = f"a file that ends in {suffix} or " if suffix else ""
-        raise ValueError(
+        raise InputError(
             f"--format {settings.format} writes {file}a folder with no dot in its name, not "
             f"{out.name}; choose another --out"
         )
     if settings.config != "none":
-        raise ValueError(
+        raise InputError(
             f"--config {settings.config} writes a folder; name --out without a suffix, not {out}"
         )
     return False

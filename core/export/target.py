@@ -8,6 +8,7 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
+from core.errors import InputError
 from core.jobs.progress import say
 from core.jobs.record import NOW, lock_file
 from core.workspace.files import disk_full, fsync, read_json
@@ -22,7 +23,7 @@ def publish(out: pathlib.Path, folder: bool, overwrite: bool) -> Iterator[pathli
     """Yield a path to write to; publish it at `out` on success, delete it on failure.
 
     Raises:
-        ValueError: the target exists, or cannot be written, or another export to it is at work.
+        InputError: the target exists, or cannot be written, or another export to it is at work.
     """
     _check_target(out, folder, overwrite)
     try:
@@ -39,7 +40,7 @@ def publish(out: pathlib.Path, folder: bool, overwrite: bool) -> Iterator[pathli
             fsync(out.parent)
     except OSError as e:
         why = "the disk is full" if disk_full(e) else e.strerror or f"{e}"
-        raise ValueError(
+        raise InputError(
             f"{out} cannot be written: {why}; nothing is left of it, choose another --out"
         ) from e
 
@@ -75,7 +76,7 @@ def _lock_folder(place: pathlib.Path, out: pathlib.Path) -> int:
         except FileNotFoundError:  # its owner took it away meanwhile
             continue
         except BlockingIOError:
-            raise ValueError(
+            raise InputError(
                 f"another export to {out} is at work; wait for it or choose another --out"
             ) from None
         with contextlib.suppress(FileNotFoundError):  # as above, between opening and locking it
@@ -99,21 +100,21 @@ def _tidy(place: pathlib.Path, out: pathlib.Path) -> bool:
 
 def _check_target(out: pathlib.Path, folder: bool, overwrite: bool) -> None:
     if not out.parent.is_dir():
-        raise ValueError(f"there is no folder {out.parent}; make it first")
+        raise InputError(f"there is no folder {out.parent}; make it first")
     if not out.exists():
         return
     if not overwrite:
-        raise ValueError(f"{out} exists; choose another --out, or give --overwrite yes")
+        raise InputError(f"{out} exists; choose another --out, or give --overwrite yes")
     if folder != out.is_dir():
-        raise ValueError(f"{out} is a {'file' if folder else 'folder'}; choose another --out")
+        raise InputError(f"{out} is a {'file' if folder else 'folder'}; choose another --out")
     if not folder:
         return
     known = read_json(out / MANIFEST)
     if known is None:
-        raise ValueError(f"{out} is no earlier export; choose another --out")
+        raise InputError(f"{out} is no earlier export; choose another --out")
     strange = {p.name for p in out.iterdir()} - {MANIFEST, *known["files"]}
     if strange:
-        raise ValueError(
+        raise InputError(
             f"{out} also holds {', '.join(sorted(strange)[:3])}, which no export wrote; move that "
             "away or choose another --out"
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from core.dataset.row_formats import Turn
+from core.errors import InputError
 from core.export.writers import SHAREGPT, Example
 from core.finetune.settings import planned_steps
 from core.model import loading
@@ -57,15 +58,15 @@ def check(trainer: str, format: str, model: str) -> None:
     """Check that a trainer reads a format and can load a model.
 
     Raises:
-        ValueError: it cannot.
+        InputError: it cannot.
     """
     readable = TRAINERS[trainer].formats
     if format not in readable:
-        raise ValueError(
+        raise InputError(
             f"--config {trainer} reads --format {' or '.join(readable)}, not {format}; choose one"
         )
     if not model or model.startswith(("scratch:", "shrink:")):
-        raise ValueError(
+        raise InputError(
             f"--model {model!r} is none that {trainer} can load; give a hub id or a directory"
         )
 
@@ -74,11 +75,11 @@ def check_rows(trainer: str, examples: Iterable[Example], dataset_id: str) -> No
     """Check that a trainer will use every row.
 
     Raises:
-        ValueError: it would silently leave one out, or fail on it.
+        InputError: it would silently leave one out, or fail on it.
     """
     for example in examples:
         if problem := TRAINERS[trainer].problem(example.turns):
-            raise ValueError(
+            raise InputError(
                 f"{trainer} cannot use row {example.row}: {problem}; leave it out of the selection "
                 f"(python -m core edits {dataset_id} --exclude {example.row}) or export without "
                 "--config"

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.dataset.row_formats import Turn
+from core.errors import InputError
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -77,12 +78,12 @@ def alpaca(example: Example) -> dict[str, Any]:
     """Return a question and its answer as instruction and output; a system turn has its own key.
 
     Raises:
-        ValueError: the row is not one question and one answer.
+        InputError: the row is not one question and one answer.
     """
     roles = [turn["role"] for turn in example.turns]
     first = roles.index("user") if "user" in roles else 0
     if roles[:first] not in ([], ["system"]) or roles[first:] != ["user", "assistant"]:
-        raise ValueError(
+        raise InputError(
             f"row {example.row} has the turns {', '.join(roles)}; alpaca holds one question and "
             "one answer: use --format messages or sharegpt"
         )
@@ -161,7 +162,7 @@ def _write_ids(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> 
         for table in tables(workspace, artifact, "examples.parquet", ["id"]):
             for id in table["id"].to_pylist():
                 if len(id.splitlines()) > 1:
-                    raise ValueError(f"the id {id!r} has a line break; use --format jsonl")
+                    raise InputError(f"the id {id!r} has a line break; use --format jsonl")
                 yield id + "\n"
 
     _write_lines(path, lines())

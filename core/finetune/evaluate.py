@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.errors import InputError
 from core.finetune.answers import MATCHERS, TestItem, extract_number
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model.loading import check_vocabulary, positions
@@ -51,7 +52,7 @@ def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
         split: `holdout`, or `all` for a file that is a test set as a whole.
 
     Raises:
-        ValueError: there are none.
+        InputError: there are none.
     """
     items = pd.read_parquet(dataset.path / "examples.parquet")
     kept = pq.ParquetFile(dataset.path / "original.parquet")
@@ -62,7 +63,7 @@ def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
     if split == "holdout":
         items = items[items["split"] == "holdout"]
     if items.empty:
-        raise ValueError(f"{dataset.name} has no held-out rows; name a test file with --eval")
+        raise InputError(f"{dataset.name} has no held-out rows; name a test file with --eval")
     items = items.sort_values("id")
     no_answer = items["answer"].isna() | (items["answer"] == "")
     items["answer"] = items["answer"].where(~no_answer, items["response"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from core.dataset.run import load_any
+from core.errors import InputError
 from core.finetune.settings import Settings, planned_steps, resolve
 from core.finetune.target import default_lr, short, with_adapter
 from core.jobs.progress import say
@@ -28,7 +29,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Train, test, seal; return the id.
 
     Raises:
-        ValueError: bad settings, or nothing to test on.
+        InputError: bad settings, or nothing to test on.
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.finetune.evaluate import evaluate, longest_answer
@@ -53,7 +54,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     selected = table["row"].to_numpy()
     rows = selected[tokens.response_lengths()[selected] > 0]
     if not len(rows):
-        raise ValueError("no selected row has a response token left; raise --max-length")
+        raise InputError("no selected row has a response token left; raise --max-length")
     if len(rows) < len(selected):
         say(
             f"{len(selected) - len(rows):,} of {len(selected):,} selected rows are left out: their "
@@ -117,12 +118,12 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
     """Return the dataset to test on, and which of its rows.
 
     Raises:
-        ValueError: none was named and nothing was held out.
+        InputError: none was named and nothing was held out.
     """
     if wanted:
         return workspace.open(load_any(workspace, wanted), "dataset"), "all"
     if not dataset.summary.get("holdout_rows"):
-        raise ValueError(
+        raise InputError(
             f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
         )
     return dataset, "holdout"

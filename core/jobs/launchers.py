@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from core.errors import InputError
 from core.jobs.process_group import OUTCOMES, PATIENCE
 from core.jobs.progress import JOB_VARIABLE, Stopped
 from core.workspace.files import ROOT, read_json
@@ -36,14 +37,14 @@ def launch(launcher: str, workspace: Workspace, argv: Sequence[str], processes: 
     """Run `python -m core <argv>` in this many processes; return its result.
 
     Raises:
-        ValueError: bad input, no such launcher here, or a process died.
+        InputError: bad input, no such launcher here, or a process died.
         Stopped: asked to stop; what was saved can be resumed.
     """
     argv = [*argv, "--workspace", str(workspace.root)]
     told = cause(LAUNCHERS[launcher](workspace, argv, processes))
     if told["state"] == "done":
         return str(told["result"])
-    raise Stopped(told["message"]) if told["state"] == "stopped" else ValueError(told["message"])
+    raise Stopped(told["message"]) if told["state"] == "stopped" else InputError(told["message"])
 
 
 def cause(told: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -73,7 +74,7 @@ def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[
     Ray restarts and keeps nothing: checkpoints, stopping and resuming are the run's own.
 
     Raises:
-        ValueError: no Ray, no cluster, or one too small.
+        InputError: no Ray, no cluster, or one too small.
     """
     for name, value in RAY.items():
         os.environ.setdefault(name, value)
@@ -82,7 +83,7 @@ def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[
         from ray import train
         from ray.train.torch import TorchConfig, TorchTrainer
     except ImportError as e:
-        raise ValueError(
+        raise InputError(
             f"--launcher ray needs Ray ({e}): pip install -r requirements-cluster.txt"
         ) from None
     workspace.cache.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[
             gpu = has.get("GPU", 0) > 0
             kind = "GPU" if gpu else "CPU"
             if has.get(kind, 0) < processes:
-                raise ValueError(
+                raise InputError(
                     f"--processes {processes} needs as many {kind}s, and Ray has "
                     f"{has.get(kind, 0):g}; ask for fewer, or start Ray on more machines"
                 )
@@ -166,7 +167,7 @@ def _join(processes: int) -> None:
             **own,
         )
     except (ConnectionError, RuntimeError) as e:
-        raise ValueError(
+        raise InputError(
             f"no Ray at RAY_ADDRESS={address} ({e}); is it up, with the same RAY_AUTH_MODE?"
         ) from None
 

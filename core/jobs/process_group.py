@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy.typing as npt
 
+from core.errors import InputError
 from core.jobs.progress import Stopped
 from core.workspace.files import write_json
 
@@ -51,32 +52,41 @@ def barrier() -> None:
         _group().barrier()
 
 
+class ElsewhereError(RuntimeError):
+    """Another process of this run failed; the message is its error."""
+
+
 def once(work: Callable[[], T]) -> T:
-    """Do something on rank 0 and give every process its result, or its ValueError or stop."""
+    """Do something on rank 0 and give every process its result, or what it raised.
+
+    No process waits for a result that will not come: an error of any kind is told to all. The
+    others raise `InputError` and `Stopped` as they are, and anything else as `ElsewhereError`.
+    """
     if world() == 1:
         return work()
-    told: list[Any] = [None]
+    outcome: list[Any] = [None]
+    error: Exception | None = None
     if main():
         try:
-            told = [("value", work())]
-        except (ValueError, Stopped) as e:
-            told = [(type(e).__name__, str(e))]
-    _group().broadcast_object_list(told, src=0)
-    kind, value = told[0]
+            outcome = [("value", work())]
+        except Exception as e:
+            error = e
+            kind = type(e).__name__ if isinstance(e, InputError | Stopped) else ""
+            outcome = [(kind, str(e) if kind else f"{type(e).__name__}: {e}")]
+    _group().broadcast_object_list(outcome, src=0)
+    if error is not None:
+        raise error
+    kind, value = outcome[0]
     if kind == "value":
         return value  # type: ignore[no-any-return]
-    raise Stopped(value) if kind == "Stopped" else ValueError(value)
+    raise {"InputError": InputError, "Stopped": Stopped}.get(kind, ElsewhereError)(value)
 
 
 def first(work: Callable[[], T]) -> T:
     """Do something everywhere, on rank 0 before the others: they find what it cached."""
-    if main():
-        result = work()
-        barrier()
-    else:
-        barrier()
-        result = work()
-    return result
+    result: list[T] = []
+    once(lambda: result.append(work()))
+    return result[0] if main() else work()
 
 
 def gather(part: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:

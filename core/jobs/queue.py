@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from core.errors import InputError
 from core.jobs.progress import SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -99,7 +100,7 @@ def status(workspace: Workspace, id: str) -> Job:
     """Return what is known of one job.
 
     Raises:
-        ValueError: there is none.
+        InputError: there is none.
     """
     job = load(folder_of(workspace, id))
     if job.state != "queued":
@@ -153,7 +154,7 @@ def _parsed(argv: tuple[str, ...]) -> Any:
         return None
     try:
         return from_argv(importlib.import_module(f"core.{argv[0]}").Settings, argv[1:])
-    except ValueError:
+    except InputError:
         return None
 
 
@@ -167,12 +168,12 @@ def resume(workspace: Workspace, id: str) -> str:
     """Start an ended job's run again, from its last saved checkpoint; return the new job's id.
 
     Raises:
-        ValueError: there is no such job, or what it does cannot be continued.
+        InputError: there is no such job, or what it does cannot be continued.
         OSError: the workspace cannot be written.
     """
     job = status(workspace, id)
     if not can_resume(job):
-        raise ValueError(f"{job.title} cannot be resumed; start it again")
+        raise InputError(f"{job.title} cannot be resumed; start it again")
     argv = to_argv(dataclasses.replace(settings_of(job), resume=True))
     argv = [noun_of(job), *argv]
     return submit(workspace, argv, title=job.title, device=job.device, user=job.user)
@@ -226,11 +227,11 @@ def forget(workspace: Workspace, id: str) -> None:
     """Delete the record of an ended job; what it made stays.
 
     Raises:
-        ValueError: it is still active.
+        InputError: it is still active.
     """
     folder = folder_of(workspace, id)
     if (state := load(folder).state) in ACTIVE:
-        raise ValueError(f"job {id} is {state}; stop it first")
+        raise InputError(f"job {id} is {state}; stop it first")
     doomed = folder.with_name(".deleted-" + id)
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)

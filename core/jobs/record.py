@@ -20,6 +20,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from core.errors import InputError
 from core.workspace.files import ROOT, read_json, write_json
 from core.workspace.store import Workspace
 
@@ -168,11 +169,11 @@ def folder_of(workspace: Workspace, id: str) -> pathlib.Path:
     """Return a job's directory.
 
     Raises:
-        ValueError: there is none.
+        InputError: there is none.
     """
     folder = workspace.root / "jobs" / id
     if not re.fullmatch(r"[A-Za-z0-9-]+", id) or not folder.is_dir():
-        raise ValueError(f"no job {id!r} in {workspace.root}")
+        raise InputError(f"no job {id!r} in {workspace.root}")
     return folder
 
 

@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, cast
 
+from core.errors import InputError
 from core.model.shrinking import shrink, trim
 from core.model.tokenizers import (
     POSITIONS,
@@ -56,7 +57,7 @@ def whole(spec: str) -> str:
     """Return the model that a shrunk one is cut from; of any other, the model itself.
 
     Raises:
-        ValueError: it begins with shrink: and does not go on as it should.
+        InputError: it begins with shrink: and does not go on as it should.
     """
     return _parts(spec)[0] if spec.startswith("shrink:") else spec
 
@@ -64,7 +65,7 @@ def whole(spec: str) -> str:
 def _parts(spec: str) -> tuple[str, int]:
     model, _, layers = spec.removeprefix("shrink:").removesuffix(TRIM).rpartition(":")
     if not model or not layers.isdigit() or int(layers) < 1:
-        raise ValueError(f"{spec!r} should read shrink:<model>:<layers>[:trim], as shrink:gpt2:4")
+        raise InputError(f"{spec!r} should read shrink:<model>:<layers>[:trim], as shrink:gpt2:4")
     return model, int(layers)
 
 
@@ -79,7 +80,7 @@ def load(
         texts: What a scratch model's tokenizer is trained on, and a trimmed one is cut to.
 
     Raises:
-        ValueError: there is no such model, it has no tokenizer, or it cannot be read.
+        InputError: there is no such model, it has no tokenizer, or it cannot be read.
     """
     from transformers import set_seed
 
@@ -87,14 +88,14 @@ def load(
     if spec.startswith("shrink:"):
         base, layers = _parts(spec)
         if trimmed(spec) and is_scratch(spec):
-            raise ValueError(f"{spec!r}: a scratch vocabulary is the data's own; leave :trim away")
+            raise InputError(f"{spec!r}: a scratch vocabulary is the data's own; leave :trim away")
         model, tokenizer = load(base, seed=seed, texts=texts)
         model = shrink(model, layers)
         return model, trim(model, tokenizer, texts) if trimmed(spec) else tokenizer
     if is_scratch(spec):
         name = spec.removeprefix("scratch:")
         if name not in SCRATCH:
-            raise ValueError(f"no model {spec!r}; from scratch there are {', '.join(SCRATCH)}")
+            raise InputError(f"no model {spec!r}; from scratch there are {', '.join(SCRATCH)}")
         tokenizer = train_tokenizer(texts, SCRATCH[name]["vocabulary"])
         set_seed(seed)
         return _scratch(SCRATCH[name], tokenizer), tokenizer
@@ -106,7 +107,7 @@ def load_weights(spec: str) -> PreTrainedModel:
     """Load a model in fp32 from a local directory or the hub: safetensors or GGUF, never a pickle.
 
     Raises:
-        ValueError: there is none, or it cannot be read.
+        InputError: there is none, or it cannot be read.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -124,7 +125,7 @@ def load_weights(spec: str) -> PreTrainedModel:
             **extra,
         )
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
-        raise ValueError(explain_load_error(spec, "model", e)) from e
+        raise InputError(explain_load_error(spec, "model", e)) from e
 
 
 def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -162,11 +163,11 @@ def check_vocabulary(model: PreTrainedModel, highest: int) -> None:
     """Refuse token ids beyond the model's embeddings, which would be a crash later.
 
     Raises:
-        ValueError: `highest` is such an id.
+        InputError: `highest` is such an id.
     """
     known = len(cast("torch.nn.Embedding", model.get_input_embeddings()).weight)
     if highest >= known:
-        raise ValueError(
+        raise InputError(
             f"the tokenizer gives token {highest:,}, but the model knows only {known:,}: it is "
             "another model's tokenizer; put the right one beside the model"
         )

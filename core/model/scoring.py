@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.jobs.progress import say
 from core.model.loading import in_bf16
 from core.model.tokens import Tokens, batches, pad
@@ -65,7 +66,7 @@ def score(
         report: Called with the number of rows done.
 
     Raises:
-        ValueError: not even one row fits into memory, or the model changes its logits after the
+        InputError: not even one row fits into memory, or the model changes its logits after the
             output layer.
     """
     import torch
@@ -93,7 +94,7 @@ def score(
                 if "memory" not in str(e).lower():
                     raise
                 if len(batch) == 1:
-                    raise ValueError(
+                    raise InputError(
                         f"out of memory while scoring one row of {ids.shape[1]:,} tokens; lower "
                         "--max-length, or take a smaller model"
                     ) from e
@@ -127,7 +128,7 @@ def _view(model: PreTrainedModel, half: bool) -> _View:
     """Look at a model in fp32, or in bf16 through a copy of its weights; it stays as it is.
 
     Raises:
-        ValueError: the model does more to its logits than a linear layer (scaling, soft-capping).
+        InputError: the model does more to its logits than a linear layer (scaling, soft-capping).
     """
     import torch
 
@@ -214,7 +215,7 @@ def check_head(model: PreTrainedModel) -> Any:
     """Return the output layer, checked against the model's own logits on two tokens.
 
     Raises:
-        ValueError: the model does more to its logits than this layer (scaling, soft-capping).
+        InputError: the model does more to its logits than this layer (scaling, soft-capping).
     """
     import torch
 
@@ -226,7 +227,7 @@ def check_head(model: PreTrainedModel) -> Any:
     own = type(model).forward(model, input_ids=ids, use_cache=False).logits.float()
     gap = float((head(hidden).float() - own).abs().max())
     if capped or gap > 1e-3 * float(own.abs().max()):  # a cap hardly shows on small logits
-        raise ValueError(
+        raise InputError(
             f"{type(model).__name__} changes its logits after the output layer (by {gap:.3g}), "
             "which the loss recorder does not reproduce; use another model"
         )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.arrays import Ints
+from core.errors import InputError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -31,7 +32,7 @@ def shrink(model: PreTrainedModel, layers: int) -> PreTrainedModel:
     """Keep `layers` evenly spaced blocks, first and last included, of a decoder.
 
     Raises:
-        ValueError: the model has fewer blocks, or its blocks cannot be found.
+        InputError: the model has fewer blocks, or its blocks cannot be found.
     """
     import torch
 
@@ -43,10 +44,10 @@ def shrink(model: PreTrainedModel, layers: int) -> PreTrainedModel:
         and len(child) == getattr(model.config, "num_hidden_layers", -1)
     ]
     if len(blocks) != 1:
-        raise ValueError("the blocks of this model cannot be found, so it cannot be shrunk")
+        raise InputError("the blocks of this model cannot be found, so it cannot be shrunk")
     parent, name, old = blocks[0]
     if layers > len(old):
-        raise ValueError(f"this model has {len(old)} layers; it cannot be shrunk to {layers}")
+        raise InputError(f"this model has {len(old)} layers; it cannot be shrunk to {layers}")
     kept = [round(i * (len(old) - 1) / max(1, layers - 1)) for i in range(layers)]
     setattr(parent, name, torch.nn.ModuleList([old[i] for i in kept]))
     for index, i in enumerate(kept):
@@ -73,7 +74,7 @@ def trim(
         texts: As the model will see them, template included.
 
     Raises:
-        ValueError: the tokenizer is not a byte-pair encoding.
+        InputError: the tokenizer is not a byte-pair encoding.
     """
     kept = needed(tokenizer, texts)
     _trim_rows(model, kept)
@@ -94,11 +95,11 @@ def needed(tokenizer: Any, texts: Iterable[str]) -> Ints:
     Those that occur, those they are merged from, the alphabet and the special tokens.
 
     Raises:
-        ValueError: the tokenizer is not a byte-pair encoding.
+        InputError: the tokenizer is not a byte-pair encoding.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     if state["model"]["type"] != "BPE":
-        raise ValueError(
+        raise InputError(
             f"this model's tokenizer is {state['model']['type']}, and only a byte-pair encoding "
             "(BPE) can be trimmed; leave :trim away"
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from core.errors import InputError
+
 Message = dict[str, str]
 Render = Callable[[list[Message], bool], str]
 """(messages, whether to open the assistant's next turn) -> text."""
@@ -82,10 +84,10 @@ def choose(name: str, tokenizer: Any, *, scratch: bool) -> str:
     """Resolve `auto`: plain for scratch models, else the model's chat template, else Alpaca.
 
     Raises:
-        ValueError: `chat` was asked of a tokenizer that has no chat template.
+        InputError: `chat` was asked of a tokenizer that has no chat template.
     """
     if name == "chat" and not tokenizer.chat_template:
-        raise ValueError("this model has no chat template; use --template alpaca or plain")
+        raise InputError("this model has no chat template; use --template alpaca or plain")
     if name != "auto":
         return name
     return "plain" if scratch else "chat" if tokenizer.chat_template else "alpaca"
@@ -121,7 +123,7 @@ def render_spans(render: Render, messages: list[Message], name: str) -> tuple[st
     A span holds the content and the end-of-turn mark, not the white space after it.
 
     Raises:
-        ValueError: the template rewrites earlier turns, so spans cannot be known.
+        InputError: the template rewrites earlier turns, so spans cannot be known.
     """
     spans: list[Span] = []
     settled = ""  # the text up to the end of the last assistant turn
@@ -130,7 +132,7 @@ def render_spans(render: Render, messages: list[Message], name: str) -> tuple[st
             continue
         before, after = render(messages[:k], True), render(messages[: k + 1], False)
         if not (before.startswith(settled) and after.startswith(before)):
-            raise ValueError(
+            raise InputError(
                 f"template {name!r} does not keep earlier turns as they were, so the response "
                 "tokens cannot be found; choose another with --template alpaca or plain"
             )
@@ -139,7 +141,7 @@ def render_spans(render: Render, messages: list[Message], name: str) -> tuple[st
     answered = bool(messages) and messages[-1]["role"] == "assistant"
     whole = settled if answered else render(messages, False).rstrip()
     if not whole.startswith(settled):
-        raise ValueError(f"template {name!r} rewrites turns; use --template alpaca or plain")
+        raise InputError(f"template {name!r} rewrites turns; use --template alpaca or plain")
     return whole, spans
 
 

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from core.errors import InputError
 from core.model.templates import PLAIN_JINJA
 
 if TYPE_CHECKING:
@@ -31,30 +32,30 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """Load the fast tokenizer of a local directory or hub id.
 
     Raises:
-        ValueError: there is none, it is a slow one, or it cannot be read.
+        InputError: there is none, it is a slow one, or it cannot be read.
     """
     from transformers import AutoTokenizer
 
     folder = pathlib.Path(spec).expanduser()
     looks_local = folder.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1
     if looks_local and not folder.is_dir():
-        raise ValueError(f"no model directory {spec}")
+        raise InputError(f"no model directory {spec}")
     extra: dict[str, Any] = {}
     if folder.is_dir() and not any(
         (folder / f).exists() for f in ("tokenizer.json", "tokenizer_config.json", "vocab.json")
     ):
         gguf = sorted(folder.glob("*.gguf"))
         if not gguf:
-            raise ValueError(f"{spec} has no tokenizer (tokenizer.json); save one beside the model")
+            raise InputError(f"{spec} has no tokenizer (tokenizer.json); save one beside the model")
         extra = {"gguf_file": gguf[0].name}
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder) if folder.is_dir() else spec, trust_remote_code=False, **extra
         )
     except Exception as e:  # a dozen types: the hub client's, the Rust library's bare Exception
-        raise ValueError(explain_load_error(spec, "tokenizer", e)) from e
+        raise InputError(explain_load_error(spec, "tokenizer", e)) from e
     if not tokenizer.is_fast:
-        raise ValueError(f"{spec} has only a slow tokenizer; character offsets need a fast one")
+        raise InputError(f"{spec} has only a slow tokenizer; character offsets need a fast one")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

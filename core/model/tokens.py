@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from core.arrays import Bools, Ints
+from core.errors import InputError
 from core.jobs.progress import Progress
 from core.model.loading import positions
 from core.model.templates import TEMPLATES_VERSION, Render, Span, render_spans, renderer
@@ -135,7 +136,7 @@ def tokenize(
     """Return the tokens of a dataset, from the cache or written now.
 
     Raises:
-        ValueError: the template cannot say where responses are.
+        InputError: the template cannot say where responses are.
     """
     words = [tokenizer.eos_token, tokenizer.bos_token, *tokenizer.all_special_tokens]
     how = [template, tokenizer.chat_template, words, TEMPLATES_VERSION]
@@ -186,13 +187,13 @@ def from_labels(examples: Iterable[Mapping[str, Any]]) -> Tokens:
             padding is left out where there is an `attention_mask`.
 
     Raises:
-        ValueError: an example's labels are not its ids where they are not -100.
+        InputError: an example's labels are not its ids where they are not -100.
     """
     ids, spans, lengths, counts = [], [], [], []
     for i, example in enumerate(examples):
         row, labels = (np.asarray(example[k], np.int64) for k in ("input_ids", "labels"))
         if row.shape != labels.shape or (labels[labels != IGNORED] != row[labels != IGNORED]).any():
-            raise ValueError(f"example {i:,}: labels must be input_ids, or {IGNORED} where ignored")
+            raise InputError(f"example {i:,}: labels must be input_ids, or {IGNORED} where ignored")
         if "attention_mask" in example:
             real = np.asarray(example["attention_mask"], bool)
             row, labels = row[real], labels[real]

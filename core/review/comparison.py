@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.review.facets import code, distance, of, positions, shares
 from core.workspace.store import Workspace
 
@@ -34,11 +35,11 @@ def read(workspace: Workspace, ids: Sequence[str]) -> dict[str, Ints]:
     """Return the rows of saved selections in order of rank, by id.
 
     Raises:
-        ValueError: fewer than two, or they are not of one dataset.
+        InputError: fewer than two, or they are not of one dataset.
     """
     wanted = list(dict.fromkeys(ids))
     if len(wanted) < 2:
-        raise ValueError(f"{len(wanted)} selection cannot be compared; choose at least two")
+        raise InputError(f"{len(wanted)} selection cannot be compared; choose at least two")
     out, datasets = {}, {}
     for id in wanted:
         artifact = workspace.open(id, "selection")
@@ -47,7 +48,7 @@ def read(workspace: Workspace, ids: Sequence[str]) -> dict[str, Ints]:
         datasets[artifact.id] = workspace.ancestor(artifact, "dataset").id
     if len(set(datasets.values())) > 1:
         named = "; ".join(f"{id} is of {dataset}" for id, dataset in datasets.items())
-        raise ValueError(f"selections of several datasets share no rows: {named}; choose one's")
+        raise InputError(f"selections of several datasets share no rows: {named}; choose one's")
     return out
 
 
@@ -99,7 +100,7 @@ def facets(frame: pd.DataFrame, sets: Sets) -> Compared:
         sets: Rows of each selection.
 
     Raises:
-        ValueError: a selected row is not in the pool.
+        InputError: a selected row is not in the pool.
     """
     places = {name: positions(frame, rows) for name, rows in sets.items()}
     lines = []
@@ -129,11 +130,11 @@ def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
         facet: A category: `cluster`, `source`, `copies`.
 
     Raises:
-        ValueError: the pool has no such category, or a selected row is not in it.
+        InputError: the pool has no such category, or a selected row is not in it.
     """
     there = [n for n, f in of(frame).items() if f.kind == "category"]
     if facet not in there:
-        raise ValueError(f"rows are not grouped by {facet!r} here; there are {', '.join(there)}")
+        raise InputError(f"rows are not grouped by {facet!r} here; there are {', '.join(there)}")
     codes, names = pd.factorize(frame[facet], sort=True)
     table = pd.DataFrame(
         {"group": names, "pool": np.bincount(codes[codes >= 0], minlength=len(names))}

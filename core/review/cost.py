@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from core.errors import InputError
 from core.jobs.progress import duration
 from core.training.settings import epochs_of
 from core.trajectories import cost
@@ -188,9 +189,9 @@ def measured(done: Proxy, tuned: Target, tokens_share: float, epochs: float) -> 
 def _check(tokens_share: float, parameters: float, epochs: float) -> None:
     """Refuse what no training has."""
     if not 0 < tokens_share <= 1:
-        raise ValueError(f"the share of tokens is above 0 and at most 1, not {tokens_share}")
+        raise InputError(f"the share of tokens is above 0 and at most 1, not {tokens_share}")
     if not (parameters > 0 and epochs > 0):
-        raise ValueError(
+        raise InputError(
             f"the target has parameters and epochs above 0, not {parameters:g} and {epochs:g}"
         )
 

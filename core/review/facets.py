@@ -16,6 +16,7 @@ import pandas as pd
 from core.arrays import Float64s, Ints
 from core.dataset.search import EXAMPLES, ORIGINAL, columns, connect, quoted
 from core.edits.log import Rows
+from core.errors import InputError
 from core.trajectories.artifact import load_flags, load_losses
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -127,14 +128,14 @@ def positions(frame: pd.DataFrame, rows: npt.ArrayLike) -> Ints:
     """Return where these rows of the dataset stand in the frame, in their order.
 
     Raises:
-        ValueError: a row is not in it, or there is none.
+        InputError: a row is not in it, or there is none.
     """
     wanted = np.asarray(rows, np.int64)
     found: Ints = np.asarray(pd.Index(frame["row"]).get_indexer(pd.Index(wanted)), np.int64)
     if not len(wanted):
-        raise ValueError("the selection has no row, so there is nothing to compare; select some")
+        raise InputError("the selection has no row, so there is nothing to compare; select some")
     if (missing := int((found < 0).sum())) > 0:
-        raise ValueError(
+        raise InputError(
             f"{missing:,} of {len(wanted):,} selected rows are not in the pool compared with; "
             "compare with the pool that they were selected from"
         )

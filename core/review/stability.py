@@ -118,7 +118,7 @@ def stability(
         sample: Rows clustered, at most.
 
     Raises:
-        ValueError: K is larger than the number of rows clustered.
+        InputError: K is larger than the number of rows clustered.
     """
     usable = np.flatnonzero(np.isfinite(losses).all(1))
     usable, of = usable[np.argsort(ids[usable])], len(usable)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.selection.pool import Pool
 from core.selection.quotas import water_fill
 from core.trajectories.features import features
@@ -106,11 +107,11 @@ def explain(
         stays: Of that budget, see `needed`.
 
     Raises:
-        ValueError: the row is not in the pool (`outside` says why).
+        InputError: the row is not in the pool (`outside` says why).
     """
     found = np.flatnonzero(pool.rows == row)
     if not len(found):
-        raise ValueError(f"row {row:,} is not among the {len(pool):,} rows that could be selected")
+        raise InputError(f"row {row:,} is not among the {len(pool):,} rows that could be selected")
     position = int(found[0])
     cluster = int(pool.labels[position]) if len(pool.labels) else -1
     grouped = cluster >= 0

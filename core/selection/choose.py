@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.errors import InputError
 from core.selection.budget import Budget
 from core.selection.pool import Choice, Match, Pool
 from core.selection.s2l_options import Switches, changed
@@ -49,11 +50,11 @@ def choose(
         switches: Of S2L's family; those of the pool where left out.
 
     Raises:
-        ValueError: the pool is empty, the budget does not fit it or what stays, or a switch is set
+        InputError: the pool is empty, the budget does not fit it or what stays, or a switch is set
             that the strategy does not have.
     """
     if not len(pool):
-        raise ValueError(
+        raise InputError(
             "no row can be selected: all are held out, not measurable, excluded or filtered; "
             "include some again or loosen the filters"
         )
@@ -76,12 +77,12 @@ def choose(
     if budget.kind != "tokens":
         n = budget.rows(len(pool))
         if n < len(had):
-            raise ValueError(f"the budget of {budget} is {n:,} rows, less than {_staying(stay)}")
+            raise InputError(f"the budget of {budget} is {n:,} rows, less than {_staying(stay)}")
         return draw(n)
     if not len(pool.tokens):
-        raise ValueError("a token budget needs trajectories, which hold the token counts")
+        raise InputError("a token budget needs trajectories, which hold the token counts")
     if (tokens := int(pool.tokens[had].sum())) > budget.value:
-        raise ValueError(f"the budget of {budget} is less than the {tokens:,} of {_staying(stay)}")
+        raise InputError(f"the budget of {budget} is less than the {tokens:,} of {_staying(stay)}")
     if strategy in COMPARES:
         return _prefix(pool, budget, stay, draw)
 
@@ -98,17 +99,17 @@ def choose(
 
 
 def check_switches(strategy: str, switches: Switches, budget: Budget) -> None:
-    """Raise ValueError where a switch is set that a strategy or a budget does not have."""
+    """Raise InputError where a switch is set that a strategy or a budget does not have."""
     flags = changed(switches)
     if flags and strategy not in S2L_FAMILY:
-        raise ValueError(
+        raise InputError(
             f"{', '.join(flags)} {'count' if len(flags) > 1 else 'counts'} for "
             f"{' and '.join(sorted(S2L_FAMILY))} only; {strategy} does not have it"
         )
     if switches.quotas and strategy != "s2l":
-        raise ValueError("--quotas names clusters of s2l; s2l_per_source makes its own per source")
+        raise InputError("--quotas names clusters of s2l; s2l_per_source makes its own per source")
     if switches.quotas and budget.kind == "tokens":
-        raise ValueError(f"--quotas are rows, so the budget must be rows or a share, not {budget}")
+        raise InputError(f"--quotas are rows, so the budget must be rows or a share, not {budget}")
 
 
 def _with_small_sources(pool: Pool, stay: Choice) -> Choice:
@@ -135,8 +136,8 @@ def _prefix(pool: Pool, budget: Budget, stay: Choice, draw: Callable[[int], Choi
     return Choice(long.positions[:n], long.reasons[:n])
 
 
-def _too_small(pool: Pool, budget: Budget) -> ValueError:
-    return ValueError(
+def _too_small(pool: Pool, budget: Budget) -> InputError:
+    return InputError(
         f"the budget of {budget} is below the shortest choice; rows have "
         f"{int(pool.tokens.min()):,} to {int(pool.tokens.max()):,} response tokens: raise it"
     )

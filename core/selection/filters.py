@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from core.arrays import Bools, Ints
 from core.dataset.duplicates import near_duplicates, text_hashes
+from core.errors import InputError
 from core.settings import check, setting
 
 
@@ -37,7 +38,7 @@ class Filters:
     def __post_init__(self) -> None:
         check(self)
         if 0 < self.max_tokens < self.min_tokens:
-            raise ValueError(
+            raise InputError(
                 f"--max-tokens {self.max_tokens} is below --min-tokens {self.min_tokens}; no row "
                 "could stay"
             )
@@ -69,10 +70,10 @@ def leave_out(
         protected: Rows that stay whatever they are.
 
     Raises:
-        ValueError: lengths are asked for and were not counted.
+        InputError: lengths are asked for and were not counted.
     """
     if (filters.min_tokens or filters.max_tokens) and not len(tokens):
-        raise ValueError(
+        raise InputError(
             "--min-tokens and --max-tokens need trajectories, which hold the token counts; "
             "select from trajectories or clusters"
         )

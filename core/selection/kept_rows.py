@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.edits.log import Rows
 from core.edits.row_sets import words
+from core.errors import InputError
 from core.selection.choose import PINNED
 from core.selection.pool import Choice, Pool
 from core.workspace.artifact import Artifact
@@ -53,7 +54,7 @@ def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> K
     """Find the pinned rows in a pool, and by id those of an earlier selection where one is named.
 
     Raises:
-        ValueError: it is no selection, or no row of it is in the pool.
+        InputError: it is no selection, or no row of it is in the pool.
     """
     places = pd.Index(pool.rows).get_indexer(pd.Index(np.asarray(pinned, np.int64)))
     pins = np.sort(places[places >= 0])
@@ -68,7 +69,7 @@ def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> K
     place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
     found = place[place >= 0]
     if not len(found):
-        raise ValueError(f"none of the {len(ids):,} rows of {old.name} can be selected here")
+        raise InputError(f"none of the {len(ids):,} rows of {old.name} can be selected here")
     others = found[~np.isin(found, pins)]
     reasons = [PINNED] * len(pins) + [f"kept from {old.id}"] * len(others)
     stay = Choice(np.concatenate([pins, others]), reasons)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.edits.log import Rows
+from core.errors import InputError
 from core.selection.filters import Filters, leave_out
 from core.selection.pool import Pool
 from core.selection.strategies.catalog import NEEDS_CLUSTERS, NEEDS_NOTHING
@@ -41,12 +42,12 @@ def load_pool(
         kept: Other rows that no filter takes out.
 
     Raises:
-        ValueError: the parent lacks trajectories or clusters that the strategy needs.
+        InputError: the parent lacks trajectories or clusters that the strategy needs.
     """
     if strategy in NEEDS_CLUSTERS and parent.kind != "clusters":
-        raise ValueError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
+        raise InputError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
     if strategy not in NEEDS_NOTHING and parent.kind == "dataset":
-        raise ValueError(f"{strategy} needs trajectories; {parent.id} is a dataset")
+        raise InputError(f"{strategy} needs trajectories; {parent.id} is a dataset")
     dataset = workspace.ancestor(parent, "dataset")
     examples = dataset.path / "examples.parquet"
     frame = pd.read_parquet(examples, columns=["row", "id", "source", "split"])

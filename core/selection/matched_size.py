@@ -6,6 +6,7 @@ import dataclasses
 
 import pandas as pd
 
+from core.errors import InputError
 from core.selection.pool import Match
 from core.settings import check, setting
 from core.trajectories import cost as proxy_cost
@@ -44,26 +45,26 @@ def measure(workspace: Workspace, wanted: Matching, dataset: Artifact, *, cost: 
     (`proxy_cost`) over the target's on the selection.
 
     Raises:
-        ValueError: it is no selection, of other data, or its proxy's cost is not known.
+        InputError: it is no selection, of other data, or its proxy's cost is not known.
     """
     selection = workspace.open(wanted.match, "selection")
     if workspace.ancestor(selection, "dataset").id != dataset.id:
-        raise ValueError(f"{selection.id} was drawn from another dataset than {dataset.name}")
+        raise InputError(f"{selection.id} was drawn from another dataset than {dataset.name}")
     rows, tokens = selection.summary["rows"], selection.summary["response_tokens"]
     if not cost:
         if not tokens:
-            raise ValueError(
+            raise InputError(
                 f"the response tokens of {selection.id} were not counted; match one that was drawn "
                 "from trajectories or clusters"
             )
         return Match(rows, tokens)
     if not wanted.target_parameters:
-        raise ValueError(
+        raise InputError(
             "random_cost_matched needs the target's size: --target-parameters 410e6, for example"
         )
     try:
         trajectories = workspace.ancestor(selection, "trajectories")
-    except ValueError:
+    except InputError:
         return Match(rows, tokens)  # no proxy, no cost
     rows_of = pd.read_parquet(selection.path / "table.parquet", columns=["row"])["row"]
     each = proxy_cost.TRAIN * wanted.target_parameters * wanted.target_epochs

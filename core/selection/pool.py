@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Float32s, Ints
+from core.errors import InputError
 from core.selection.s2l_options import Switches
 from core.trajectories.features import features
 
@@ -93,14 +94,14 @@ class Pool:
         hidden states, and losses, share a direction that makes every cosine nearly 1.
 
         Raises:
-            ValueError: the trajectories hold no embeddings.
+            InputError: the trajectories hold no embeddings.
         """
         kept = np.flatnonzero(self.kept.measured()) if self.kept else np.zeros(0, np.int64)
         parts = [self, (self.kept or self).take(kept)]
         if self.space == "trajectories":
             found = [part.features_of(np.arange(len(part))) for part in parts]
         elif self.embeddings is None:
-            raise ValueError(
+            raise InputError(
                 "these trajectories hold no embeddings, so rows cannot be compared by them; "
                 "compare by losses with --space trajectories"
             )

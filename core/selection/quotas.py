@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Ints
+from core.errors import InputError
 
 Allocation = Literal["equal", "proportional", "sqrt", "capped"]
 
@@ -93,7 +94,7 @@ def quotas(
         Rows taken of each group (n_groups,), summing to the budget exactly.
 
     Raises:
-        ValueError: what is set by hand cannot be met, or leaves no room for the budget.
+        InputError: what is set by hand cannot be met, or leaves no room for the budget.
     """
     sizes = np.asarray(sizes, np.int64)
     low = np.zeros_like(sizes) if had is None else np.array(had, np.int64)
@@ -111,17 +112,17 @@ def quotas(
         low[group] = high[group] = rows
         free[group] = False
     if (by_hand := int(low[~free].sum())) > budget:
-        raise ValueError(
+        raise InputError(
             f"the quotas set by hand are {by_hand:,} rows, more than the budget of {budget:,}; "
             "raise it or lower them"
         )
     if (least := int(low.sum())) > budget:
-        raise ValueError(
+        raise InputError(
             f"the quotas set by hand and the rows that stay in the other clusters are {least:,}, "
             f"more than the budget of {budget:,}; raise it or lower the quotas"
         )
     if (room := int(high.sum())) < budget:
-        raise ValueError(
+        raise InputError(
             f"the quotas and caps leave room for {room:,} rows, less than the budget of {budget:,};"
             " raise them or lower the budget"
         )
@@ -135,16 +136,16 @@ def quotas(
 
 
 def _check_by_hand(group: int, rows: int, sizes: Ints, low: Ints, *, set_: bool) -> None:
-    """Raise ValueError where one quota set by hand cannot be met."""
+    """Raise InputError where one quota set by hand cannot be met."""
     if not 0 <= group < len(sizes):
-        raise ValueError(f"there is no cluster {group}; they are 0 to {len(sizes) - 1}")
+        raise InputError(f"there is no cluster {group}; they are 0 to {len(sizes) - 1}")
     word = "set to" if set_ else "capped at"
     if set_ and rows > sizes[group]:
-        raise ValueError(
+        raise InputError(
             f"cluster {group} is set to {rows:,} rows but has {sizes[group]:,}; lower its quota"
         )
     if rows < low[group]:
-        raise ValueError(
+        raise InputError(
             f"cluster {group} is {word} {rows:,} rows but {low[group]:,} of it stay whatever the "
             "strategy draws; raise its quota or unpin some"
         )

@@ -7,6 +7,7 @@ import dataclasses
 import pandas as pd
 
 from core.edits.row_sets import words
+from core.errors import InputError
 from core.jobs.progress import say
 from core.selection.run import honoured, prepare, table_of
 from core.selection.settings import Settings
@@ -23,7 +24,7 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
     """Make a selection again; return a sentence for each way in which it differs: none if in none.
 
     Raises:
-        ValueError: it is no selection, or it cannot be made again: something that it came from is
+        InputError: it is no selection, or it cannot be made again: something that it came from is
             damaged or gone, or it has settings that this version does not know.
     """
     artifact = workspace.open(wanted, "selection")
@@ -61,12 +62,12 @@ def settings_of(artifact: Artifact) -> Settings:
     """Return the settings that a selection was made with.
 
     Raises:
-        ValueError: this version does not know one of them.
+        InputError: this version does not know one of them.
     """
     known = {spec.name for spec in specs(Settings)}
     unknown = sorted(artifact.config.keys() - known)
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{artifact.id} was made with settings that this version does not have: "
             f"{', '.join(unknown)}; replay it with its own version of the code"
         )

@@ -32,7 +32,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Select, seal; return the id.
 
     Raises:
-        ValueError: the budget does not fit the pool or the pinned rows, or the parent lacks what
+        InputError: the budget does not fit the pool or the pinned rows, or the parent lacks what
             the strategy needs.
     """
     settings = resolved(workspace, settings)
@@ -65,7 +65,7 @@ def table_of(
         sealed: Rows of a random_cost_matched that is made again; 0 counts them anew.
 
     Raises:
-        ValueError: as `run`.
+        InputError: as `run`.
     """
     pool, kept = prepare(workspace, settings)
     if sealed and pool.match is not None:
@@ -138,7 +138,7 @@ def resolved(workspace: Workspace, settings: Settings) -> Settings:
     So neither a note nor an edit that was undone makes another selection.
 
     Raises:
-        ValueError: the log has fewer edits than are wanted.
+        InputError: the log has fewer edits than are wanted.
     """
     dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
     upto = None if settings.edits == "auto" else int(settings.edits)

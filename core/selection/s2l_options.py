@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, cast
 
+from core.errors import InputError
 from core.selection.quotas import Allocation
 from core.settings import check, setting, specs
 from core.workspace.files import fingerprint
@@ -67,7 +68,7 @@ class Switches:
         check(self)
         by_hand(self.quotas)
         if self.allocation != "capped" and self.cap != 0.5:
-            raise ValueError(f"--cap counts with --allocation capped only, not {self.allocation}")
+            raise InputError(f"--cap counts with --allocation capped only, not {self.allocation}")
 
     @property
     def rule(self) -> Allocation:
@@ -84,20 +85,20 @@ def by_hand(text: str) -> tuple[dict[int, int], dict[int, int]]:
     """Read quotas set by hand: cluster -> rows set, and cluster -> rows at most.
 
     Raises:
-        ValueError: not of the grammar, or a cluster named twice.
+        InputError: not of the grammar, or a cluster named twice.
     """
     fixed: dict[int, int] = {}
     caps: dict[int, int] = {}
     for part in filter(str.strip, text.split(",")):
         match = QUOTA.fullmatch(part)
         if not match:
-            raise ValueError(
+            raise InputError(
                 f"--quotas has {part.strip()!r}; write cluster=rows or cluster<=rows, with commas "
                 "between: 3=40,7=0,12<=25"
             )
         cluster, sign, rows = int(match[1]), match[2], int(match[3])
         if cluster in fixed or cluster in caps:
-            raise ValueError(f"--quotas names cluster {cluster} twice; keep one")
+            raise InputError(f"--quotas names cluster {cluster} twice; keep one")
         (fixed if sign == "=" else caps)[cluster] = rows
     return fixed, caps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection import filters, matched_size, s2l_options
 from core.selection.choose import check_switches
@@ -63,7 +64,7 @@ class Settings(matched_size.Matching, filters.Filters, s2l_options.Switches, Dra
         filters.Filters.__post_init__(self)
         check_switches(self.strategy, s2l_options.of(self), budgets.parse(self.budget))
         if bool(self.match) != (self.strategy in MATCHED):
-            raise ValueError(
+            raise InputError(
                 f"{self.strategy} takes no --match; {' and '.join(sorted(MATCHED))} do"
                 if self.match
                 else f"{self.strategy} needs the selection that it is as large as: --match ID"

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from core import selection
+from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection.strategies import catalog
 from core.settings import MAX_SEED, check, setting, specs
@@ -53,13 +54,13 @@ class Arms:
         named = strategies(self)
         for strategy in named:
             if strategy not in catalog.SELECTORS:
-                raise ValueError(
+                raise InputError(
                     f"--strategies has {strategy!r}; there are {', '.join(catalog.SELECTORS)}"
                 )
         if "random_cost_matched" in named:
-            raise ValueError(f"{EQUAL_EPOCHS}; leave it out of --strategies")
+            raise InputError(f"{EQUAL_EPOCHS}; leave it out of --strategies")
         if named[0] in catalog.OWN_SIZE and "random_token_matched" in named:
-            raise ValueError(
+            raise InputError(
                 "random_token_matched is as large as the first arm, so that must be a selection by "
                 f"budget, not {named[0]}"
             )
@@ -81,7 +82,7 @@ def strategies(settings: Arms) -> list[str]:
     """Return the strategies without repeats, in the order given."""
     named = _listed(settings.strategies)
     if not named:
-        raise ValueError("--strategies names no arm; try s2l,random,full")
+        raise InputError("--strategies names no arm; try s2l,random,full")
     return named
 
 
@@ -89,7 +90,7 @@ def seeds(settings: Arms) -> list[int]:
     """Return the seeds without repeats."""
     parts = _listed(settings.seeds)
     if not parts or not all(p.isdecimal() and int(p) <= MAX_SEED for p in parts):
-        raise ValueError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
+        raise InputError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
     return list(dict.fromkeys(map(int, parts)))
 
 
@@ -106,7 +107,7 @@ def of(workspace: Workspace, settings: Arms) -> list[Arm]:
     """Return the arms: the strategies, then the saved selections that are not among them already.
 
     Raises:
-        ValueError: a saved selection is unknown, of another dataset, or not for equal steps.
+        InputError: a saved selection is unknown, of another dataset, or not for equal steps.
     """
     out = [
         Arm(name, how({"parent": settings.clusters, "strategy": name, "budget": settings.budget}))
@@ -118,12 +119,12 @@ def of(workspace: Workspace, settings: Arms) -> list[Arm]:
         artifact = workspace.open(id, "selection")
         other = workspace.ancestor(artifact, "dataset")
         if other.id != dataset.id:
-            raise ValueError(
+            raise InputError(
                 f"--selections has {id} of the dataset {other.name} ({other.id}), but these "
                 f"clusters are of {dataset.name} ({dataset.id}); take selections of one dataset"
             )
         if artifact.config["strategy"] == "random_cost_matched":
-            raise ValueError(f"{EQUAL_EPOCHS}; leave {id} out of --selections")
+            raise InputError(f"{EQUAL_EPOCHS}; leave {id} out of --selections")
         new = how(artifact.config)
         if identity(new) not in map(identity, (arm.how for arm in out)):
             out.append(Arm(_title(workspace, artifact, clusters), new, id))
@@ -184,7 +185,7 @@ def draw(workspace: Workspace, arms: list[Arm], arm: Arm, seed: int, edits: int)
     one keeps what it was matched with.
 
     Raises:
-        ValueError: the arm cannot be drawn with these edits.
+        InputError: the arm cannot be drawn with these edits.
     """
     more: dict[str, Any] = {"seed": 0 if arm.how["strategy"] == "full" else seed, "edits": edits}
     if arm.how["strategy"] in catalog.MATCHED and not arm.how["match"]:

@@ -18,6 +18,7 @@ import numpy as np
 from transformers import TrainerCallback
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import Progress, Stopped, speed, stop_requested
 from core.model import loading
@@ -96,7 +97,7 @@ def fit(
 
     Raises:
         Stopped: someone asked for it; a checkpoint was saved first.
-        ValueError: the loss became NaN or infinite.
+        InputError: the loss became NaN or infinite.
     """
     import torch
     from transformers import PrinterCallback, Trainer, TrainingArguments
@@ -257,7 +258,7 @@ class _Keeper(TrainerCallback):
         if not logs or "loss" not in logs:
             return
         if not math.isfinite(logs["loss"]):
-            raise ValueError(
+            raise InputError(
                 f"the training loss became {logs['loss']} at step {state.global_step:,}; "
                 f"try a smaller --lr than {args.learning_rate:g}"
             )

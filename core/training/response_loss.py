@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from core.errors import InputError
 from core.model.scoring import backbone, check_head
 from core.model.tokens import IGNORED
 
@@ -33,7 +34,7 @@ def lean(model: PreTrainedModel) -> Iterator[None]:
     try:
         with torch.no_grad():
             check_head(model)
-    except ValueError:
+    except InputError:
         yield
         return
 

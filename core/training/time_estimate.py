@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.jobs.progress import duration, job_dir, say
 from core.model import loading
 from core.model.tokens import Tokens, batches, pad
@@ -160,12 +161,12 @@ def check_disk(workspace: Workspace, needed: float) -> None:
     """Refuse a run that would fill the disk.
 
     Raises:
-        ValueError: less space is free than the run will write.
+        InputError: less space is free than the run will write.
     """
     workspace.root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(workspace.root).free
     if needed > free:
-        raise ValueError(
+        raise InputError(
             f"this run writes about {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free "
             f"in {workspace.root}; free some space or choose another --workspace"
         )
@@ -223,7 +224,7 @@ def foresee(
     Another model is no shorter way for a probe of the target, and its rows are counted by --rows.
 
     Raises:
-        ValueError: it is too long to begin unasked; the message lists shorter ways.
+        InputError: it is too long to begin unasked; the message lists shorter ways.
     """
     rates = measure(model, tokens, rows, recipe)
     now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints, keep=keep)
@@ -253,7 +254,7 @@ def foresee(
             for text, flags, seconds in ways
         )
         shorter = f"Shorter: {words}. Or begin" if words else "Begin"
-        raise ValueError(
+        raise InputError(
             f"this would take {duration(now.low)} to {duration(now.high)}. "
             f"{shorter} it as it is with --accept-long"
         )

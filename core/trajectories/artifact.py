@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.jobs.progress import say
 from core.trajectories import proxy_warnings
 from core.workspace.artifact import Artifact, Draft
@@ -31,7 +32,7 @@ def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any])
     measured = rows[np.isfinite(losses[rows]).all(1)]
     if not len(measured):
         remedy = "import others" if facts.get("imported") else "try a smaller --lr"
-        raise ValueError(
+        raise InputError(
             f"no row has a finite loss at every recording, so there is nothing to use; {remedy}"
         )
     flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"

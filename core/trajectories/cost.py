@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import InputError
 from core.jobs.progress import duration
 from core.trajectories.artifact import load_flags
 from core.workspace.artifact import EXTENDS, Artifact
@@ -70,7 +71,7 @@ def proxy(workspace: Workspace, clusters: Artifact) -> Proxy:
     """Read from the manifests what a clustering and its proxy took.
 
     Raises:
-        ValueError: the losses were not recorded in a training here.
+        InputError: the losses were not recorded in a training here.
         KeyError: they were recorded before the seconds were.
     """
     trajectories = workspace.ancestor(clusters, "trajectories")
@@ -89,7 +90,7 @@ def operations(trajectories: Artifact) -> float:
     """Count the operations of training and recording.
 
     Raises:
-        ValueError: the losses were not recorded in a training here.
+        InputError: the losses were not recorded in a training here.
     """
     counted = _counted(trajectories)
     return counted.training + counted.recording
@@ -109,7 +110,7 @@ def _counted(trajectories: Artifact) -> Proxy:
     """Return what counts for operations, without seconds."""
     facts, config = trajectories.summary, trajectories.config
     if not facts.get("parameters") or EXTENDS in trajectories.parents:
-        raise ValueError(
+        raise InputError(
             f"{trajectories.id} was imported or extended, so what its proxy cost is not known; "
             "choose trajectories that were trained here"
         )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Float32s, Halves, Ints
+from core.errors import InputError
 from core.workspace.artifact import Artifact
 
 WIDTH = 50
@@ -22,11 +23,11 @@ def load(trajectories: Artifact) -> Halves:
     """Memory-map the embeddings (n_rows, width); rows that were not recorded are 0.
 
     Raises:
-        ValueError: there are none.
+        InputError: there are none.
     """
     path = trajectories.path / "pooled.npy"
     if not path.exists():
-        raise ValueError(
+        raise InputError(
             f"{trajectories.name} has no embeddings of its texts: a proxy trained here with "
             "--record all keeps them; imported and extended losses come without"
         )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Float32s, Ints
+from core.errors import InputError
 from core.jobs.progress import say
 from core.model import tokenizers
 from core.model.tokens import Tokens, tokenize
@@ -33,13 +34,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Carry the old losses over, score the new rows, seal; return the id.
 
     Raises:
-        ValueError: the old run kept no checkpoints, or the dataset has no row that it lacks.
+        InputError: the old run kept no checkpoints, or the dataset has no row that it lacks.
         Stopped: asked to stop between checkpoints; `resume` goes on there.
     """
     old = workspace.open(settings.extend, "trajectories")
     dataset = workspace.open(settings.dataset, "dataset")
     if given := foreign(settings, old.config, OWN):
-        raise ValueError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
+        raise InputError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
     folders = kept(workspace, old)
     tokenizer = tokenizers.load_tokenizer(str(old.path / "proxy"))
     template, most = str(old.config["template"]), int(old.config["max_length"])
@@ -59,7 +60,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         + (f"; {sealed.sum():,} stay out: they were held out before" if sealed.any() else "")
     )
     if not len(new):
-        raise ValueError(
+        raise InputError(
             f"every row of {dataset.name} that can be scored has losses in {old.name} already"
         )
     values = load_losses(old)
@@ -93,7 +94,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         steps = {"steps": old.summary["steps"], "parameters": old.summary["parameters"]}
         counts = {"carried": len(carried), "new": len(new), "held_out_before": int(sealed.sum())}
         return finish(draft, rows, flags, {**steps, **counts}).id
-    except ValueError:
+    except InputError:
         draft.discard()  # it would fail again
         raise
 
@@ -104,12 +105,12 @@ def kept(workspace: Workspace, old: Artifact) -> list[pathlib.Path]:
     They stand in the run that trained the proxy, however often it was extended since.
 
     Raises:
-        ValueError: none were kept.
+        InputError: none were kept.
     """
     trained = workspace.extended(old)[-1]
     folders = checkpoints(trained.path / KEPT)
     if [step(f) for f in folders] != load_steps(trained).tolist():
-        raise ValueError(
+        raise InputError(
             f"{old.id} was imported, so its checkpoints are not here; import the losses of the new "
             "rows in the same way"
             if trained.summary.get("imported")

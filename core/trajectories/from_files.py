@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Float32s
+from core.errors import InputError
 from core.jobs.progress import say
 from core.model import loading, tokenizers
 from core.model.pool_texts import pool_texts
@@ -36,7 +37,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Import losses or score checkpoints, seal; return the id.
 
     Raises:
-        ValueError: the source is no known kind, has unreadable parts, or does not fit the dataset.
+        InputError: the source is no known kind, has unreadable parts, or does not fit the dataset.
         Stopped: asked to stop between checkpoints; `resume` goes on there.
     """
     dataset = workspace.open(settings.dataset, "dataset")
@@ -76,7 +77,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         digest = "" if path.is_dir() else sha256_file(path)
         facts = {"steps": columns[-1].step, "source_sha256": digest, "imported": True}
         return finish(draft, rows, flags, facts).id
-    except ValueError:
+    except InputError:
         draft.discard()  # it would fail again
         raise
 
@@ -85,7 +86,7 @@ def _check_one_model(folders: list[pathlib.Path]) -> None:
     """Refuse checkpoints of different models: their losses would not be one trajectory.
 
     Raises:
-        ValueError: two checkpoints differ in architecture, size or vocabulary.
+        InputError: two checkpoints differ in architecture, size or vocabulary.
     """
     shapes: dict[tuple[Any, ...], str] = {}
     for folder in folders:
@@ -95,30 +96,30 @@ def _check_one_model(folders: list[pathlib.Path]) -> None:
             shapes.setdefault(tuple(v for v in shape if v), folder.name)
     if len(shapes) > 1:
         found = ", ".join(f"{n} is a {' '.join(map(str, s))}" for s, n in shapes.items())
-        raise ValueError(f"{found}: give a directory that holds the checkpoints of one run")
+        raise InputError(f"{found}: give a directory that holds the checkpoints of one run")
 
 
 def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[Column]:
     """Read the losses.pt of each checkpoint: a tensor, or a list of one-number tensors.
 
     Raises:
-        ValueError: any is missing, unreadable, or not of the dataset's length; all are named.
+        InputError: any is missing, unreadable, or not of the dataset's length; all are named.
     """
     out, problems = [], []
     for folder in folders:
         try:
             values = _tensor(folder / "losses.pt")
-        except (OSError, ValueError) as e:
+        except (OSError, InputError) as e:
             problems.append(f"{folder.name}: {e}")
             continue
         try:
             column = _fit(values, dataset)
-        except ValueError as e:
+        except InputError as e:
             problems.append(f"{folder.name}: {e}")
             continue
         out.append(Column(step(folder), lambda column=column: column))  # type: ignore[misc]
     if problems:
-        raise ValueError(
+        raise InputError(
             f"{len(problems)} of {len(folders)} checkpoints cannot be used; record them again or "
             f"move them away: {'; '.join(problems[:5])}"
         )
@@ -132,19 +133,19 @@ def _tensor(file: pathlib.Path) -> Float32s:
     import torch
 
     if not file.exists():
-        raise ValueError("has no losses.pt")
+        raise InputError("has no losses.pt")
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
         if isinstance(found, list | tuple):
             found = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in found])
         if not isinstance(found, torch.Tensor):
-            raise ValueError("losses.pt holds no tensor")
+            raise InputError("losses.pt holds no tensor")
         values: Float32s = found.to(torch.float32).squeeze().numpy()
     except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as e:
         reason = str(e).strip().split("\n")[0][:120]
-        raise ValueError(f"losses.pt cannot be read safely ({reason})") from e
+        raise InputError(f"losses.pt cannot be read safely ({reason})") from e
     if values.ndim != 1:
-        raise ValueError(f"losses.pt has the shape {tuple(values.shape)}, not one loss a row")
+        raise InputError(f"losses.pt has the shape {tuple(values.shape)}, not one loss a row")
     return values
 
 
@@ -156,48 +157,48 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
     are matched by a column `id` where there is one, else by their order.
 
     Raises:
-        ValueError: it is neither, or does not fit the dataset.
+        InputError: it is neither, or does not fit the dataset.
     """
     if path.suffix == ".npy" and path.is_file():
         try:
             table = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError) as e:
-            raise ValueError(f"{path} cannot be read as a NumPy array: {e}") from e
+            raise InputError(f"{path} cannot be read as a NumPy array: {e}") from e
         if table.ndim != 2 or table.dtype.kind not in "fiu" or not table.shape[1]:
-            raise ValueError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
+            raise InputError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
         _fit(table[:, 0], dataset)
         beside = path.with_name("steps.npy")
         steps = (
             np.load(beside, allow_pickle=False) if beside.exists() else range(1, 1 + len(table.T))
         )
         if len(steps) != table.shape[1]:
-            raise ValueError(f"{beside} has {len(steps)} steps for {table.shape[1]} columns")
+            raise InputError(f"{beside} has {len(steps)} steps for {table.shape[1]} columns")
         return [
             Column(int(at), lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
             for t, at in enumerate(steps)
         ]
     if path.suffix != ".parquet" or not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"{path} is nothing to import: give a directory with checkpoint-* directories, each "
             "with losses.pt or a model, or a .npy or .parquet file"
         )
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as e:
-        raise ValueError(f"{path} cannot be read as parquet: {e}") from e
+        raise InputError(f"{path} cannot be read as parquet: {e}") from e
     steps = {
         int(found[1]): c
         for c in frame.columns
         if pd.api.types.is_numeric_dtype(frame[c]) and (found := re.search(r"(\d+)$", str(c)))
     }
     if not steps:
-        raise ValueError(f"{path} has no column of numbers whose name ends in a step, as loss_500")
+        raise InputError(f"{path} has no column of numbers whose name ends in a step, as loss_500")
     if "id" in frame:
         known = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
         frame = frame.assign(id=frame["id"].astype(str)).drop_duplicates("id").set_index("id")
         matched = int(known.isin(frame.index).sum())
         if not matched:
-            raise ValueError(f"no id of {path} is an id of {dataset.name}")
+            raise InputError(f"no id of {path} is an id of {dataset.name}")
         say(f"{matched:,} of {len(known):,} rows of {dataset.name} have losses in {path.name}")
         frame = frame.reindex(known)
         return [_column(s, frame[c].to_numpy(np.float32)) for s, c in sorted(steps.items())]
@@ -214,14 +215,14 @@ def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Float32s:
     """Bring losses in the order of the input file to the rows that the dataset kept of it.
 
     Raises:
-        ValueError: there are neither as many as rows, nor as many as the file had.
+        InputError: there are neither as many as rows, nor as many as the file had.
     """
     n = int(dataset.summary["rows"])
     read = int(dataset.summary.get("rows_parsed", n))
     if len(values) == n:
         return np.asarray(values, np.float32)
     if len(values) != read:
-        raise ValueError(
+        raise InputError(
             f"{len(values):,} losses for {dataset.name}, which has {n:,} rows"
             + (f" of {read:,} in its file" if read != n else "")
         )

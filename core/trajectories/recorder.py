@@ -20,6 +20,7 @@ import numpy.typing as npt
 from transformers import TrainerCallback
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import Progress, speed
 from core.model.scoring import score
@@ -160,7 +161,7 @@ class TrajectoryRecorder(TrainerCallback):
         self.recorded = [int(c["step"]) for c in kept]
         missing = {int(s) for s in self.steps if s <= state.global_step} - set(self.recorded)
         if missing or [c["column"] for c in kept] != list(range(len(kept))):
-            raise ValueError(
+            raise InputError(
                 f"recorded columns for steps {sorted(missing) or 'between'} are missing; "
                 "delete this unfinished run and start again"
             )

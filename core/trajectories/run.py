@@ -13,7 +13,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Record every example's loss; return the id.
 
     Raises:
-        ValueError: bad settings, an unreadable model or file, or a run too long to begin unasked.
+        InputError: bad settings, an unreadable model or file, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
     if settings.extend:

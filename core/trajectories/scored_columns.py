@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Float32s
+from core.errors import InputError
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model import loading
 from core.workspace.artifact import Draft
@@ -55,7 +56,7 @@ def scorer(
         from core.model.scoring import score
 
         if (folder / "adapter_config.json").exists():
-            raise ValueError(f"{folder.name} holds an adapter only; merge it into its model first")
+            raise InputError(f"{folder.name} holds an adapter only; merge it into its model first")
         model = loading.load_weights(str(folder)).to(loading.device())  # type: ignore[arg-type]
         loading.check_vocabulary(model, tokens.highest())
         progress = Progress(f"score {folder.name}", len(rows))

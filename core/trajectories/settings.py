@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from core.errors import InputError
 from core.jobs.launchers import LAUNCHERS
 from core.model import loading
 from core.model.templates import TEMPLATES
@@ -142,12 +143,12 @@ class Settings:
     def __post_init__(self) -> None:
         check(self)
         if self.keep_checkpoints and self.record == "epoch":
-            raise ValueError(
+            raise InputError(
                 "--keep-checkpoints needs --record all: a column of --record epoch comes from all "
                 "the weights of an epoch, so there are none to keep"
             )
         if self.keep_checkpoints and self.source:
-            raise ValueError("--keep-checkpoints keeps what is trained here; --import trains none")
+            raise InputError("--keep-checkpoints keeps what is trained here; --import trains none")
 
 
 def resolve(settings: Settings) -> Settings:

@@ -6,6 +6,7 @@ import pathlib
 import time
 from typing import TYPE_CHECKING
 
+from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import say
 from core.model import loading
@@ -28,7 +29,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Train in this process, or in one of the group that it belongs to, record and seal.
 
     Raises:
-        ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
+        InputError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.model.tokens import tokenize, window
@@ -39,7 +40,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
     dataset = workspace.open(settings.dataset, "dataset")
     if not dataset.summary.get("trainable", True):
-        raise ValueError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
+        raise InputError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
     s = resolve(settings)
     key = fingerprint("trajectories", to_config(s, identity=True))
     if s.resume and (done := process_group.once(lambda: _finished(workspace, key, s))):
@@ -54,7 +55,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
-        raise ValueError(
+        raise InputError(
             f"no row of {dataset.name} has a response token left within {tokens.max_length} tokens;"
             " raise --max-length"
         )
@@ -62,9 +63,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     steps = steps_for(len(rows), float(s.epochs), batch_size)
     per_epoch = -(-len(rows) // batch_size)
     if s.record == "epoch" and steps < per_epoch:
-        raise ValueError("--record epoch needs at least one whole epoch; raise --epochs")
+        raise InputError("--record epoch needs at least one whole epoch; raise --epochs")
     if s.record == "epoch" and process_group.world() > 1:
-        raise ValueError("--record epoch works in one process only; leave --processes away")
+        raise InputError("--record epoch works in one process only; leave --processes away")
     recipe = Recipe(
         steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed, precision=s.precision
     )

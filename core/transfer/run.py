@@ -14,6 +14,7 @@ import pandas as pd
 
 from core.arrays import Ints
 from core.clusters.kmeans import auto_k
+from core.errors import InputError
 from core.finetune.target import Target, default_lr, short, with_adapter
 from core.jobs.progress import say
 from core.model import loading
@@ -88,7 +89,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Train the target on the probe, compare, seal; return the id.
 
     Raises:
-        ValueError: bad settings, an unreadable model, or a run too long to begin unasked.
+        InputError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.training.loop import Recipe, fit
@@ -103,12 +104,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)
     places = np.flatnonzero(tokens.response_lengths() > 0)
     if len(places) < FEWEST:
-        raise ValueError(
+        raise InputError(
             f"only {len(places)} of {len(rows)} rows have a response token left within "
             f"{tokens.max_length} tokens of {s.model}; raise --max-length"
         )
     if s.k != "auto" and int(s.k) > len(places):
-        raise ValueError(f"K = {s.k} but the probe has {len(places)} rows; choose a smaller --k")
+        raise InputError(f"K = {s.k} but the probe has {len(places)} rows; choose a smaller --k")
     auto = FROM_SCRATCH if loading.is_scratch(s.model) else PRETRAINED
     epochs = float(auto["epochs"] if s.epochs == "auto" else s.epochs)
     lr = default_lr(s.model, s.method) if s.lr == "auto" else float(s.lr)
@@ -172,7 +173,7 @@ def finish(
     target, target_steps = np.load(draft.path / "losses.npy"), np.load(draft.path / "steps.npy")
     kept = np.isfinite(target).all(1)
     if kept.sum() < FEWEST:
-        raise ValueError(
+        raise InputError(
             f"only {kept.sum()} of {len(rows)} rows have a finite loss at every recording of the "
             "target; try a smaller --lr"
         )
@@ -228,12 +229,12 @@ def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
     """Draw rows that the proxy has measured; return them in order of id (wanted,).
 
     Raises:
-        ValueError: fewer were measured.
+        InputError: fewer were measured.
     """
     flags = load_flags(proxy)
     measured = flags[flags["flag"] == ""].sort_values("id").index.to_numpy()
     if wanted > len(measured):
-        raise ValueError(
+        raise InputError(
             f"--rows {wanted:,} but {proxy.name} has {len(measured):,} measured rows; "
             f"give at most {len(measured):,}"
         )

@@ -5,6 +5,7 @@ directory without the suffix is whole.
 """
 
 from __future__ import annotations
+from core.errors import InputError
 
 import dataclasses
 import datetime as dt
@@ -127,7 +128,7 @@ class Draft:
         """Return the manifest of a draft whose maker was killed after writing it, else None."""
         try:
             return manifests.read(self.path)
-        except ValueError:
+        except InputError:
             return None
 
     def settle(self, manifest: dict[str, Any]) -> Artifact:
@@ -167,7 +168,7 @@ def claim(draft: pathlib.Path) -> IO[bytes]:
     """Lock a draft; the lock lasts as long as the file returned is open.
 
     Raises:
-        ValueError: another process has it.
+        InputError: another process has it.
     """
     lock = (draft / RUN).open("r+b")
     try:
@@ -175,7 +176,7 @@ def claim(draft: pathlib.Path) -> IO[bytes]:
     except BlockingIOError:
         lock.close()
         name = draft.name.removesuffix(PARTIAL)
-        raise ValueError(f"{name} is being worked on; wait for that run or stop it") from None
+        raise InputError(f"{name} is being worked on; wait for that run or stop it") from None
     return lock
 
 
@@ -188,7 +189,7 @@ def entry(kind: Kind, path: pathlib.Path) -> Entry:
     else:
         try:
             facts, state = manifests.read(path), "sealed"
-        except ValueError as e:
+        except InputError as e:
             facts, state, problem = read_json(path / manifests.NAME) or {}, "damaged", str(e)
     part = {k: v if isinstance(v, dict) else {} for k, v in facts.items()}
     return Entry(

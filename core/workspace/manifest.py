@@ -1,6 +1,7 @@
 """Manifests: what a sealed artifact says of itself, and the checks that it still says the truth."""
 
 from __future__ import annotations
+from core.errors import InputError
 
 import contextlib
 import functools
@@ -28,24 +29,24 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
     """Read and check the manifest of an artifact, and the sizes of its files.
 
     Raises:
-        ValueError: it was made by a newer version, edited, truncated, or a file is not as it says.
+        InputError: it was made by a newer version, edited, truncated, or a file is not as it says.
     """
     manifest = read_json(folder / NAME)
     if manifest is None:
-        raise ValueError(f"{folder.name} is damaged: its manifest is missing or is not JSON")
+        raise InputError(f"{folder.name} is damaged: its manifest is missing or is not JSON")
     if isinstance(manifest.get("schema"), int) and manifest["schema"] > SCHEMA:
-        raise ValueError(
+        raise InputError(
             f"{folder.name} was made by a newer version (schema {manifest['schema']}); update first"
         )
     if manifest.get("self_sha256") != _self_hash(manifest):
-        raise ValueError(f"{folder.name} is damaged: its manifest was edited or truncated")
+        raise InputError(f"{folder.name} is damaged: its manifest was edited or truncated")
     for name, facts in manifest["files"].items():
         file = folder / name
         if not file.exists():
-            raise ValueError(f"{folder.name} is damaged: {name} is missing")
+            raise InputError(f"{folder.name} is damaged: {name} is missing")
         size = file.stat().st_size
         if size != facts["bytes"]:
-            raise ValueError(
+            raise InputError(
                 f"{folder.name} is damaged: {name} has {size} bytes, not {facts['bytes']}"
             )
     return manifest

@@ -4,6 +4,7 @@ Equal views have equal names, so nothing is written twice and nothing is ever ch
 """
 
 from __future__ import annotations
+from core.errors import InputError
 
 import re
 from typing import Any
@@ -31,11 +32,11 @@ def load(workspace: Workspace, name: str) -> dict[str, Any]:
     """Return a view.
 
     Raises:
-        ValueError: there is none of this name.
+        InputError: there is none of this name.
     """
     found = None
     if re.fullmatch(r"[0-9a-f]{16}", name):
         found = read_json(workspace.root / FOLDER / f"{name}.json")
     if found is None:
-        raise ValueError(f"no view {name!r} in {workspace.root}; ask for the link again")
+        raise InputError(f"no view {name!r} in {workspace.root}; ask for the link again")
     return found

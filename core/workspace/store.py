@@ -1,6 +1,7 @@
 """A workspace: artifacts on disk are the only truth. Sealed ones never change: cache them by id."""
 
 from __future__ import annotations
+from core.errors import InputError
 
 import contextlib
 import os
@@ -78,7 +79,7 @@ class Workspace:
         """Return the newest unfinished run with this fingerprint (and name, if given).
 
         Raises:
-            ValueError: a process is at work on it.
+            InputError: a process is at work on it.
         """
         for path in sorted((self.root / kind).glob("*" + PARTIAL), reverse=True):
             run = read_json(path / RUN)
@@ -93,7 +94,7 @@ class Workspace:
         told anyone the id.
 
         Raises:
-            ValueError: a process is at work on it.
+            InputError: a process is at work on it.
         """
         draft = self.unfinished(kind, fingerprint, name)
         if draft is None:
@@ -119,14 +120,14 @@ class Workspace:
         """Return the directory of an artifact, finished or not.
 
         Raises:
-            ValueError: there is none, or the id is no id.
+            InputError: there is none, or the id is no id.
         """
         if wanted and all(c.isalnum() or c == "-" for c in wanted):
             for kind in KINDS:
                 for path in (self.root / kind / wanted, self.root / kind / (wanted + PARTIAL)):
                     if path.is_dir():
                         return path
-        raise ValueError(f"no artifact {wanted!r} in {self.root}; `python -m core list` shows all")
+        raise InputError(f"no artifact {wanted!r} in {self.root}; `python -m core list` shows all")
 
     def open(self, wanted: str, *kinds: Kind) -> Artifact:
         """Open a sealed artifact after checking its manifest and file sizes.
@@ -136,14 +137,14 @@ class Workspace:
             kinds: The kinds accepted; any when empty.
 
         Raises:
-            ValueError: unknown, unfinished, damaged, made by a newer version, or of another kind.
+            InputError: unknown, unfinished, damaged, made by a newer version, or of another kind.
         """
         path = self.find(wanted)
         if path.name.endswith(PARTIAL):
-            raise ValueError(f"{wanted} is unfinished; resume or delete it")
+            raise InputError(f"{wanted} is unfinished; resume or delete it")
         artifact = Artifact(path, manifests.read(path))
         if kinds and artifact.kind not in kinds:
-            raise ValueError(f"{wanted} is a {artifact.kind}, not a {' or '.join(kinds)}")
+            raise InputError(f"{wanted} is a {artifact.kind}, not a {' or '.join(kinds)}")
         return artifact
 
     def entries(self, *kinds: Kind) -> list[Entry]:
@@ -170,21 +171,21 @@ class Workspace:
         """Walk up the lineage to the artifact of a kind (itself included).
 
         Raises:
-            ValueError: the lineage has none.
+            InputError: the lineage has none.
         """
         if artifact.kind == kind:
             return artifact
         for role, parent in artifact.parents.items():
             if role not in BESIDE:
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(InputError):
                     return self.ancestor(self.open(parent), kind)
-        raise ValueError(f"{artifact.id} ({artifact.kind}) does not come from a {kind}")
+        raise InputError(f"{artifact.id} ({artifact.kind}) does not come from a {kind}")
 
     def extended(self, artifact: Artifact) -> list[Artifact]:
         """Return the artifacts that this one carries on, nearest first, itself before them.
 
         Raises:
-            ValueError: one of them cannot be opened.
+            InputError: one of them cannot be opened.
         """
         out = [artifact]
         while EXTENDS in out[-1].parents:
@@ -199,7 +200,7 @@ class Workspace:
         """Delete an artifact or unfinished run.
 
         Raises:
-            ValueError: something depends on it, or a process is at work on it.
+            InputError: something depends on it, or a process is at work on it.
         """
         path = self.find(wanted)
         if (path / RUN).exists():
@@ -208,7 +209,7 @@ class Workspace:
         if dependants:
             named = ", ".join(f"{e.kind} {e.id}" for e in dependants[:3])
             more = f" and {len(dependants) - 3} more" if len(dependants) > 3 else ""
-            raise ValueError(f"{wanted} is needed by {named}{more}; delete those first")
+            raise InputError(f"{wanted} is needed by {named}{more}; delete those first")
         doomed = path.with_name(".deleted-" + path.name)  # a crash half-way leaves no half artifact
         path.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import InputError
 from dashboard.charts import theme
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -154,7 +155,7 @@ def image(
         shade = np.where(np.isnan(place), -1, np.clip(np.nan_to_num(place), 0, SHADES - 1))
         shade = np.rint(shade).astype(np.int32)
     else:
-        raise ValueError("neither categories nor values are given; give one of them")
+        raise InputError("neither categories nor values are given; give one of them")
     here = counts(lit)
     top = int(counts(grid).max()) if highlight is not None else int(here.max())
     alpha = _opacity(here, top, FAINTEST, 1.0)

@@ -14,6 +14,7 @@ import streamlit as st
 from core import edits
 from core.arrays import Ints
 from core.edits.state import Edits
+from core.errors import InputError
 from dashboard.clusters import picked_rows
 from dashboard.frame import data, job_card, state
 
@@ -22,7 +23,7 @@ def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
     """Make an edit in the name of who is logged in; a failed one is said on the page."""
     try:
         change(state.workspace(), *args, user=state.user(), **named)
-    except (ValueError, OSError) as e:
+    except (InputError, OSError) as e:
         st.session_state["edits:error"] = str(e)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import InputError
 from core.workspace import shared_views
 from dashboard.clusters import picked_rows
 from dashboard.frame import state
@@ -33,7 +34,7 @@ def restore() -> None:
     if name and name != st.session_state.get("link:sel"):
         try:
             view = shared_views.load(state.workspace(), name)
-        except ValueError as e:
+        except InputError as e:
             st.error(f"The link names something that cannot be opened: {e}", icon=":material/link:")
             return
         for pick, nothing in PICKS.items():

@@ -16,6 +16,7 @@ import streamlit as st
 
 from core import clusters, jobs, layout
 from core.arrays import Float32s
+from core.errors import InputError
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
@@ -82,7 +83,7 @@ def points_of(id: str, name: str) -> Float32s:
     """Return where each row of the trajectories lies on a map (n_rows, 2); NaN if nowhere.
 
     Raises:
-        ValueError: there is no such map.
+        InputError: there is no such map.
     """
     kind, _, rest = name.partition(":")
     if kind == "layout":
@@ -92,7 +93,7 @@ def points_of(id: str, name: str) -> Float32s:
         return data.pca(id, features, start == "1")
     if kind == "cartography":
         return data.cartography(id)
-    raise ValueError(f"no map {name!r}")
+    raise InputError(f"no map {name!r}")
 
 
 def ask(artifact: Artifact) -> str:

@@ -17,6 +17,7 @@ import streamlit as st
 from core.arrays import Ints
 from core.dataset import search
 from core.dataset.search import Column, Condition
+from core.errors import InputError
 from core.workspace.artifact import Artifact
 from dashboard.clusters import area as clusters_area
 from dashboard.clusters import map as maps
@@ -105,7 +106,7 @@ def search_problem(artifact: Artifact) -> str:
     text, regex = (st.session_state.get(f"clusters:{k}") for k in ("search", "regex"))
     try:
         found(state.workspace().ancestor(artifact, "dataset").id, text or "", bool(regex))
-    except ValueError as e:
+    except InputError as e:
         return str(e)
     return ""
 

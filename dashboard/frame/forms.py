@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from core.errors import InputError
 from core.settings import Spec, specs
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ def form(
     if not problems:
         try:
             return cls(**values)
-        except ValueError as e:
+        except InputError as e:
             problems.append(str(e))
     st.error("; ".join(problems), icon=":material/error:")
     return None
@@ -56,11 +57,11 @@ def kept(cls: type[T], key: str, *, fixed: dict[str, Any]) -> T:
         held = st.session_state.get(f"{key}:{spec.name}")
         if held is None or spec.name in fixed:
             continue
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(InputError):
             values[spec.name] = spec.parse(held.strip()) if isinstance(held, str) else held
     try:
         return cls(**values)
-    except ValueError:
+    except InputError:
         return cls(**fixed)
 
 
@@ -79,7 +80,7 @@ def typed(spec: Spec, value: Any) -> Any:
 def _collect(spec: Spec, key: str, values: dict[str, Any], problems: list[str]) -> None:
     try:
         values[spec.name] = field(spec, f"{key}:{spec.name}")
-    except ValueError as e:
+    except InputError as e:
         problems.append(str(e))
 
 
@@ -87,7 +88,7 @@ def field(spec: Spec, key: str) -> Any:
     """Draw one setting and return its value.
 
     Raises:
-        ValueError: what was typed is not a value of the setting.
+        InputError: what was typed is not a value of the setting.
     """
     common: dict[str, Any] = {"key": key, "help": _sentence(spec), "persist_state": "session"}
     default = None if spec.default is dataclasses.MISSING else spec.default

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from core import jobs
+from core.errors import InputError
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.settings import to_argv
@@ -74,7 +75,7 @@ def _card(id: str, every: float | None) -> None:
 def _card_body(id: str, was_active: bool) -> None:
     try:
         job = jobs.status(state.workspace(), id)
-    except ValueError:
+    except InputError:
         st.info("This job's record was deleted.")
         return
     if was_active and job.state not in jobs.ACTIVE:

@@ -15,6 +15,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.errors import InputError
 from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind
 from core.workspace.files import ROOT
 from core.workspace.store import Workspace
@@ -47,7 +48,7 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
     if named:
         try:
             artifact = _whole(named, kind)
-        except ValueError as e:
+        except InputError as e:
             st.error(
                 f"The link names something that cannot be opened: {e}", icon=":material/error:"
             )
@@ -56,7 +57,7 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
         return artifact
     remembered = st.session_state.get(f"current:{kind}")
     for entry in sorted(sealed(kind), key=lambda e: e.id != remembered):  # newest first otherwise
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(InputError):
             artifact = _whole(entry.id, kind)
             if above and workspace().ancestor(artifact, above.kind).id != above.id:
                 continue
@@ -71,7 +72,7 @@ def settle(kinds: Sequence[Kind]) -> None:
     for place in range(len(kinds) - 1, 0, -1):
         named = st.query_params.get(kinds[place])
         if named:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(InputError):
                 artifact = _whole(named, kinds[place])
                 for kind in kinds[:place]:
                     st.query_params[kind] = workspace().ancestor(artifact, kind).id
@@ -82,7 +83,7 @@ def _whole(id: str, *kinds: Kind) -> Artifact:
     """Open an artifact after checking what it comes from, up to the dataset.
 
     Raises:
-        ValueError: it, or something it comes from, cannot be opened.
+        InputError: it, or something it comes from, cannot be opened.
     """
     artifact = workspace().open(id, *kinds)
     for role, parent in artifact.parents.items():
@@ -99,7 +100,7 @@ def remember(artifact: Artifact) -> None:
             continue
         try:
             remember(workspace().open(parent))
-        except ValueError:  # a damaged parent does not keep its child from being shown
+        except InputError:  # a damaged parent does not keep its child from being shown
             continue
 
 

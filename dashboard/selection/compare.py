@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import selection
 from core.arrays import Ints
+from core.errors import InputError
 from core.review import comparison
 from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
@@ -49,7 +50,7 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
     st.caption(f"Settings that differ; {known.equal} are equal.")
     try:
         _differences(frame(clusters, edited), sets, a, b, names)
-    except ValueError as e:  # rows that are not in this clustering's pool
+    except InputError as e:  # rows that are not in this clustering's pool
         st.caption(job_card.plain(str(e)))
     pair = comparison.pair(sets[a], sets[b])
     only = st.segmented_control(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.review import cost as costs
 from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
@@ -19,7 +20,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     workspace = state.workspace()
     try:
         done = proxy_cost.proxy(workspace, clusters)
-    except (ValueError, KeyError) as e:
+    except (InputError, KeyError) as e:
         st.caption(f"The cost of these trajectories is not known: {job_card.plain(str(e))}")
         return
     left, right = st.columns(2)
@@ -60,6 +61,6 @@ def _finetuned(trajectories: Artifact) -> costs.Target | None:
         try:
             if workspace.ancestor(artifact, "trajectories").id == trajectories.id:
                 return costs.target(workspace, artifact)
-        except (ValueError, KeyError):  # on other data, or of a version that did not count
+        except (InputError, KeyError):  # on other data, or of a version that did not count
             continue
     return None

@@ -9,6 +9,7 @@ import zipfile
 import streamlit as st
 
 from core import export
+from core.errors import InputError
 from core.export.trainers import MODEL
 from core.workspace.artifact import Artifact
 from dashboard.frame import job_card, state
@@ -65,7 +66,7 @@ def _write(settings: export.Settings, place: pathlib.Path) -> None:
     except OSError as e:
         problem = f"{place.parent} cannot be made: {e.strerror}; export with another --out, below"
         st.error(job_card.plain(problem), icon=":material/error:")
-    except ValueError as e:
+    except InputError as e:
         st.error(job_card.plain(str(e)), icon=":material/error:")
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 import streamlit as st
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.selection.s2l_options import by_hand, put
 from core.selection.settings import Settings
 from dashboard.charts import selection as selection_charts
@@ -54,17 +55,17 @@ def allocate(wanted: Settings) -> Tried:
     """Return what settings choose; where quotas by hand cannot be met, what the last ones chose.
 
     Raises:
-        ValueError: nothing can be chosen, whatever the quotas.
+        InputError: nothing can be chosen, whatever the quotas.
     """
     try:
         made = preview.allocation(wanted)
-    except ValueError as e:
+    except InputError as e:
         if not wanted.quotas:
             raise
         for quotas in dict.fromkeys((st.session_state.get(WORKED, ""), "")):
             try:
                 shown = preview.allocation(dataclasses.replace(wanted, quotas=quotas))
-            except ValueError:  # the budget changed since
+            except InputError:  # the budget changed since
                 continue
             return Tried(shown, quotas, str(e))
         raise

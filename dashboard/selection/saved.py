@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from core import edits, export, selection
+from core.errors import InputError
 from core.selection import budget
 from core.settings import specs
 from core.workspace.artifact import Artifact
@@ -70,7 +71,7 @@ def save(settings: selection.Settings) -> None:
         workspace = state.workspace()
         same = workspace.same("selection", selection.key(workspace, settings))
         made = same.id if same else selection.run(workspace, settings)
-    except (ValueError, OSError) as e:
+    except (InputError, OSError) as e:
         st.session_state["selection:error"] = str(e)
         return
     st.query_params["selection"] = made

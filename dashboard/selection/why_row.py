@@ -8,6 +8,7 @@ import streamlit as st
 from core import selection
 from core.arrays import Ints
 from core.dataset import search
+from core.errors import InputError
 from core.review import why_row as why
 from core.selection import budget, choose, s2l_options
 from core.selection.pool import Pool
@@ -58,7 +59,7 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
                 pool, chosen, row, None if settings.strategy in FIXED else draw, reason=reason,
                 guess=_guess(pool, row, settings), stays=len(staying.stay.positions),
             )  # fmt: skip
-    except ValueError as e:
+    except InputError as e:
         st.warning(job_card.plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
         return
     for line in found.sentences():

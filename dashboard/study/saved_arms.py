@@ -6,6 +6,7 @@ import contextlib
 
 import streamlit as st
 
+from core.errors import InputError
 from core.study import arms
 from core.workspace.artifact import Artifact, Entry
 from dashboard.frame import job_card, state
@@ -56,7 +57,7 @@ def _offered(dataset: Artifact, named: Artifact | None) -> dict[str, str]:
         e for e in state.sealed("selection") if e.config["strategy"] != "random_cost_matched"
     ]
     for entry in sorted(entries, key=lambda e: (named is None or e.id != named.id, e.id)):
-        with contextlib.suppress(ValueError):  # what comes from something damaged
+        with contextlib.suppress(InputError):  # what comes from something damaged
             if workspace.ancestor(workspace.open(entry.id), "dataset").id == dataset.id:
                 found.setdefault(arms.identity(arms.how(entry.config)), entry)
     shown = sorted(found.values(), key=lambda e: e.id, reverse=True)

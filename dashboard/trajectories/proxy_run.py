@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, trajectories
+from core.errors import InputError
 from core.jobs.progress import duration, speed
 from core.jobs.record import Job
 from core.trajectories import proxy_warnings
@@ -166,5 +167,5 @@ def _note(job: Job, name: str) -> dict[str, Any]:
 def _folder(start: dict[str, Any]) -> pathlib.Path | None:
     try:
         return state.workspace().find(str(start.get("id", "")))
-    except ValueError:  # not yet begun, or deleted
+    except InputError:  # not yet begun, or deleted
         return None

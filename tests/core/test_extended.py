@@ -12,9 +12,9 @@ from core.jobs.progress import Stopped
 from core.model import loading, tokenizers
 from core.model.scoring import score
 from core.model.tokens import tokenize
+from core.trajectories import run
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.trajectories.settings import Settings
-from core.trajectories.train import run
 from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN, rows, write
 

@@ -13,9 +13,9 @@ from core.model import loading, tokenizers
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.model.tokens import tokenize
+from core.trajectories import run
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.trajectories.settings import Settings
-from core.trajectories.train import run
 from tests.core.conftest import write
 
 STEPS = (500, 1000, 1500)

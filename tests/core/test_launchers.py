@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from core.jobs import launchers
+from core.trajectories import run
 from core.trajectories.artifact import load_losses, load_steps
 from core.trajectories.settings import Settings
-from core.trajectories.train import run
 from tests.core.conftest import TRAIN
 
 

@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 
 from core.jobs import process_group
+from core.trajectories import run
 from core.trajectories.artifact import load_losses, load_steps
 from core.trajectories.settings import Settings
-from core.trajectories.train import run
-from core.workspace.files import read_jsonl
+from core.workspace.files import ROOT, read_jsonl
 from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN
 
@@ -104,3 +105,42 @@ def test_alone_nothing_is_shared():
     assert process_group.once(lambda: 3) == process_group.first(lambda: 3) == 3
     part = np.arange(3)
     assert [p is part for p in process_group.gather(part)] == [True]
+
+
+ALONE = """
+import sys, time
+from core.jobs import process_group
+process_group.barrier()
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+work = {"once": process_group.once, "first": process_group.first}[sys.argv[1]]
+work(lambda: {}["a bug"])
+"""
+
+
+@pytest.mark.parametrize("how", ["once", "first"])
+def test_a_bug_on_rank_0_reaches_the_others_at_once(how, unused_port):
+    """Anything but bad input was kept from them: they waited for it for a day."""
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(unused_port)}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", ALONE, how], env={**os.environ, **group, "RANK": str(rank)},
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
+        said = [process.communicate(timeout=10)[1] for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    assert [process.returncode for process in both] == [1, 1]
+    assert "KeyError: 'a bug'" in said[0]
+    assert "ElsewhereError: KeyError: 'a bug'" in said[1]
+
+
+@pytest.fixture
+def unused_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

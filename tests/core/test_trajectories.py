@@ -13,10 +13,9 @@ from core.training import loop, time_estimate
 from core.training.loop import Recipe
 from core.training.settings import PAPER
 from core.training.time_estimate import measure
-from core.trajectories import proxy_warnings
+from core.trajectories import proxy_warnings, run
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.trajectories.settings import Settings, resolve
-from core.trajectories.train import run
 from core.workspace.files import read_json, read_jsonl, write_json
 from tests.core.conftest import TRAIN, load, rows, write
 

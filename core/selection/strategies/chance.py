@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.errors import InputError
 from core.selection.pool import Choice, Match, Pool
 
 
@@ -24,14 +25,14 @@ def random_token_matched(pool: Pool, n: int, seed: int) -> Choice:
     The last row drawn is the one that reaches them.
 
     Raises:
-        ValueError: no selection to match, or the whole pool has fewer tokens.
+        InputError: no selection to match, or the whole pool has fewer tokens.
     """
     match = _match(pool, "random_token_matched")
     drawn = np.random.default_rng(seed).permutation(len(pool))
     had = int(pool.kept.tokens.sum()) if pool.kept else 0
     sums = had + np.cumsum(pool.tokens[drawn])
     if not len(sums) or sums[-1] < match.tokens:
-        raise ValueError(
+        raise InputError(
             f"the selection to match has {match.tokens:,} response tokens, the pool "
             f"{had + int(pool.tokens.sum()):,}; match a smaller one"
         )
@@ -44,12 +45,12 @@ def random_cost_matched(pool: Pool, n: int, seed: int) -> Choice:
     """Draw as many rows as another selection would have had for its proxy's cost, too.
 
     Raises:
-        ValueError: no selection to match, or that is more than the pool.
+        InputError: no selection to match, or that is more than the pool.
     """
     match = _match(pool, "random_cost_matched")
     had = len(pool.kept) if pool.kept else 0
     if match.rows > had + len(pool):
-        raise ValueError(
+        raise InputError(
             f"with what its proxy cost the selection to match is worth {match.rows:,} rows, more "
             f"than the {had + len(pool):,} eligible: training on all of them costs less"
         )
@@ -61,5 +62,5 @@ def random_cost_matched(pool: Pool, n: int, seed: int) -> Choice:
 
 def _match(pool: Pool, name: str) -> Match:
     if pool.match is None:
-        raise ValueError(f"{name} needs the selection that it is as large as; name it with --match")
+        raise InputError(f"{name} needs the selection that it is as large as; name it with --match")
     return pool.match

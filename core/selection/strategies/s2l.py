@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from core.arrays import Float32s, Ints, Labels
 from core.clusters.kmeans import cluster
+from core.errors import InputError
 from core.selection.pool import NO_SOURCE, Choice, Pool, shuffled
 from core.selection.quotas import quotas
 from core.selection.s2l_options import by_hand
@@ -101,7 +102,7 @@ def small_sources(pool: Pool, below: int) -> Choice:
     """Return all rows of the sources that have fewer rows than this.
 
     Raises:
-        ValueError: the data names no sources.
+        InputError: the data names no sources.
     """
     if not below:
         return Choice(np.zeros(0, np.int64), [])
@@ -125,7 +126,7 @@ def _guard(pool: Pool, labels: Labels, sizes: Ints, budget: int, high: float) ->
     if not pool.switches.noise_guard:
         return None
     if not pool.start:
-        raise ValueError(
+        raise InputError(
             "the noise guard compares with the loss before training, and these trajectories have "
             "no recording at step 0; leave --noise-guard out"
         )
@@ -181,12 +182,12 @@ def _sources(pool: Pool) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Return the names of the sources and each row's number.
 
     Raises:
-        ValueError: the data names none.
+        InputError: the data names none.
     """
     names, labels = np.unique(pool.sources.astype(str), return_inverse=True)
     kept = pool.kept.sources.astype(str) if pool.kept else names[:0]
     if {*names, *kept} == {NO_SOURCE}:
-        raise ValueError(
+        raise InputError(
             "the data names no sources to share the budget over; import it again with "
             "--source-column, or take random or s2l"
         )
