@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 
 # The only names of the product that are used here: when it moves, these lines follow.
-from core import jobs, views
+from core import jobs
 from core.__main__ import main
-from core.store import Workspace
+from core.workspace import shared_views as views
+from core.workspace.store import Workspace
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures"
 ABOUT = json.loads((FIXTURES / "about.json").read_text())

@@ -21,7 +21,7 @@ from tests.core.conftest import TRAIN, load, rows, write
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def train(house, **more):

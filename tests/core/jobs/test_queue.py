@@ -305,7 +305,7 @@ def test_a_second_launch_returns_the_first(workspace):
 
 
 def test_job_outlives_a_killed_launcher(workspace):
-    code = "from tests.core.test_jobs import *; print(spawn(Workspace(sys.argv[1]), UNTIL_STOP), flush=True); time.sleep(60)"
+    code = "from tests.core.jobs.test_queue import *; print(spawn(Workspace(sys.argv[1]), UNTIL_STOP), flush=True); time.sleep(60)"
     with subprocess.Popen(
         [sys.executable, "-c", code, workspace.root],
         stdout=subprocess.PIPE,

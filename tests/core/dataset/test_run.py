@@ -17,7 +17,7 @@ from core.dataset.duplicates import normalise
 from core.workspace.files import sha256_file
 from core.workspace.store import Workspace
 
-DATA = pathlib.Path(__file__).parents[3] / "shared" / "data"
+DATA = pathlib.Path(__file__).parents[4] / "shared" / "data"
 COLUMNS = ["row", "position", "id", "source", "messages", "prompt", "response", "answer", "split"]
 
 
@@ -371,7 +371,7 @@ def test_command_line(workspace, tmp_path):
 
     def command(*flags):
         argv = [sys.executable, "-m", "core", "dataset", "--workspace", str(workspace.root), *flags]
-        root = pathlib.Path(__file__).parents[2]
+        root = pathlib.Path(__file__).parents[3]
         return subprocess.run(argv, cwd=root, capture_output=True, text=True, check=False)
 
     done = command("--path", str(path), "--limit", "3", "--name", "mine")

@@ -38,7 +38,7 @@ def test_one_selection_saved_by_two_processes_at_once_is_whole_and_equal(house, 
     before = {e.id for e in Workspace(root).entries("selection")}
     command = [sys.executable, "-c", SAVE, str(root), house.clusters]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    here = pathlib.Path(__file__).parents[2]
+    here = pathlib.Path(__file__).parents[3]
     running = [subprocess.Popen(command, cwd=here, **pipes) for _ in range(2)]
     for process in running:
         assert process.stdout.readline() == "ready\n"

@@ -11,7 +11,7 @@ import pytest
 from core.model import tokens
 from core.model.scoring import score
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 BEFORE = """
 import random, torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments, default_data_collator

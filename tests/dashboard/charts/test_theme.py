@@ -8,7 +8,7 @@ from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
 
 from dashboard.charts import theme
 
-CONFIG = tomllib.loads((Path(__file__).parents[2] / ".streamlit/config.toml").read_text())
+CONFIG = tomllib.loads((Path(__file__).parents[3] / ".streamlit/config.toml").read_text())
 BACKGROUNDS = [CONFIG["theme"][scheme]["backgroundColor"] for scheme in ("light", "dark")]
 OKABE_ITO = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"]
 

@@ -280,7 +280,7 @@ export.run(Workspace(sys.argv[1]), export.Settings(selection=sys.argv[2], out=sy
 def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path, capsys):
     workspace, _, chosen = talks
     command = [sys.executable, "-c", SLOW, str(workspace.root), chosen, str(tmp_path / name)]
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half\n"
         os.kill(process.pid, signal.SIGKILL)
@@ -296,7 +296,7 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path, 
 def test_while_one_exports_another_to_the_same_place_is_refused(name, talks, tmp_path):
     workspace, _, chosen = talks
     command = [sys.executable, "-c", SLOW, str(workspace.root), chosen, str(tmp_path / name)]
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half\n"
         with pytest.raises(ValueError, match=f"another export to .*{name} is at work; wait"):
@@ -326,7 +326,7 @@ def test_killed_between_two_renames_the_earlier_export_comes_back(talks, tmp_pat
     folder = write_export(workspace, chosen, tmp_path / "folder", format="messages")
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     command = [sys.executable, "-c", SWAP, str(workspace.root), chosen, str(folder)]
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half\n"
         process.kill()
@@ -358,7 +358,7 @@ except ValueError as e:
 def race(workspace, chosen, out, forms, *more):
     """Start an export a format in processes of their own, at once; return (exit code, words)."""
     root, argv = (
-        pathlib.Path(__file__).parents[2],
+        pathlib.Path(__file__).parents[3],
         [sys.executable, "-c", RACE, str(workspace.root)],
     )
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -503,7 +503,7 @@ def test_the_cards_commands_make_the_same_selection(tmp_path):
     script = script.replace("--path talks.jsonl", f"--path {tmp_path}/talks.jsonl")
     place = tmp_path / "elsewhere"
     place.mkdir()
-    root = pathlib.Path(__file__).parents[2]
+    root = pathlib.Path(__file__).parents[3]
     done = subprocess.run(
         ["bash", "-euc", script + f'{sys.executable} -m core show --json "$S2"\n'],
         cwd=place,
