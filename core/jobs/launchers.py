@@ -6,6 +6,7 @@ failed, the first says why.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import subprocess
@@ -131,12 +132,11 @@ def work(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         Ended: it did not end well; raised, so that Ray ends the others, which may wait for it.
     """
-    from core.__main__ import main
-
     os.chdir(ROOT)
+    command_line = importlib.import_module("core.__main__")  # by name, as a shell starts it
     with tempfile.TemporaryDirectory() as folder:
         os.environ[OUTCOMES] = folder
-        main(config["argv"])
+        command_line.main(config["argv"])
         (told,) = _told(folder)
     if told["state"] != "done":
         raise Ended(told)

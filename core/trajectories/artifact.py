@@ -18,6 +18,9 @@ from core.workspace.files import read_jsonl
 if TYPE_CHECKING:
     from core.model.tokens import Tokens
 
+KEPT = "kept"
+"""Where the weights of each recording stand, as `checkpoint-<step>`."""
+
 
 def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:
     """Write the flags of recorded losses, count, and seal.

@@ -18,8 +18,7 @@ from core.jobs.progress import say
 from core.model import tokenizers
 from core.model.tokens import Tokens, tokenize
 from core.settings import foreign
-from core.trajectories.artifact import finish, load_flags, load_losses, load_steps, pool_rows
-from core.trajectories.recorder import KEPT
+from core.trajectories.artifact import KEPT, finish, load_flags, load_losses, load_steps, pool_rows
 from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
 from core.workspace.artifact import EXTENDS, Artifact

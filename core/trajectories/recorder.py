@@ -25,6 +25,7 @@ from core.jobs import process_group
 from core.jobs.progress import Progress, speed
 from core.model.scoring import score
 from core.model.tokens import Tokens, from_labels
+from core.trajectories.artifact import KEPT
 from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 GATHERED_ROWS = 2**16
 """What rank 0 holds at a time of each other process's rows."""
-KEPT = "kept"
-"""Where the weights of each recording stand, as `checkpoint-<step>`."""
 SMOOTHING = 0.9
 """Weight of the past in the running mean of the training loss."""
 

@@ -1,0 +1,216 @@
+"""The house: imports go down one list, nothing goes round, the engine knows no page."""
+
+import ast
+import graphlib
+import pathlib
+import subprocess
+import sys
+from typing import NamedTuple
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+ORDER = [
+    "pages",
+    "dashboard.main",
+    "dashboard.study",
+    "dashboard.selection",
+    "dashboard.clusters",
+    "dashboard.trajectories",
+    "dashboard.frame",
+    "dashboard.charts",
+    "core.__main__",
+    "core.demo",
+    "core.study",
+    "core.export",
+    "core.review",
+    "core.selection",
+    "core.transfer",
+    "core.clusters",
+    "core.layout",
+    "core.trajectories",
+    "core.finetune",
+    "core.training",
+    "core.dataset",
+    "core.model",
+    "core.edits",
+    "core.jobs",
+    "core.workspace",
+    "core.settings",
+    "core.arrays",
+    "core.errors",
+    "core.faces",
+]
+"""Packages and single files, from the top: each imports only what stands below it."""
+OLD = {"core.recorder"}
+"""Import paths of before, each two lines that point to the new one."""
+HEAVY = {
+    "torch", "transformers", "umap", "peft", "accelerate", "datasets", "reasoning_gym", "sklearn",
+    "tokenizers", "ray", "trl", "scipy",
+}  # fmt: skip
+CALLBACKS = {"core.training.loop", "core.trajectories.recorder", "core.trajectories.epoch_recorder"}
+"""A callback subclasses transformers' own class, so it is imported inside functions only."""
+LONGEST = 330
+"""Lines of a file."""
+
+
+class Import(NamedTuple):
+    file: str
+    line: int
+    module: str
+    """A module of ours, or the top package of a library."""
+    at_once: bool
+    """Whether importing the file imports it."""
+
+    def __str__(self):
+        return f"{self.file}:{self.line} imports {self.module}"
+
+
+def module_of(path: pathlib.Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+FILES = {
+    module_of(path): path
+    for folder in ("core", "dashboard", "pages")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+
+
+def imports_of(module: str, tree: ast.Module, modules=FILES) -> list[Import]:
+    """Read every import of a file, those inside functions and for type checkers too."""
+    later = {
+        id(node)
+        for outer in ast.walk(tree)
+        if isinstance(outer, ast.FunctionDef | ast.If)
+        for node in ast.walk(outer)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name in modules else str(node.module) for name in inside]
+        else:
+            continue
+        for name in names:
+            ours = name.partition(".")[0] in ("core", "dashboard", "pages")
+            target = name if ours else name.partition(".")[0]
+            found.append(Import(module, node.lineno, target, id(node) not in later))
+    return found
+
+
+IMPORTS = [one for m, path in FILES.items() for one in imports_of(m, ast.parse(path.read_text()))]
+OURS = [one for one in IMPORTS if one.module in FILES]
+
+
+def package_of(module: str) -> str:
+    """Return the entry of ORDER that a module belongs to."""
+    parts = module.split(".")
+    return next(e for e in (".".join(parts[:2]), parts[0]) if e in ORDER)
+
+
+def upwards(imports: list[Import]) -> list[str]:
+    """Name the imports that do not go down the list."""
+    wrong = []
+    for one in imports:
+        if one.file in OLD or one.module in ("core", "dashboard"):
+            continue
+        here, there = package_of(one.file), package_of(one.module)
+        if here != there and ORDER.index(there) < ORDER.index(here):
+            wrong.append(str(one))
+    return wrong
+
+
+def circle(imports: list[Import]) -> list[str]:
+    """Return files that import each other in a circle; none where there is no circle.
+
+    A face imports its own package for type checkers only, so it is no step of a circle.
+    """
+    faces = {m for m, path in FILES.items() if path.name == "__init__.py"}
+    graph: dict[str, set[str]] = {}
+    for one in imports:
+        if one.file not in faces and one.module not in faces:
+            graph.setdefault(one.file, set()).add(one.module)
+    try:
+        list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as e:
+        return list(e.args[1])
+    return []
+
+
+def heavy(imports: list[Import]) -> list[str]:
+    """Name the imports that make loading a file slow."""
+    slow = HEAVY | CALLBACKS
+    return [
+        str(one)
+        for one in imports
+        if one.at_once and one.module in slow and one.file not in CALLBACKS | OLD
+    ]
+
+
+def test_every_file_has_its_place_in_the_order():
+    placed = {package_of(m) for m in FILES if m not in OLD and m not in ("core", "dashboard")}
+    assert placed == set(ORDER)
+
+
+def test_imports_go_down_the_list():
+    assert upwards(OURS) == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circle(OURS) == []
+
+
+def test_the_engine_knows_no_page():
+    assert [str(o) for o in IMPORTS if o.module == "streamlit" and o.file.startswith("core")] == []
+
+
+def test_nothing_heavy_is_loaded_before_it_is_used():
+    assert heavy(IMPORTS) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "found"),
+    [
+        ("core.model.tokens", "from core.dataset import search", upwards),
+        ("core.model.tokens", "def f():\n    from core.selection.pool import Pool", upwards),
+        ("core.jobs.record", "from core.jobs.queue import submit", circle),
+        ("core.selection.pool", "import torch", heavy),
+        ("core.selection.pool", "from core.trajectories.recorder import plan", heavy),
+        ("dashboard.charts.theme", "from dashboard.frame import state", upwards),
+    ],
+)
+def test_a_wrong_import_is_seen(module, source, found):
+    more = imports_of(module, ast.parse(source))
+    assert found([*IMPORTS, *more] if found is heavy else [*OURS, *more])
+
+
+def test_the_face_of_every_package_loads_nothing_heavy():
+    nouns = sorted(m for m, path in FILES.items() if path.name == "__init__.py")
+    rest = sorted(m for m in FILES if m.startswith("core.") and m not in CALLBACKS | OLD)
+    for modules in (nouns, rest):
+        code = f"import sys, {', '.join(modules)}; print({HEAVY} & sys.modules.keys())"
+        said = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert said.stdout == "set()\n", modules
+
+
+def test_files_are_short():
+    long = {m: n for m, p in FILES.items() if (n := p.read_text().count("\n")) > LONGEST}
+    assert long == {}
+
+
+def test_a_face_offers_its_function_though_a_file_has_its_name():
+    """Importing the file puts the module in the package, where the function was to be found."""
+    code = (
+        "import core.clusters.run, core.selection.run\n"
+        "from core import clusters, selection\n"
+        "from core.trajectories import TrajectoryRecorder as new\n"
+        "from core.recorder import TrajectoryRecorder as old\n"
+        "assert callable(clusters.run) and callable(selection.run) and new is old\n"
+        "assert 'Settings' in dir(clusters) and not hasattr(clusters, 'nonsense')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
