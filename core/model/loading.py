@@ -93,14 +93,38 @@ def load(
         model = shrink(model, layers)
         return model, trim(model, tokenizer, texts) if trimmed(spec) else tokenizer
     if is_scratch(spec):
-        name = spec.removeprefix("scratch:")
-        if name not in SCRATCH:
-            raise InputError(f"no model {spec!r}; from scratch there are {', '.join(SCRATCH)}")
-        tokenizer = train_tokenizer(texts, SCRATCH[name]["vocabulary"])
+        shape = _shape(spec)
+        tokenizer = train_tokenizer(texts, shape["vocabulary"])
         set_seed(seed)
-        return _scratch(SCRATCH[name], tokenizer), tokenizer
+        return _scratch(shape, tokenizer), tokenizer
     tokenizer = load_tokenizer(spec)
     return load_weights(spec), tokenizer
+
+
+def load_tokenizer_of(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer without its weights; one from scratch is trained on the texts.
+
+    A model cut to a vocabulary splits texts as the whole one does.
+
+    Raises:
+        InputError: there is no such model, or it has no tokenizer.
+    """
+    base = whole(spec)
+    if is_scratch(base):
+        return train_tokenizer(texts, _shape(base)["vocabulary"])
+    return load_tokenizer(base)
+
+
+def _shape(spec: str) -> dict[str, int]:
+    """Return the shape of a scratch model.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    name = spec.removeprefix("scratch:")
+    if name not in SCRATCH:
+        raise InputError(f"no model {spec!r}; from scratch there are {', '.join(SCRATCH)}")
+    return SCRATCH[name]
 
 
 def load_weights(spec: str) -> PreTrainedModel:

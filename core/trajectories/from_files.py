@@ -18,7 +18,7 @@ import pandas as pd
 from core.arrays import Float32s
 from core.errors import InputError
 from core.jobs.progress import say
-from core.model import loading, tokenizers
+from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
 from core.settings import to_config
@@ -240,12 +240,9 @@ def _tokenizer(dataset: Artifact, model: str) -> Any:
     For a table of losses nobody knows that model: the one named by --model counts the tokens.
     """
     folder = pathlib.Path(model)
-    if loading.is_scratch(model):
-        vocabulary = loading.SCRATCH[model.removeprefix("scratch:")]["vocabulary"]
-        return tokenizers.train_tokenizer(pool_texts(dataset, model), vocabulary)
     if folder.name.startswith("checkpoint-") and not _has_tokenizer(folder):
-        return tokenizers.load_tokenizer(str(folder.parent))
-    return tokenizers.load_tokenizer(model)
+        model = str(folder.parent)
+    return loading.load_tokenizer_of(model, pool_texts(dataset, model))
 
 
 def _tokens(

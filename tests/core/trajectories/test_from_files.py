@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core import clusters, dataset, selection
+from core.errors import InputError
 from core.jobs.progress import Stopped
 from core.model import loading, tokenizers
 from core.model.pool_texts import pool_texts
@@ -99,6 +100,16 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(take, numbers, tmp_
         with pytest.raises(ValueError, match=r"checkpoint-1000: losses\.pt cannot be read safely"):
             take(folder)
     assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("model", ["shrink:scratch:tiny:1", "scratch:small"])
+def test_tokens_are_counted_by_the_model_that_is_named(house, data, numbers, tmp_path, model):
+    np.save(tmp_path / "losses.npy", numbers)
+    how = {"dataset": data.id, "source": str(tmp_path / "losses.npy")}
+    made = house.workspace.open(run(house.workspace, Settings(**how, model=model)))
+    assert load_flags(made)["n_tokens"].min() > 0
+    with pytest.raises(InputError, match="no model 'scratch:vast'"):
+        run(house.workspace, Settings(**how, model="scratch:vast"))
 
 
 def test_losses_of_another_dataset_are_refused(take, numbers, tmp_path):
