@@ -35,8 +35,10 @@ def lazy(package: str, file: str) -> None:
             return getattr(importlib.import_module(str(homes[name])), name)
 
         def __setattr__(self, name: str, value: object) -> None:
-            if not (name in homes and isinstance(value, types.ModuleType)):
+            if name not in homes:
                 super().__setattr__(name, value)
+            elif not isinstance(value, types.ModuleType):
+                raise AttributeError(f"{package} only offers {name}; change {homes[name]}")
 
         def __dir__(self) -> list[str]:
             return sorted({*super().__dir__(), *homes})

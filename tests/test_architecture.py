@@ -212,5 +212,8 @@ def test_a_face_offers_its_function_though_a_file_has_its_name():
         "from core.recorder import TrajectoryRecorder as old\n"
         "assert callable(clusters.run) and callable(selection.run) and new is old\n"
         "assert 'Settings' in dir(clusters) and not hasattr(clusters, 'nonsense')\n"
+        "try: clusters.run = None\n"
+        "except AttributeError as e: assert 'change core.clusters.run' in str(e)\n"
+        "else: raise AssertionError('what is changed in a face changes nothing')\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.jobs.queue import latest as latest
     from core.jobs.queue import log_tail as log_tail
     from core.jobs.queue import newest as newest
-    from core.jobs.queue import progress as progress
+    from core.jobs.queue import progress_of as progress_of
     from core.jobs.queue import resume as resume
     from core.jobs.queue import saved_step as saved_step
     from core.jobs.queue import settings_of as settings_of

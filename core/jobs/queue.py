@@ -192,7 +192,7 @@ def active(workspace: Workspace) -> list[Job]:
     return [j for j in jobs(workspace) if j.state in ACTIVE]
 
 
-def progress(workspace: Workspace, id: str, *, limit: int = 2000) -> list[dict[str, Any]]:
+def progress_of(workspace: Workspace, id: str, *, limit: int = 2000) -> list[dict[str, Any]]:
     """Return the progress records, thinned evenly to about `limit`; the last is always there."""
     records = list(read_jsonl(folder_of(workspace, id) / "progress.jsonl"))
     every = math.ceil(len(records) / limit) or 1

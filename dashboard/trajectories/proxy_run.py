@@ -91,7 +91,7 @@ def live(job: Job) -> None:
 
 
 def _numbers(job: Job, start: dict[str, Any], columns: list[dict[str, Any]], total: int) -> None:
-    records = jobs.progress(state.workspace(), job.id)
+    records = jobs.progress_of(state.workspace(), job.id)
     fastest: dict[str, Any] = next((r for r in reversed(records) if "rows/s" in r), {})
     stage = str(fastest.get("stage", ""))
     if not fastest and columns:  # recordings of under two seconds are not reported on the way

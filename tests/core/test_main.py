@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -191,7 +192,7 @@ def test_what_goes_wrong_inside_is_said(tmp_path, monkeypatch, capsys, error, co
     def fail(*args):
         raise error
 
-    monkeypatch.setattr("core.dataset.run", fail)
+    monkeypatch.setattr(import_module("core.dataset.run"), "run", fail)
     assert main(["dataset", "--path", "x", "--workspace", str(tmp_path)]) == code
     assert words in capsys.readouterr().err.splitlines()[-1]
 

@@ -130,7 +130,7 @@ def test_jobs_and_views_are_found(old):
     created, ended = (dt.datetime.fromisoformat(t) for t in (done.created, done.ended))
     assert dt.timedelta(0) < ended - created < dt.timedelta(minutes=1)
     assert "4 clusters of" in jobs.log_tail(workspace, done.id)
-    assert jobs.progress(workspace, min(set(found) - {done.id}))
+    assert jobs.progress_of(workspace, min(set(found) - {done.id}))
     for name, view in ABOUT["view"].items():
         assert views.load(workspace, name) == view
         assert views.save(workspace, view) == name

@@ -9,7 +9,7 @@ import pytest
 from core import clusters, dataset, edits, export, finetune, selection, trajectories
 from core.selection.strategies import catalog
 from dashboard.frame import data
-from dashboard.selection import before_after, compare, preview, stability
+from dashboard.selection import before_after, preview, stability
 from tests.conftest import NAME, write_jsonl
 from tests.pages.conftest import fine, go, has_button, press, words
 
@@ -402,7 +402,7 @@ def facts(at):
 
 
 def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, shop, visit, monkeypatch):
-    monkeypatch.setattr(finetune, "MIN_STEPS", 2)  # 113 rows are 4 batches of 32
+    monkeypatch.setattr("core.finetune.settings.MIN_STEPS", 2)  # 113 rows are 4 batches of 32
     page.slider(key="selection:share").set_value(100).run()
     assert facts(page)["Steps"] == "24", "scratch:small is the default: 6 epochs"
     tip = next(m.help for m in page.metric if m.label == "Steps")
@@ -429,7 +429,7 @@ def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, shop, visit
 
 
 def test_the_random_draws_said_are_those_made(page, monkeypatch):
-    monkeypatch.setattr(compare, "DRAWS", 5)
+    monkeypatch.setattr(before_after, "DRAWS", 5)
     page.session_state["selection:tab"] = "Before and after"
     fine(page.run())
     assert "5 random draws of the same size" in words(page)

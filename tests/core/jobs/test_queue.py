@@ -118,7 +118,7 @@ def test_done_with_result_progress_and_log(workspace):
     assert job.seconds_left is None
     assert jobs.log_tail(workspace, id).startswith("hello\n")
     assert jobs.log_tail(workspace, id, lines=1).startswith("training: 3 of 3")
-    assert [r["step"] for r in jobs.progress(workspace, id)] == [0, 3]
+    assert [r["step"] for r in jobs.progress_of(workspace, id)] == [0, 3]
     assert jobs.jobs(workspace) == [job]
     assert jobs.active(workspace) == []
     jobs.forget(workspace, id)
@@ -385,7 +385,7 @@ def test_hundreds_of_ended_jobs_list_quickly(workspace):
     assert len(jobs.jobs(workspace)) == 200
     assert jobs.active(workspace) == []
     assert time.monotonic() - began < 1
-    thinned = jobs.progress(workspace, "20260101-000000000-aaaa")
+    thinned = jobs.progress_of(workspace, "20260101-000000000-aaaa")
     assert 1000 < len(thinned) <= 2000
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -341,7 +342,7 @@ def test_every_arm_of_a_study_honours_the_edits_of_its_start(home, monkeypatch):
         edits.exclude(workspace, home.dataset, [rows.pop()])
         return run(workspace, settings)
 
-    monkeypatch.setattr(selection, "run", meanwhile)
+    monkeypatch.setattr(import_module("core.selection.run"), "run", meanwhile)
     how = {"strategies": "random,full", "seeds": "0", "model": "scratch:tiny", "steps": 2}
     wanted = study.Settings(clusters=home.clusters, budget="10", decode=0, **how)
     made = home.workspace.open(study.run(home.workspace, wanted))
