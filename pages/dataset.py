@@ -65,13 +65,13 @@ def import_form(*, primary: bool) -> None:
 def picture(artifact: Artifact) -> None:
     """Show what was understood of the data."""
     s = artifact.summary
-    aside = sum(s["set_aside"].values())
+    skipped = sum(s["set_aside"].values())
     widgets.facts(
         ("Rows", f"{s['rows']:,} of {s['rows_read']:,}"),
         ("Pool", f"{s['pool_rows']:,}"),
         ("Held out", f"{s['holdout_rows']:,}"),
-        ("Set aside", f"{aside:,}"),
-        ("Exact copies", f"{s['duplicates']:,}"),
+        ("Skipped", f"{skipped:,}"),
+        ("Exact duplicates", f"{s['duplicates']:,}"),
         ("Sources", f"{s['n_sources']:,}"),
     )
     lengths = data.lengths(artifact.id)
@@ -131,12 +131,12 @@ def rows(artifact: Artifact) -> None:
 
 
 def health(artifact: Artifact) -> None:
-    """Count what was set aside and why."""
+    """Count the rows that were skipped, by reason."""
     s = artifact.summary
     if not s["set_aside"]:
         st.markdown(f"All {s['rows_read']:,} rows could be used.")
         return
-    st.markdown(f"{sum(s['set_aside'].values()):,} of {s['rows_read']:,} rows were set aside:")
+    st.markdown(f"{sum(s['set_aside'].values()):,} of {s['rows_read']:,} rows were skipped:")
     st.dataframe(pd.Series(s["set_aside"], name="rows"), width="content")
     st.dataframe(data.set_aside(artifact)[:200], hide_index=True)
 
@@ -159,13 +159,13 @@ with right:
     job_card.arrive(job, "dataset")
     if artifact is None:
         st.info(
-            "Here will stand the lengths, sources and rows of your dataset, with the trained text "
+            "The lengths, sources and rows of your dataset will appear here, with the trained text "
             "marked. Import a file on the left, or run the demo from the overview.",
             icon=":material/table_rows:",
         )
     else:
         picture(artifact)
-        tabs = st.tabs(["Rows", "Sources", "Set aside"], on_change="rerun", key="dataset:tab")
+        tabs = st.tabs(["Rows", "Sources", "Skipped"], on_change="rerun", key="dataset:tab")
         if tabs[0].open:
             with tabs[0]:
                 rows(artifact)

@@ -175,7 +175,7 @@ with right:
             answers(shown)
     elif shown is None and job is None:
         st.info(
-            "Here will stand the training loss as it falls, then the held-out scores and the "
+            "The training loss will appear here as it falls, then the held-out scores and the "
             "model's own answers. Press Start fine-tune.",
             icon=":material/model_training:",
         )

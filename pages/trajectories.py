@@ -125,7 +125,7 @@ with right:
     if artifact is None:
         if job is None:
             st.info(
-                "Here will stand every row's loss over the proxy's training. The settings on the "
+                "Every row's loss over the proxy's training will appear here. The settings on the "
                 "left suit a first look: press Train proxy.",
                 icon=":material/show_chart:",
             )

@@ -163,7 +163,7 @@ def _water_level(fig: go.Figure, free: pd.DataFrame, whole: int, *, log: bool) -
         return
     level = int(partly.max())
     fig.add_hline(y=level, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
-    text = f"water level: {level:,} rows"
+    text = f"even share: {level:,} rows"
     if whole:
         text += f" · {whole:,} cluster{'s' if whole > 1 else ''} taken whole"
     height = np.log10(max(level, 0.5)) if log else level  # a note wants the exponent, a shape not

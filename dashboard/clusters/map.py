@@ -28,16 +28,18 @@ from dashboard.frame.data import POINTS
 COARSE = (56, 90)
 """Cells of a picture that say how many rows they hold."""
 VIEWS = ("Trajectories", "Quick", "Texts", "Data map")
+LABELS = {"Quick": "PCA"}
+"""What a view is called where links, which last, have another word."""
 HELP = (
-    "Trajectories: UMAP of the losses. Quick: their two main directions (PCA). Texts: UMAP of what "
+    "Trajectories: UMAP of the losses. PCA: their two main directions (PCA). Texts: UMAP of what "
     "the proxy makes of the words; is a cluster a topic or a difficulty? Data map: how sure the "
     "proxy is of a row on average, against how much that varies (Swayamdipta et al. 2020)."
 )
 SENTENCES = {
-    "Trajectories": "Near dots lost their loss in the same way. k-means cuts a continuum: islands "
+    "Trajectories": "Dots close together were learned alike. k-means cuts a continuum: islands "
     "are not proof of kinds.",
     "Quick": "The two main directions of the losses (PCA).",
-    "Texts": "Near dots read alike to the proxy. A cluster that stays together is a topic; one "
+    "Texts": "Dots close together read alike to the proxy. A cluster that stays together is a topic; one "
     "that is scattered is a difficulty.",
     "Data map": "Top left: easy. Bottom left: hard, perhaps wrong. Right: ambiguous, where the "
     "proxy kept changing its mind.",
@@ -102,7 +104,7 @@ def ask(artifact: Artifact) -> str:
     if st.session_state.get("clusters:view") not in known:
         st.session_state["clusters:view"] = known[0]
     view = st.segmented_control(
-        "Map", known, key="clusters:view", required=True, label_visibility="collapsed",
+        "Map", known, key="clusters:view", format_func=lambda v: LABELS.get(v, v), required=True, label_visibility="collapsed",
         persist_state="session", help=HELP,
     )  # fmt: skip
     return view or known[0]

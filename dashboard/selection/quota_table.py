@@ -50,5 +50,5 @@ def quotas(made: Allocation, known: Preview) -> None:
             )
         st.caption(
             "Set a cluster to a number of rows (0 leaves it out) or give it a most; the others "
-            "share the rest of the budget like water. The bars above do the same."
+            "share the rest of the budget evenly. The bars above do the same."
         )

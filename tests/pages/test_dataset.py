@@ -30,7 +30,7 @@ def choose(at, path):
 
 def test_empty_it_says_what_will_stand_here(visit, bare):
     at = fine(visit(bare.root, "dataset"))
-    assert "Here will stand" in words(at)
+    assert "will appear here" in words(at)
     assert has_button(at, "Import")
 
 
@@ -38,7 +38,7 @@ def test_it_names_the_dataset_and_counts_its_rows(page):
     assert f"dataset: {NAME}, 130 rows" in words(page)
     facts = {m.label: m.value for m in page.metric}
     assert facts["Rows"] == "130 of 131"
-    assert facts["Set aside"] == "1"
+    assert facts["Skipped"] == "1"
 
 
 @pytest.mark.parametrize("seen_by", ["", "plain"])
@@ -80,9 +80,9 @@ def test_sources_and_set_aside_rows_can_be_looked_at(page):
     page.session_state["dataset:tab"] = "Sources"
     fine(page.run())
     assert SOURCE in page.dataframe[0].value.index
-    page.session_state["dataset:tab"] = "Set aside"
+    page.session_state["dataset:tab"] = "Skipped"
     fine(page.run())
-    assert "1 of 131 rows were set aside" in words(page)
+    assert "1 of 131 rows were skipped" in words(page)
 
 
 def test_a_file_on_the_server_is_imported_by_a_job(visit, bare, folder):

@@ -332,15 +332,15 @@ def texts(fig):
 def test_allocation_sorts_clusters_and_names_the_water_level():
     fig = allocated([3, 90, 60], [3, 41, 40])
     assert list(fig.data[0].y) == [90, 60, 3]
-    assert "water level: 41 rows · 1 cluster taken whole" in texts(fig)
+    assert "even share: 41 rows · 1 cluster taken whole" in texts(fig)
 
 
 def test_allocation_without_a_level_claims_none():
-    assert "water level" not in texts(allocated([50, 60, 70], [5, 30, 1]))
+    assert "even share" not in texts(allocated([50, 60, 70], [5, 30, 1]))
 
 
 def test_allocation_of_everything_has_no_water_level():
-    assert "water level" not in texts(allocated([5, 6], [5, 6]))
+    assert "even share" not in texts(allocated([5, 6], [5, 6]))
 
 
 def test_allocation_turns_logarithmic_when_sizes_span_fifty_times():
@@ -365,10 +365,10 @@ def test_bars_set_capped_and_taken_whole_are_marked():
 
 
 def test_the_water_level_is_that_of_the_clusters_no_hand_holds():
-    assert "water level: 9 rows" in texts(allocated([60, 50, 40], [30, 9, 8], fixed={0: 30}))
-    assert "water level: 9 rows" in texts(allocated([60, 50, 40], [4, 9, 9], caps={0: 4}))
+    assert "even share: 9 rows" in texts(allocated([60, 50, 40], [30, 9, 8], fixed={0: 30}))
+    assert "even share: 9 rows" in texts(allocated([60, 50, 40], [4, 9, 9], caps={0: 4}))
     high = allocated([60, 50, 40], [9, 9, 9], caps={0: 20})
-    assert "water level: 9 rows" in texts(high)
+    assert "even share: 9 rows" in texts(high)
 
 
 def test_what_sharing_alone_would_take_is_shown_where_it_differs():
