@@ -39,8 +39,8 @@ SENTENCES = {
     "Trajectories": "Dots close together were learned alike. k-means cuts a continuum: islands "
     "are not proof of kinds.",
     "Quick": "The two main directions of the losses (PCA).",
-    "Texts": "Dots close together read alike to the proxy. A cluster that stays together is a topic; one "
-    "that is scattered is a difficulty.",
+    "Texts": "Dots close together read alike to the proxy. A cluster that stays together is a "
+    "topic; one that is scattered is a difficulty.",
     "Data map": "Top left: easy. Bottom left: hard, perhaps wrong. Right: ambiguous, where the "
     "proxy kept changing its mind.",
 }
@@ -104,9 +104,15 @@ def ask(artifact: Artifact) -> str:
     if st.session_state.get("clusters:view") not in known:
         st.session_state["clusters:view"] = known[0]
     view = st.segmented_control(
-        "Map", known, key="clusters:view", format_func=lambda v: LABELS.get(v, v), required=True, label_visibility="collapsed",
-        persist_state="session", help=HELP,
-    )  # fmt: skip
+        "Map",
+        known,
+        key="clusters:view",
+        format_func=lambda v: LABELS.get(v, v),
+        required=True,
+        label_visibility="collapsed",
+        persist_state="session",
+        help=HELP,
+    )
     return view or known[0]
 
 
