@@ -110,22 +110,12 @@ def _combine(a: Ints, b: Ints) -> Ints:
 
 
 def _share(groups: Ints, codes: Ints, shuffles: list[Ints]) -> float:
-    whole = _entropy(np.bincount(groups))
-    if whole == 0:
+    from sklearn.metrics import mutual_info_score
+
+    whole = float(mutual_info_score(groups, groups))  # the entropy of the labels, nats
+    if whole <= 0:
         return 0.0
-    chance = float(np.mean([_information(groups, codes[s]) for s in shuffles])) / whole
+    chance = float(np.mean([mutual_info_score(groups, codes[s]) for s in shuffles])) / whole
     if chance > 1 - 1e-9:  # every cell holds one row: any X would explain all
         return 0.0
-    return max(0.0, (_information(groups, codes) / whole - chance) / (1 - chance))
-
-
-def _information(groups: Ints, codes: Ints) -> float:
-    """Return the mutual information, nats."""
-    together = np.bincount(groups * (codes.max(initial=0) + 1) + codes)
-    return _entropy(np.bincount(groups)) + _entropy(np.bincount(codes)) - _entropy(together)
-
-
-def _entropy(counts: Ints) -> float:
-    counts = counts[counts > 0]
-    total = counts.sum()
-    return float(np.log(total) - (counts * np.log(counts)).sum() / total) if total else 0.0
+    return max(0.0, float(mutual_info_score(groups, codes) / whole - chance) / (1 - chance))

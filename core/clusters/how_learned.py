@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64s
+from core.trajectories.row_checks import never_learned
 
-FALL = 0.1
-"""Share of its first loss that a cluster which learned has lost at least."""
 DONE = 0.9
 """Share of its whole fall after which a cluster counts as learned."""
 EARLY, LATE = 0.75, 1.2
@@ -54,8 +53,7 @@ def behaviour(
 ) -> str:
     """Say in plain words how one cluster was learned.
 
-    - never learned: falls by less than 10% of its first loss and ends above the pool's 75th
-      percentile (the noise guard of selections);
+    - never learned, by `never_learned`;
     - known from the start: before training already below the 25th percentile of where the pool
       ends;
     - learned early, late, or with the rest: 90% of its fall is done before 0.75 times, after 1.2
@@ -75,7 +73,7 @@ def behaviour(
     low, _, high = pool[:, -1]
     first, final = float(median[0]), float(median[-1])
     words = []
-    if start and first - final < FALL * first and final > high:
+    if start and never_learned(first, final, high):
         words.append("never learned")
     elif start and first < low:
         words.append("known from the start")

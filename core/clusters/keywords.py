@@ -10,11 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.arrays import Ints, Labels
+from core.arrays import Ints, Labels, by_id
 from core.clusters.kmeans import members
 from core.dataset.search import prompts
 from core.trajectories.artifact import load_flags
-from core.trajectories.features import by_id
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Float32s, Labels, Losses
+from core.arrays import Float32s, Labels, Losses, by_id
 from core.errors import InputError
-from core.trajectories.features import Features, by_id, features
+from core.trajectories.features import Features, features
 
 EXACT_ROWS = 50_000
 """Up to here each of three starts sees every row until it converges."""

@@ -1,91 +1,93 @@
-"""Copies: rows whose texts are equal, or nearly."""
+"""Duplicates: rows whose texts are equal, or nearly.
+
+Two texts are near-duplicates when their words are the same, case, spacing and punctuation aside, or
+when the sets of their five-word shingles have a Jaccard similarity of 4/5 (Broder, "On the
+resemblance and containment of documents", 1997). What is held out and what --dedup near takes out
+are both judged by this, exactly: docs/dependencies.md says why no sketch is used.
+"""
 
 from __future__ import annotations
 
 import array
 import collections
+import functools
 import hashlib
 import itertools
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Ints
+from core.arrays import Bools, Ints
 from core.dataset.search import connect
 
-HASHES = 128
-BANDS = 16
-"""With 128 hashes, 16 bands of 8: of two rows that share 80% of their shingles 95% are found."""
-ALIKE = 0.8
-WORDS = 5
-BATCH = 4_096
-
-
-def near_duplicates(examples: pathlib.Path, order: Ints) -> Ints:
-    """Return the rows that share most of their shingles with an earlier one that stays.
-
-    MinHash (Broder 1997) finds candidates and judges them; 512 bytes a row are held.
-    """
-    from rensa import RMinHash, RMinHashDeduplicator
-
-    sketches: dict[int, RMinHash] = {}
-    wanted = set(order.tolist())
-    for batch in _texts(examples, wanted):
-        made = RMinHash.from_token_sets([_shingles(text) for _, text in batch], HASHES, 0)
-        sketches.update(zip((row for row, _ in batch), made, strict=True))
-    found = RMinHashDeduplicator(ALIKE, HASHES, use_lsh=True, num_bands=BANDS, seed=0)
-    stays = found.add_pairs((str(row), sketches[row]) for row in order.tolist())
-    out: Ints = order[~np.array(stays, bool)]
-    return out
-
-
-def _texts(examples: pathlib.Path, wanted: set[int]) -> Iterator[list[tuple[int, str]]]:
-    """Yield row and text of the wanted rows, some thousands at a time."""
-    import pyarrow.parquet as pq
-
-    for batch in pq.ParquetFile(examples).iter_batches(
-        BATCH, columns=["row", "prompt", "response"]
-    ):
-        parts = zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True)
-        yield [(row, f"{asked}\n{told}") for row, asked, told in parts if row in wanted]
-
-
-def _shingles(text: str) -> list[str]:
-    """Return the pieces of five words; a shorter text is one piece."""
-    words = text.lower().split()
-    return [" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1))]
-
+Hashes = npt.NDArray[np.uint64]
 
 SHINGLE = 5
 """Words in a shingle."""
 NEAR = (4, 5)
 """Jaccard similarity of the shingles, as a fraction, from which two texts are near-duplicates."""
+BATCH = 4_096
+MAX_BINS = 2**26
+"""Bins in which the texts that have a shingle are counted, a byte each."""
 _SPACES = {c: " " for c in range(128) if not chr(c).isalnum()}
 _SEPARATORS = re.compile(r"[\W_]+")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 
 
-class _Words(NamedTuple):
-    """Texts as word numbers."""
+def compared(messages: Iterable[Mapping[str, str]]) -> str:
+    """Return what is compared of an example: all that is said but the system prompt."""
+    return "\n".join(turn["content"] for turn in messages if turn["role"] != "system")
 
-    flat: np.ndarray[Any, np.dtype[np.int32]]
-    starts: np.ndarray[Any, np.dtype[np.int64]]
-    """(n_texts + 1,): text i is flat[starts[i] : starts[i + 1]]."""
-    codes: np.ndarray[Any, np.dtype[np.uint64]]
-    """Word number -> 64 random bits."""
 
-    def digest(self, i: int) -> bytes:
-        words = self.flat[self.starts[i] : self.starts[i + 1]]
-        return hashlib.blake2b(words.tobytes(), digest_size=16).digest()
+def words(text: str) -> list[str]:
+    """Split a text into lower-case words; where words are not spaced, into characters."""
+    if text.isascii():
+        return text.translate(_SPACES).lower().split() or text.split()
+    spaced = _UNSPACED.sub(r" \g<0> ", text.lower())
+    return _SEPARATORS.sub(" ", spaced).split() or text.split()
 
-    def shingles(self, docs: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[Any, Any]:
+
+class Shingled(NamedTuple):
+    """A text as its shingles."""
+
+    doc: int
+    all: Hashes
+    """Distinct, ascending; a text shorter than a shingle has none."""
+    rare: list[int]
+    """Of the rarest 1/5 + 1 those that another text may have, too."""
+
+
+class Texts:
+    """Texts as numbers of words; a text is named by its place, `doc`."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        vocabulary: collections.defaultdict[str, int] = collections.defaultdict(
+            itertools.count().__next__
+        )
+        flat, starts = array.array("i"), array.array("q", [0])
+        for text in texts:
+            flat.extend(map(vocabulary.__getitem__, words(text)))
+            starts.append(len(flat))
+        self.flat = np.frombuffer(flat, np.int32)
+        self.starts = np.frombuffer(starts, np.int64)
+        self.codes = np.random.default_rng(0).integers(0, 2**64, len(vocabulary), dtype=np.uint64)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def digest(self, doc: int) -> bytes:
+        """Hash the words: equal for equal words."""
+        own = self.flat[self.starts[doc] : self.starts[doc + 1]]
+        return hashlib.blake2b(own.tobytes(), digest_size=16).digest()
+
+    def shingles(self, docs: Ints) -> tuple[Hashes, Ints]:
         """Return the distinct shingles of some texts, as 40 bits, and the place in docs of each.
 
-        Sorted by place, then by shingle; a text shorter than a shingle has none.
+        Sorted by place, then by shingle.
         """
         lengths = np.maximum(self.starts[docs + 1] - self.starts[docs] - (SHINGLE - 1), 0)
         owner = np.repeat(np.arange(len(docs)), lengths)
@@ -100,78 +102,147 @@ class _Words(NamedTuple):
         both = both[np.append(True, both[1:] != both[:-1])[: len(both)]]
         return both & np.uint64(2**40 - 1), (both >> np.uint64(40)).astype(np.int64)
 
+    @functools.cached_property
+    def _bins(self) -> npt.NDArray[np.uint8]:
+        """Count the texts that have a shingle, at most 255; some shingles share a bin."""
+        counts = np.zeros(min(MAX_BINS, 1 << (4 * len(self.flat)).bit_length()), np.uint8)
+        for start in range(0, len(self), BATCH):
+            value, _ = self.shingles(np.arange(start, min(start + BATCH, len(self))))
+            bins, texts = np.unique(value & np.uint64(len(counts) - 1), return_counts=True)
+            counts[bins] = np.minimum(counts[bins] + texts, 255)
+        return counts
 
-def _words(texts: Sequence[str]) -> _Words:
-    vocabulary: collections.defaultdict[str, int] = collections.defaultdict(
-        itertools.count().__next__
-    )
-    flat, starts = array.array("i"), array.array("q", [0])
-    for text in texts:
-        flat.extend(map(vocabulary.__getitem__, normalise(text)))
-        starts.append(len(flat))
-    codes = np.random.default_rng(0).integers(0, 2**64, len(vocabulary), dtype=np.uint64)
-    return _Words(np.frombuffer(flat, np.int32), np.frombuffer(starts, np.int64), codes)
+    def walk(self, docs: Ints) -> Iterator[Shingled]:
+        """Yield texts with their shingles, in the order of docs."""
+        for start in range(0, len(docs), BATCH):
+            part = docs[start : start + BATCH]
+            value, owner = self.shingles(part)
+            sizes = np.bincount(owner, minlength=len(part))
+            ends = np.cumsum(sizes)
+            texts = self._bins[value & np.uint64(len(self._bins) - 1)].astype(np.uint64)
+            # place, texts and shingle in 12, 8 and 40 bits: sorted within a text, rarest first
+            rarest = (owner.astype(np.uint64) << np.uint64(48)) | (texts << np.uint64(40)) | value
+            rarest.sort()
+            rank = np.arange(len(value)) - np.repeat(ends - sizes, sizes)
+            shared = (rarest >> np.uint64(40)) & np.uint64(255) > 1
+            rare = np.flatnonzero((rank < _looked_up(sizes)[owner]) & shared)
+            stops = np.cumsum(np.bincount(owner[rare], minlength=len(part))).tolist()
+            looked_up = (rarest[rare] & np.uint64(2**40 - 1)).tolist()
+            for i, doc in enumerate(part.tolist()):
+                own = value[ends[i] - sizes[i] : ends[i]]
+                yield Shingled(doc, own, looked_up[stops[i - 1] if i else 0 : stops[i]])
 
 
-def normalise(text: str) -> list[str]:
-    """Split a text into lower-case words; where words are not spaced, into characters."""
-    if text.isascii():
-        return text.translate(_SPACES).lower().split() or text.split()
-    spaced = _UNSPACED.sub(r" \g<0> ", text.lower())
-    return _SEPARATORS.sub(" ", spaced).split() or text.split()
+def _looked_up(sizes: Ints) -> Ints:
+    """Return how many of a text's shingles a near-duplicate cannot lack all of."""
+    near, of = NEAR
+    return sizes - -(-near * sizes // of) + 1
 
 
-def _resembling(words: _Words, docs: Any, candidates: Any) -> list[bool]:
+class Index:
+    """Texts to be found by a near-duplicate of them, exactly.
+
+    Near-duplicates share 4/5 of the shingles of either, so they share one of the rarest 1/5 + 1 of
+    both (the prefix filter: Chaudhuri et al., "A primitive operator for similarity joins", 2006).
+    So most texts meet no other, and few are compared in full.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self.texts = texts
+        self.sizes = np.zeros(len(texts), np.int64)
+        self.having: dict[int, array.array[int]] = {}
+        """Shingle -> texts that have it among their rarest."""
+
+    def enter(self, text: Shingled) -> None:
+        """Let a text be found."""
+        for shingle in text.rare:
+            self.having.setdefault(shingle, array.array("q")).append(text.doc)
+        self.sizes[text.doc] = len(text.all)
+
+    def alike(self, text: Shingled) -> list[int]:
+        """Return the near-duplicates among what was entered, itself too if it was."""
+        met = array.array("q")
+        for shingle in text.rare:
+            if shingle in self.having:
+                met += self.having[shingle]
+        if not met:
+            return []
+        near, of = NEAR
+        docs, common = np.unique(np.frombuffer(met, np.int64), return_counts=True)
+        n, sizes = len(text.all), self.sizes[docs]
+        least = -(-near * (n + sizes) // (near + of))  # common shingles of near-duplicates
+        # what the rarest of both have in common, and all the others of one of them
+        most = common + np.maximum(n - _looked_up(np.array(n)), sizes - _looked_up(sizes))
+        maybe = np.flatnonzero((np.minimum(n, sizes) >= least) & (most >= least))
+        out: list[int] = []
+        for start in range(0, len(maybe), BATCH):
+            part = maybe[start : start + BATCH]
+            value, owner = self.texts.shingles(docs[part])
+            at = np.minimum(np.searchsorted(text.all, value), n - 1)
+            both = np.bincount(owner[text.all[at] == value], minlength=len(part))
+            out += docs[part][both >= least[part]].tolist()
+        return out
+
+
+def resembling(texts: Texts, docs: Ints, candidates: Ints) -> list[bool]:
     """Say which candidates (places in docs) are near-duplicates of any other of the docs.
 
-    If two sets are that similar, the other holds at least 4/5 of the candidate's shingles, so one
-    of any 1/5 + 1 of them: only the rarest are looked up, and few texts are compared in full.
+    Args:
+        texts: Holds the docs.
+        docs: Texts of which no two have the same words.
+        candidates: Places in docs.
     """
-    from scipy import sparse
+    index = Index(texts)
+    for text in texts.walk(docs[candidates]):
+        index.enter(text)
+    found: set[int] = set()
+    for text in texts.walk(docs):
+        found.update(doc for doc in index.alike(text) if doc != text.doc)
+    return [doc in found for doc in docs[candidates].tolist()]
 
-    near, of = NEAR
-    value, owner = words.shingles(docs[candidates])
-    sizes = np.bincount(owner, minlength=len(candidates))
-    ends = np.cumsum(sizes)
-    own = [value[end - n : end] for end, n in zip(ends, sizes, strict=True)]
-    _, inverse, counts = np.unique(value, return_inverse=True, return_counts=True)
-    order = np.lexsort((value, counts[inverse], owner))
-    rank = np.arange(len(value)) - np.repeat(ends - sizes, sizes)
-    looked_up = sizes - -(-near * sizes // of) + 1  # (n_candidates,)
-    keep = rank < looked_up[owner]  # owner is sorted, so rank and owner hold after ordering
-    keys, column = np.unique(value[order][keep], return_inverse=True)
-    index = sparse.csr_array(
-        (np.ones(len(column), np.int32), (owner[keep], column)), (len(candidates), len(keys))
-    )
-    found = np.zeros(len(candidates), bool)
-    step = min(max(5_000_000 // max(len(candidates), 1), 64), 4096)
-    for start in range(0, len(docs) if len(keys) else 0, step):
-        chunk = np.arange(start, min(start + step, len(docs)))
-        value, owner = words.shingles(docs[chunk])
-        theirs = np.bincount(owner, minlength=len(chunk))
-        stops = np.cumsum(theirs)
-        at = np.minimum(np.searchsorted(keys, value), len(keys) - 1)
-        hit = keys[at] == value
-        seen = sparse.csr_array(
-            (np.ones(hit.sum(), np.int32), (owner[hit], at[hit])), (len(chunk), len(keys))
-        )
-        common = (seen @ index.T).tocoo()
-        row, column = common.coords
-        total = theirs[row] + sizes[column]
-        least = -(-near * total // (near + of))  # common shingles of near-duplicates
-        maybe = (
-            (chunk[row] != candidates[column])
-            & (np.minimum(theirs[row], sizes[column]) >= least)
-            & (common.data >= least - (sizes[column] - looked_up[column]))
-        )
-        for r, c, n in zip(row[maybe], column[maybe], least[maybe], strict=True):
-            if not found[c]:
-                other = value[stops[r] - theirs[r] : stops[r]]
-                found[c] = len(np.intersect1d(own[c], other, assume_unique=True)) >= n
-        if found[column[maybe]].any():
-            index = sparse.diags_array(~found, dtype=np.int32) @ index
-            index.eliminate_zeros()
-    return [bool(f) for f in found]
+
+def repeating(texts: Texts, order: Ints) -> list[bool]:
+    """Say of each text, in this order, whether it repeats an earlier one that stays."""
+    index, seen = Index(texts), set()
+    out = []
+    for text in texts.walk(order):
+        digest = texts.digest(text.doc)
+        out.append(digest in seen or bool(index.alike(text)))
+        seen.add(digest)
+        if not out[-1]:
+            index.enter(text)
+    return out
+
+
+def near_duplicates(examples: pathlib.Path, order: Ints) -> Ints:
+    """Return the rows that are near-duplicates of an earlier one that stays, in their order.
+
+    4 bytes a word are held.
+
+    Args:
+        examples: The dataset's examples.parquet.
+        order: The rows to compare.
+    """
+    place = np.full(order.max(initial=-1) + 1, -1, np.int64)
+    rows = array.array("q")
+    wanted = np.zeros(len(place), bool)
+    wanted[order] = True
+    texts = Texts(_texts(examples, wanted, rows))
+    place[np.frombuffer(rows, np.int64)] = np.arange(len(rows))
+    out: Ints = order[np.array(repeating(texts, place[order]), bool)]
+    return out
+
+
+def _texts(examples: pathlib.Path, wanted: Bools, rows: array.array[int]) -> Iterator[str]:
+    """Yield what is compared of the wanted rows, and append their numbers to rows."""
+    import pyarrow.parquet as pq
+
+    for batch in pq.ParquetFile(examples).iter_batches(BATCH, columns=["row", "messages"]):
+        there, messages = (batch.column(i) for i in range(2))
+        for row, said in zip(there.to_pylist(), messages.to_pylist(), strict=True):
+            if row < len(wanted) and wanted[row]:
+                rows.append(row)
+                yield compared(said)
 
 
 def duplicates(examples: pathlib.Path) -> Ints:

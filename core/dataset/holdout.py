@@ -1,9 +1,8 @@
-"""Which rows are held out: a source-stratified draw that leaves no near-copy of a test row behind.
+"""Which rows are held out: a source-stratified draw that leaves no near-duplicate of a test row.
 
 Rows with the same words (case, spacing and punctuation aside) form a unit and move together. A unit
-that resembles any other unit is never held out, so nothing in the pool resembles a test row.
-References: Broder, "On the resemblance and containment of documents", 1997 (shingles); Chaudhuri
-et al., "A primitive operator for similarity joins", 2006 (the prefix filter).
+that is a near-duplicate of any other unit, as `core.dataset.duplicates` has it, is never held out,
+so nothing in the pool resembles a test row.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.dataset.duplicates import _resembling, _words
+from core.dataset.duplicates import Texts, resembling
 from core.errors import InputError
 
 AUTO_SHARE, AUTO_MOST, AUTO_FROM = 0.05, 1000, 100
@@ -63,7 +62,7 @@ def draw(
     if n == 0:
         return []
     order = sorted(range(len(ids)), key=ids.__getitem__)
-    words = _words([texts[row] for row in order])
+    words = Texts(texts[row] for row in order)
     by_words: dict[bytes, list[int]] = {}
     firsts = []  # unit -> its first text in `words`
     for i, row in enumerate(order):
@@ -96,7 +95,7 @@ def draw(
                 elif fits(unit, need):
                     later.append(unit)
             new = [unit for unit in batch if unit not in resembles]
-            resembles.update(zip(new, _resembling(words, docs, np.array(new, int)), strict=True))
+            resembles.update(zip(new, resembling(words, docs, np.array(new, int)), strict=True))
             for unit in batch:
                 if not resembles[unit] and fits(unit, need):
                     taken.append(unit)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.dataset import holdout, row_formats
+from core.dataset.duplicates import compared
 from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, understand
 from core.dataset.readers import data_in, read
 from core.errors import InputError
@@ -163,7 +164,7 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
         chosen = np.random.default_rng(settings.seed).permutation(n_usable)[: settings.limit]
         found = found.take(sorted(order[i] for i in chosen))
     n = len(found.at)
-    texts = ["\n".join(t["content"] for t in m if t["role"] != "system") for m in found.messages]
+    texts = [compared(turns) for turns in found.messages]
     asked = 0 if settings.split_column else holdout.size(settings.holdout, n)
     held = set(holdout.draw(found.ids, texts, found.sources, asked, settings.seed))
     if settings.split_column:

@@ -250,11 +250,7 @@ def quoted(name: str) -> str:
 def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
     """Read the prompts of these rows, in their order."""
     place = pa.table({"row": rows, "place": np.arange(len(rows))})
-    offline: dict[str, Any] = {
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-    with duckdb.connect(config=offline) as sql:
+    with connect() as sql:
         sql.register("wanted", place)
         found = sql.execute(
             "select prompt from read_parquet(?) join wanted using (row) order by place",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.arrays import by_id
 from core.errors import InputError
 from core.finetune.answers import MATCHERS, TestItem, extract_number
 from core.jobs.progress import Progress, Stopped, stop_requested
@@ -64,7 +65,7 @@ def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
         items = items[items["split"] == "holdout"]
     if items.empty:
         raise InputError(f"{dataset.name} has no held-out rows; name a test file with --eval")
-    items = items.sort_values("id")
+    items = items.iloc[by_id(items["id"].to_numpy())]
     no_answer = items["answer"].isna() | (items["answer"] == "")
     items["answer"] = items["answer"].where(~no_answer, items["response"])
     if (items["verifier"] == "reasoning-gym").all():

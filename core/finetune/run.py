@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from core.arrays import by_id
 from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune.settings import Settings, planned_steps, resolve
@@ -50,8 +51,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokens = tokenize(workspace, dataset, tokenizer, template)
     loading.check_vocabulary(model, tokens.highest())
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
-    table = pd.read_parquet(selection.path / "table.parquet").sort_values("id")
-    selected = table["row"].to_numpy()
+    table = pd.read_parquet(selection.path / "table.parquet")
+    selected = table["row"].to_numpy()[by_id(table["id"].to_numpy())]
     rows = selected[tokens.response_lengths()[selected] > 0]
     if not len(rows):
         raise InputError("no selected row has a response token left; raise --max-length")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Float32s
+from core.arrays import Float32s, by_id
 from core.jobs.progress import Progress
 from core.trajectories import embeddings
-from core.trajectories.features import Features, by_id, features
+from core.trajectories.features import Features, features
 
 FIT_ROWS = 20_000
 """UMAP is fitted on at most this many rows; the rest are placed by their neighbours."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Float64s, Labels, Losses
+from core.arrays import Float64s, Labels, Losses, by_id
 from core.clusters.kmeans import BUDGET_SHARE, cluster
 from core.selection.budget import Budget
 from core.selection.quotas import water_fill
@@ -87,7 +87,7 @@ def sweep(
         )
     usable = np.flatnonzero(np.isfinite(losses).all(1))
     of = len(usable)
-    usable = usable[np.argsort(ids[usable])]
+    usable = usable[by_id(ids[usable])]
     rng = np.random.default_rng(sample_seed)
     if of > SAMPLE:
         usable = usable[np.sort(rng.choice(of, SAMPLE, replace=False))]

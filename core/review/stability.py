@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Float64s, Labels, Losses
+from core.arrays import Float64s, Labels, Losses, by_id
 from core.clusters.kmeans import BUDGET_SHARE, cluster
 from core.review.k_sweep import SAMPLE, inclusion, overlap
 from core.selection.budget import Budget
@@ -121,7 +121,7 @@ def stability(
         InputError: K is larger than the number of rows clustered.
     """
     usable = np.flatnonzero(np.isfinite(losses).all(1))
-    usable, of = usable[np.argsort(ids[usable])], len(usable)
+    usable, of = usable[by_id(ids[usable])], len(usable)
     if of > sample:
         rng = np.random.default_rng(draw_seed)
         usable = usable[np.sort(rng.choice(of, sample, replace=False))]

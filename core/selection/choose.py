@@ -16,10 +16,7 @@ from core.selection.budget import Budget
 from core.selection.pool import Choice, Match, Pool
 from core.selection.s2l_options import Switches, changed
 from core.selection.strategies.catalog import COMPARES, MATCHED, OWN_SIZE, S2L_FAMILY, SELECTORS
-from core.selection.strategies.s2l import (
-    room,
-    small_sources,
-)
+from core.selection.strategies.s2l import clusters_per_source, room, small_sources
 
 __all__ = ["MATCHED", "PINNED", "SELECTORS", "Choice", "Match", "Pool", "choose"]
 
@@ -65,6 +62,8 @@ def choose(
     had = stay.positions
     others = np.delete(np.arange(len(pool)), had)
     rest = dataclasses.replace(pool.take(others), kept=pool.take(had)) if len(had) else pool
+    if strategy == "s2l_per_source":
+        rest = clusters_per_source(rest, seed)
 
     def draw(n: int) -> Choice:
         if n == len(had) and strategy not in OWN_SIZE and not pool.switches.quotas:
@@ -89,7 +88,7 @@ def choose(
     def size(n: int) -> int:
         return int(pool.tokens[draw(n).positions].sum())
 
-    low, high = len(had), len(had) + room(rest, strategy, seed)
+    low, high = len(had), len(had) + room(rest, strategy)
     while low < high:  # the largest n that fits; size grows with n but for the draw
         middle = (low + high + 1) // 2
         low, high = (middle, high) if size(middle) <= budget.value else (low, middle - 1)

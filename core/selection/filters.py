@@ -11,7 +11,8 @@ import pathlib
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Ints
+from core.arrays import Bools, Ints, by_id
+from core.dataset import minhash
 from core.dataset.duplicates import near_duplicates, text_hashes
 from core.errors import InputError
 from core.settings import check, setting
@@ -24,9 +25,17 @@ class Filters:
     dedup: str = setting(
         "none",
         help="Keep one row of each text: exact compares prompt and response; near also takes "
-        "out rows that share about 80% of their five-word pieces",
+        "out rows with the same words or 4/5 of their five-word shingles in common, as the holdout "
+        "does",
         label="Remove duplicates",
         choices=("none", "exact", "near"),
+    )
+    near_rule: int = setting(
+        2,
+        help="How near-duplicates are judged: 2 as the holdout does, 1 as selections did before",
+        minimum=1,
+        maximum=2,
+        hidden=True,
     )
     min_tokens: int = setting(
         0, help="Leave rows of fewer response tokens out", minimum=0, advanced=True
@@ -100,7 +109,8 @@ def leave_out(
         take("exact duplicate", copies)
     if filters.dedup == "near":
         alike = np.zeros(len(usable), bool)
-        alike[near_duplicates(examples, _order(left, ids, guarded))] = True
+        judge = near_duplicates if filters.near_rule == 2 else minhash.near_duplicates
+        alike[judge(examples, _order(left, ids, guarded))] = True
         take("near duplicate", alike)
     return out
 
@@ -108,5 +118,5 @@ def leave_out(
 def _order(left: Bools, ids: npt.NDArray[np.object_], guarded: Bools) -> Ints:
     """Return the rows that are left, protected ones first, then by id."""
     rows = np.flatnonzero(left)
-    rows = rows[np.argsort(ids[rows])]
+    rows = rows[by_id(ids[rows])]
     return np.concatenate([rows[guarded[rows]], rows[~guarded[rows]]])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from core.arrays import by_id
 from core.edits.log import Rows
 from core.errors import InputError
 from core.selection.filters import Filters, leave_out
@@ -85,7 +86,7 @@ def load_pool(
     for gone in out.values():
         usable[gone] = False
     rows = frame["row"][usable].to_numpy()
-    rows = rows[np.argsort(ids[rows])]
+    rows = rows[by_id(ids[rows])]
     return Pool(
         rows=rows,
         ids=ids[rows],

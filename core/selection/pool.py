@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Float32s, Ints
+from core.arrays import Float32s, Ints, Labels
 from core.errors import InputError
 from core.selection.s2l_options import Switches
 from core.trajectories.features import features
@@ -24,6 +24,15 @@ class Match(NamedTuple):
     rows: int
     tokens: int
     """Response tokens."""
+
+
+class Inside(NamedTuple):
+    """One source and the clusters inside it."""
+
+    source: str
+    rows: Ints
+    """Positions in the pool."""
+    labels: Labels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,6 +70,8 @@ class Pool:
     """What rows are compared by where likeness counts: embeddings or trajectories."""
     match: Match | None = None
     switches: Switches = PAPER
+    inside: tuple[Inside, ...] = ()
+    """The clusters inside each source, where a strategy needs them."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -71,7 +71,11 @@ def settings_of(artifact: Artifact) -> Settings:
             f"{artifact.id} was made with settings that this version does not have: "
             f"{', '.join(unknown)}; replay it with its own version of the code"
         )
-    return dataclasses.replace(Settings(**artifact.config), edits=honoured(artifact))
+    # without a rule of its own it is older than the rule of today
+    rule = artifact.config.get("near_rule", 1)
+    return dataclasses.replace(
+        Settings(**artifact.config), edits=honoured(artifact), near_rule=rule
+    )
 
 
 def lineage(workspace: Workspace, artifact: Artifact) -> list[Artifact]:

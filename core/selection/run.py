@@ -156,8 +156,10 @@ def key(workspace: Workspace, settings: Settings) -> str:
     Without edits, and with every later setting at its default, it is what it always was.
     """
     config = to_config(resolved(workspace, settings), identity=True)
-    defaults = {s.name: s.default for s in specs(Settings)} | {"edits": 0}
+    defaults = {s.name: s.default for s in specs(Settings)} | {"edits": 0, "near_rule": 1}
     kept = {k: v for k, v in config.items() if k in FIRST or v != defaults[k]}
+    if settings.dedup != "near":
+        kept.pop("near_rule", None)
     if settings.strategy == "random_cost_matched":
         kept["cost"] = "inside the window"  # earlier ones are larger
     return fingerprint("selection", kept)

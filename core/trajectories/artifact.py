@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Ints
+from core.arrays import Ints, by_id
 from core.errors import InputError
 from core.jobs.progress import say
 from core.trajectories import proxy_warnings
@@ -100,10 +100,11 @@ def pool_rows(
     flags["n_response"] = tokens.response_lengths()
     flags["truncated"] = tokens.full_lengths() > tokens.max_length
     flags["flag"] = np.where(flags["n_response"] > 0, "", "no response token")
-    pool = flags[(examples["split"] == "pool") & (flags["flag"] == "")].sort_values("id")
+    pool = flags[(examples["split"] == "pool") & (flags["flag"] == "")]
+    pool = pool.iloc[by_id(pool["id"].to_numpy())]
     if 0 < limit < len(pool):
         kept = pool.iloc[np.random.default_rng(seed).permutation(len(pool))[:limit]]
         flags.loc[pool.index.difference(kept.index), "flag"] = "not sampled"
-        pool = kept.sort_values("id")
+        pool = kept.iloc[by_id(kept["id"].to_numpy())]
     flags.loc[examples["split"] != "pool", "flag"] = "holdout"
     return pool.index.to_numpy(), flags

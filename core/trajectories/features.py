@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.arrays import Losses
 
@@ -30,9 +27,3 @@ def features(losses: Losses, kind: Features, *, include_start: bool = False) -> 
     if kind == "diff" and window.shape[1] < 2:
         window = losses
     return np.ascontiguousarray(FEATURES[kind](window), np.float32)
-
-
-def by_id(ids: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
-    """Return the positions of the ids in their order, three times as fast as `np.argsort`."""
-    order = pc.sort_indices(pa.array(ids, pa.large_string()))
-    return np.asarray(order, np.int64)

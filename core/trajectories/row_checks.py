@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import Bools, Float32s, Ints, Labels, Losses
+from core.arrays import Bools, Float32s, Float64s, Ints, Losses
 
 FALL = 0.1
-"""Share of its first loss that a row which learned has lost at least."""
+"""Share of its first loss that what was learned has lost at least."""
 HIGH = 0.75
-"""Quantile of the pool's final losses above which a row that did not fall was never learned."""
+"""Quantile of the pool's final losses above which what did not fall was never learned."""
 LOW = 0.1
 """Share of the pool's median first loss below which a row was known before training."""
+
+
+LossOrLosses = TypeVar("LossOrLosses", float, Float32s, Float64s)
+
+
+def never_learned(first: LossOrLosses, final: LossOrLosses, high: float) -> Bools | bool:
+    """Say what was never learned: rows by their losses, or clusters by their median losses.
+
+    The loss falls by less than 10% from before training to the end and ends above `high`, the
+    pool's 75th percentile (METHOD: the noise guard). What has no loss (NaN) was not.
+    """
+    return (first - final < FALL * first) & (final > high)
 
 
 class Finding(NamedTuple):
@@ -34,9 +46,8 @@ def screen(
 ) -> list[Finding]:
     """Look for rows that deserve a look before they are trained on.
 
-    A row was never learned when its loss falls by less than 10% from before training to the end and
-    ends above the pool's 75th percentile (the noise guard of S2L's clusters, applied to rows). A
-    row is low from the start when its loss before training is below a tenth of the pool's median.
+    `never_learned` is applied to rows. A row is low from the start when its loss before training
+    is below a tenth of the pool's median.
 
     Rows held out are not looked at; rows that a limit left unmeasured are, by their texts.
 
@@ -91,7 +102,7 @@ def screen(
         return found
     high = float(np.quantile(final[measured], HIGH)) if n_measured else np.inf
     low = LOW * float(np.median(first[measured])) if n_measured else 0.0
-    flat = measured & (first - final < FALL * first) & (final > high)
+    flat = measured & never_learned(first, final, high)
     return [
         *found,
         finding(
@@ -110,22 +121,3 @@ def screen(
             "proxy's pre-training. Exclude what teaches nothing.",
         ),
     ]  # fmt: skip
-
-
-def never_learned(losses: Float32s, labels: Labels, k: int, high: float) -> Bools:
-    """Say which clusters were never learned (n_clusters,); one without rows was not.
-
-    The median loss falls by less than 10% from before training to the end and ends above `high`,
-    the pool's 75th percentile (METHOD: the noise guard).
-
-    Args:
-        losses: Nats per response token, the first column from before training (n, n_checkpoints).
-        labels: Cluster of each row (n,).
-        k: Clusters.
-        high: Nats per response token.
-    """
-    out = np.zeros(k, bool)
-    for c in np.unique(labels):
-        first, final = np.median(losses[labels == c][:, [0, -1]], axis=0)
-        out[c] = first - final < FALL * first and final > high
-    return out

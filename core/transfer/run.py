@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Ints
+from core.arrays import Ints, by_id
 from core.clusters.kmeans import auto_k
 from core.errors import InputError
 from core.finetune.target import Target, default_lr, short, with_adapter
@@ -232,14 +232,15 @@ def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
         InputError: fewer were measured.
     """
     flags = load_flags(proxy)
-    measured = flags[flags["flag"] == ""].sort_values("id").index.to_numpy()
+    measured = np.flatnonzero(flags["flag"] == "")
+    measured = measured[by_id(flags["id"].to_numpy()[measured])]
     if wanted > len(measured):
         raise InputError(
             f"--rows {wanted:,} but {proxy.name} has {len(measured):,} measured rows; "
             f"give at most {len(measured):,}"
         )
     drawn = np.random.default_rng(seed).permutation(len(measured))[:wanted]
-    return measured[np.sort(drawn)]  # type: ignore[no-any-return]
+    return measured[np.sort(drawn)]
 
 
 def verdict(summary: dict[str, Any]) -> str:

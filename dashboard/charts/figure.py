@@ -152,18 +152,13 @@ def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Float
 
     They keep their order and stay within [low, high]; the gap shrinks if they cannot fit.
     """
+    from sklearn.isotonic import isotonic_regression
+
     target = np.asarray(wanted, float)
     n = len(target)
     gap = min(gap, (high - low) / max(n - 1, 1))
     order = np.argsort(target, kind="stable")
-    blocks: list[tuple[float, int]] = []  # mean, members: pooling adjacent violators
-    for value in target[order] - gap * np.arange(n):
-        mean, size = float(value), 1
-        while blocks and blocks[-1][0] >= mean:
-            before, members = blocks.pop()
-            mean, size = (before * members + mean * size) / (members + size), members + size
-        blocks.append((mean, size))
-    level = np.repeat([b[0] for b in blocks], [b[1] for b in blocks])
+    level = isotonic_regression(target[order] - gap * np.arange(n)) if n else target
     placed = np.empty(n)
     placed[order] = np.clip(level, low, high - gap * (n - 1)) + gap * np.arange(n)
     return placed

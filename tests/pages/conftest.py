@@ -49,7 +49,7 @@ def words(at: AppTest) -> str:
     parts += [in_html(e.proto.body) for e in at.get("html")]
     parts += [block.proto.popover.label for block in at.get("popover")]
     parts += [e.proto.text for e in at.get("progress")]
-    return re.sub(r"\\(\W)", r"\1", "\n".join(map(str, parts)))
+    return re.sub(r"\\([\W_])", r"\1", "\n".join(map(str, parts)))
 
 
 def in_html(body: str) -> str:

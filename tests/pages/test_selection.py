@@ -339,13 +339,24 @@ def test_a_quota_that_cannot_be_met_says_why(page):
 
 
 @pytest.mark.parametrize("strategy", catalog.SELECTORS)
-def test_every_strategy_draws(page, shop, strategy):
+def test_every_strategy_shows_what_the_engine_selects(page, shop, strategy):
+    how = {"parent": shop.clusters, "strategy": strategy, "seed": 3}
+    page.number_input(key="selection:seed").set_value(3)
     page.selectbox(key="selection:strategy").set_value(strategy).run()
+    if strategy in catalog.MATCHED:
+        how["match"] = page.selectbox(key="selection:match").value
     if strategy == "random_cost_matched":
         assert "needs the target's size" in words(page)
-        page.text_input(key="selection:target_parameters").set_value("1e9").run()
-    fine(page)
-    assert "of 113" in words(page)
+        fine(page.text_input(key="selection:target_parameters").set_value("1e9").run())
+        how["target_parameters"] = 1e9
+    settings = selection.Settings(**how)
+    assert selection.title(settings) in words(fine(page))
+    assert "Saved as" not in words(page)
+    made = shop.workspace.open(selection.run(shop.workspace, settings))
+    assert rows(page) == f"{made.summary['rows']} of 113"
+    tokens = f"{made.summary['response_tokens']:,} of {made.summary['pool_response_tokens']:,}"
+    assert facts(page)["Response tokens"] == tokens
+    assert f"Saved as {made.name}" in words(fine(page.run())), "the same one"
 
 
 def test_what_comes_in_and_goes_out_is_said_and_read(page):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +11,11 @@ import numpy.typing as npt
 from core.arrays import Float32s, Ints, Labels
 from core.clusters.kmeans import cluster
 from core.errors import InputError
-from core.selection.pool import NO_SOURCE, Choice, Pool, shuffled
+from core.selection.pool import NO_SOURCE, Choice, Inside, Pool, shuffled
 from core.selection.quotas import quotas
 from core.selection.s2l_options import by_hand
 from core.selection.strategies.coverage import farthest_first
 from core.trajectories.row_checks import HIGH, never_learned
-
-
-class Inside(NamedTuple):
-    """One source and the clusters inside it."""
-
-    source: str
-    rows: Ints
-    """Positions in the pool."""
-    labels: npt.NDArray[np.int32]
 
 
 def random_per_source(pool: Pool, n: int, seed: int) -> Choice:
@@ -62,8 +51,7 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
 
 def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget over the sources, then cluster and share again inside each source."""
-    _sources(pool)  # refuses data that names none
-    groups, how, high = _clusters_per_source(pool, seed), pool.switches, _high(pool)
+    groups, how, high = pool.inside, pool.switches, _high(pool)
     had = _kept_sources(pool, [group.source for group in groups])
     sizes = np.array([len(group.rows) for group in groups])
     rooms = np.array([_room(np.bincount(g.labels), how.cap, how.allocation) for g in groups])
@@ -71,7 +59,7 @@ def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     rng = np.random.default_rng(seed)
     parts: list[Choice] = []
     for group, quota in zip(groups, taken, strict=True):
-        inside = dataclasses.replace(pool.take(group.rows), kept=None)
+        inside = dataclasses.replace(pool.take(group.rows), kept=None, inside=())
         k = int(group.labels.max()) + 1
         titles = [f"source {group.source}, cluster {c}" for c in range(k)]
         none = np.zeros(k, np.int64)
@@ -83,14 +71,13 @@ def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     return shuffled(parts, rng)
 
 
-def room(pool: Pool, strategy: str, seed: int) -> int:
+def room(pool: Pool, strategy: str) -> int:
     """Return the most rows that the switches let a strategy choose."""
     how = pool.switches
     if how.allocation != "capped":
         return len(pool)
     if strategy == "s2l_per_source":
-        labels = [group.labels for group in _clusters_per_source(pool, seed)]
-        return sum(_room(np.bincount(inside), how.cap, "capped") for inside in labels)
+        return sum(_room(np.bincount(group.labels), how.cap, "capped") for group in pool.inside)
     kept = _kept_labels(pool)
     k = int(max(pool.labels.max(initial=-1), kept.max(initial=-1))) + 1
     had, sizes = np.bincount(kept, minlength=k), np.bincount(pool.labels, minlength=k)
@@ -130,7 +117,11 @@ def _guard(pool: Pool, labels: Labels, sizes: Ints, budget: int, high: float) ->
             "the noise guard compares with the loss before training, and these trajectories have "
             "no recording at step 0; leave --noise-guard out"
         )
-    noisy = never_learned(_all_losses(pool), labels, len(sizes), high)
+    losses = _all_losses(pool)
+    ends = np.full((len(sizes), 2), np.nan, np.float32)  # median before training, and at the end
+    for c in np.unique(labels):
+        ends[c] = np.median(losses[labels == c][:, [0, -1]], axis=0)
+    noisy = never_learned(ends[:, 0], ends[:, 1], high)
     share = -(-budget * sizes // max(1, len(labels)))  # rounded up, or all could miss the budget
     return np.where(noisy, np.minimum(sizes, share), sizes)
 
@@ -159,11 +150,14 @@ def _room(sizes: Ints, cap: float, allocation: str) -> int:
     return int(most.sum())
 
 
-@functools.lru_cache(1)
-def _clusters_per_source(pool: Pool, seed: int) -> list[Inside]:
-    """Cluster inside each source; a token budget asks often."""
+def clusters_per_source(pool: Pool, seed: int) -> Pool:
+    """Return the pool with the clusters inside each source: once, for a token budget draws often.
+
+    Raises:
+        InputError: the data names no sources.
+    """
     out = []
-    names, sources = np.unique(pool.sources.astype(str), return_inverse=True)
+    names, sources = _sources(pool)
     for source, name in enumerate(names):
         inside = np.flatnonzero(sources == source)
         result = cluster(
@@ -174,8 +168,8 @@ def _clusters_per_source(pool: Pool, seed: int) -> list[Inside]:
             include_start=pool.include_start,
             seed=seed,
         )
-        out.append(Inside(str(name), inside, result.labels))
-    return out
+        out.append(Inside(name, inside, result.labels))
+    return dataclasses.replace(pool, inside=tuple(out))
 
 
 def _sources(pool: Pool) -> tuple[list[str], npt.NDArray[np.int64]]:

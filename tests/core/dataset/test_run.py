@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import dataset
-from core.dataset.duplicates import normalise
+from core.dataset.duplicates import words
 from core.workspace.files import sha256_file
 from core.workspace.store import Workspace
 
@@ -399,10 +399,10 @@ def test_mathmix(workspace):
     shares = frame["source"].value_counts()
     held = frame.loc[frame["split"] == "holdout", "source"].value_counts()
     assert ((held - shares * 819 / 16386).abs() < 1).all()
-    words = [
-        " ".join(normalise(f"{p} {r}")) for p, r in zip(frame.prompt, frame.response, strict=True)
+    compared = [
+        " ".join(words(f"{p} {r}")) for p, r in zip(frame.prompt, frame.response, strict=True)
     ]
-    sides = pd.Series(words).groupby(frame["split"]).agg(set)
+    sides = pd.Series(compared).groupby(frame["split"]).agg(set)
     assert not sides["pool"] & sides["holdout"]
 
 

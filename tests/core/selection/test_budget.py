@@ -1,7 +1,11 @@
+import contextlib
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import InputError
 from core.selection.budget import Budget, parse
 
 
@@ -70,10 +74,37 @@ def test_a_budget_reads_back_from_what_it_says(kind, value):
     assert parse(str(Budget(kind, value))) == Budget(kind, value)
 
 
-@given(st.text(max_size=12))
-def test_no_text_breaks_it(text):
-    try:
-        budget = parse(text)
-    except ValueError:
-        return
-    assert budget.value > 0
+DIGITS = r"(\d+|\d{1,3}(,\d{3})+)"
+FORMS = {
+    "rows": rf"{DIGITS}|\d*\.?\d+ ?k|({DIGITS}|\d*\.?\d+ ?k) ?rows?",
+    "share": r"\d*\.\d+|\d+\.|\d*\.?\d+ ?%",
+    "tokens": rf"({DIGITS}|\d*\.?\d+ ?k) ?tokens?",
+}
+
+
+@given(st.text("0123456789.,% krowstken", max_size=12) | st.text(max_size=12))
+def test_what_is_no_form_of_the_grammar_is_refused_by_name(text):
+    spelt = text.strip().lower()
+    kinds = {kind for kind, form in FORMS.items() if re.fullmatch(form, spelt, re.ASCII)}
+    if kinds:
+        with contextlib.suppress(
+            InputError
+        ):  # 0, or more than all; the next test says what is read
+            budget = parse(text)
+            assert budget.kind in kinds
+            assert budget.value > 0
+    else:
+        with pytest.raises(InputError, match=re.escape(repr(text))):
+            parse(text)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 100))
+def test_every_form_of_the_grammar_is_read(number, percent):
+    for unit in ("", " rows", "rows"):
+        for spelt in (str(number), f"{number:,}"):
+            assert parse(f" {spelt}{unit} ") == Budget("rows", number)
+        assert parse(f"{number}k{unit}") == Budget("rows", 1000 * number)
+    for unit in (" tokens", "tokens", " TOKENS"):
+        assert parse(f"{number:,}{unit}") == Budget("tokens", number)
+        assert parse(f"{number}k{unit}") == Budget("tokens", 1000 * number)
+    assert parse(f"{percent}%") == parse(f"{percent} %") == Budget("share", percent / 100)

@@ -15,6 +15,11 @@ from core.workspace.store import Workspace
 def texts(tmp_path, rows):
     frame = pd.DataFrame(rows, columns=["prompt", "response"])
     frame.insert(0, "row", np.arange(len(frame)))
+    roles = ("user", "assistant")
+    frame["messages"] = [
+        [{"role": role, "content": text} for role, text in zip(roles, row, strict=True)]
+        for row in rows
+    ]
     frame.to_parquet(tmp_path / "examples.parquet")
     return tmp_path / "examples.parquet"
 

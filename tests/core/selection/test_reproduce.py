@@ -9,8 +9,9 @@ import pytest
 
 from core import clusters, edits, selection
 from core.__main__ import main
+from core.dataset import duplicates
 from core.edits import row_sets
-from core.selection import reproduce
+from core.selection import filters, reproduce
 from core.selection.strategies.catalog import MATCHED, SELECTORS
 from core.workspace import manifest
 from core.workspace.store import Workspace
@@ -195,3 +196,21 @@ def test_the_command_says_identical(house, capsys):
 def test_a_new_clustering_does_not_disturb_a_replay(home):
     clusters.run(home.workspace, clusters.Settings(trajectories=home.trajectories, k=3, map=False))
     assert reproduce.differences(home.workspace, home.selection) == []
+
+
+def test_near_duplicates_are_judged_again_by_the_rule_of_then(home, monkeypatch):
+    """What was sealed before there were two rules names none, and is judged by the first."""
+    workspace, settings = home.workspace, {"dedup": "near", "budget": "30"}
+    pool = selection.load_pool(workspace, workspace.open(home.clusters), "s2l").rows
+    for rule, of in ((1, "core.dataset.minhash"), (2, "core.dataset.duplicates")):
+        taken_out = pool[10 * rule : 10 * rule + 5]
+        monkeypatch.setattr(f"{of}.near_duplicates", lambda *_, out=taken_out: out)
+    monkeypatch.setattr(filters, "near_duplicates", duplicates.near_duplicates)
+    old, new = draw(home, **settings, near_rule=1), draw(home, **settings)
+    tables = [pd.read_parquet(workspace.open(made).path / "table.parquet") for made in (old, new)]
+    assert set(tables[0]["row"]) != set(tables[1]["row"])
+    keys = [workspace.open(made).manifest["fingerprint"] for made in (old, new)]
+    assert keys[0] != keys[1], "a selection by another rule is another one"
+    rewrite(workspace, old, lambda _, facts: facts["config"].pop("near_rule"))
+    for made in (old, new):
+        assert reproduce.differences(workspace, made) == []

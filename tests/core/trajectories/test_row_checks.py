@@ -3,9 +3,10 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.clusters.how_learned import behaviours
 from core.dataset.duplicates import duplicates
 from core.trajectories.artifact import load_flags, load_losses
-from core.trajectories.row_checks import screen
+from core.trajectories.row_checks import HIGH, never_learned, screen
 
 NAMES = ["no_response", "not_finite", "truncated", "duplicate", "never_learned", "known"]
 
@@ -106,3 +107,37 @@ def test_on_recorded_trajectories(house):
         len(result["truncated"].rows) == (flags["truncated"] & (flags["flag"] != "holdout")).sum()
     )
     assert len(result["no_response"].rows) == made.summary["unmeasurable"]
+
+
+LOSSES = st.one_of(st.floats(0, 12, width=32), st.just(float("nan")))
+
+
+@given(st.lists(st.tuples(LOSSES, LOSSES), max_size=20), st.floats(0, 12, width=32))
+def test_never_learned_is_flat_and_high_one_by_one_and_all_at_once(pairs, high):
+    """10% and what is above are spelt out here: the rule of the paper's guard, in float64."""
+    first, final = np.array(pairs, np.float64).reshape(-1, 2).T
+    expected = []
+    for before, after in pairs:
+        flat = before - after < 0.1 * before
+        expected.append(flat and after > high)
+    assert never_learned(first, final, high).tolist() == expected
+    assert [bool(never_learned(*pair, high)) for pair in pairs] == expected
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_rows_and_clusters_are_never_learned_by_the_same_rule(seed):
+    rng = np.random.default_rng(seed)
+    flags, losses = pool(40)
+    losses[:] = rng.uniform(0, 8, losses.shape)
+    losses[:, -1] = losses[:, 0] * rng.uniform(0.8, 1, 40)
+    rows = found(flags, losses)["never_learned"].rows.tolist()
+    high = float(np.quantile(losses[:, -1], HIGH))
+    quantiles = pd.DataFrame(
+        [(c, s, losses[c, s]) for c in range(40) for s in range(5)],
+        columns=["cluster", "step", "q50"],
+    )
+    ends = pd.DataFrame({"q25": 0.0, "q50": np.linspace(8, 1, 5), "q75": high})
+    table = pd.DataFrame({"cluster": range(40), "tokens": 5.0})
+    said = behaviours(quantiles, table, ends, (1, 9))
+    assert [c for c, words in enumerate(said) if "never learned" in words] == rows

@@ -48,9 +48,9 @@ def test_a_cluster_without_samples_is_drawn_too():
 
 def test_whatever_is_hit_in_a_panel_names_its_cluster():
     fig = ribbons(8)
-    for trace in fig.data:
-        if trace.hoverinfo == "skip":  # cannot be hit
-            continue
+    hit = [trace for trace in fig.data if trace.hoverinfo != "skip"]
+    assert {int(trace.xaxis[1:] or 1) for trace in hit} == set(range(1, 9)), "a part of every panel"
+    for trace in hit:
         panel = int(trace.xaxis[1:] or 1) - 1
         assert {row[0] for row in np.asarray(trace.customdata).tolist()} == {panel}
 
