@@ -34,7 +34,7 @@ import numpy as np
 import torch
 
 from core import dataset, trajectories
-from core.settings import to_config
+from core.settings import identity
 from core.trajectories import artifact
 from core.transfer.agreement import clusterings, rank_correlations
 from core.workspace.files import fingerprint
@@ -75,7 +75,7 @@ def say(text: str) -> None:
 def train(workspace: Workspace, **how: Any) -> Trained:
     """Train and record as `python -m core trajectories` does, unless this was done before."""
     settings = trajectories.Settings(map=False, accept_long=True, **how)
-    key = fingerprint("trajectories", to_config(trajectories.resolve(settings), identity=True))
+    key = fingerprint("trajectories", identity(trajectories.resolve(settings)))
     made = workspace.same("trajectories", key)
     if made is None:
         made = workspace.open(trajectories.run(workspace, settings))

@@ -6,48 +6,29 @@ import argparse
 import contextlib
 import errno
 import importlib
-import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from core import settings
-from core.demo.puzzles import DURATION
-from core.errors import InputError
+from core.commands import COMMANDS
+from core.errors import InputError, Unequal
 from core.jobs import process_group
 from core.jobs.progress import Stopped, job_dir, say
-from core.workspace.artifact import KINDS
+from core.nouns import NOUNS
 from core.workspace.files import disk_full, explain_os_error, write_json
 from core.workspace.store import Workspace
 
-if TYPE_CHECKING:
-    from core.arrays import Ints
-
-NOUNS = {
-    "dataset": "import a fine-tuning dataset",
-    "trajectories": "train a proxy on a dataset and record every example's loss over its training",
-    "layout": "place every example on a 2-D map",
-    "transfer": "try a target on a few rows: can the proxy speak for it?",
-    "clusters": "cluster the loss trajectories",
-    "selection": "choose the rows to train on",
-    "finetune": "train a target on a selection and test it",
-    "study": "compare selections by equal fine-tunes",
-    "export": "write the selected rows for another trainer, with a data card and a config",
-    "demo": f"the whole pipeline on embedded data, in {DURATION}",
+PACKAGES = {
+    **NOUNS,
+    "edits": "show or change which rows of a dataset are excluded, pinned or noted",
 }
-
-EDITS = "show or change which rows of a dataset are excluded, pinned or noted"
-
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 """Threads that wait soon sleep: beside one busy process, scoring took 1.9 s so, and 9.8 s with
 threads that spin on; alone on the machine 1.1 s and 1.0 s."""
-
-
-class Unequal(Exception):
-    """A comparison has found differences; the message says them."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,12 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = vars(_parser(argv).parse_args(argv))
         noun = args.pop("noun")
         workspace = Workspace(args.pop("workspace"))
-        if noun in NOUNS:
-            module = importlib.import_module(f"core.{noun}")
-            result = str(module.run(workspace, settings.from_args(module.Settings, args)))
-        else:
+        if noun not in NOUNS:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `list | head` ends quietly
-            result = COMMANDS[noun](workspace, args)
+        cls, run = _declared(noun)
+        result = str(run(workspace, settings.from_args(cls, args)))
     except Unequal as e:
         sys.stdout.write(f"{e}\n")
         return 1
@@ -110,25 +89,19 @@ def _parser(argv: Sequence[str]) -> _Parser:
         )  # fmt: skip
     wanted = _noun(argv)
     nouns = top.add_subparsers(dest="noun", required=True, metavar="command")
-    for noun, text in NOUNS.items():
+    for noun, text in (PACKAGES | {n: command[0] for n, command in COMMANDS.items()}).items():
         parser = nouns.add_parser(noun, help=text, description=text, parents=[common])
         if noun == wanted:  # importing all of them costs time
-            settings.add_flags(parser, importlib.import_module(f"core.{noun}").Settings)
-    listing = nouns.add_parser("list", help="list artifacts, newest first", parents=[common])
-    listing.add_argument("kind", nargs="?", choices=KINDS)
-    listing.add_argument("--json", action="store_true")
-    for name, text in (
-        ("show", "print a manifest"),
-        ("verify", "compare every file with its manifest"),
-        ("delete", "delete an artifact nothing depends on, or an unfinished run"),
-        ("reproduce", "make a selection again and say whether it is identical (exit 1: it is not)"),
-    ):
-        one = nouns.add_parser(name, help=text, parents=[common])
-        one.add_argument("id")
-        if name == "show":
-            one.add_argument("--json", action="store_true")
-    _add_edit_flags(nouns.add_parser("edits", help=EDITS, description=EDITS, parents=[common]))
+            settings.add_flags(parser, _declared(noun)[0])
     return top
+
+
+def _declared(noun: str) -> tuple[Any, Callable[..., Any]]:
+    """Return the settings and the function of a noun or a command."""
+    if noun in COMMANDS:
+        return COMMANDS[noun][1:]
+    module = importlib.import_module(f"core.{noun}")
+    return module.Settings, module.run
 
 
 def _noun(argv: Sequence[str]) -> str:
@@ -137,105 +110,6 @@ def _noun(argv: Sequence[str]) -> str:
     while rest and rest[0].partition("=")[0] == "--workspace":
         rest = rest[1 if "=" in rest[0] else 2 :]
     return rest[0] if rest else ""
-
-
-def _add_edit_flags(parser: _Parser) -> None:
-    parser.add_argument("dataset", help="dataset id")
-    one = parser.add_mutually_exclusive_group()
-    for name, text in (
-        ("exclude", "leave rows out of selections"),
-        ("include", "let excluded rows in again"),
-        ("pin", "put rows into every selection, first"),
-        ("unpin", "let pinned rows be drawn as any other"),
-    ):
-        one.add_argument(f"--{name}", metavar="ROWS", help=f"{text}; such as 3,17,100-120")
-    one.add_argument("--note", metavar="TEXT", help="a note on --rows; empty takes it away")
-    for name in ("undo", "redo"):
-        one.add_argument(f"--{name}", action="store_true", help=f"{name} the last edit")
-    parser.add_argument("--rows", metavar="ROWS", help="the rows of --note")
-    parser.add_argument("--why", default="", metavar="TEXT", help="the reason of --exclude")
-    parser.add_argument(
-        "--user", default=os.environ.get("USER", ""), help="who edits (default: $USER)"
-    )
-
-
-def _list(workspace: Workspace, args: dict[str, Any]) -> str:
-    entries = workspace.entries(*([args["kind"]] if args["kind"] else []))
-    if args["json"]:
-        return json.dumps([vars(e) for e in entries], indent=1, ensure_ascii=False)
-    if not entries:
-        return f"nothing in {workspace.root} yet; start with `python -m core dataset --path FILE`"
-    width = max(len(e.name) for e in entries)
-    return "\n".join(
-        f"{e.id}  {e.kind:12}  {e.state:10}  {e.name:{width}}  {e.problem}".rstrip()
-        for e in entries
-    )
-
-
-def _show(workspace: Workspace, args: dict[str, Any]) -> str:
-    manifest = workspace.open(args["id"]).manifest
-    if args["json"]:
-        return json.dumps(manifest, indent=1, ensure_ascii=False)
-    lines = [f"{manifest['kind']} {manifest['id']}  {manifest['name']}  ({manifest['seconds']} s)"]
-    for part in ("parents", "config", "summary"):
-        lines += [f"{part}:"] + [f"  {k}: {v}" for k, v in manifest[part].items()]
-    return "\n".join(lines)
-
-
-def _verify(workspace: Workspace, args: dict[str, Any]) -> str:
-    problems = workspace.verify(args["id"])
-    if problems:
-        raise InputError("; ".join(problems))
-    return f"{args['id']}: every file is as its manifest says"
-
-
-def _delete(workspace: Workspace, args: dict[str, Any]) -> str:
-    workspace.delete(args["id"])
-    return str(args["id"])
-
-
-def _reproduce(workspace: Workspace, args: dict[str, Any]) -> str:
-    from core.selection import reproduce
-
-    if found := reproduce.differences(workspace, args["id"]):
-        raise Unequal("\n".join(found))
-    return "identical"
-
-
-def _edits(workspace: Workspace, args: dict[str, Any]) -> str:
-    from core import edits
-    from core.edits import row_sets
-
-    dataset, who = args["dataset"], {"user": args["user"]}
-    if (args["note"] is None) != (args["rows"] is None):
-        raise InputError("a note is --note TEXT and --rows ROWS together")
-    if args["why"] and args["exclude"] is None:
-        raise InputError("--why is the reason of --exclude; give both")
-
-    def rows(text: str) -> Ints:
-        return row_sets.parse(text, workspace.open(dataset, "dataset").summary["rows"])
-
-    if args["note"] is not None:
-        edits.note(workspace, dataset, rows(args["rows"]), args["note"], **who)
-    elif args["exclude"] is not None:
-        edits.exclude(workspace, dataset, rows(args["exclude"]), why=args["why"], **who)
-    for name in ("include", "pin", "unpin"):
-        if args[name] is not None:
-            getattr(edits, name)(workspace, dataset, rows(args[name]), **who)
-    for name in ("undo", "redo"):
-        if args[name]:
-            getattr(edits, name)(workspace, dataset, **who)
-    return edits.as_text(edits.read(workspace, dataset))
-
-
-COMMANDS: dict[str, Callable[[Workspace, dict[str, Any]], str]] = {
-    "list": _list,
-    "show": _show,
-    "verify": _verify,
-    "delete": _delete,
-    "reproduce": _reproduce,
-    "edits": _edits,
-}
 
 
 def _remedy(error: Exception) -> str:

@@ -8,3 +8,7 @@ class InputError(ValueError):
     is a bug: it keeps its traceback, ends with exit code 1, and no unfinished work is deleted for
     it.
     """
+
+
+class Unequal(Exception):
+    """A comparison has found differences; the message says them."""

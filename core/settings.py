@@ -1,95 +1,71 @@
 """One declaration per setting: command-line flag, form widget and manifest entry at once.
 
-A stage declares a frozen, keyword-only dataclass whose fields are made by `setting()`. Nothing else
-in the project repeats a name, a default, a limit or a help text.
+A stage declares a `Group`: a frozen, keyword-only dataclass whose fields are made by `setting()`.
+Nothing else in the project repeats a name, a default, a limit or a help text.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
+import types
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import InputError
 
 Auto = Literal["auto"]
 MAX_SEED = 2**32 - 1
 """The largest that numpy and scikit-learn take."""
+P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def setting(
-    default: Any = dataclasses.MISSING,
-    *,
-    help: str,
-    label: str = "",
-    choices: tuple[str, ...] = (),
-    suggestions: tuple[str, ...] = (),
-    minimum: float | None = None,
-    maximum: float | None = None,
-    above: float | None = None,
-    flags: tuple[str, ...] = (),
-    advanced: bool = False,
-    hidden: bool = False,
-    identity: bool = True,
-) -> Any:
-    """Declare one field of a settings dataclass.
-
-    Args:
-        default: Value when the user says nothing; without one the flag is required.
-        help: One sentence, shown by `--help` and under the widget.
-        label: Widget label; the field's name with spaces when empty.
-        choices: The only values allowed.
-        suggestions: Values offered in a list, others allowed.
-        minimum: Smallest value allowed.
-        maximum: Largest value allowed.
-        above: Exclusive lower bound.
-        flags: Other spellings of the flag.
-        advanced: Shown under "More settings" on the page.
-        hidden: Only on the command line.
-        identity: Whether a different value makes it a different run (counts in the fingerprint).
-    """
-    metadata = {
-        "help": help,
-        "label": label,
-        "choices": choices,
-        "suggestions": suggestions,
-        "minimum": minimum,
-        "maximum": maximum,
-        "above": above,
-        "flags": flags,
-        "advanced": advanced,
-        "hidden": hidden,
-        "identity": identity,
-    }
-    if default is dataclasses.MISSING:
-        return dataclasses.field(metadata=metadata)
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """A setting as its readers (parser, form) need it."""
+    """A setting as its readers (parser, form, checks) need it."""
 
-    name: str
-    """Field name: `batch_size`."""
-    kind: type
-    """int, float, str or bool; the rest of a union with "auto"."""
-    auto: bool
-    """Whether the word "auto" is allowed."""
-    default: Any
+    default: Any = dataclasses.field(default_factory=lambda: dataclasses.MISSING)
     """`dataclasses.MISSING` when required."""
-    meta: dict[str, Any]
+    _: dataclasses.KW_ONLY
+    name: str = ""
+    """Field name: `batch_size`."""
+    kind: type = str
+    """int, float, str or bool; the rest of a union with "auto" or None."""
+    auto: bool = False
+    """Whether the word "auto" is allowed."""
+    help: str
+    """One sentence, shown by `--help` and under the widget."""
+    label: str = ""
+    """Of the widget; the field's name with spaces where none is given."""
+    choices: tuple[str, ...] = ()
+    """The only values allowed; of a `Literal` annotation its words."""
+    suggestions: tuple[str, ...] = ()
+    """Values offered in a list, others allowed."""
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    """Exclusive lower bound."""
+    flags: tuple[str, ...] = ()
+    """Other spellings of the flag."""
+    positional: bool = False
+    """Whether it stands on the command line without its flag."""
+    advanced: bool = False
+    """Shown under "More settings" on the page."""
+    hidden: bool = False
+    """Only on the command line."""
+    identity: bool = True
+    """Whether a different value makes it a different run."""
+
+    @property
+    def required(self) -> bool:
+        return self.default is dataclasses.MISSING
 
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
-
-    @property
-    def label(self) -> str:
-        return self.meta["label"] or self.name.replace("_", " ").capitalize()
 
     def parse(self, text: str) -> Any:
         """Turn command-line text into a checked value.
@@ -116,11 +92,11 @@ class Spec:
 
     def check(self, value: Any) -> None:
         """Raise InputError, quoting the flag, when the value is outside the setting's limits."""
-        if self.auto and value == "auto":
+        if (self.auto and value == "auto") or (value is None and self.default is None):
             return
-        m = self.meta
-        if m["choices"] and value not in m["choices"]:
-            raise InputError(f"{self.flag} is one of {', '.join(m['choices'])}; not {value!r}")
+        if self.choices and value not in self.choices:
+            name = self.name if self.positional else self.flag
+            raise InputError(f"{name} is one of {', '.join(self.choices)}; not {value!r}")
         if self.kind not in (int, float):
             return
         if not isinstance(value, int | self.kind) or isinstance(value, bool):
@@ -128,59 +104,103 @@ class Spec:
             raise InputError(f"{self.flag} takes {noun}, not {value!r}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{self.flag} takes a finite number, not {value!r}")
-        if m["minimum"] is not None and value < m["minimum"]:
-            raise InputError(f"{self.flag} is at least {m['minimum']}, not {value}")
-        if m["above"] is not None and value <= m["above"]:
-            raise InputError(f"{self.flag} is more than {m['above']}, not {value}")
-        if m["maximum"] is not None and value > m["maximum"]:
-            raise InputError(f"{self.flag} is at most {m['maximum']}, not {value}")
+        if self.minimum is not None and value < self.minimum:
+            raise InputError(f"{self.flag} is at least {self.minimum}, not {value}")
+        if self.above is not None and value <= self.above:
+            raise InputError(f"{self.flag} is more than {self.above}, not {value}")
+        if self.maximum is not None and value > self.maximum:
+            raise InputError(f"{self.flag} is at most {self.maximum}, not {value}")
+
+
+def _field_of(spec: Callable[P, Spec]) -> Callable[P, Any]:
+    def setting(*default: P.args, **facts: P.kwargs) -> Any:
+        declared = spec(*default, **facts)
+        return dataclasses.field(default=declared.default, metadata={"spec": declared})
+
+    return setting
+
+
+setting = _field_of(Spec)
+"""Declare one field of a group: its default, without which it is required, and the facts of `Spec`.
+
+Choices from a table are given here; fixed words are the `Literal` that annotates the field, where
+name, kind and "auto" come from, too.
+"""
+
+
+class Group:
+    """Settings that belong together; of several groups a class is made by naming them as bases.
+
+    Their settings are listed in the order of the bases, then its own. All values are checked when
+    one is made, then what each group's `validate` says of several together.
+    """
+
+    def __post_init__(self) -> None:
+        for spec in specs(type(self)):
+            value = getattr(self, spec.name)
+            spec.check(value)
+            if spec.kind is float and isinstance(value, int):  # 3 and 3.0 are the same run
+                object.__setattr__(self, spec.name, float(value))
+        for group in _groups(type(self)):
+            if "validate" in vars(group):
+                group.validate(self)
+
+    def validate(self) -> None:
+        """Raise InputError where values that are right each do not go together."""
+
+
+def _groups(cls: type) -> list[type[Group]]:
+    """Return the groups that a class is made of, in order, itself last."""
+    bases = [group for base in cls.__bases__ for group in _groups(base)]
+    return [*dict.fromkeys(bases), cls] if issubclass(cls, Group) else []
 
 
 def specs(cls: type) -> list[Spec]:
-    """List the settings of a dataclass: the required ones, then the others, as they are declared.
-
-    Of several bases the last one's come first.
-    """
+    """List the settings of a class: the required ones, then the others, each as declared."""
     hints = get_type_hints(cls)
-    out = []
-    for field in dataclasses.fields(cls):
-        hint = hints[field.name]
-        members = [hint] if get_origin(hint) is None else list(get_args(hint))
-        auto = any(get_origin(m) is Literal and "auto" in get_args(m) for m in members)
-        kind = next((m for m in members if m in (int, float, str, bool)), str)
-        out.append(Spec(field.name, kind, auto, field.default, dict(field.metadata)))
-    return sorted(out, key=lambda spec: spec.default is not dataclasses.MISSING)
+    fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    names = dict.fromkeys(n for g in _groups(cls) for n in inspect.get_annotations(g))
+    out = [_spec(fields[name], hints[name]) for name in names]
+    return sorted(out, key=lambda spec: not spec.required)
 
 
-def check(settings: Any) -> None:
-    """Check every value of a settings object; call it from `__post_init__`.
-
-    A whole number given for a float becomes one, so that 3 and 3.0 are the same run.
-    """
-    for spec in specs(type(settings)):
-        value = getattr(settings, spec.name)
-        spec.check(value)
-        if spec.kind is float and isinstance(value, int):
-            object.__setattr__(settings, spec.name, float(value))
+def _spec(field: dataclasses.Field[Any], hint: Any) -> Spec:
+    declared: Spec = field.metadata["spec"]
+    alone = get_origin(hint) in (None, Literal)
+    members = [hint] if alone else [m for m in get_args(hint) if m is not types.NoneType]
+    fixed = get_args(members[0]) if len(members) == 1 else ()
+    return dataclasses.replace(
+        declared,
+        name=field.name,
+        kind=next((m for m in members if m in (int, float, str, bool)), str),
+        auto=Auto in members,
+        label=declared.label or field.name.replace("_", " ").capitalize(),
+        choices=declared.choices or fixed,
+    )
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
-    """Add one flag per setting; values stay text until `from_args`."""
-    for spec in specs(cls):
-        required = spec.default is dataclasses.MISSING
-        shown = "" if required or spec.default == "" else f" (default: {_text(spec.default)})"
-        choices = f" [{' | '.join(spec.meta['choices'])}]" if spec.meta["choices"] else ""
-        parser.add_argument(
-            spec.flag,
-            *spec.meta["flags"],
-            dest=spec.name,
-            default=argparse.SUPPRESS,
-            required=required,
-            nargs="?" if spec.kind is bool else None,
-            const="yes" if spec.kind is bool else None,
-            metavar="yes|no" if spec.kind is bool else spec.name.upper(),
-            help=(spec.meta["help"] + choices + shown).replace("%", "%%"),
-        )
+    """Add one flag per setting; values stay text until `from_args`.
+
+    Beside a positional setting a bool is a flag without a value, which could not be told from it.
+    """
+    listed = specs(cls)
+    bare = any(spec.positional for spec in listed)
+    for spec in listed:
+        silent = spec.required or spec.default in ("", None) or (bare and spec.kind is bool)
+        shown = "" if silent else f" (default: {_text(spec.default)})"
+        choices = f" [{' | '.join(spec.choices)}]" if spec.choices else ""
+        how: dict[str, Any] = {"default": argparse.SUPPRESS}
+        how["help"] = (spec.help + choices + shown).replace("%", "%%")
+        if spec.positional:
+            parser.add_argument(spec.name, nargs=None if spec.required else "?", **how)
+            continue
+        if spec.kind is bool:
+            how |= {"const": "yes"}
+            how |= {"action": "store_const"} if bare else {"nargs": "?", "metavar": "yes|no"}
+        else:
+            how["metavar"] = spec.name.upper()
+        parser.add_argument(spec.flag, *spec.flags, dest=spec.name, required=spec.required, **how)
 
 
 def from_args(cls: type[T], values: dict[str, str]) -> T:
@@ -219,12 +239,40 @@ def to_argv(settings: Any) -> list[str]:
     return argv
 
 
-def to_config(settings: Any, *, identity: bool = False) -> dict[str, Any]:
-    """Return the settings as plain data; `identity` keeps only what defines the run."""
+def to_config(settings: Any) -> dict[str, Any]:
+    """Return the settings as plain data."""
+    return {s.name: getattr(settings, s.name) for s in specs(type(settings))}
+
+
+def from_config(cls: type[T], config: dict[str, Any]) -> T:
+    """Build settings from a manifest's config: younger ones at their default, unknown left out."""
+    return cls(**{s.name: config[s.name] for s in specs(cls) if s.name in config})
+
+
+def identity(
+    settings: Any,
+    *,
+    first: Container[str] | None = None,
+    before: Mapping[str, Any] = types.MappingProxyType({}),
+    ignored: Container[str] = (),
+) -> dict[str, Any]:
+    """Return the plain data that is equal for runs of the same result: what a fingerprint hashes.
+
+    Args:
+        settings: With every value resolved that the result depends on.
+        first: The settings that there were when the first such run was made. One that came later
+            counts only where it differs from its default, so that earlier runs are found again.
+            Where left out, all count.
+        before: What earlier runs did where a later setting now has another default.
+        ignored: Settings that change nothing in this run.
+    """
     return {
         s.name: getattr(settings, s.name)
         for s in specs(type(settings))
-        if s.meta["identity"] or not identity
+        if s.identity and s.name not in ignored
+        if first is None
+        or s.name in first
+        or getattr(settings, s.name) != before.get(s.name, s.default)
     }
 
 

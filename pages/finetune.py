@@ -3,7 +3,7 @@ import streamlit as st
 
 from core import finetune, jobs
 from core.errors import InputError
-from core.finetune.target import short
+from core.finetune.settings import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.model import loading

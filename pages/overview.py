@@ -1,8 +1,8 @@
 import streamlit as st
 
 from core import demo, jobs
-from core.demo.puzzles import DURATION
 from core.errors import InputError
+from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.frame import job_card, state, widgets
 

@@ -4,7 +4,6 @@ import streamlit as st
 
 from core import finetune, selection
 from core.errors import InputError
-from core.finetune import target
 from core.selection import budget as budgets
 from core.selection.strategies import catalog
 from core.training import settings as training_settings
@@ -102,7 +101,7 @@ def facts(made: preview.Allocation, tokens: int) -> None:
             helps={
                 "Taken whole": "Clusters of which every row is taken",
                 "Training tokens": "Response tokens that a fine-tune of so many steps learns from",
-                "Steps": f"Of a fine-tune of {target.short(tune.model)} as its page stands: "
+                "Steps": f"Of a fine-tune of {finetune.short(tune.model)} as its page stands: "
                 f"{epochs:.4g} epochs in batches of {tune.batch_size}"
                 + (f", at least {finetune.MIN_STEPS} steps" if auto else ""),
             },

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from core.settings import MAX_SEED, Auto, check, setting
+from core.settings import MAX_SEED, Auto, Group, setting
 from core.trajectories.features import FEATURES
+
+FIRST = ("trajectories", "k", "features", "include_start", "seed")
+"""Settings that there always were."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Group):
     """How to cut the trajectories into clusters."""
 
     trajectories: str = setting(help="Trajectories id", hidden=True)
@@ -46,6 +49,3 @@ class Settings:
     )
     map: bool = setting(True, help="Also draw the map", identity=False, hidden=True)
     name: str = setting("", help="What to call it", identity=False)
-
-    def __post_init__(self) -> None:
-        check(self)

@@ -23,7 +23,7 @@ from core.dataset.examples import as_original, as_table, content_fingerprint, ow
 from core.dataset.readers import data_in, read
 from core.errors import InputError
 from core.jobs.progress import say
-from core.settings import check, setting, to_config
+from core.settings import Group, identity, setting, to_config
 from core.workspace.artifact import Artifact, Draft
 from core.workspace.files import fingerprint, sha256_file
 from core.workspace.store import Workspace
@@ -35,7 +35,7 @@ SOURCES_LISTED = 200
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Group):
     """What to import, and how to read it."""
 
     path: str = setting(
@@ -75,8 +75,7 @@ class Settings:
         "", identity=False, help="what people call it; the file's name when empty", advanced=True
     )
 
-    def __post_init__(self) -> None:
-        check(self)
+    def validate(self) -> None:
         if self.holdout != "auto" and not (self.holdout.isascii() and self.holdout.isdigit()):
             raise InputError(f"--holdout is auto or a whole number, not {self.holdout!r}")
         if self.split_column and self.holdout != "auto":
@@ -100,7 +99,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         name=settings.name or path.stem,
         config=to_config(settings),
         parents={},
-        fingerprint=fingerprint("dataset", to_config(settings, identity=True)),
+        fingerprint=fingerprint("dataset", identity(settings)),
     )
     try:
         return draft.seal(_import(draft, settings)).id

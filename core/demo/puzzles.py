@@ -17,10 +17,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict
 
-DURATION = (
-    "about 1 min on 2 idle cores of an Intel Xeon with AMX, 2 to 4 min on slower or busy ones"
-)
-"""Of the whole demo, as measured (README); the Makefile says it too."""
 HOLDOUT_PER_TASK = 18
 BASE_PER_TASK = 60
 WALK = 40_000

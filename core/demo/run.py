@@ -17,7 +17,7 @@ from core import clusters, dataset, selection, study, trajectories
 from core.demo.puzzles import TASKS, Row, generate
 from core.jobs.progress import Progress, say
 from core.model import loading
-from core.settings import check, setting
+from core.settings import Group, setting
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
@@ -34,14 +34,11 @@ STAGES = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Group):
     """The demo's only choice."""
 
     seed: int = setting(0, help="Of the generated puzzles and of every draw", minimum=0)
     name: str = setting("", help="What to call it", identity=False)
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 def run(workspace: Workspace, settings: Settings) -> str:

@@ -18,5 +18,7 @@ if TYPE_CHECKING:
     from core.edits.log import redo as redo
     from core.edits.log import undo as undo
     from core.edits.log import unpin as unpin
+    from core.edits.run import Settings as Settings
+    from core.edits.run import run as run
 
 faces.lazy(__name__, __file__)

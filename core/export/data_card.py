@@ -157,7 +157,7 @@ def commands(workspace: Workspace, line: list[Artifact]) -> list[str]:
 def settings_of(artifact: Artifact) -> Any:
     """Return the settings an artifact was made with, as far as they define its result."""
     cls = importlib.import_module(f"core.{artifact.kind}").Settings
-    known = {s.name for s in specs(cls) if s.meta["identity"]}
+    known = {s.name for s in specs(cls) if s.identity}
     return cls(**{k: v for k, v in artifact.config.items() if k in known})
 
 

@@ -17,13 +17,13 @@ from core.export.trainers import MODEL, TRAINERS, Job, check_rows
 from core.export.trainers import check as check_trainer
 from core.export.writers import FORMATS, examples
 from core.jobs.progress import say
-from core.settings import check, setting
+from core.settings import Group, setting
 from core.workspace.files import sha256_file, write_json
 from core.workspace.store import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Group):
     """What to write and where."""
 
     selection: str = setting(help="Selection id", hidden=True)
@@ -43,8 +43,7 @@ class Settings:
     model: str = setting(MODEL, help="What the config trains: a hub id or a directory")
     overwrite: bool = setting(False, help="Replace an earlier export of that name")
 
-    def __post_init__(self) -> None:
-        check(self)
+    def validate(self) -> None:
         if self.config != "none":
             check_trainer(self.config, self.format, self.model)
 

@@ -16,5 +16,6 @@ if TYPE_CHECKING:
     from core.finetune.settings import Settings as Settings
     from core.finetune.settings import planned_steps as planned_steps
     from core.finetune.settings import resolve as resolve
+    from core.finetune.settings import short as short
 
 faces.lazy(__name__, __file__)

@@ -10,13 +10,12 @@ import pandas as pd
 from core.arrays import by_id
 from core.dataset.run import load_any
 from core.errors import InputError
-from core.finetune.settings import Settings, planned_steps, resolve
-from core.finetune.target import default_lr, short, with_adapter
+from core.finetune.settings import Settings, default_lr, planned_steps, resolve, short
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
-from core.settings import to_config
+from core.settings import identity, to_config
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, write_json, write_jsonl
@@ -64,7 +63,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     steps = steps_of(s, len(rows))
     lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
     if s.method == "lora":
-        model = with_adapter(model, s.seed)
+        model = loading.with_adapter(model, s.seed)
 
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
     if draft is None:
@@ -133,7 +132,7 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
 def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
     """Return the fingerprint of the fine-tune that these settings give."""
     ids = selection.summary["ids_sha256"]
-    return fingerprint("finetune", ids, test.id, to_config(settings, identity=True))
+    return fingerprint("finetune", ids, test.id, identity(settings))
 
 
 def steps_of(settings: Settings, rows: int) -> int:

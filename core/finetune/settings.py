@@ -1,15 +1,19 @@
-"""What may be set of a fine-tune, and how many steps it takes."""
+"""What may be set of a target and its training, here and wherever one is trained.
+
+A fine-tune, the arms of a study and a try on a few rows share what is declared here.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
-from core.finetune.target import Target, Tested
 from core.model import loading
-from core.model.templates import TEMPLATES
-from core.settings import MAX_SEED, Auto, setting, with_preset
+from core.settings import MAX_SEED, Auto, Group, setting, with_preset
+from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, PAPER, steps_for
 
+RATES = {"full": 2e-5, "lora": 2e-4}
 MIN_STEPS = 200
 """A small selection is trained at least this many optimizer steps."""
 PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
@@ -17,26 +21,34 @@ PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training(Target):
+class Target(Group):
+    """Which model, and how it is trained."""
+
+    model: str = setting(
+        "scratch:small",
+        help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
+        label="Target model",
+        suggestions=loading.TARGETS,
+    )
+    method: Literal["full", "lora"] = setting("full", help="Train all weights, or a LoRA adapter")
+    lr: float | Auto = training.learning_rate("2e-5, LoRA 2e-4, from scratch 3e-3")
+    batch_size: int = training.batch_size(32)
+    max_length: int | Auto = training.max_length()
+    precision: loading.Precision = training.precision(" while training")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(Group):
     """How long a fine-tune is, and what else is its own."""
 
-    epochs: float | Auto = setting(
-        "auto",
-        help="Passes over the selection; auto is 3 (6 from scratch), at least 200 steps",
-        above=0,
-        maximum=1000,
+    epochs: float | Auto = training.epochs(
+        "Passes over the selection; auto is 3 (6 from scratch), at least 200 steps"
     )
     steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
-    template: str = setting(
-        "auto",
-        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
-        choices=("auto", *TEMPLATES),
-        advanced=True,
-    )
-    preset: str = setting(
+    template: str = training.template()
+    preset: Literal["none", "paper"] = setting(
         "none",
         help="paper: Phi-2 and every value of the paper, where no other is given",
-        choices=("none", "paper"),
         advanced=True,
     )
     seed: int = setting(
@@ -49,16 +61,28 @@ class Training(Target):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Tested, Training):
+class Tested(Group):
+    """On which rows the trained target is tested."""
+
+    eval: str = setting(
+        "",
+        label="Test set",
+        help="Test file or dataset id; the dataset's own held-out rows when empty",
+    )
+    decode: int = setting(
+        500,
+        help="Test items answered for exact match, at most; 0 is none",
+        minimum=0,
+        advanced=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Target, Training, Tested):
     """What to train, how long, and what to test it on."""
 
     selection: str = setting(help="Selection id", hidden=True)
-    resume: bool = setting(
-        False,
-        help="Continue the newest unfinished run of the same settings",
-        identity=False,
-        hidden=True,
-    )
+    resume: bool = training.resume()
     name: str = setting("", help="What to call it", identity=False, advanced=True)
 
 
@@ -73,3 +97,13 @@ def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -
         return steps_for(rows, float(epochs), batch_size)
     auto = FROM_SCRATCH["epochs"] if loading.is_scratch(model) else 3.0
     return max(MIN_STEPS, steps_for(rows, auto, batch_size))
+
+
+def default_lr(model: str, method: str) -> float:
+    """Return the learning rate that `auto` stands for."""
+    return float(FROM_SCRATCH["lr"]) if loading.is_scratch(model) else RATES[method]
+
+
+def short(model: str) -> str:
+    """Return the last part of a model's path."""
+    return model.rstrip("/").rsplit("/", 1)[-1]

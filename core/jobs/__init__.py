@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.jobs.queue import SETTLED as SETTLED
     from core.jobs.queue import active as active
     from core.jobs.queue import can_resume as can_resume
     from core.jobs.queue import command as command

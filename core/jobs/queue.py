@@ -38,17 +38,13 @@ from core.jobs.record import (
     shell,
     tail_log,
 )
-from core.settings import from_argv, specs, to_argv, to_config
+from core.nouns import NOUNS
+from core.settings import from_argv, identity, specs, to_argv
 from core.workspace.artifact import new_id, utc_now
 from core.workspace.files import ROOT, read_jsonl, write_json
 from core.workspace.store import Workspace
 
 __all__ = ["ACTIVE", "ENDED", "Job", "JobState"]
-SETTLED = (
-    "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune", "study",
-    "export", "demo",
-)  # fmt: skip
-"""Nouns whose flags are settings."""
 
 
 def submit(
@@ -121,10 +117,10 @@ def jobs(workspace: Workspace) -> list[Job]:
 
 def latest(workspace: Workspace, noun: str, settings: Any) -> Job | None:
     """Return the newest job that was started for this run: all that makes it another is equal."""
-    wanted = to_config(settings, identity=True)
+    wanted = identity(settings)
     for job in jobs(workspace):
         asked = settings_of(job)
-        if noun_of(job) == noun and asked and to_config(asked, identity=True) == wanted:
+        if noun_of(job) == noun and asked and identity(asked) == wanted:
             return job
     return None
 
@@ -150,7 +146,7 @@ def settings_of(job: Job) -> Any:
 
 @functools.lru_cache(4096)
 def _parsed(argv: tuple[str, ...]) -> Any:
-    if not argv or argv[0] not in SETTLED:
+    if not argv or argv[0] not in NOUNS:
         return None
     try:
         return from_argv(importlib.import_module(f"core.{argv[0]}").Settings, argv[1:])

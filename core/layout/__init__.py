@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from core.layout.projection import place as place
     from core.layout.projection import warm_up as warm_up
     from core.layout.run import find as find
+    from core.layout.run import key as key
     from core.layout.run import run as run
     from core.layout.settings import Settings as Settings
 

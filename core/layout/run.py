@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.layout.projection import place
-from core.layout.settings import Settings
-from core.settings import to_config
+from core.layout.settings import FIRST, Settings
+from core.settings import identity, to_config
 from core.trajectories import embeddings
 from core.trajectories.artifact import from_start, load_flags, load_losses
 from core.workspace.artifact import Artifact
@@ -30,7 +30,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         name=settings.name or f"{trajectories.name} · {_what(settings)}",
         config=to_config(settings),
         parents={"trajectories": trajectories.id},
-        fingerprint=_key(settings),
+        fingerprint=key(settings),
     )
     try:
         xy, fitted = place(
@@ -52,14 +52,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 def find(workspace: Workspace, settings: Settings) -> Artifact | None:
     """Return the sealed layout of the same settings."""
-    return workspace.same("layout", _key(settings))
+    return workspace.same("layout", key(settings))
 
 
-def _key(settings: Settings) -> str:
-    """Return equal keys for equal maps: layouts from before there were others have no `of`."""
-    config = to_config(settings, identity=True)
-    left_out = ("of",) if settings.of == "trajectories" else ("features", "include_start")
-    return fingerprint("layout", {k: v for k, v in config.items() if k not in left_out})
+def key(settings: Settings) -> str:
+    """Return the fingerprint of the map that these settings give."""
+    ignored = () if settings.of == "trajectories" else ("features", "include_start")
+    return fingerprint("layout", identity(settings, first=FIRST, ignored=ignored))
 
 
 def _what(settings: Settings) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from core.errors import InputError
 from core.model.shrinking import shrink, trim
@@ -41,6 +41,8 @@ KNOWN_SIZES = {
 PROXIES = tuple(list(KNOWN_SIZES)[:5])
 TARGETS = ("scratch:tiny", "scratch:small", *list(KNOWN_SIZES)[3:])
 TRIM = ":trim"
+Precision = Literal["auto", "fp32", "bf16"]
+LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
 
 def is_scratch(spec: str) -> bool:
@@ -206,9 +208,6 @@ def device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-PRECISIONS = ("auto", "fp32", "bf16")
-
-
 def in_bf16(precision: str, where: str) -> bool:
     """Say whether to compute in bf16 on a device: when told to, or by itself on a GPU that has it.
 
@@ -227,3 +226,12 @@ def cpu_has_bf16() -> bool:
 
     found = torch.cpu.get_capabilities()
     return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
+
+
+def with_adapter(model: PreTrainedModel, seed: int) -> Any:
+    """Return the model with a fresh LoRA adapter, the only part that will train."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    set_seed(seed)  # draws the adapter
+    return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **LORA))  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +16,19 @@ from core.arrays import Bools, Ints, by_id
 from core.dataset import minhash
 from core.dataset.duplicates import near_duplicates, text_hashes
 from core.errors import InputError
-from core.settings import check, setting
+from core.settings import Group, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Filters:
+class Filters(Group):
     """Which rows no strategy may choose."""
 
-    dedup: str = setting(
+    dedup: Literal["none", "exact", "near"] = setting(
         "none",
         help="Keep one row of each text: exact compares prompt and response; near also takes "
         "out rows with the same words or 4/5 of their five-word shingles in common, as the holdout "
         "does",
         label="Remove duplicates",
-        choices=("none", "exact", "near"),
     )
     near_rule: int = setting(
         2,
@@ -44,8 +44,7 @@ class Filters:
         0, help="Leave rows of more response tokens out; 0 is no limit", minimum=0, advanced=True
     )
 
-    def __post_init__(self) -> None:
-        check(self)
+    def validate(self) -> None:
         if 0 < self.max_tokens < self.min_tokens:
             raise InputError(
                 f"--max-tokens {self.max_tokens} is below --min-tokens {self.min_tokens}; no row "

@@ -8,14 +8,14 @@ import pandas as pd
 
 from core.errors import InputError
 from core.selection.pool import Match
-from core.settings import check, setting
+from core.settings import Group, setting
 from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Matching:
+class Matching(Group):
     """What a matched baseline is as large as."""
 
     match: str = setting(
@@ -33,9 +33,6 @@ class Matching:
         3.0, help="Epochs that the target is trained for, of random_cost_matched", above=0,
         advanced=True,
     )  # fmt: skip
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 def measure(workspace: Workspace, wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:

@@ -17,8 +17,8 @@ from core.selection.choose import choose
 from core.selection.kept_rows import Kept, earlier_rows, edited, keep
 from core.selection.load_pool import load_pool
 from core.selection.pool import Pool
-from core.selection.settings import FIRST, Settings, title
-from core.settings import specs, to_config
+from core.selection.settings import BEFORE, FIRST, Settings, title
+from core.settings import identity, to_config
 from core.workspace.artifact import EXTENDS, MATCHES, Artifact, Kind
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
@@ -155,11 +155,13 @@ def key(workspace: Workspace, settings: Settings) -> str:
 
     Without edits, and with every later setting at its default, it is what it always was.
     """
-    config = to_config(resolved(workspace, settings), identity=True)
-    defaults = {s.name: s.default for s in specs(Settings)} | {"edits": 0, "near_rule": 1}
-    kept = {k: v for k, v in config.items() if k in FIRST or v != defaults[k]}
-    if settings.dedup != "near":
-        kept.pop("near_rule", None)
+    return fingerprint_of(resolved(workspace, settings))
+
+
+def fingerprint_of(settings: Settings) -> str:
+    """Return the fingerprint of a selection by settings with a number for their edits."""
+    ignored = () if settings.dedup == "near" else ("near_rule",)
+    kept = identity(settings, first=FIRST, before=BEFORE, ignored=ignored)
     if settings.strategy == "random_cost_matched":
         kept["cost"] = "inside the window"  # earlier ones are larger
     return fingerprint("selection", kept)

@@ -8,27 +8,27 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 from core.errors import InputError
 from core.selection.quotas import Allocation
-from core.settings import check, setting, specs
+from core.settings import Group, setting, specs
 from core.workspace.files import fingerprint
 
+Pick = Literal["random", "medoid", "spread", "hardest", "easiest"]
 QUOTA = re.compile(r"\s*([0-9]+)\s*(<=|=)\s*([0-9]+)\s*")
 SPELLED = 4
 """More quotas than these are not spelled in a name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Switches:
+class Switches(Group):
     """How S2L shares and picks; none counts for another strategy."""
 
-    allocation: str = setting(
+    allocation: Allocation = setting(
         "equal",
         help="How clusters share the budget: equal is the paper's; proportional or sqrt where "
         "small clusters are noise; capped where small ones should not be taken whole",
-        choices=("equal", "proportional", "sqrt", "capped"),
     )
     cap: float = setting(
         0.5,
@@ -39,11 +39,10 @@ class Switches:
         maximum=1,
         advanced=True,
     )
-    pick: str = setting(
+    pick: Pick = setting(
         "random",
         help="Rows taken inside a cluster: random is the paper's; medoid the most typical, spread "
         "the most different for tiny budgets, hardest for large ones, easiest for noisy labels",
-        choices=("random", "medoid", "spread", "hardest", "easiest"),
     )
     noise_guard: bool = setting(
         False,
@@ -64,16 +63,10 @@ class Switches:
         label="Quotas set by hand",
     )
 
-    def __post_init__(self) -> None:
-        check(self)
+    def validate(self) -> None:
         by_hand(self.quotas)
         if self.allocation != "capped" and self.cap != 0.5:
             raise InputError(f"--cap counts with --allocation capped only, not {self.allocation}")
-
-    @property
-    def rule(self) -> Allocation:
-        """The allocation, as `budget.quotas` takes it."""
-        return cast("Allocation", self.allocation)
 
 
 def of(settings: Switches) -> Switches:
@@ -137,7 +130,7 @@ def changed(settings: Switches) -> list[str]:
 
 def words(switches: Switches) -> list[str]:
     """Name the switches that differ from the default, for the name of a selection."""
-    out = [] if switches.allocation == "equal" else [switches.allocation]
+    out: list[str] = [] if switches.allocation == "equal" else [switches.allocation]
     if switches.cap != 0.5:
         out = [f"capped {switches.cap:g}"]
     out += [] if switches.pick == "random" else [switches.pick]

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection import filters, matched_size, s2l_options
 from core.selection.choose import check_switches
 from core.selection.strategies.catalog import MATCHED, SELECTORS
-from core.settings import MAX_SEED, Auto, check, setting
+from core.settings import MAX_SEED, Auto, Group, setting
 
 FIRST = ("parent", "strategy", "budget", "seed", "keep")
 """Settings that every fingerprint holds; a later one counts where it differs from its default, so
 that a selection made before there was such a setting is found again."""
+BEFORE = {"edits": 0, "near_rule": 1}
+"""What selections did before there were these settings, where that is not the default."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Draw:
+class Draw(Group):
     """What to select from, how, and how much."""
 
     parent: str = setting(
@@ -35,15 +38,14 @@ class Draw:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(matched_size.Matching, filters.Filters, s2l_options.Switches, Draw):
-    """All settings of a selection; the last base's come first where they are listed."""
+class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matching):
+    """All settings of a selection."""
 
-    space: str = setting(
+    space: Literal["embeddings", "trajectories"] = setting(
         "embeddings",
         help="What facility_location, k_center and d4 compare rows by: the proxy's embeddings, or "
         "the trajectories where there are none",
         label="Compare rows by",
-        choices=("embeddings", "trajectories"),
     )
     keep: str = setting(
         "",
@@ -58,10 +60,7 @@ class Settings(matched_size.Matching, filters.Filters, s2l_options.Switches, Dra
     )
     name: str = setting("", help="What to call it", identity=False)
 
-    def __post_init__(self) -> None:
-        check(self)
-        s2l_options.Switches.__post_init__(self)
-        filters.Filters.__post_init__(self)
+    def validate(self) -> None:
         check_switches(self.strategy, s2l_options.of(self), budgets.parse(self.budget))
         if bool(self.match) != (self.strategy in MATCHED):
             raise InputError(

@@ -16,7 +16,7 @@ from core import selection
 from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection.strategies import catalog
-from core.settings import MAX_SEED, check, setting, specs
+from core.settings import MAX_SEED, Group, setting, specs
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
@@ -29,7 +29,7 @@ EQUAL_EPOCHS = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arms:
+class Arms(Group):
     """What is compared, and over which seeds."""
 
     clusters: str = setting(help="Clusters id", hidden=True)
@@ -48,8 +48,7 @@ class Arms:
         "0,1,2", help="Draw and training seeds, separated by commas; one run each per arm"
     )
 
-    def __post_init__(self) -> None:
-        check(self)
+    def validate(self) -> None:
         budgets.parse(self.budget)
         named = strategies(self)
         for strategy in named:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core import edits, finetune, selection
-from core.finetune.target import Target, Tested, short
+from core.finetune.settings import Target, Tested, short
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
@@ -21,7 +21,7 @@ from core.selection import budget
 from core.selection import choose as selectors
 from core.selection.pool import NO_SOURCE
 from core.selection.strategies import catalog
-from core.settings import Auto, setting, specs, to_config
+from core.settings import Auto, Group, setting, specs, to_config
 from core.study import arms
 from core.study.arms import Arms, seeds, strategies
 from core.study.results import BASE, METRICS, as_text, caution
@@ -30,7 +30,7 @@ from core.workspace.store import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Equal(Target, Arms):
+class Equal(Group):
     """How long every arm is trained."""
 
     steps: int | Auto = setting(
@@ -42,7 +42,7 @@ class Equal(Target, Arms):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Tested, Equal):
+class Settings(Arms, Target, Equal, Tested):
     """Which selections to compare, on which target."""
 
     edits: int | Auto = setting(
@@ -56,9 +56,6 @@ class Settings(Tested, Equal):
         True, help="Reuse fine-tunes of the same settings", identity=False, hidden=True
     )
     name: str = setting("", help="What to call it", identity=False, advanced=True)
-
-    def __post_init__(self) -> None:
-        Arms.__post_init__(self)
 
 
 def run(workspace: Workspace, settings: Settings) -> str:

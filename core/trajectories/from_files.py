@@ -21,7 +21,7 @@ from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
-from core.settings import to_config
+from core.settings import identity, to_config
 from core.trajectories.artifact import finish, pool_rows
 from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
@@ -57,7 +57,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     else:
         columns = matrix(path, dataset)
     settings = dataclasses.replace(settings, source=str(path), model=model)
-    key = fingerprint("imported", to_config(settings, identity=True), [c.step for c in columns])
+    key = fingerprint("imported", identity(settings), [c.step for c in columns])
     if settings.resume and (done := workspace.finished("trajectories", key, settings.name)):
         say(f"{done.id} was finished before")
         return done.id

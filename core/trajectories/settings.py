@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import InputError
 from core.jobs.launchers import LAUNCHERS
 from core.model import loading
-from core.model.templates import TEMPLATES
-from core.settings import MAX_SEED, Auto, check, setting, with_preset
+from core.settings import MAX_SEED, Auto, Group, setting, with_preset
+from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, PAPER, PRETRAINED
-
-SCHEDULES = ("linear", "log", "equal_loss")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Group):
     """How to train the proxy and when to record."""
 
     dataset: str = setting(help="Dataset id", hidden=True)
@@ -27,27 +25,23 @@ class Settings:
         label="Proxy model",
         suggestions=loading.PROXIES,
     )
-    epochs: float | Auto = setting(
-        "auto", help="Passes over the data; auto is 3, or 6 from scratch", above=0, maximum=1000
-    )
+    epochs: float | Auto = training.epochs("Passes over the data; auto is 3, or 6 from scratch")
     checkpoints: int = setting(
         13,
         help="Recordings, step 0 and the last included; 13 gives the paper's 12 features",
         minimum=2,
         maximum=200,
     )
-    schedule: str = setting(
+    schedule: Literal["linear", "log", "equal_loss"] = setting(
         "linear",
         help="Where recordings stand: linear; log: dense early; equal_loss: whenever the training "
         "loss has fallen by an equal share",
-        choices=SCHEDULES,
         advanced=True,
     )
-    record: str = setting(
+    record: Literal["all", "epoch"] = setting(
         "all",
         help="all: every row at every recording, with the same weights; epoch: what the training "
         "pass saw, free, one column an epoch",
-        choices=("all", "epoch"),
         advanced=True,
     )
     keep_checkpoints: bool = setting(
@@ -63,43 +57,17 @@ class Settings:
         maximum=MAX_SEED,
         advanced=True,
     )
-    lr: float | Auto = setting(
-        "auto",
-        help="Peak learning rate; auto is 2e-5, or 3e-3 from scratch",
-        label="Learning rate",
-        above=0,
-        maximum=1,
-        advanced=True,
-    )
-    batch_size: int | Auto = setting(
-        "auto", help="Rows a step; auto is 128, or 32 from scratch", minimum=1, advanced=True
-    )
-    max_length: int | Auto = setting(
-        "auto",
-        help="Longest row in tokens, longer ones are cut; auto is the 99th percentile",
-        minimum=8,
-        advanced=True,
-    )
-    precision: str = setting(
-        "auto",
-        help="Of the matrix products: fp32; bf16, faster where the processor has it, losses within "
-        "about 0.01; auto is bf16 on a GPU, fp32 on a CPU",
-        choices=loading.PRECISIONS,
-        advanced=True,
-    )
-    template: str = setting(
-        "auto",
-        help="Prompt template; auto is the model's chat template, else Alpaca; plain from scratch",
-        choices=("auto", *TEMPLATES),
-        advanced=True,
-    )
+    lr: float | Auto = training.learning_rate("2e-5, or 3e-3 from scratch")
+    batch_size: int | Auto = training.batch_size("auto")
+    max_length: int | Auto = training.max_length()
+    precision: loading.Precision = training.precision("", ", losses within about 0.01")
+    template: str = training.template()
     limit: int = setting(
         0, help="Use a random sample of this many rows; 0 is all", minimum=0, advanced=True
     )
-    preset: str = setting(
+    preset: Literal["none", "paper"] = setting(
         "none",
         help="paper: Pythia-70M and every value of the paper, where no other is given",
-        choices=("none", "paper"),
         advanced=True,
     )
     map: bool = setting(
@@ -132,16 +100,10 @@ class Settings:
         "have on the checkpoints it kept",
         hidden=True,
     )
-    resume: bool = setting(
-        False,
-        help="Continue the newest unfinished run of the same settings",
-        identity=False,
-        hidden=True,
-    )
+    resume: bool = training.resume()
     name: str = setting("", help="What to call it", identity=False, advanced=True)
 
-    def __post_init__(self) -> None:
-        check(self)
+    def validate(self) -> None:
         if self.keep_checkpoints and self.record == "epoch":
             raise InputError(
                 "--keep-checkpoints needs --record all: a column of --record epoch comes from all "

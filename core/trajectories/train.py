@@ -12,7 +12,7 @@ from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
-from core.settings import to_config
+from core.settings import identity, to_config
 from core.training.settings import steps_for
 from core.trajectories import draw_map, proxy_warnings
 from core.trajectories.artifact import finish, pool_rows
@@ -42,7 +42,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if not dataset.summary.get("trainable", True):
         raise InputError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
     s = resolve(settings)
-    key = fingerprint("trajectories", to_config(s, identity=True))
+    key = fingerprint("trajectories", identity(s))
     if s.resume and (done := process_group.once(lambda: _finished(workspace, key, s))):
         return done
     texts = pool_texts(dataset, s.model, s.template)

@@ -15,12 +15,13 @@ import pandas as pd
 from core.arrays import Ints, by_id
 from core.clusters.kmeans import auto_k
 from core.errors import InputError
-from core.finetune.target import Target, default_lr, short, with_adapter
+from core.finetune.settings import Target, default_lr, short
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose, renderer
-from core.settings import MAX_SEED, Auto, setting, to_config
+from core.settings import MAX_SEED, Auto, Group, identity, setting, to_config
+from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact, Draft
@@ -39,16 +40,12 @@ FEWEST = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Probe:
+class Probe(Group):
     """What the target is compared with, for how long it is trained, and how they are compared."""
 
     trajectories: str = setting(help="Trajectories id", hidden=True)
-    epochs: float | Auto = setting(
-        "auto",
-        help="Passes over these rows; auto is 3, or 6 from scratch",
-        above=0,
-        maximum=1000,
-        advanced=True,
+    epochs: float | Auto = training.epochs(
+        "Passes over these rows; auto is 3, or 6 from scratch", advanced=True
     )
     checkpoints: int = setting(
         7, help="Recordings, step 0 and the last included", minimum=2, maximum=50, advanced=True
@@ -63,7 +60,7 @@ class Probe:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Target, Probe):
+class Settings(Probe, Target):
     """Which target, and on how many rows."""
 
     rows: int = setting(
@@ -76,12 +73,7 @@ class Settings(Target, Probe):
     accept_long: bool = setting(
         False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
     )
-    resume: bool = setting(
-        False,
-        help="Continue the newest unfinished run of the same settings",
-        identity=False,
-        hidden=True,
-    )
+    resume: bool = training.resume()
     name: str = setting("", help="What to call it", identity=False, advanced=True)
 
 
@@ -121,9 +113,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         precision=s.precision,
     )
     if s.method == "lora":
-        model = with_adapter(model, s.seed)
+        model = loading.with_adapter(model, s.seed)
 
-    key = fingerprint("transfer", to_config(s, identity=True))
+    key = fingerprint("transfer", identity(s))
     draft = workspace.unfinished("transfer", key, s.name) if s.resume else None
     estimate = foresee(
         model, tokens, places, recipe,

@@ -29,8 +29,8 @@ def form(
     """
     values = dict(fixed)
     shown = [s for s in specs(cls) if s.name not in fixed and s.name not in leave_out]
-    plain = [s for s in shown if not s.meta["hidden"] and not s.meta["advanced"]]
-    more = [s for s in shown if not s.meta["hidden"] and s.meta["advanced"]]
+    plain = [s for s in shown if not s.hidden and not s.advanced]
+    more = [s for s in shown if not s.hidden and s.advanced]
     problems: list[str] = []
     for spec in plain:
         _collect(spec, key, values, problems)
@@ -73,7 +73,7 @@ def preset(key: str, values: dict[str, Any]) -> None:
 
 def typed(spec: Spec, value: Any) -> Any:
     """Return a setting's value as its widget holds it: what is typed is text."""
-    plain = spec.meta["choices"] or spec.kind is bool or (spec.kind is int and not spec.auto)
+    plain = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
     return value if plain else f"{value}"
 
 
@@ -92,13 +92,12 @@ def field(spec: Spec, key: str) -> Any:
     """
     common: dict[str, Any] = {"key": key, "help": _sentence(spec), "persist_state": "session"}
     default = None if spec.default is dataclasses.MISSING else spec.default
-    meta = spec.meta
-    if meta["choices"]:
-        options = list(meta["choices"])
-        index = options.index(default) if default in options else 0
-        return st.selectbox(spec.label, options, index=index, **common)
-    if meta["suggestions"]:
-        options = list(dict.fromkeys([*meta["suggestions"], st.session_state.get(key) or default]))
+    if spec.choices:
+        words = list(spec.choices)
+        index = words.index(default) if default in words else 0
+        return st.selectbox(spec.label, words, index=index, **common)
+    if spec.suggestions:
+        options = list(dict.fromkeys([*spec.suggestions, st.session_state.get(key) or default]))
         index = options.index(default) if default in options else 0  # the same in every run: a
         # browser that first draws a later run shows what stands there, whatever the value is
         chosen = st.selectbox(spec.label, options, index=index, accept_new_options=True, **common)
@@ -106,13 +105,12 @@ def field(spec: Spec, key: str) -> Any:
     if spec.kind is bool:
         return st.toggle(spec.label, value=bool(default), **common)
     if spec.kind is int and not spec.auto:
-        low = int(meta["minimum"]) if meta["minimum"] is not None else None
-        high = int(meta["maximum"]) if meta["maximum"] is not None else None
+        low = int(spec.minimum) if spec.minimum is not None else None
+        high = int(spec.maximum) if spec.maximum is not None else None
         return int(st.number_input(spec.label, low, high, int(default or 0), step=1, **common) or 0)
     text = st.text_input(spec.label, "" if default is None else f"{default}", **common)
     return spec.parse(text.strip())
 
 
 def _sentence(spec: Spec) -> str:
-    text = str(spec.meta["help"])
-    return text[:1].upper() + text[1:]
+    return spec.help[:1].upper() + spec.help[1:]

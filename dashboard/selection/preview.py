@@ -71,7 +71,7 @@ def allocation(settings: selection.Settings) -> Allocation:
     by_cluster = grouped["taken"].agg(size="size", taken="sum").reset_index()
     by_cluster["quota"] = by_cluster["taken"]
     if settings.strategy == "s2l":
-        rule = "equal" if settings.allocation == "capped" else s2l_options.of(settings).rule
+        rule = "equal" if settings.allocation == "capped" else settings.allocation
         by_cluster["quota"] = quotas.quotas(
             by_cluster["size"], int(by_cluster["taken"].sum()), allocation=rule
         )

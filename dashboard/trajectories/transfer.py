@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, transfer
-from core.finetune.target import short
+from core.finetune.settings import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.workspace.artifact import Artifact

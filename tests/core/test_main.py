@@ -9,8 +9,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from core.__main__ import NOUNS, main
-from core.demo.puzzles import DURATION
+from core.__main__ import main
+from core.nouns import DURATION, NOUNS
 from core.workspace import files
 
 ROOT = pathlib.Path(__file__).parents[2]

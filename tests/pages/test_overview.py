@@ -3,7 +3,7 @@ import json
 import pytest
 
 from core import jobs
-from core.demo.puzzles import DURATION
+from core.nouns import DURATION
 from core.workspace.store import Workspace
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words

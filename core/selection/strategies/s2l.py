@@ -41,7 +41,9 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
     fixed, caps = by_hand(how.quotas)
     everyone = np.concatenate([pool.labels, kept])
     soft = _guard(pool, everyone, sizes + had, total, _high(pool))
-    taken = quotas(sizes + had, total, had, fixed, caps, how.rule, cap=how.cap, soft=soft) - had
+    taken = (
+        quotas(sizes + had, total, had, fixed, caps, how.allocation, cap=how.cap, soft=soft) - had
+    )
     rng = np.random.default_rng(seed)
     names = [f"cluster {c}" for c in range(k)]
     for c in fixed:
@@ -65,7 +67,7 @@ def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
         none = np.zeros(k, np.int64)
         sizes = np.bincount(group.labels, minlength=k)
         soft = _guard(inside, group.labels, sizes, int(quota), high)
-        shares = quotas(sizes, int(quota), allocation=how.rule, cap=how.cap, soft=soft)
+        shares = quotas(sizes, int(quota), allocation=how.allocation, cap=how.cap, soft=soft)
         drawn = _draw(inside, group.labels, shares, none, titles, how.pick, rng)
         parts.append(shuffled([Choice(group.rows[d.positions], d.reasons) for d in drawn], rng))
     return shuffled(parts, rng)

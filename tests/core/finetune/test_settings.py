@@ -3,8 +3,8 @@
 import pytest
 
 from core import finetune, study, transfer
-from core.finetune import target
-from core.settings import specs, to_config
+from core.finetune import settings as target
+from core.settings import identity, specs
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
 
@@ -13,7 +13,7 @@ TESTED = [s.name for s in specs(target.Tested)]
 
 
 def shown(cls, *, advanced):
-    return [s.name for s in specs(cls) if not s.meta["hidden"] and s.meta["advanced"] == advanced]
+    return [s.name for s in specs(cls) if not s.hidden and s.advanced == advanced]
 
 
 def test_every_stage_asks_the_same():
@@ -53,9 +53,9 @@ def test_fingerprints_are_those_of_before_the_settings_were_shared(tmp_path):
     rows = Artifact(tmp_path, {"id": "t", "summary": {"ids_sha256": "s"}})
     fitted = finetune.Settings(selection="x")
     assert finetune.key(rows, rows, fitted) == "78012e0160484eff"
-    tried = to_config(transfer.Settings(trajectories="x"), identity=True)
+    tried = identity(transfer.Settings(trajectories="x"))
     assert fingerprint("transfer", tried) == "0e82cd8a3b626fd1"
-    compared = to_config(study.Settings(clusters="x"), identity=True)
+    compared = identity(study.Settings(clusters="x"))
     younger = ("selections", "max_length", "precision")
     assert [compared.pop(name) for name in younger] == ["", "auto", "auto"]
     assert fingerprint(compared) == "313a6bdd24937f8d"

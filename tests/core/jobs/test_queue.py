@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from core import finetune, jobs, layout
-from core.__main__ import NOUNS
 from core.jobs import record as job_files
 from core.jobs.queue import _spawn
 from core.workspace.files import ROOT, read_json
@@ -436,7 +435,6 @@ def test_a_job_is_known_by_its_settings_not_by_its_words(workspace, busy):
     assert jobs.settings_of(jobs.status(workspace, unknown)) is None
     jobs.submit(workspace, ["verify", "x"], title="")
     assert jobs.newest(workspace, "layout").id == mine
-    assert set(jobs.SETTLED) == set(NOUNS)
 
 
 def test_a_stopped_run_is_resumed_as_it_was_asked_for(workspace, busy):

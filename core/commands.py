@@ -1,0 +1,96 @@
+"""Commands on what there is already: list, show, verify, delete, reproduce."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from typing import Any
+
+from core.errors import InputError, Unequal
+from core.settings import Group, setting
+from core.workspace.artifact import Kind
+from core.workspace.store import Workspace
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Listing(Group):
+    """What to list."""
+
+    kind: Kind | None = setting(None, help="Only these", positional=True)
+    json: bool = setting(False, help="As JSON")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class One(Group):
+    """Which artifact."""
+
+    id: str = setting(help="Artifact id", positional=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shown(One):
+    """Which artifact, and how it is shown."""
+
+    json: bool = setting(False, help="As JSON")
+
+
+def list_(workspace: Workspace, settings: Listing) -> str:
+    """Return a line an artifact."""
+    entries = workspace.entries(*([settings.kind] if settings.kind else []))
+    if settings.json:
+        return json.dumps([vars(e) for e in entries], indent=1, ensure_ascii=False)
+    if not entries:
+        return f"nothing in {workspace.root} yet; start with `python -m core dataset --path FILE`"
+    width = max(len(e.name) for e in entries)
+    return "\n".join(
+        f"{e.id}  {e.kind:12}  {e.state:10}  {e.name:{width}}  {e.problem}".rstrip()
+        for e in entries
+    )
+
+
+def show(workspace: Workspace, settings: Shown) -> str:
+    """Return a manifest."""
+    manifest = workspace.open(settings.id).manifest
+    if settings.json:
+        return json.dumps(manifest, indent=1, ensure_ascii=False)
+    lines = [f"{manifest['kind']} {manifest['id']}  {manifest['name']}  ({manifest['seconds']} s)"]
+    for part in ("parents", "config", "summary"):
+        lines += [f"{part}:"] + [f"  {k}: {v}" for k, v in manifest[part].items()]
+    return "\n".join(lines)
+
+
+def verify(workspace: Workspace, settings: One) -> str:
+    """Raise InputError with what is damaged, if anything is."""
+    if problems := workspace.verify(settings.id):
+        raise InputError("; ".join(problems))
+    return f"{settings.id}: every file is as its manifest says"
+
+
+def delete(workspace: Workspace, settings: One) -> str:
+    """Return the id of what was."""
+    workspace.delete(settings.id)
+    return settings.id
+
+
+def reproduce(workspace: Workspace, settings: One) -> str:
+    """Raise Unequal with the differences, if there are any."""
+    from core.selection.reproduce import differences
+
+    if found := differences(workspace, settings.id):
+        raise Unequal("\n".join(found))
+    return "identical"
+
+
+COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = {
+    "list": ("list artifacts, newest first", Listing, list_),
+    "show": ("print a manifest", Shown, show),
+    "verify": ("compare every file with its manifest", One, verify),
+    "delete": ("delete an artifact nothing depends on, or an unfinished run", One, delete),
+    "reproduce": (
+        "make a selection again and say whether it is identical (exit 1: it is not)",
+        One,
+        reproduce,
+    ),
+}
+"""Name -> what it does, its settings, its function."""
