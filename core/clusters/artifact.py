@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
 from core.arrays import Ints
 from core.clusters.kmeans import Clustering
-from core.clusters.settings import Settings
+from core.clusters.settings import FIRST, Settings
 from core.clusters.statistics import describe, quantiles
 from core.edits.log import read
 from core.jobs.progress import say
-from core.settings import to_config
+from core.settings import from_config, identity, to_config
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.workspace.artifact import EXTENDS, Artifact
+from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
 
@@ -23,6 +25,33 @@ def excluded(workspace: Workspace, trajectories: Artifact, without: int) -> Ints
     rows = read(workspace, workspace.ancestor(trajectories, "dataset").id, without).excluded
     measured = (load_flags(trajectories)["flag"] == "").to_numpy()
     return rows[measured[rows]]
+
+
+def key(workspace: Workspace, settings: Settings) -> str:
+    """Return the fingerprint of the clustering that settings with a number for K give.
+
+    Neither a note nor an edit that was undone makes another, as for selections.
+    """
+    if settings.without:
+        dataset = workspace.ancestor(workspace.open(settings.trajectories), "dataset")
+        at = read(workspace, dataset.id, settings.without).rows_at
+        settings = dataclasses.replace(settings, without=at)
+    return fingerprint("clusters", identity(settings, first=FIRST))
+
+
+def find(workspace: Workspace, settings: Settings) -> Artifact | None:
+    """Return the newest kept clustering of the same settings (and name, if given).
+
+    One from before clusters had fingerprints is known by its config.
+    """
+    wanted = key(workspace, settings)
+    for entry in workspace.entries("clusters"):
+        ours = entry.state == "sealed" and settings.name in ("", entry.name)
+        if ours and entry.parents.get("trajectories") == settings.trajectories:
+            found = entry.fingerprint or key(workspace, from_config(Settings, entry.config))
+            if found == wanted:
+                return workspace.open(entry.id)
+    return None
 
 
 def write(
@@ -53,6 +82,7 @@ def write(
         config=to_config(settings),
         parents={"trajectories": trajectories.id}
         | ({EXTENDS: settings.extend} if settings.extend else {}),
+        fingerprint=key(workspace, settings),
     )
     np.save(draft.path / "labels.npy", result.labels)
     np.save(draft.path / "centroids.npy", result.centroids)

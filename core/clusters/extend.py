@@ -32,8 +32,8 @@ OWN = ("trajectories", "extend", "without", "map", "name")
 """The settings that are not those of the clustering that is extended."""
 
 
-def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Artifact:
-    """Extend a clustering to trajectories that extend those it was made from, and keep it.
+def resolved(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Settings:
+    """Return the settings with those of the clustering that is extended.
 
     Raises:
         InputError: the trajectories are no extension of the clustered ones.
@@ -48,7 +48,19 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     if given := foreign(settings, old.config, OWN):
         raise InputError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
     config = {**old.config, **{name: getattr(settings, name) for name in OWN}}
-    settings = dataclasses.replace(settings, **config)
+    return dataclasses.replace(settings, **config)
+
+
+def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Artifact:
+    """Extend a clustering to trajectories that extend those it was made from, and keep it.
+
+    Args:
+        workspace: Where.
+        trajectories: What the new clustering is of.
+        settings: As `resolved` gives them.
+    """
+    old = workspace.open(settings.extend, "clusters")
+    clustered = workspace.ancestor(old, "trajectories")
     begin = from_start(clustered, settings.include_start)
     centroids = np.load(old.path / "centroids.npy")
     out = excluded(workspace, trajectories, settings.without)

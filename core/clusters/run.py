@@ -10,10 +10,12 @@ import time
 
 import numpy as np
 
-from core.clusters.artifact import excluded, write
+from core.clusters import extend
+from core.clusters.artifact import excluded, find, write
 from core.clusters.keywords import names
 from core.clusters.kmeans import Clustering, auto_k, cluster
 from core.clusters.settings import Settings
+from core.jobs.progress import say
 from core.trajectories import draw_map
 from core.trajectories.artifact import from_start, load_flags, load_losses
 from core.workspace.artifact import Artifact
@@ -35,40 +37,54 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 
 def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Artifact:
-    """Compute a clustering, or extend one, and keep it."""
+    """Compute a clustering, or extend one, and keep it; return the one that exists, if there is."""
+    settings = resolved(workspace, trajectories, settings)
+    if found := find(workspace, settings):
+        say(f"{found.id} was made with the same settings; give another --name to make it again")
+        return found
     if settings.extend:
-        from core.clusters import extend
-
         return extend.seal(workspace, trajectories, settings)
     began = time.monotonic()
-    result, k, out = compute(workspace, trajectories, settings)
+    result, out = compute(workspace, trajectories, settings)
     facts = {"excluded": out, "cluster_seconds": round(time.monotonic() - began, 4)}
-    settings = dataclasses.replace(settings, k=k)
-    found = names(workspace, trajectories, result.labels)
-    return write(workspace, trajectories, settings, result, found, facts)
+    named = names(workspace, trajectories, result.labels)
+    return write(workspace, trajectories, settings, result, named, facts)
+
+
+def resolved(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Settings:
+    """Return the settings with a number for K; of an extension, with those of what it extends.
+
+    Raises:
+        InputError: the trajectories are no extension of the clustered ones.
+    """
+    if settings.extend:
+        return extend.resolved(workspace, trajectories, settings)
+    if settings.k != "auto":
+        return settings
+    out = excluded(workspace, trajectories, settings.without)
+    measured = int((load_flags(trajectories)["flag"] == "").sum()) - len(out)
+    return dataclasses.replace(settings, k=auto_k(measured))
 
 
 def compute(
     workspace: Workspace, trajectories: Artifact, settings: Settings
-) -> tuple[Clustering, int, int]:
-    """Cluster as the settings say; return the clustering, its K and the rows left out as excluded.
+) -> tuple[Clustering, int]:
+    """Cluster as settings with a number for K say; return also the rows left out as excluded.
 
     Raises:
         InputError: K is larger than the number of usable rows.
     """
-    losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
+    losses, ids = np.asarray(load_losses(trajectories)), load_flags(trajectories)["id"]
     out = excluded(workspace, trajectories, settings.without)
     if len(out):
         losses = losses.copy()
         losses[out] = np.nan  # as if not measurable
-    measured = int((flags["flag"] == "").sum()) - len(out)
-    k = auto_k(measured) if settings.k == "auto" else int(settings.k)
     result = cluster(
         losses,
-        flags["id"].to_numpy(),
-        k,
+        ids.to_numpy(),
+        int(settings.k),
         settings.features,
         include_start=from_start(trajectories, settings.include_start),
         seed=settings.seed,
     )
-    return result, k, len(out)
+    return result, len(out)

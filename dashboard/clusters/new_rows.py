@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import clusters
 from core.clusters import extend
-from core.workspace.artifact import EXTENDS, Artifact
+from core.workspace.artifact import Artifact
 from dashboard.frame import job_card, state
 
 
@@ -32,11 +32,8 @@ def place_form(artifact: Artifact) -> None:
 
 def _place(artifact: Artifact, earlier: str) -> None:
     """Seal the extended clustering, unless somebody did meanwhile."""
-    workspace = state.workspace()
-    wanted = {"trajectories": artifact.id, EXTENDS: earlier}
-    made = next((e.id for e in state.sealed("clusters") if e.parents == wanted), "")
     settings = clusters.Settings(trajectories=artifact.id, extend=earlier)
-    st.query_params["clusters"] = made or clusters.seal(workspace, artifact, settings).id
+    st.query_params["clusters"] = clusters.seal(state.workspace(), artifact, settings).id
 
 
 def placed(kept: Artifact) -> clusters.Settings:

@@ -16,7 +16,6 @@ from dashboard.frame import data, job_card, state
 
 AT_ONCE = 300_000
 """Rows up to which every change of a setting clusters again; above, a button does."""
-NAMES = ("k", "features", "include_start", "seed", "without")
 
 
 def opened(artifact: Artifact) -> Artifact | None:
@@ -40,7 +39,7 @@ def panel(artifact: Artifact, kept: Artifact | None) -> tuple[clusters.Settings,
     if kept is not None and EXTENDS in kept.parents:
         return new_rows.placed(kept), kept
     settings = controls(artifact, kept)
-    kept = same_kept(artifact, settings)
+    kept = clusters.find(state.workspace(), settings)
     if kept is not None:
         st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
         if st.button("Choose a budget", type="primary", width="stretch",
@@ -118,19 +117,9 @@ def _forget_position() -> None:
     st.session_state["clusters:position"] = 0
 
 
-def same_kept(artifact: Artifact, settings: clusters.Settings) -> Artifact | None:
-    """Return the sealed clustering of these settings, if it was kept before."""
-    for entry in state.sealed("clusters"):
-        if entry.parents == {"trajectories": artifact.id} and all(
-            entry.config.get(name, 0) == getattr(settings, name) for name in NAMES
-        ):
-            return state.workspace().open(entry.id)
-    return None
-
-
 def keep(artifact: Artifact, settings: clusters.Settings) -> None:
     """Seal the clustering that is shown, unless somebody did meanwhile."""
-    made = same_kept(artifact, settings) or clusters.seal(state.workspace(), artifact, settings)
+    made = clusters.seal(state.workspace(), artifact, settings)
     st.query_params["clusters"] = made.id
     st.session_state["clusters:for"] = (artifact.id, made.id)
 

@@ -192,6 +192,12 @@ def test_a_layout_is_found_by_its_settings(old):
     assert made("layout", "--trajectories", IDS["proxy"]) == umap
 
 
+@pytest.mark.parametrize("name", ["groups", "by job", "carried"])
+def test_clusters_of_then_are_found_by_their_settings(old, name):
+    assert manifest(IDS[name])["fingerprint"] == ""
+    assert made(*COMMANDS[name]) == IDS[name]
+
+
 def test_a_study_finds_the_arms_of_then(old):
     edits = manifest(IDS["study"])["config"]["edits"]
     new = manifest(made(*again("study", edits=edits)))

@@ -1,10 +1,12 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import clusters, dataset
+from core import clusters, dataset, edits
 from core.clusters import kmeans
 from core.clusters.keywords import keywords, sampled
 from core.clusters.kmeans import auto_k, cluster
@@ -12,6 +14,7 @@ from core.clusters.statistics import describe, quantiles
 from core.dataset.search import prompts
 from core.trajectories import features as statistics
 from core.trajectories.features import features
+from core.workspace.store import Workspace
 
 
 def curves(n=120, seed=0):
@@ -229,3 +232,67 @@ def test_another_k_out_of_range_leaves_nothing_behind(house):
             clusters.Settings(trajectories=house.trajectories, k=1000, map=False),
         )
     assert house.workspace.entries() == before
+
+
+@pytest.fixture
+def home(house, tmp_path):
+    """A copy of the house, whose rows can be edited."""
+    root = shutil.copytree(house.workspace.root, tmp_path / "w")
+    return house._replace(workspace=Workspace(root))
+
+
+def settings_of(home, **more):
+    return clusters.Settings(trajectories=home.trajectories, map=False, **more)
+
+
+def ids(home):
+    return {e.id for e in home.workspace.entries("clusters")}
+
+
+def test_the_same_clustering_is_made_once(home, capsys):
+    made = clusters.run(home.workspace, settings_of(home, k=5, seed=7))
+    before = ids(home)
+    capsys.readouterr()
+    assert clusters.run(home.workspace, settings_of(home, k=5, seed=7)) == made
+    assert capsys.readouterr().err.startswith(f"{made} was made with the same settings")
+    assert ids(home) == before
+    others = [
+        {"k": 5, "seed": 8},
+        {"k": 4, "seed": 7},
+        {"k": 5, "seed": 7, "features": "diff"},
+        {"k": 5, "seed": 7, "include_start": True},
+        {"k": 5, "seed": 7, "name": "by another name"},
+    ]
+    new = [clusters.run(home.workspace, settings_of(home, **how)) for how in others]
+    assert len({made, *new}) == len(others) + 1
+    assert clusters.run(home.workspace, settings_of(home, **others[-1])) == new[-1]
+
+
+def test_the_k_of_auto_is_the_same_clustering_as_its_number(home):
+    auto = home.workspace.open(clusters.run(home.workspace, settings_of(home, seed=9)))
+    wanted = settings_of(home, seed=9, k=auto.config["k"])
+    assert clusters.run(home.workspace, wanted) == auto.id
+
+
+def test_the_same_excluded_rows_are_the_same_clustering(home):
+    rows = np.flatnonzero(np.load(home.workspace.open(home.clusters).path / "labels.npy") >= 0)
+    edits.exclude(home.workspace, home.dataset, rows[:9])
+    first = clusters.run(home.workspace, settings_of(home, k=4, without=1))
+    edits.note(home.workspace, home.dataset, rows[:2], "looked at")
+    assert clusters.run(home.workspace, settings_of(home, k=4, without=2)) == first
+    edits.exclude(home.workspace, home.dataset, rows[9:12])
+    assert clusters.run(home.workspace, settings_of(home, k=4, without=1)) == first
+    assert clusters.run(home.workspace, settings_of(home, k=4, without=3)) != first
+    assert clusters.run(home.workspace, settings_of(home, k=4)) != first
+
+
+def test_a_clustering_without_a_fingerprint_is_found_by_its_config(home):
+    made = home.workspace.open(clusters.run(home.workspace, settings_of(home, k=5, seed=7)))
+    younger = ("extend", "without")
+    config = {name: value for name, value in made.config.items() if name not in younger}
+    old = home.workspace.draft("clusters", name="old", config=config, parents=made.parents)
+    old = old.seal({})
+    home.workspace.delete(made.id)
+    assert clusters.find(home.workspace, settings_of(home, k=5, seed=7)).id == old.id
+    assert clusters.find(home.workspace, settings_of(home, k=5, seed=8)) is None
+    assert clusters.find(home.workspace, settings_of(home, k=5, seed=7, extend="x")) is None

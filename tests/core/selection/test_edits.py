@@ -327,7 +327,9 @@ def test_a_clustering_without_excluded_rows(home):
 
 def test_a_clustering_leaves_nothing_out_by_itself(home):
     edits.exclude(home.workspace, home.dataset, of_pool(home)[:30])
-    wanted = clusters.Settings(trajectories=home.trajectories, k=6, map=False)
+    wanted = clusters.Settings(
+        trajectories=home.trajectories, k=6, map=False, name="made after the edit"
+    )
     made = home.workspace.open(clusters.run(home.workspace, wanted))
     labels = [np.load(c.path / "labels.npy") for c in (made, home.workspace.open(home.clusters))]
     assert (labels[0] == labels[1]).all()

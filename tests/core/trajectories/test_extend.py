@@ -329,3 +329,12 @@ def test_rows_that_are_gone_are_counted_and_none_at_all_is_an_error(
     wanted = selection.Settings(parent=alone.id, strategy="random", budget="3", keep=first.id)
     with pytest.raises(ValueError, match=r"none of the 139 rows of .* can be selected here"):
         selection.run(house.workspace, wanted)
+
+
+def test_the_same_rows_are_placed_on_the_same_clusters_once(house, new, groups, placed):
+    before = {e.id for e in house.workspace.entries("clusters")}
+    assert placed.id in before
+    assert place(house, new, groups).id in before
+    with pytest.raises(ValueError, match="leave --k away"):
+        place(house, new, groups, k=7)
+    assert place(house, new, groups, name="again").id != placed.id
