@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster run demo test check bench clean
+.PHONY: help cluster run demo test check docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -39,6 +39,9 @@ check: $(VENV)/ready-dev  ## lint and type-check
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+docs: $(VENV)/ready  ## write the table of docs/strategies.md again, after a change of the catalog
+	PYTHONPATH=. $(PY) docs/tables.py
 
 bench: $(VENV)/ready-dev  ## measure side by side: DATA=rows.jsonl, TARGET=model directory (both optional)
 	$(PY) benchmarks/recording.py $(if $(DATA),--data $(DATA))

@@ -39,8 +39,8 @@ def main() -> None:
     result: list[dict[str, Any]] = []
     for budget in args.budgets.split(","):
         reference: set[int] = set()
-        for strategy in catalog.SELECTORS:
-            if strategy in catalog.MATCHED:  # as large as another one, not as a budget
+        for strategy in catalog.STRATEGIES:
+            if catalog.STRATEGIES[strategy].size == "matched":
                 continue
             wanted = selection.Settings(
                 parent=args.clusters, strategy=strategy, budget=budget, edits=0

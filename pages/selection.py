@@ -5,7 +5,7 @@ import streamlit as st
 from core import finetune, selection
 from core.errors import InputError
 from core.selection import budget as budgets
-from core.selection.strategies import catalog
+from core.selection.strategies.catalog import STRATEGIES
 from core.training import settings as training_settings
 from core.workspace.artifact import EXTENDS
 from dashboard.charts import figure
@@ -25,25 +25,6 @@ from dashboard.selection import (
     stability,
     why_row,
 )
-
-WORDS = {
-    "s2l": "S2L: evenly over the clusters",
-    "s2l_per_source": "S2L inside each source",
-    "random": "Random",
-    "random_per_source": "Random, evenly over the sources",
-    "full": "Everything",
-    "least_confidence": "Largest final loss",
-    "middle_perplexity": "Middle final loss",
-    "high_learnability": "Largest loss drop",
-    "low_final_loss": "Smallest final loss",
-    "forgetting": "Most often forgotten",
-    "cartography_ambiguous": "Most ambiguous on the data map",
-    "facility_location": "Facility location: together like all rows",
-    "k_center": "K-center: as far apart as can be",
-    "d4": "D4: neither repeated nor typical",
-    "random_token_matched": "Random, as many tokens as another selection",
-    "random_cost_matched": "Random, for the cost of another selection",
-}
 
 TABS = (
     "Before and after",
@@ -131,12 +112,13 @@ with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)
     pool = preview.pool(clusters.id, edited)
     strategy = st.selectbox(
-        "Strategy", list(catalog.SELECTORS), format_func=WORDS.__getitem__,
+        "Strategy", list(STRATEGIES), format_func=lambda name: STRATEGIES[name].title,
         key="selection:strategy", persist_state="session",
     )  # fmt: skip
+    row = STRATEGIES[strategy]
     budget = budget_control(len(pool), int(pool.tokens.sum()))
     earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
-    match = settings_panel.matched(dataset) if strategy in catalog.MATCHED else ""
+    match = settings_panel.matched(dataset) if row.size == "matched" else ""
     with st.popover("Switches, filters, name", icon=":material/tune:", width="stretch"):
         seed = int(
             st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session")
@@ -163,7 +145,7 @@ with left, st.container(border=True):
         if edits_words := selection.edited(pool, staying):
             st.caption(f":material/edit: {edits_words}")
         wanted = dataclasses.replace(settings, name="")
-        if strategy in catalog.COMPARES and len(pool) > AT_ONCE:
+        if row.prefix and len(pool) > AT_ONCE:
             settings_panel.on_demand(wanted)
         tried = quota_bars.allocate(wanted)
     except InputError as e:
@@ -188,10 +170,10 @@ with right:
         clusters_preview.kept(clusters.id), clusters, data.edits(dataset.id)
     )
     facts(made, int(pool.tokens.sum()))
-    settable = strategy == "s2l" and budgets.parse(budget).kind != "tokens"
+    settable = row.quotas and budgets.parse(budget).kind != "tokens"
     chosen_bars = quota_bars.chart(clusters.id, tried, box=settable)
-    if strategy != "s2l":
-        st.caption(f"{WORDS[strategy]} does not look at clusters; compare with S2L.")
+    if not row.quotas:
+        st.caption(f"{row.sentence} It does not share over these clusters; compare with S2L.")
     elif not settable:
         st.caption("Quotas by hand are rows: for them, give the budget as a share or in rows.")
     quota_bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
@@ -205,7 +187,7 @@ with right:
             reader.reader(dataset.id, made.chosen.tolist(), "selection")
     if tabs["Quotas"].open:
         with tabs["Quotas"]:
-            if strategy == "s2l":
+            if row.quotas:
                 quota_table.quotas(made, known)
             else:
                 st.caption("Only S2L shares its budget over clusters.")

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from core.edits.row_sets import words
 from core.export.writers import BATCH, FORMATS
 from core.selection.reproduce import lineage
-from core.selection.strategies.catalog import NEEDS_CLUSTERS, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs, to_argv
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -82,7 +82,7 @@ def write(workspace: Workspace, artifact: Artifact, format: str, command: str) -
     rows, pool = summary["rows"], summary["pool"]
     share = f"{rows:,} of {pool:,} eligible rows ({100 * rows / pool:.1f}%)"
     facts = [
-        ("strategy", f"`{strategy}`: {(SELECTORS[strategy].__doc__ or '').splitlines()[0]}"),
+        ("strategy", f"`{strategy}`: {STRATEGIES[strategy].sentence}"),
         ("budget", f"{_plain(str(config['budget']))}: {share}"),
         ("seed", f"{config['seed']}"),
         ("response tokens", _tokens(summary)),
@@ -107,7 +107,7 @@ def write(workspace: Workspace, artifact: Artifact, format: str, command: str) -
         _sources(spread),
         _lengths(spread),
         "## Limits",
-        LIMITS + ("\n" + S2L_LIMITS if strategy in NEEDS_CLUSTERS else ""),
+        LIMITS + ("\n" + S2L_LIMITS if STRATEGIES[strategy].switches else ""),
         "## How to reproduce",
         f"In its workspace: `python -m core reproduce {artifact.id}`. From the start:",
         "```bash\n" + "\n".join(commands(workspace, line)) + "\n```",

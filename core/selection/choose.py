@@ -1,7 +1,6 @@
 """Selectors: from a pool of rows to the rows chosen, each with a reason.
 
-A selector is a pure function of (pool, number of rows, seed). A new one is a function in the module
-of its family and an entry in SELECTORS.
+A selector is a pure function of (pool, number of rows, seed); `strategies.catalog` lists all.
 """
 
 from __future__ import annotations
@@ -13,13 +12,10 @@ import numpy as np
 
 from core.errors import InputError
 from core.selection.budget import Budget
-from core.selection.pool import Choice, Match, Pool
+from core.selection.pool import Choice, Pool
 from core.selection.s2l_options import Switches, changed
-from core.selection.strategies.catalog import COMPARES, MATCHED, OWN_SIZE, S2L_FAMILY, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES, having
 from core.selection.strategies.s2l import clusters_per_source, room, small_sources
-
-__all__ = ["MATCHED", "PINNED", "SELECTORS", "Choice", "Match", "Pool", "choose"]
-
 
 PINNED = "pinned"
 """The reason of a row that somebody pinned."""
@@ -57,6 +53,7 @@ def choose(
         )
     if switches is not None and switches != pool.switches:
         pool = dataclasses.replace(pool, switches=switches)
+    row = STRATEGIES[strategy]
     check_switches(strategy, pool.switches, budget)
     stay = _with_small_sources(pool, stay or Choice(np.zeros(0, np.int64), []))
     had = stay.positions
@@ -66,12 +63,12 @@ def choose(
         rest = clusters_per_source(rest, seed)
 
     def draw(n: int) -> Choice:
-        if n == len(had) and strategy not in OWN_SIZE and not pool.switches.quotas:
+        if n == len(had) and row.size == "budget" and not pool.switches.quotas:
             return stay
-        more = SELECTORS[strategy](rest, n - len(had), seed)
+        more = row.choose(rest, n - len(had), seed)
         return Choice(np.concatenate([had, others[more.positions]]), stay.reasons + more.reasons)
 
-    if strategy in OWN_SIZE:
+    if row.size != "budget":
         return draw(len(pool))
     if budget.kind != "tokens":
         n = budget.rows(len(pool))
@@ -82,7 +79,7 @@ def choose(
         raise InputError("a token budget needs trajectories, which hold the token counts")
     if (tokens := int(pool.tokens[had].sum())) > budget.value:
         raise InputError(f"the budget of {budget} is less than the {tokens:,} of {_staying(stay)}")
-    if strategy in COMPARES:
+    if row.prefix:
         return _prefix(pool, budget, stay, draw)
 
     def size(n: int) -> int:
@@ -100,12 +97,12 @@ def choose(
 def check_switches(strategy: str, switches: Switches, budget: Budget) -> None:
     """Raise InputError where a switch is set that a strategy or a budget does not have."""
     flags = changed(switches)
-    if flags and strategy not in S2L_FAMILY:
+    if flags and not STRATEGIES[strategy].switches:
         raise InputError(
             f"{', '.join(flags)} {'count' if len(flags) > 1 else 'counts'} for "
-            f"{' and '.join(sorted(S2L_FAMILY))} only; {strategy} does not have it"
+            f"{' and '.join(having(switches=True))} only; {strategy} does not have it"
         )
-    if switches.quotas and strategy != "s2l":
+    if switches.quotas and not STRATEGIES[strategy].quotas:
         raise InputError("--quotas names clusters of s2l; s2l_per_source makes its own per source")
     if switches.quotas and budget.kind == "tokens":
         raise InputError(f"--quotas are rows, so the budget must be rows or a share, not {budget}")

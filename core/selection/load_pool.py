@@ -12,7 +12,7 @@ from core.edits.log import Rows
 from core.errors import InputError
 from core.selection.filters import Filters, leave_out
 from core.selection.pool import Pool
-from core.selection.strategies.catalog import NEEDS_CLUSTERS, NEEDS_NOTHING
+from core.selection.strategies.catalog import STRATEGIES
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -45,9 +45,10 @@ def load_pool(
     Raises:
         InputError: the parent lacks trajectories or clusters that the strategy needs.
     """
-    if strategy in NEEDS_CLUSTERS and parent.kind != "clusters":
+    needs = STRATEGIES[strategy].needs
+    if needs == "clusters" and parent.kind != "clusters":
         raise InputError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
-    if strategy not in NEEDS_NOTHING and parent.kind == "dataset":
+    if needs != "dataset" and parent.kind == "dataset":
         raise InputError(f"{strategy} needs trajectories; {parent.id} is a dataset")
     dataset = workspace.ancestor(parent, "dataset")
     examples = dataset.path / "examples.parquet"

@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.jobs.progress import say
 from core.selection.run import honoured, prepare, table_of
 from core.selection.settings import Settings
+from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from core.workspace.manifest import versions
@@ -30,7 +31,7 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
     artifact = workspace.open(wanted, "selection")
     was = pd.read_parquet(artifact.path / "table.parquet")
     settings = settings_of(artifact)
-    matched = settings.strategy == "random_cost_matched"
+    matched = STRATEGIES[settings.strategy].cost
     now, summary, _ = table_of(workspace, settings, len(was) if matched else 0)
     found = compare(was, now)
     if matched and not found:

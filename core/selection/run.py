@@ -18,6 +18,7 @@ from core.selection.kept_rows import Kept, earlier_rows, edited, keep
 from core.selection.load_pool import load_pool
 from core.selection.pool import Pool
 from core.selection.settings import BEFORE, FIRST, Settings, title
+from core.selection.strategies.catalog import STRATEGIES
 from core.settings import identity, to_config
 from core.workspace.artifact import EXTENDS, MATCHES, Artifact, Kind
 from core.workspace.files import fingerprint
@@ -126,7 +127,7 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
     )
     match = None
     if settings.match:
-        cost = settings.strategy == "random_cost_matched"
+        cost = STRATEGIES[settings.strategy].cost
         match = matched_size.measure(workspace, settings, dataset, cost=cost)
     pool = dataclasses.replace(pool, space=settings.space, match=match)
     return pool, keep(workspace, pool, settings.keep, log.pinned)
@@ -162,7 +163,7 @@ def fingerprint_of(settings: Settings) -> str:
     """Return the fingerprint of a selection by settings with a number for their edits."""
     ignored = () if settings.dedup == "near" else ("near_rule",)
     kept = identity(settings, first=FIRST, before=BEFORE, ignored=ignored)
-    if settings.strategy == "random_cost_matched":
+    if STRATEGIES[settings.strategy].cost:
         kept["cost"] = "inside the window"  # earlier ones are larger
     return fingerprint("selection", kept)
 

@@ -9,7 +9,7 @@ from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection import filters, matched_size, s2l_options
 from core.selection.choose import check_switches
-from core.selection.strategies.catalog import MATCHED, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import MAX_SEED, Auto, Group, setting
 
 FIRST = ("parent", "strategy", "budget", "seed", "keep")
@@ -31,7 +31,7 @@ class Draw(Group):
     strategy: str = setting(
         "s2l",
         help="s2l draws evenly over the clusters; the others are baselines",
-        choices=tuple(SELECTORS),
+        choices=tuple(STRATEGIES),
     )
     budget: str = setting("11%", help=f"How much to take: {budgets.GRAMMAR}")
     seed: int = setting(0, help="Of the draw", minimum=0, maximum=MAX_SEED)
@@ -43,7 +43,7 @@ class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matchin
 
     space: Literal["embeddings", "trajectories"] = setting(
         "embeddings",
-        help="What facility_location, k_center and d4 compare rows by: the proxy's embeddings, or "
+        help=f"What {', '.join(having(prefix=True))} compare rows by: the proxy's embeddings, or "
         "the trajectories where there are none",
         label="Compare rows by",
     )
@@ -62,9 +62,9 @@ class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matchin
 
     def validate(self) -> None:
         check_switches(self.strategy, s2l_options.of(self), budgets.parse(self.budget))
-        if bool(self.match) != (self.strategy in MATCHED):
+        if bool(self.match) != (STRATEGIES[self.strategy].size == "matched"):
             raise InputError(
-                f"{self.strategy} takes no --match; {' and '.join(sorted(MATCHED))} do"
+                f"{self.strategy} takes no --match; {' and '.join(having(size='matched'))} do"
                 if self.match
                 else f"{self.strategy} needs the selection that it is as large as: --match ID"
             )
@@ -72,10 +72,8 @@ class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matchin
 
 def title(settings: Settings) -> str:
     """Name a strategy, its budget, and what differs from the default."""
-    parts = [settings.strategy]
-    if settings.strategy in MATCHED:
-        parts.append(f"of {settings.match}")
-    elif settings.strategy != "full":
-        parts.append(settings.budget)
+    size = STRATEGIES[settings.strategy].size
+    shown = {"budget": settings.budget, "matched": f"of {settings.match}"}
+    parts = [settings.strategy, *([shown[size]] if size in shown else [])]
     parts += s2l_options.words(settings) + filters.words(settings)
     return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from core import selection
 from core.errors import InputError
 from core.selection import budget as budgets
-from core.selection.strategies import catalog
+from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import MAX_SEED, Group, setting, specs
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
@@ -23,9 +23,7 @@ from core.workspace.store import Workspace
 
 SET_HERE = ("seed", "edits", "name")
 """What a study decides for every arm."""
-EQUAL_EPOCHS = (
-    "random_cost_matched compares at equal epochs, and the arms of a study have equal steps"
-)
+EQUAL_EPOCHS = "compares at equal epochs, and the arms of a study have equal steps"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,15 +50,16 @@ class Arms(Group):
         budgets.parse(self.budget)
         named = strategies(self)
         for strategy in named:
-            if strategy not in catalog.SELECTORS:
+            if strategy not in STRATEGIES:
                 raise InputError(
-                    f"--strategies has {strategy!r}; there are {', '.join(catalog.SELECTORS)}"
+                    f"--strategies has {strategy!r}; there are {', '.join(STRATEGIES)}"
                 )
-        if "random_cost_matched" in named:
-            raise InputError(f"{EQUAL_EPOCHS}; leave it out of --strategies")
-        if named[0] in catalog.OWN_SIZE and "random_token_matched" in named:
+            if STRATEGIES[strategy].cost:
+                raise InputError(f"{strategy} {EQUAL_EPOCHS}; leave it out of --strategies")
+        matched = [name for name in named if STRATEGIES[name].size == "matched"]
+        if matched and STRATEGIES[named[0]].size != "budget":
             raise InputError(
-                "random_token_matched is as large as the first arm, so that must be a selection by "
+                f"{matched[0]} is as large as the first arm, so that must be a selection by "
                 f"budget, not {named[0]}"
             )
         seeds(self)
@@ -122,8 +121,9 @@ def of(workspace: Workspace, settings: Arms) -> list[Arm]:
                 f"--selections has {id} of the dataset {other.name} ({other.id}), but these "
                 f"clusters are of {dataset.name} ({dataset.id}); take selections of one dataset"
             )
-        if artifact.config["strategy"] == "random_cost_matched":
-            raise InputError(f"{EQUAL_EPOCHS}; leave {id} out of --selections")
+        strategy = artifact.config["strategy"]
+        if strategy in having(cost=True):
+            raise InputError(f"{strategy} {EQUAL_EPOCHS}; leave {id} out of --selections")
         new = how(artifact.config)
         if identity(new) not in map(identity, (arm.how for arm in out)):
             out.append(Arm(_title(workspace, artifact, clusters), new, id))
@@ -144,7 +144,7 @@ def how(config: dict[str, Any]) -> dict[str, Any]:
 
 def identity(wanted: dict[str, Any]) -> str:
     """Return a text that is equal for arms that draw the same; full looks at no budget."""
-    whole = wanted["strategy"] in catalog.OWN_SIZE
+    whole = wanted["strategy"] not in having(size="budget")
     return fingerprint({**wanted, "budget": ""} if whole else wanted)
 
 
@@ -153,7 +153,7 @@ def _title(workspace: Workspace, artifact: Artifact, clusters: Artifact) -> str:
     settings = selection.Settings(**how(artifact.config))
     title = selection.title(settings) + (f" keeping {settings.keep}" if settings.keep else "")
     parent = artifact.parents.get("clusters", clusters.id)
-    if parent == clusters.id or artifact.config["strategy"] not in catalog.NEEDS_CLUSTERS:
+    if parent == clusters.id or STRATEGIES[settings.strategy].needs != "clusters":
         return title
     ours, theirs = (_cut(c) for c in (clusters, workspace.open(parent)))
     return f"{title} · {theirs if theirs != ours else f'clusters {parent}'}"
@@ -186,8 +186,9 @@ def draw(workspace: Workspace, arms: list[Arm], arm: Arm, seed: int, edits: int)
     Raises:
         InputError: the arm cannot be drawn with these edits.
     """
-    more: dict[str, Any] = {"seed": 0 if arm.how["strategy"] == "full" else seed, "edits": edits}
-    if arm.how["strategy"] in catalog.MATCHED and not arm.how["match"]:
+    size = STRATEGIES[arm.how["strategy"]].size
+    more: dict[str, Any] = {"seed": 0 if size == "pool" else seed, "edits": edits}
+    if size == "matched" and not arm.how["match"]:
         more["match"] = draw(workspace, arms, arms[0], seed, edits).id
     chosen = selection.Settings(**{**arm.how, **more})
     return workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(

@@ -117,7 +117,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 def _with_sources_only(s: Settings, dataset: Artifact) -> Settings:
     """Leave out the arms that share a budget over sources where the data names none."""
-    out = [name for name in strategies(s) if name in catalog.NEEDS_SOURCES]
+    out = [name for name in strategies(s) if catalog.STRATEGIES[name].sources]
     if not out or list(dataset.summary["sources"]) != [NO_SOURCE]:
         return s
     say(f"the data names no sources, so these arms are left out: {', '.join(out)}")

@@ -14,6 +14,7 @@ from core import selection
 from core.arrays import Ints
 from core.selection import budget, choose, quotas, s2l_options
 from core.selection import pool as selectors
+from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs
 from dashboard.frame import data, state
 
@@ -70,7 +71,7 @@ def allocation(settings: selection.Settings) -> Allocation:
     grouped = frame[frame["cluster"] >= 0].groupby("cluster")  # a pinned row may be in no cluster
     by_cluster = grouped["taken"].agg(size="size", taken="sum").reset_index()
     by_cluster["quota"] = by_cluster["taken"]
-    if settings.strategy == "s2l":
+    if STRATEGIES[settings.strategy].quotas:
         rule = "equal" if settings.allocation == "capped" else settings.allocation
         by_cluster["quota"] = quotas.quotas(
             by_cluster["size"], int(by_cluster["taken"].sum()), allocation=rule

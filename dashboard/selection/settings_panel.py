@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.selection.s2l_options import Switches
 from core.selection.settings import Settings
-from core.selection.strategies import catalog
+from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.frame import state
@@ -14,8 +14,9 @@ from dashboard.frame import state
 
 def idle(strategy: str) -> tuple[str, ...]:
     """Return the settings that count for no such strategy."""
-    out = ["space"] if strategy not in catalog.COMPARES else []
-    return (*out, *(s.name for s in specs(Switches) if strategy not in catalog.S2L_FAMILY))
+    row = STRATEGIES[strategy]
+    out = [] if row.prefix else ["space"]
+    return (*out, *(s.name for s in specs(Switches) if not row.switches))
 
 
 def on_demand(settings: Settings) -> None:
@@ -36,7 +37,7 @@ def matched(dataset: Artifact) -> str:
             e.id: e.name
             for e in state.sealed("selection")
             if workspace.ancestor(workspace.open(e.id), "dataset").id == dataset.id
-            and e.config["strategy"] not in catalog.OWN_SIZE
+            and e.config["strategy"] in having(size="budget")
         }
     )
     if not names:

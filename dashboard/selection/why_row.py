@@ -12,14 +12,12 @@ from core.errors import InputError
 from core.review import why_row as why
 from core.selection import budget, choose, s2l_options
 from core.selection.pool import Pool
-from core.selection.strategies import catalog
+from core.selection.strategies.catalog import STRATEGIES
 from dashboard.frame import data, job_card, reader, state
 from dashboard.selection import preview
 from dashboard.selection.preview import Allocation
 
 WHY = "selection:why"
-FIXED = catalog.OWN_SIZE
-"""Strategies whose size no budget changes."""
 
 
 def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
@@ -55,8 +53,9 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
 
     try:
         with st.spinner("Looking for the budget it needs…"):
+            by_budget = STRATEGIES[settings.strategy].size == "budget"
             found = why.explain(
-                pool, chosen, row, None if settings.strategy in FIXED else draw, reason=reason,
+                pool, chosen, row, draw if by_budget else None, reason=reason,
                 guess=_guess(pool, row, settings), stays=len(staying.stay.positions),
             )  # fmt: skip
     except InputError as e:
@@ -74,7 +73,7 @@ def _any(rows: Ints) -> None:
 
 
 def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:
-    here = settings.strategy == "s2l" and (pool.rows == row).any()
+    here = STRATEGIES[settings.strategy].quotas and (pool.rows == row).any()
     return why.by_cluster(pool, row, settings.seed) if here else 0
 
 

@@ -7,6 +7,7 @@ import contextlib
 import streamlit as st
 
 from core.errors import InputError
+from core.selection.strategies.catalog import having
 from core.study import arms
 from core.workspace.artifact import Artifact, Entry
 from dashboard.frame import job_card, state
@@ -54,7 +55,7 @@ def _offered(dataset: Artifact, named: Artifact | None) -> dict[str, str]:
     workspace = state.workspace()
     found: dict[str, Entry] = {}
     entries = [
-        e for e in state.sealed("selection") if e.config["strategy"] != "random_cost_matched"
+        e for e in state.sealed("selection") if e.config["strategy"] not in having(cost=True)
     ]
     for entry in sorted(entries, key=lambda e: (named is None or e.id != named.id, e.id)):
         with contextlib.suppress(InputError):  # what comes from something damaged

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from core import clusters, dataset, edits, export, finetune, selection, trajectories
-from core.selection.strategies import catalog
+from core.selection.strategies.catalog import STRATEGIES
 from dashboard.frame import data
 from dashboard.selection import before_after, preview, stability
 from tests.conftest import NAME, write_jsonl
@@ -338,14 +338,14 @@ def test_a_quota_that_cannot_be_met_says_why(page):
     assert at.error
 
 
-@pytest.mark.parametrize("strategy", catalog.SELECTORS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_shows_what_the_engine_selects(page, shop, strategy):
     how = {"parent": shop.clusters, "strategy": strategy, "seed": 3}
     page.number_input(key="selection:seed").set_value(3)
     page.selectbox(key="selection:strategy").set_value(strategy).run()
-    if strategy in catalog.MATCHED:
+    if STRATEGIES[strategy].size == "matched":
         how["match"] = page.selectbox(key="selection:match").value
-    if strategy == "random_cost_matched":
+    if STRATEGIES[strategy].cost:
         assert "needs the target's size" in words(page)
         fine(page.text_input(key="selection:target_parameters").set_value("1e9").run())
         how["target_parameters"] = 1e9

@@ -15,7 +15,7 @@ from core.review import before_after, comparison, facets, why_row
 from core.selection import reproduce
 from core.selection.budget import Budget
 from core.selection.choose import choose
-from core.selection.strategies.catalog import COMPARES, MATCHED, OWN_SIZE, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES
 from core.trajectories import cost
 from core.trajectories.artifact import load_flags
 from core.workspace.files import fingerprint
@@ -43,13 +43,17 @@ def of_pool(home):
     return table(draw(home, strategy="full"))["row"].to_numpy()
 
 
-@pytest.mark.parametrize("strategy", SELECTORS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_excluded_rows_are_out_and_pinned_rows_in_first(home, strategy):
     rows = of_pool(home)
     out, pins = rows[:60], np.sort(rows[100:105])
     edits.exclude(home.workspace, home.dataset, out)
     edits.pin(home.workspace, home.dataset, pins)
-    match = {"match": home.selection, "target_parameters": 1e7} if strategy in MATCHED else {}
+    match = (
+        {"match": home.selection, "target_parameters": 1e7}
+        if STRATEGIES[strategy].size == "matched"
+        else {}
+    )
     made = draw(home, strategy=strategy, budget="20", **match)
     chosen = table(made)
     assert not set(chosen["row"]) & set(out)
@@ -57,8 +61,8 @@ def test_excluded_rows_are_out_and_pinned_rows_in_first(home, strategy):
     assert chosen["id"][:5].tolist() == sorted(chosen["id"][:5]), "in order of id"
     assert chosen["reason"][:5].tolist() == ["pinned"] * 5
     assert "pinned" not in set(chosen["reason"][5:])
-    if strategy not in MATCHED:
-        assert len(chosen) == (79 if strategy in OWN_SIZE else 20)
+    if STRATEGIES[strategy].size != "matched":
+        assert len(chosen) == (79 if STRATEGIES[strategy].size != "budget" else 20)
     assert made.summary["pool"] == 79
     assert (made.summary["excluded"], made.summary["pinned"]) == (60, 5)
     assert made.config["edits"] == 2
@@ -147,13 +151,13 @@ def holes(home):
     return home._replace(trajectories=made, clusters=groups), rows[[3, 20, 50, 90]]
 
 
-@pytest.mark.parametrize("strategy", SELECTORS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_pinned_rows_without_a_loss_are_in_and_others_never(holes, strategy, capsys):
     home, odd = holes
     how = {"strategy": strategy, "budget": "20"}
-    if strategy in MATCHED:
+    if STRATEGIES[strategy].size == "matched":
         how |= {"match": home.selection, "target_parameters": 1e7}
-    how |= {"space": "trajectories"} if strategy in COMPARES else {}
+    how |= {"space": "trajectories"} if STRATEGIES[strategy].prefix else {}
     plain = draw(home, **how)
     assert not set(table(plain)["row"]) & set(odd)
     assert plain.summary["pinned_unmeasured"] == 0
@@ -171,7 +175,7 @@ def test_pinned_rows_without_a_loss_are_in_and_others_never(holes, strategy, cap
     tokens = load_flags(home.workspace.open(home.trajectories))["n_response"]
     assert made.summary["response_tokens"] == tokens[chosen["row"]].sum()
     assert "3 rows pinned, 3 of them without a loss or a cluster" in capsys.readouterr().err
-    if strategy not in OWN_SIZE:
+    if STRATEGIES[strategy].size == "budget":
         assert len(chosen) == 20
     assert reproduce.differences(home.workspace, made.id) == []
 

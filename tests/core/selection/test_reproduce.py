@@ -12,7 +12,7 @@ from core.__main__ import main
 from core.dataset import duplicates
 from core.edits import row_sets
 from core.selection import filters, reproduce
-from core.selection.strategies.catalog import MATCHED, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES
 from core.workspace import manifest
 from core.workspace.store import Workspace
 
@@ -38,10 +38,10 @@ def rewrite(workspace, id, change, file="table.parquet"):
     (path / manifest.NAME).write_text(json.dumps(signed))
 
 
-@pytest.mark.parametrize("strategy", SELECTORS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_replays_to_the_same(home, strategy):
-    more = {"match": home.selection} if strategy in MATCHED else {}
-    more |= {"target_parameters": 1e6} if strategy == "random_cost_matched" else {}
+    more = {"match": home.selection} if STRATEGIES[strategy].size == "matched" else {}
+    more |= {"target_parameters": 1e6} if STRATEGIES[strategy].cost else {}
     made = draw(home, strategy=strategy, budget="30", seed=3, **more)
     assert reproduce.differences(home.workspace, made) == []
 

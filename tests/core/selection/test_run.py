@@ -17,7 +17,7 @@ from core.selection.choose import choose
 from core.selection.pool import Choice, Pool
 from core.selection.quotas import top_up, water_fill
 from core.selection.run import ids_sha256
-from core.selection.strategies.catalog import MATCHED, OWN_SIZE, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES
 from core.workspace.store import Workspace
 from tests.core.pools import K, make_pool
 
@@ -233,12 +233,16 @@ def stay(positions, reason="kept from x"):
 
 
 def seal(house, strategy, parent, wanted="20%", seed=0):
-    match = {"match": house.selection, "target_parameters": 1e6} if strategy in MATCHED else {}
+    match = (
+        {"match": house.selection, "target_parameters": 1e6}
+        if STRATEGIES[strategy].size == "matched"
+        else {}
+    )
     chosen = selection.Settings(parent=parent, strategy=strategy, budget=wanted, seed=seed, **match)
     return house.workspace.open(selection.run(house.workspace, chosen))
 
 
-@pytest.mark.parametrize("strategy", SELECTORS)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_sealed_selections_hold_no_test_row_and_no_unmeasurable_row(house, strategy):
     made = seal(house, strategy, house.clusters)
     table = pd.read_parquet(made.path / "table.parquet")
@@ -252,7 +256,7 @@ def test_sealed_selections_hold_no_test_row_and_no_unmeasurable_row(house, strat
     assert made.summary["ids_sha256"] == ids_sha256(table["id"].tolist())
     assert made.summary["rows"] == len(table)
     assert made.summary["pool"] == 139  # 160 rows, 20 test rows, one unmeasurable
-    if strategy not in OWN_SIZE:
+    if STRATEGIES[strategy].size == "budget":
         assert len(table) == 27  # 20%
 
 

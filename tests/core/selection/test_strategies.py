@@ -17,16 +17,12 @@ from core.selection.choose import choose
 from core.selection.pool import Choice
 from core.selection.quotas import quotas, water_fill
 from core.selection.s2l_options import Switches
-from core.selection.strategies.catalog import MATCHED, OWN_SIZE, SELECTORS
+from core.selection.strategies.catalog import STRATEGIES, having
 from core.trajectories.row_checks import never_learned
 from core.workspace.store import Workspace
 from tests.core.pools import MATCHED_ROWS, MATCHED_TOKENS, K, N, make_pool, with_odd_rows
 
-BY_SEED = {
-    *("s2l", "s2l_per_source", "random", "random_per_source", "d4"),
-    *("random_token_matched", "random_cost_matched"),
-}
-SIZED = [name for name in SELECTORS if name not in OWN_SIZE]
+SIZED = having(size="budget")
 SWITCHES = {
     "proportional": {"allocation": "proportional"},
     "sqrt": {"allocation": "sqrt"},
@@ -39,13 +35,15 @@ SWITCHES = {
     "small sources": {"small_sources": 12},
     "manual": {"quotas": "6=9,0=0,5<=2"},
 }
-CASES = [(name, {}) for name in SELECTORS] + [
+CASES = [(name, {}) for name in STRATEGIES] + [
     (family, how)
-    for family in ("s2l", "s2l_per_source")
+    for family in having(switches=True)
     for how in SWITCHES.values()
-    if family == "s2l" or "quotas" not in how
+    if STRATEGIES[family].quotas or "quotas" not in how
 ]
-BY_TOKENS = [(name, how) for name, how in CASES if name not in OWN_SIZE and "quotas" not in how]
+BY_TOKENS = [
+    (name, how) for name, how in CASES if STRATEGIES[name].size == "budget" and "quotas" not in how
+]
 
 
 def over(cases):
@@ -107,7 +105,7 @@ def test_the_seed_decides_and_nothing_else(name, how):
     assert once == again
     other = ids(make_pool(), name, "23", 4, how)
     if how.get("pick", "random") == "random":
-        assert (other != once) == (name in BY_SEED)
+        assert (other != once) == STRATEGIES[name].seeded
     elif name == "s2l":
         assert set(other) == set(once), "only the ranks are mixed"
     else:  # the seed decides the clusters inside the sources, not how many rows each source gives
@@ -134,7 +132,7 @@ def test_the_rest_is_drawn_beside_what_stays(name, how, n, seed):
     kept = rng.permutation(N)[:n]
     stay = Choice(kept, ["kept from x"] * n)
     size = int(rng.integers(20, 60)) if not n else int(rng.integers(min(N, n + 12), N + 1))
-    if name in MATCHED:
+    if STRATEGIES[name].size == "matched":
         kept, n = kept[:8], min(n, 8)  # 8 rows have fewer than the 250 tokens of its match
         stay = Choice(kept, ["kept from x"] * n)
     choice = pick(pool, name, f"{size}", seed, how, stay)
@@ -147,7 +145,7 @@ def test_the_rest_is_drawn_beside_what_stays(name, how, n, seed):
     assert all(choice.reasons)
     again = pick(make_pool(), name, f"{size}", seed, how, stay)
     assert again.positions.tolist() == positions, "seeded"
-    if name not in OWN_SIZE and n > 1:
+    if STRATEGIES[name].size == "budget" and n > 1:
         with pytest.raises(ValueError, match=rf"less than the {n} kept.*raise it"):
             pick(pool, name, f"{n - 1}", seed, {}, stay)
 
@@ -207,7 +205,7 @@ def test_a_budget_that_cannot_be_met_is_refused_in_a_sentence(name):
         pick(dataclasses.replace(pool, tokens=pool.tokens[:0]), name, "300 tokens")
 
 
-@pytest.mark.parametrize("name", SELECTORS)
+@pytest.mark.parametrize("name", STRATEGIES)
 def test_an_empty_pool_is_refused_in_a_sentence(name):
     with pytest.raises(ValueError, match="no row can be selected"):
         pick(make_pool().take(np.zeros(0, np.int64)), name, "1")
@@ -288,7 +286,7 @@ def test_without_embeddings_rows_are_compared_by_trajectories_if_asked():
 
 
 def test_a_baseline_without_its_match_is_refused():
-    for name in MATCHED:
+    for name in having(size="matched"):
         with pytest.raises(ValueError, match=rf"{name} needs the selection .* --match"):
             pick(make_pool(match=None), name, "9")
     too_much = make_pool(match=make_pool().match._replace(rows=91))
@@ -406,7 +404,7 @@ def test_quotas_set_by_hand():
         Switches(quotas="3=1,3<=4")
 
 
-@pytest.mark.parametrize("name", [n for n in SELECTORS if not n.startswith("s2l")])
+@pytest.mark.parametrize("name", having(switches=False))
 def test_a_switch_of_another_family_is_refused(name):
     with pytest.raises(ValueError, match="--pick counts for s2l and s2l_per_source only"):
         pick(make_pool(), name, "9", 0, {"pick": "medoid"})
@@ -448,11 +446,11 @@ def permuted(house, root):
 
 def test_a_permuted_dataset_gives_the_same_ids_and_nan_rows_never(house, tmp_path):
     workspace, clusters = permuted(house, tmp_path / "w")
-    for name in SELECTORS:
+    for name in STRATEGIES:
         made = []
         for home, parent in ((house.workspace, house.clusters), (workspace, clusters)):
             how = {"strategy": name, "budget": "25%", "dedup": "exact"}
-            if name in MATCHED:
+            if STRATEGIES[name].size == "matched":
                 first = selection.run(home, selection.Settings(parent=parent, budget="10%"))
                 how |= {"match": first, "target_parameters": 1e6}
             chosen = selection.run(home, selection.Settings(parent=parent, **how))
