@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from core import dataset, jobs
-from core.dataset.readers import SUFFIXES
+from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
 from dashboard.frame import data, job_card, reader, server_files, state, widgets
@@ -14,11 +14,9 @@ from dashboard.frame.forms import form
 
 def uploaded() -> str:
     """Keep an upload in the workspace and return its path."""
-    known = [s[1:] for s in SUFFIXES]
     file = st.file_uploader(
-        f"A {', '.join(known[:-1])} or {known[-1]} file, at most "
-        f"{st.get_option('server.maxUploadSize'):,} MB",
-        type=known,
+        f"A {FILE_TYPES} file, at most {st.get_option('server.maxUploadSize'):,} MB",
+        type=[suffix[1:] for suffix in SUFFIXES],
     )
     if file is None:
         return ""

@@ -3,6 +3,7 @@ import streamlit as st
 
 from core import finetune, jobs
 from core.errors import InputError
+from core.finetune import metrics
 from core.finetune.settings import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
@@ -49,12 +50,7 @@ def scores(artifact: Artifact) -> None:
     s = artifact.summary
     epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
     pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
-    if "loss" in s:
-        pairs.append(("Held-out loss", f"{s['loss']:.3f} on {s['loss_items']:,}"))
-        pairs.append(("Balanced loss", f"{s['balanced_loss']:.3f}"))
-    if "exact_match" in s:
-        share = 100 * s["exact_match"]
-        pairs.append(("Exact match", f"{share:.1f}% ({s['right']:,} of {s['decoded']:,})"))
+    pairs += [(m.title, m.written(s[key], s)) for key, m in metrics.known(s).items()]
     widgets.facts(*pairs)
     st.caption(
         f"Tested on {job_card.plain(s['test'])}; took {duration(artifact.manifest['seconds'])}. "
@@ -97,10 +93,8 @@ def table(runs: list[Artifact]) -> None:
                     "run": a.name,
                     "rows": a.summary["rows"],
                     "steps": a.summary["steps"],
-                    "held-out loss": a.summary.get("loss"),
-                    "balanced loss": a.summary.get("balanced_loss"),
-                    "exact match": a.summary.get("exact_match"),
-                    "of": a.summary.get("decoded"),
+                    **{key: a.summary.get(key) for key in metrics.METRICS},
+                    "items answered": a.summary.get("decoded"),
                     "took": duration(a.manifest["seconds"]),
                     "id": a.id,
                 }
@@ -108,11 +102,7 @@ def table(runs: list[Artifact]) -> None:
             ]
         ),
         hide_index=True,
-        column_config={
-            "exact match": st.column_config.NumberColumn(format="percent"),
-            "held-out loss": st.column_config.NumberColumn(format="%.3f"),
-            "balanced loss": st.column_config.NumberColumn(format="%.3f"),
-        },
+        column_config=widgets.metric_columns(),
     )
 
 

@@ -4,27 +4,15 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, study
+from core.finetune import metrics
 from core.study import arms
-from core.study.results import verdict
+from core.study.results import near_floor, verdict
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.frame import forms, job_card, state, widgets
 from dashboard.study import saved_arms
 
 FORM = "study"
-FLOOR = 0.3
-METRICS = {
-    "Held-out loss, balanced over sources": ("balanced_loss", True),
-    "Held-out loss": ("loss", True),
-    "Exact match": ("exact_match", False),
-    "Sources covered": ("coverage", False),
-}
-AXES = {
-    "balanced_loss": "loss, mean over sources (nats per response token)",
-    "loss": "loss (nats per response token)",
-    "exact_match": "share of test items answered exactly",
-    "coverage": "share of sources with at least half of the items right",
-}
 
 
 def launch(settings: study.Settings) -> None:
@@ -52,17 +40,18 @@ def picture(artifact: Artifact) -> None:
     """Draw the arms side by side."""
     table = pd.read_parquet(artifact.path / "table.parquet")
     base = artifact.summary["base"]
-    usable = {k: v for k, v in METRICS.items() if v[0] in table}
+    usable = metrics.known(table)
     chosen = st.segmented_control(
         "Measure", list(usable), default=next(iter(usable)), required=True,
+        format_func=lambda key: usable[key].title,
         label_visibility="collapsed", key=f"study:metric:{artifact.id}",
     )  # fmt: skip
-    metric, lower = usable[chosen or next(iter(usable))]
-    full = table.loc[table["arm"] == "full", metric]
-    st.markdown(f"**{verdict(table, metric, lower)}**")
+    key = chosen or next(iter(usable))
+    full = table.loc[table["arm"] == "full", key]
+    st.markdown(f"**{verdict(table, key)}**")
     st.plotly_chart(
         study_charts.study_figure(
-            table, metric, AXES[metric], lower, base.get(metric),
+            table, key, usable[key].axis, usable[key].lower_is_better, base.get(key),
             float(full.mean()) if len(full) else None,
         )
     )  # fmt: skip
@@ -77,24 +66,19 @@ def picture(artifact: Artifact) -> None:
     )
     if s.get("exploratory"):  # none in a study made before there were any
         st.caption(job_card.plain(study.caution(s["exploratory"])))
-    if "exact_match" in table and table["exact_match"].max() < FLOOR:
-        st.caption(
-            f"Exact match is below {FLOOR:.0%} in every arm, near the floor of a model this small: "
-            "the loss says more."
-        )
+    if low := near_floor(table):
+        st.caption(low)
     if len(s["seeds"]) < 3:
         more_draws(artifact)
-    columns = ["arm", "seed", "rows", "response_tokens", "balanced_loss", "loss", "exact_match",
-               "right", "decoded", "covered", "sources", "seconds"]  # fmt: skip
+    columns = ["arm", "seed", "rows", "response_tokens", *usable, "right", "decoded", "covered",
+               "sources", "seconds"]  # fmt: skip
     frame = pd.concat([pd.DataFrame([{"arm": study.BASE, **base}]), table], ignore_index=True)
     st.dataframe(
         frame[[c for c in columns if c in frame]],
         hide_index=True,
         column_config={
             "arm": st.column_config.TextColumn(width="medium" if own else None),
-            "exact_match": st.column_config.NumberColumn("exact match", format="percent"),
-            "balanced_loss": st.column_config.NumberColumn("balanced loss", format="%.3f"),
-            "loss": st.column_config.NumberColumn(format="%.3f"),
+            **widgets.metric_columns(),
             "rows": st.column_config.NumberColumn(format="localized"),
             "response_tokens": st.column_config.NumberColumn("response tokens", format="localized"),
             "seconds": st.column_config.NumberColumn(format="localized"),

@@ -1,6 +1,7 @@
 """Files, folders and hub datasets become rows: columns, and where each row stands.
 
-What cannot be read as a row is set aside with its place and a reason.
+A new file type is one function and one entry in READERS. What cannot be read as a row is set aside
+with its place and a reason.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import dataclasses
 import json
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +20,6 @@ import pyarrow.parquet as pq
 from core.errors import InputError
 
 BOM = b"\xef\xbb\xbf"
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 SAVED = ("state.json", "dataset_dict.json")
 """Files by which a folder of the datasets library is known: of one split, of several."""
 BESIDE = ("export.json", "dataset_info.json")
@@ -52,27 +52,31 @@ class Rows:
         self.aside.append({self.place: number, "reason": reason, "preview": shown})
 
 
-def read_text(path: pathlib.Path, head: bytes) -> Rows:
-    """Read a JSON, JSONL or CSV file that begins with `head`.
+def read_file(path: pathlib.Path) -> Rows:
+    """Read a file by its first bytes, else by its suffix.
 
     Raises:
         InputError: nothing in it can be read as rows.
     """
-    suffix, first = path.suffix.lower(), head.removeprefix(BOM).lstrip()[:1]
+    with path.open("rb") as f:
+        head = f.read(1 << 16)
+    for reader in READERS.values():
+        if reader.magic and head.startswith(reader.magic):
+            return reader.read(path)
+    first = head.removeprefix(BOM).lstrip()[:1]
     if not first:
         raise InputError(f"{path} is empty; give a file with at least one row")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise InputError(f"{path} is UTF-16 text; save it as UTF-8 first")
-    if b"\0" in head or suffix == ".parquet":
+    named = READERS.get(path.suffix.lower())
+    if b"\0" in head or (named and named.magic):
         raise InputError(
-            f"{path} is binary and not parquet; give a JSON, JSONL, CSV or parquet file, "
+            f"{path} is binary or broken; give a file that ends in {FILE_TYPES}, "
             "decompressed, its text in UTF-8"
         )
-    if suffix in (".csv", ".tsv"):
-        return _csv(path)
-    if suffix != ".json" and first not in b"[{" and suffix not in (".jsonl", ".ndjson"):
+    if named is None and first not in b"[{":
         raise InputError(f"{path} is not JSON; name it .csv if its cells are comma-separated")
-    return _jsonl(path) if suffix in (".jsonl", ".ndjson") and first != b"[" else _json(path)
+    return named.read(path) if named else _json(path)
 
 
 def _json(path: pathlib.Path) -> Rows:
@@ -81,7 +85,7 @@ def _json(path: pathlib.Path) -> Rows:
         value = JSON.decode(content.decode())
     except (ValueError, RecursionError) as e:
         if content.lstrip()[:1] == b"{" or path.suffix.lower() != ".json":
-            return _jsonl(path)
+            return _lines(path)
         raise InputError(f"{path} is broken JSON ({e}); repair it or write one row a line") from e
     if isinstance(value, dict):
         value = value.get("data")
@@ -91,6 +95,12 @@ def _json(path: pathlib.Path) -> Rows:
 
 
 def _jsonl(path: pathlib.Path) -> Rows:
+    with path.open("rb") as f:
+        first = f.read(1 << 16).removeprefix(BOM).lstrip()[:1]
+    return _json(path) if first == b"[" else _lines(path)
+
+
+def _lines(path: pathlib.Path) -> Rows:
     rows = Rows({}, [], "line", [])
 
     def lines() -> Iterator[tuple[int, Any, str]]:
@@ -166,6 +176,34 @@ def _csv(path: pathlib.Path) -> Rows:
     return rows
 
 
+def _parquet(path: pathlib.Path) -> Rows:
+    try:
+        return _arrow(pq.ParquetFile(path).read(), str(path))
+    except (pa.ArrowException, OSError) as e:
+        raise InputError(f"{path} is a broken parquet file ({e}); write it again") from e
+
+
+class Reader(NamedTuple):
+    """How files of one type are read."""
+
+    read: Callable[[pathlib.Path], Rows]
+    magic: bytes = b""
+    """First bytes, by which it is known whatever its name; empty for text."""
+
+
+READERS = {
+    ".jsonl": Reader(_jsonl),
+    ".ndjson": Reader(_jsonl),
+    ".json": Reader(_json),
+    ".csv": Reader(_csv),
+    ".tsv": Reader(_csv),
+    ".parquet": Reader(_parquet, magic=b"PAR1"),
+}
+"""Suffix of a file -> how it is read."""
+SUFFIXES = tuple(READERS)
+FILE_TYPES = ", ".join(SUFFIXES[:-1]) + " or " + SUFFIXES[-1]
+
+
 def data_in(path: pathlib.Path) -> pathlib.Path:
     """Return what is to be read of a path: the one data file of a folder, else the path itself.
 
@@ -200,14 +238,7 @@ def read(where: str, split: str) -> Rows:
         return _arrow(_from_disk(path, split), where)
     if not path.exists():
         return _arrow(_from_hub(where, split), where)
-    with path.open("rb") as f:
-        head = f.read(1 << 16)
-    if not head.startswith(b"PAR1"):
-        return read_text(path, head)
-    try:
-        return _arrow(pq.ParquetFile(path).read(), where)
-    except (pa.ArrowException, OSError) as e:
-        raise InputError(f"{path} is a broken parquet file ({e}); write it again") from e
+    return read_file(path)
 
 
 def _from_disk(path: pathlib.Path, split: str) -> pa.Table:
@@ -233,7 +264,7 @@ def _from_hub(name: str, split: str) -> pa.Table:
     if (
         name.count("/") > 1
         or name.startswith((".", "~"))
-        or repository.endswith((".json", ".jsonl", ".csv", ".tsv", ".txt", ".gz", ".parquet"))
+        or repository.endswith((*SUFFIXES, ".txt", ".gz"))
     ):
         raise InputError(f"{name}: no such file; check the spelling")
     import datasets

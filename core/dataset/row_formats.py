@@ -91,6 +91,8 @@ class Format(NamedTuple):
     turns: Callable[[dict[str, Any]], list[Turn]]
     parts: dict[str, tuple[str, ...]]
     """Part -> column names, best first. "chat", or "prompt" and "response", must be found."""
+    columns_by_hand: bool = False
+    """Whether a person may name the columns of the prompt and the response."""
 
 
 SYSTEM = {"system": ("system", "system_prompt")}
@@ -105,14 +107,22 @@ COMMON = {
 FORMATS = {  # in the order of detection
     "messages": Format(_chat, {"chat": ("messages",), **SYSTEM}),
     "sharegpt": Format(_chat, {"chat": ("conversations", "conversation"), **SYSTEM}),
-    "alpaca": Format(_pair, {"prompt": ("instruction",), "response": ALPACA_RESPONSE, **ALPACA}),
+    "alpaca": Format(
+        _pair,
+        {"prompt": ("instruction",), "response": ALPACA_RESPONSE, **ALPACA},
+        columns_by_hand=True,
+    ),
     "prompt_completion": Format(
-        _pair, {"prompt": ("prompt",), "response": ("completion", "response", "output"), **SYSTEM}
+        _pair,
+        {"prompt": ("prompt",), "response": ("completion", "response", "output"), **SYSTEM},
+        columns_by_hand=True,
     ),
     "question_answer": Format(
-        _pair, {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **SYSTEM}
+        _pair,
+        {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **SYSTEM},
+        columns_by_hand=True,
     ),
-    "columns": Format(_pair, {}),
+    "columns": Format(_pair, {}, columns_by_hand=True),
 }
 
 
@@ -146,7 +156,7 @@ def detect(
     own = {"prompt", "response"} & named.keys()
     tried = list(FORMATS) if wanted == "auto" else [wanted]
     if wanted == "auto" and own:
-        tried = ["columns"] if len(own) == 2 else [n for n in tried if FORMATS[n].turns is _pair]
+        tried = ["columns"] if len(own) == 2 else [n for n in tried if FORMATS[n].columns_by_hand]
     for evaluation in (False, True):
         for name in tried:
             parts = find({**COMMON, **FORMATS[name].parts})

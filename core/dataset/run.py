@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from core.dataset import holdout, row_formats
 from core.dataset.duplicates import compared
 from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, understand
-from core.dataset.readers import data_in, read
+from core.dataset.readers import FILE_TYPES, data_in, read
 from core.errors import InputError
 from core.jobs.progress import say
 from core.settings import Group, identity, setting, to_config
@@ -39,7 +39,7 @@ class Settings(Group):
     """What to import, and how to read it."""
 
     path: str = setting(
-        help="JSON, JSONL, CSV or parquet file, a folder with one, one of the datasets library "
+        help=f"File that ends in {FILE_TYPES}, a folder with one, one of the datasets library "
         "(save_to_disk), or a hub dataset: owner/name or owner/name:config"
     )
     split: str = setting("train", help="split of a hub dataset, or of a folder that has several")

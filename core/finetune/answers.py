@@ -1,4 +1,7 @@
-"""Answers: what a model said beside what is right."""
+"""Answers: what a model said beside what is right.
+
+A new way to judge is one function and one entry in MATCHERS.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import json
 import re
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 EXACT = 0.99
 """A verifier gives less for a partly right answer."""
@@ -72,8 +77,30 @@ def _verified(said: str, entry: TestItem) -> bool:
         return False
 
 
-MATCHERS: dict[str, Callable[[str, TestItem], bool]] = {
-    "number": _same_number,
-    "text": _same_text,
-    "reasoning-gym": _verified,
+class Matcher(NamedTuple):
+    """A way to judge an answer, and the test sets that are judged so."""
+
+    right: Callable[[str, TestItem], bool]
+    """(what the model said, item)."""
+    fits: Callable[[pd.DataFrame], bool]
+    """Of all items: answer, and verifier where the input has one."""
+
+
+MATCHERS: dict[str, Matcher] = {
+    "reasoning-gym": Matcher(
+        _verified, lambda items: bool((items["verifier"] == "reasoning-gym").all())
+    ),
+    "number": Matcher(
+        _same_number,
+        lambda items: bool(
+            items["answer"].map(lambda a: extract_number(str(a)) != "").mean() >= 0.8
+        ),
+    ),
+    "text": Matcher(_same_text, lambda items: True),
 }
+"""The first that fits a test set judges it."""
+
+
+def matcher_of(items: pd.DataFrame) -> str:
+    """Return the matcher that a test set asks for."""
+    return next(name for name, matcher in MATCHERS.items() if matcher.fits(items))

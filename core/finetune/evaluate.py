@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from core.arrays import by_id
 from core.errors import InputError
-from core.finetune.answers import MATCHERS, TestItem, extract_number
+from core.finetune.answers import MATCHERS, TestItem, matcher_of
+from core.finetune.metrics import measure
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model.loading import check_vocabulary, positions
 from core.model.scoring import evaluating, score
@@ -26,8 +27,6 @@ from core.workspace.store import Workspace
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-COVERED = 0.5
-"""A source counts as covered when at least this share of its items is answered exactly."""
 DECODE_BATCH = 64
 DECODE_LONGEST = 256
 
@@ -68,10 +67,7 @@ def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
     items = items.iloc[by_id(items["id"].to_numpy())]
     no_answer = items["answer"].isna() | (items["answer"] == "")
     items["answer"] = items["answer"].where(~no_answer, items["response"])
-    if (items["verifier"] == "reasoning-gym").all():
-        return items, "reasoning-gym"
-    numeric = items["answer"].map(lambda a: bool(extract_number(str(a)))).mean()
-    return items, "number" if numeric >= 0.8 else "text"
+    return items, matcher_of(items)
 
 
 def evaluate(
@@ -105,16 +101,7 @@ def evaluate(
     tokens = tokenize(workspace, dataset, tokenizer, template).cut(max_length)
     check_vocabulary(model, tokens.highest())
     losses = score(model, tokens, rows).losses
-    finite = np.isfinite(losses)
-    if finite.any():
-        by_source = pd.Series(losses[finite]).groupby(items["source"].to_numpy()[finite]).mean()
-        scores |= {
-            "loss": float(losses[finite].mean()),
-            "balanced_loss": float(by_source.mean()),
-            "loss_items": int(finite.sum()),
-            "loss_by_source": {str(k): round(float(v), 4) for k, v in by_source.items()},
-        }
-    generations = []
+    generations: list[dict[str, Any]] = []
     if decode:
         asked = items.iloc[:decode]
         said = generate(
@@ -125,7 +112,7 @@ def evaluate(
             max_length=max_length,
             max_new=max_new,
         )
-        match = MATCHERS[matcher]
+        match = MATCHERS[matcher].right
         entries = cast("list[TestItem]", asked.to_dict("records"))
         for entry, text in zip(entries, said, strict=True):
             generations.append(
@@ -138,17 +125,16 @@ def evaluate(
                     "right": match(text, entry),
                 }
             )
-        right = pd.Series([g["right"] for g in generations])
-        share = right.groupby([g["source"] for g in generations]).mean()
-        scores |= {
-            "exact_match": float(right.mean()),
-            "right": int(right.sum()),
-            "decoded": len(right),
-            "coverage": float((share >= COVERED).mean()),
-            "covered": int((share >= COVERED).sum()),
-            "sources": len(share),
+    judged = pd.DataFrame(
+        {
+            "source": items["source"].to_numpy(),
+            "loss": np.where(np.isfinite(losses), losses, np.nan),
+            "right": pd.Series([g["right"] for g in generations], dtype=object).reindex(
+                range(len(items))
+            ),
         }
-    return Result(scores, generations)
+    )
+    return Result(scores | measure(judged), generations)
 
 
 def _questions(messages: Any) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ import pandas as pd
 from core.arrays import by_id
 from core.dataset.run import load_any
 from core.errors import InputError
+from core.finetune.metrics import describe
 from core.finetune.settings import Settings, default_lr, planned_steps, resolve, short
 from core.jobs.progress import say
 from core.model import loading
@@ -144,22 +145,6 @@ def steps_of(settings: Settings, rows: int) -> int:
 def headline(scores: dict[str, Any]) -> dict[str, Any]:
     """Return the scores a listing shows."""
     return {k: v for k, v in scores.items() if not isinstance(v, dict)}
-
-
-def describe(scores: dict[str, Any]) -> str:
-    """Say the scores in one line, each with its denominator."""
-    parts = []
-    if "loss" in scores:
-        parts.append(
-            f"held-out loss {scores['loss']:.3f} nats per response token "
-            f"({scores['loss_items']:,} items), balanced over sources {scores['balanced_loss']:.3f}"
-        )
-    if "exact_match" in scores:
-        parts.append(
-            f"exact match {100 * scores['exact_match']:.1f}% ({scores['right']:,} of "
-            f"{scores['decoded']:,}), {scores['covered']} of {scores['sources']} sources covered"
-        )
-    return "; ".join(parts)
 
 
 def write_result(folder: pathlib.Path, result: Result) -> None:

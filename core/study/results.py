@@ -6,8 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from core.finetune.metrics import METRICS, Metric, known
+
 BASE = "untuned base"
-METRICS = ("balanced_loss", "loss", "exact_match", "coverage")
 
 
 def caution(exploratory: list[str]) -> str:
@@ -23,48 +24,52 @@ def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
     groups = [(BASE, pd.DataFrame([base]))] + [
         (str(arm), part) for arm, part in table.groupby("arm", sort=False)
     ]
+    metrics = known(table)
     width = max(20, *(len(arm) for arm, _ in groups))
-    lines = [
-        f"{'arm':{width}} {'rows':>6} {'balanced loss':>22} {'exact match':>24} {'covered':>12}"
-    ]
+    titles = "".join(f" {metric.title:>34}" for metric in metrics.values())
+    lines = [f"{'arm':{width}} {'rows':>6}{titles}"]
     for arm, part in groups:
         rows = f"{part['rows'].iloc[0]:,}" if "rows" in part else "0"
-        loss = _spread(part, "balanced_loss", 1, "{:.3f}")
-        match = _spread(part, "exact_match", 100, "{:.1f}%")
-        if "decoded" in part:
-            match += f" of {part['decoded'].iloc[0]:,}"
-        covered = _spread(part, "covered", 1, "{:.0f}")
-        if "sources" in part:
-            covered += f" of {part['sources'].iloc[0]}"
-        lines.append(f"{arm:{width}} {rows:>6} {loss:>22} {match:>24} {covered:>12}")
+        cells = "".join(f" {_spread(part, key, m):>34}" for key, m in metrics.items())
+        lines.append(f"{arm:{width}} {rows:>6}{cells}")
     return "\n".join(lines)
 
 
-def _spread(part: pd.DataFrame, metric: str, scale: float, form: str) -> str:
-    if metric not in part:
+def _spread(part: pd.DataFrame, key: str, metric: Metric) -> str:
+    """Write the mean of the seeds, the range, and what it was measured on."""
+    if key not in part:
         return "-"
-    values = scale * part[metric]
-    text = form.format(values.mean())
-    if len(values) > 1:
-        text += f" [{form.format(values.min())}, {form.format(values.max())}]"
-    return text
+    values = part[key]
+    if len(values) == 1:
+        return metric.written(values.iloc[0], part.to_dict("records")[0])
+    ends = (metric.form.format(x) for x in (values.mean(), values.min(), values.max()))
+    return "{} [{}, {}] of {:,}".format(*ends, part[metric.of].iloc[0])
 
 
-def verdict(table: pd.DataFrame, metric: str, lower: bool) -> str:
-    """Say plainly how s2l did against random."""
+def near_floor(table: pd.DataFrame) -> str:
+    """Say which metrics are too low in every arm to tell the arms apart; empty for none."""
+    low = [m for key, m in known(table).items() if table[key].max() < m.floor]
+    return " ".join(
+        f"{metric.title} is below {metric.floor:.0%} in every arm, near the floor of a model this "
+        "small: the loss says more."
+        for metric in low
+    )
+
+
+def verdict(table: pd.DataFrame, metric: str) -> str:
+    """Say plainly how s2l did against random; empty where one of them is missing."""
     means = table.groupby("arm")[metric].agg(["mean", "min", "max", "count"])
     if not {"s2l", "random"} <= set(means.index):
         return ""
     ours, other = (means.loc[arm].to_dict() for arm in ("s2l", "random"))
-    better = ours["mean"] < other["mean"] if lower else ours["mean"] > other["mean"]
     if ours["mean"] == other["mean"]:
         return "S2L and random scored the same."
+    row = METRICS[metric]
+    better = (ours["mean"] < other["mean"]) == row.lower_is_better
     who = "S2L is ahead of random" if better else "Random is ahead of S2L"
-    text = f"{who}: {ours['mean']:.3f} against {other['mean']:.3f}"
-    if min(ours["count"], other["count"]) < 2:
+    text = f"{who}: {row.form.format(ours['mean'])} against {row.form.format(other['mean'])}"
+    seeds = int(min(ours["count"], other["count"]))
+    if seeds < 2:
         return f"{text}. One draw each: a walk-through, not evidence."
     apart = ours["max"] < other["min"] or other["max"] < ours["min"]
-    ranges = "do not overlap" if apart else "overlap"
-    return (
-        f"{text}, means over {int(min(ours['count'], other['count']))} seeds; the ranges {ranges}."
-    )
+    return f"{text}, means over {seeds} seeds; the ranges {'do not ' if apart else ''}overlap."

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core import edits, finetune, selection
+from core.finetune import metrics
 from core.finetune.settings import Target, Tested, short
 from core.jobs.progress import say
 from core.model import loading
@@ -24,7 +25,7 @@ from core.selection.strategies import catalog
 from core.settings import Auto, Group, setting, specs, to_config
 from core.study import arms
 from core.study.arms import Arms, seeds, strategies
-from core.study.results import BASE, METRICS, as_text, caution
+from core.study.results import BASE, as_text, caution
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -95,7 +96,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     )
     table.to_parquet(draft.path / "table.parquet")
     pd.DataFrame([{"arm": BASE, **base}]).to_parquet(draft.path / "base.parquet")
-    means = table.groupby("arm")[[m for m in METRICS if m in table]].mean()
+    means = table.groupby("arm")[list(metrics.known(table))].mean()
     exploratory = [arm.name for arm in compared if arm.saved]
     artifact = draft.seal(
         {

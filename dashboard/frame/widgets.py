@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.finetune.metrics import METRICS
 from core.workspace.artifact import KINDS, Artifact, Kind
 from dashboard.frame import job_card, state
 
@@ -92,3 +93,13 @@ def facts(*pairs: tuple[str, str], helps: dict[str, str] | None = None) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, value in pairs:
             st.metric(label, value, width="content", help=(helps or {}).get(label))
+
+
+def metric_columns() -> dict[str, Any]:
+    """Return how a table shows each metric."""
+    return {
+        key: st.column_config.NumberColumn(
+            metric.title.lower(), format="percent" if "%" in metric.form else "%.3f"
+        )
+        for key, metric in METRICS.items()
+    }

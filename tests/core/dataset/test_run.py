@@ -258,9 +258,13 @@ def test_too_few_distinct_rows_give_a_smaller_holdout_and_say_so(load, capsys):
     [
         ("a.jsonl", b"", "is empty"),
         ("a.csv", b"  \n", "is empty"),
-        ("a.jsonl", b"\x00\x01\x02", "is binary"),
+        ("a.jsonl", b"\x00\x01\x02", "is binary or broken"),
         ("a.parquet", b"PAR1 and then nothing", "broken parquet"),
-        ("a.parquet", b"hello", "is binary and not parquet"),
+        (
+            "a.parquet",
+            b"hello",
+            r"is binary or broken; give a file that ends in .*\.csv, \.tsv or \.parquet",
+        ),
         ("a.json", '[{"prompt": "q"}]'.encode("utf-16"), "UTF-16"),
         ("a.jsonl", b"{broken\n{again\n", "none is a JSON object.*'{broken'"),
         ("a.json", b'[{"prompt": "q"},\n{"pro', "broken JSON.*line 2"),

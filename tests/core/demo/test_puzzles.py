@@ -39,7 +39,7 @@ def test_splits_are_disjoint_unbalanced_and_verified():
     assert len(TASKS) >= 16
     assert len(questions["holdout"]) == HOLDOUT_PER_TASK * len(TASKS)
     assert max(n for n, _ in TASKS.values()) >= 10 * min(n for n, _ in TASKS.values())
-    verify = MATCHERS["reasoning-gym"]
+    verify = MATCHERS["reasoning-gym"].right
     for row in rows[::97]:
         entry = {**row, "prompt": row["question"]}
         assert json.loads(row["metadata"])

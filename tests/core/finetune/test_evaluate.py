@@ -61,11 +61,11 @@ def test_extract_number(text, number):
     ],
 )
 def test_numbers_match_by_value(said, answer, right):
-    assert MATCHERS["number"](said, {"answer": answer}) is right
+    assert MATCHERS["number"].right(said, {"answer": answer}) is right
 
 
 def test_texts_match_but_for_case_and_spaces():
-    match = MATCHERS["text"]
+    match = MATCHERS["text"].right
     assert match(" The  Blue\nMoon ", {"answer": "the blue moon"})
     assert not match("the blue", {"answer": "the blue moon"})
 
@@ -80,7 +80,7 @@ def test_the_tasks_own_verifier():
         "answer": item["answer"],
         "metadata": json.dumps(item["metadata"], default=str),
     }
-    match = MATCHERS["reasoning-gym"]
+    match = MATCHERS["reasoning-gym"].right
     assert match(item["answer"] + "\n", entry)
     for nonsense in ("", "no", "[", "['1'", "\x00", "9" * 5000, "__import__('os')"):
         assert not match(nonsense, entry)

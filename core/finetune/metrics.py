@@ -1,0 +1,114 @@
+"""Metrics: how well a model did on a test set, one row each.
+
+A new metric is one function and one entry in METRICS. What items were measured is said beside each
+number, by counts that stand among the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+COVERED = 0.5
+"""A source counts as covered when at least this share of its items is answered exactly."""
+
+
+class Metric(NamedTuple):
+    """Everything that the rest of the product knows of a metric."""
+
+    measure: Callable[[pd.DataFrame], float]
+    """Test items that have `column`, with their source -> value."""
+    column: str
+    """What it is computed from: loss (nats per response token) or right (of the items answered)."""
+    title: str
+    unit: str
+    lower_is_better: bool
+    form: str = "{:.3f}"
+    of: str = "loss_items"
+    """The score that counts what it was measured on."""
+    hits: str = ""
+    """The score that counts how many of these were right; empty for a mean."""
+    floor: float = 0.0
+    """Below this in all arms it is near the floor of a small model, and the loss says more."""
+
+    def written(self, value: float, scores: Mapping[str, Any]) -> str:
+        """Write a value with what it was measured on."""
+        counts = f"{scores[self.hits]:,} of " if self.hits else "on "
+        return f"{self.form.format(value)} ({counts}{scores[self.of]:,})"
+
+    @property
+    def axis(self) -> str:
+        return f"{self.title} ({self.unit})"
+
+
+def _mean(items: pd.DataFrame, column: str) -> float:
+    return float(items[column].to_numpy().mean())
+
+
+def by_source(items: pd.DataFrame, column: str) -> pd.Series:
+    """Return the mean of each source."""
+    return items.groupby("source")[column].mean()
+
+
+def covered(items: pd.DataFrame) -> pd.Series:
+    """Say of each source whether enough of its items are right."""
+    return by_source(items, "right") >= COVERED
+
+
+LOSS = "nats per response token"
+METRICS = {
+    "balanced_loss": Metric(
+        lambda items: float(by_source(items, "loss").mean()),
+        "loss", "Balanced held-out loss", LOSS, True,
+    ),
+    "loss": Metric(
+        lambda items: _mean(items, "loss"),
+        "loss", "Held-out loss", LOSS, True,
+    ),
+    "exact_match": Metric(
+        lambda items: _mean(items, "right"),
+        "right", "Exact match", "share of test items", False,
+        form="{:.1%}", of="decoded", hits="right", floor=0.3,
+    ),
+    "coverage": Metric(
+        lambda items: float(covered(items).mean()),
+        "right", "Sources covered", "share of sources at least half right", False,
+        form="{:.1%}", of="sources", hits="covered",
+    ),
+}  # fmt: skip
+"""Key among a run's scores -> metric; the first is what a comparison shows first."""
+
+
+def measure(items: pd.DataFrame) -> dict[str, Any]:
+    """Score test items, a line each: source, loss (NaN for none), right (only those answered)."""
+    scores: dict[str, Any] = {}
+    lost = items[items["loss"].notna()]
+    answered = items[items["right"].notna()].astype({"right": bool})
+    if len(lost):
+        sources = by_source(lost, "loss")
+        scores["loss_items"] = len(lost)
+        scores["loss_by_source"] = {str(k): round(float(v), 4) for k, v in sources.items()}
+    if len(answered):
+        whole = covered(answered)
+        scores |= {"right": int(answered["right"].sum()), "decoded": len(answered)}
+        scores |= {"covered": int(whole.sum()), "sources": len(whole)}
+    there = {"loss": lost, "right": answered}
+    for key, metric in METRICS.items():
+        if len(there[metric.column]):
+            scores[key] = metric.measure(there[metric.column])
+    return scores
+
+
+def known(scores: Container[str]) -> dict[str, Metric]:
+    """Return the metrics that scores have, or a table of them."""
+    return {key: metric for key, metric in METRICS.items() if key in scores}
+
+
+def describe(scores: dict[str, Any]) -> str:
+    """Say the scores in one line, each with its unit and denominator."""
+    return "; ".join(
+        f"{metric.axis}: {metric.written(scores[key], scores)}"
+        for key, metric in known(scores).items()
+    )
