@@ -1,4 +1,7 @@
-"""The order in which a group of rows is read: typical first, doubtful first, hard first."""
+"""The order in which a group of rows is read: typical first, doubtful first, hard first.
+
+A new order is one function and one entry in ORDERS.
+"""
 
 from __future__ import annotations
 
@@ -52,14 +55,21 @@ def lowest(group: Group) -> Float64s:
     return group.losses[:, -1].astype(np.float64)
 
 
-ORDERS: dict[str, Callable[[Group], Float64s]] = {
-    "nearest": nearest,
-    "boundary": boundary,
-    "random": random,
-    "highest": highest,
-    "lowest": lowest,
+class Order(NamedTuple):
+    """An order to read rows in."""
+
+    key: Callable[[Group], Float64s]
+    """What rows are sorted by, smallest first (n,)."""
+    title: str
+
+
+ORDERS = {
+    "nearest": Order(nearest, "Nearest the middle first"),
+    "boundary": Order(boundary, "Nearest a boundary first"),
+    "highest": Order(highest, "Highest final loss first"),
+    "lowest": Order(lowest, "Lowest final loss first"),
+    "random": Order(random, "Random"),
 }
-"""Name -> the key that rows are sorted by, smallest first."""
 
 
 def order(
@@ -96,5 +106,5 @@ def order(
     rows = np.sort(rows)
     values = np.asarray(losses[rows], np.float32)
     x = features(values, kind, include_start=include_start)
-    key = ORDERS[how](Group(values, x, labels[rows], centroids, seed))
+    key = ORDERS[how].key(Group(values, x, labels[rows], centroids, seed))
     return rows[np.argsort(key, kind="stable")]

@@ -8,7 +8,6 @@ from core import faces
 
 if TYPE_CHECKING:
     from core.export.run import Settings as Settings
-    from core.export.run import exports as exports
     from core.export.run import run as run
     from core.export.target import MANIFEST as MANIFEST
     from core.export.writers import jsonl_lines as jsonl_lines

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import NamedTuple
 
 from core.errors import InputError
 from core.export import data_card
@@ -46,30 +45,6 @@ class Settings(Group):
     def validate(self) -> None:
         if self.config != "none":
             check_trainer(self.config, self.format, self.model)
-
-
-class Export(NamedTuple):
-    """A format, for a list of them."""
-
-    format: str
-    sentence: str
-    suffix: str
-    """Of a single file; empty where it is always a folder."""
-    configs: tuple[str, ...]
-    """Trainers that read it."""
-
-
-def exports() -> list[Export]:
-    """List the formats."""
-    return [
-        Export(
-            name,
-            form.sentence,
-            pathlib.PurePath(form.file).suffix,
-            tuple(t for t, trainer in TRAINERS.items() if name in trainer.formats),
-        )
-        for name, form in FORMATS.items()
-    ]
 
 
 def run(workspace: Workspace, settings: Settings) -> str:

@@ -51,7 +51,13 @@ class Trainer(NamedTuple):
     """Says why the trainer would leave a row out or fail on it; empty where it would not."""
     files: Callable[[Job], dict[str, str]]
     command: str
+    title: str
     sentence: str
+
+
+def reading(format: str) -> list[str]:
+    """Name the trainers that read a format without loss."""
+    return [name for name, trainer in TRAINERS.items() if format in trainer.formats]
 
 
 def check(trainer: str, format: str, model: str) -> None:
@@ -259,21 +265,24 @@ TRAINERS = {
         _uneven,
         _llamafactory,
         "llamafactory-cli train llamafactory.yaml",
-        "LLaMA-Factory: dataset_info.json and llamafactory.yaml.",
+        "LLaMA-Factory",
+        "dataset_info.json and llamafactory.yaml.",
     ),
     "axolotl": Trainer(
         ("messages", "sharegpt"),
         _silent,
         _axolotl,
         "axolotl train axolotl.yaml",
-        "Axolotl: axolotl.yaml.",
+        "axolotl",
+        "axolotl.yaml.",
     ),
     "trl": Trainer(
         ("messages",),
         _unasked,
         _trl,
         "python train.py",
-        "TRL: train.py, a short script around SFTTrainer.",
+        "TRL",
+        "train.py, a short script around SFTTrainer.",
     ),
 }
 MODEL = next(m for m in loading.TARGETS if not loading.is_scratch(m))

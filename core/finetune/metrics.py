@@ -33,7 +33,7 @@ class Metric(NamedTuple):
     floor: float = 0.0
     """Below this in all arms it is near the floor of a small model, and the loss says more."""
 
-    def written(self, value: float, scores: Mapping[str, Any]) -> str:
+    def written(self, value: float, scores: Mapping[Any, Any]) -> str:
         """Write a value with what it was measured on."""
         counts = f"{scores[self.hits]:,} of " if self.hits else "on "
         return f"{self.form.format(value)} ({counts}{scores[self.of]:,})"

@@ -1,7 +1,7 @@
 """Start one command in several processes that share its work: by torchrun here, by Ray anywhere.
 
 Each process runs `core.__main__.main` with the same arguments and tells how it ended; of those that
-failed, the first says why.
+failed, the first says why. A new launcher is one function and one entry in LAUNCHERS.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from core.errors import InputError
+from core.jobs import process_group
 from core.jobs.process_group import OUTCOMES, PATIENCE
 from core.jobs.progress import JOB_VARIABLE, Stopped
+from core.settings import to_argv
 from core.workspace.files import ROOT, read_json
 from core.workspace.store import Workspace
 
@@ -34,6 +36,31 @@ class Ended(Exception):
     """A process of a Ray group did not end well; holds what it told."""
 
 
+class Shared(Protocol):
+    """Settings of a noun whose work several processes can share."""
+
+    @property
+    def launcher(self) -> str: ...
+    @property
+    def processes(self) -> int: ...
+
+
+def launched(noun: str, workspace: Workspace, settings: Shared) -> str:
+    """Run a noun in several processes where its settings ask for that; return its result.
+
+    Empty where they do not, or where this is one of the processes: the caller does the work.
+
+    Raises:
+        InputError: bad input, no such launcher here, or a process died.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    shared = settings.processes > 1 or LAUNCHERS[settings.launcher].always
+    if not shared or process_group.launched():
+        return ""
+    argv = [noun, *to_argv(settings)]
+    return launch(settings.launcher, workspace, argv, settings.processes)
+
+
 def launch(launcher: str, workspace: Workspace, argv: Sequence[str], processes: int) -> str:
     """Run `python -m core <argv>` in this many processes; return its result.
 
@@ -42,7 +69,7 @@ def launch(launcher: str, workspace: Workspace, argv: Sequence[str], processes: 
         Stopped: asked to stop; what was saved can be resumed.
     """
     argv = [*argv, "--workspace", str(workspace.root)]
-    told = cause(LAUNCHERS[launcher](workspace, argv, processes))
+    told = cause(LAUNCHERS[launcher].run(workspace, argv, processes))
     if told["state"] == "done":
         return str(told["result"])
     raise Stopped(told["message"]) if told["state"] == "stopped" else InputError(told["message"])
@@ -190,7 +217,18 @@ def _died(processes: int, how: str) -> list[dict[str, Any]]:
     return [{"state": "failed", "message": message, "time": 0.0}]
 
 
-LAUNCHERS: dict[str, Callable[[Workspace, Sequence[str], int], list[dict[str, Any]]]] = {
-    "torchrun": torchrun,
-    "ray": ray,
+class Launcher(NamedTuple):
+    """A way to start processes."""
+
+    run: Callable[[Workspace, Sequence[str], int], list[dict[str, Any]]]
+    """(workspace, argv, processes) -> what they told."""
+    title: str
+    """Where it starts them."""
+    always: bool = False
+    """Whether it also starts a single process: elsewhere, for example."""
+
+
+LAUNCHERS = {
+    "torchrun": Launcher(torchrun, "on this machine"),
+    "ray": Launcher(ray, "on the cluster at $RAY_ADDRESS, else on this machine", always=True),
 }

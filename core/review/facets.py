@@ -1,23 +1,25 @@
 """Facets: what every row of a pool is compared by, and how far two sets of rows are apart.
 
 A facet's values become codes 0..m-1 in their own order once, so that every distance between sets of
-rows is a few passes over counts, at a million rows too.
+rows is a few passes over counts, at a million rows too. A new facet is one entry in FACETS.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Float64s, Ints
+from core.arrays import Float64s, Ints, Losses
 from core.dataset.search import EXAMPLES, ORIGINAL, columns, connect, quoted
 from core.edits.log import Rows
 from core.errors import InputError
 from core.trajectories.artifact import load_flags, load_losses
+from core.trajectories.row_scores import QUANTITIES
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -30,6 +32,18 @@ OWN_MOST = 4
 NO_VALUE = "(none)"
 
 
+class Known(NamedTuple):
+    """What is known of all rows of a dataset; None where the lineage does not go so far."""
+
+    rows: pd.DataFrame
+    """row, id, source, prompt (characters) and text, equal for equal prompts and responses."""
+    flags: pd.DataFrame | None
+    losses: Losses | None
+    """Nats per response token (n_rows, n_checkpoints)."""
+    labels: pd.Series | None
+    """Cluster, missing for none."""
+
+
 class Facet(NamedTuple):
     """One thing that rows differ in."""
 
@@ -37,19 +51,37 @@ class Facet(NamedTuple):
     unit: str
     """Of a number; empty for a category."""
     kind: Kind
+    values: Callable[[Known], Any] = lambda known: None
+    """Its value of every row (n_rows,); None where that is not known."""
+
+
+def _of_losses(values: Callable[[Losses], Any]) -> Callable[[Known], Any]:
+    return lambda known: None if known.losses is None else values(known.losses)
+
+
+def _number(name: str, values: Callable[[Known], Any]) -> Facet:
+    return Facet(QUANTITIES[name].title, QUANTITIES[name].unit, "number", values)
 
 
 FACETS = {
-    "source": Facet("sources", "", "category"),
-    "cluster": Facet("clusters", "", "category"),
-    "copies": Facet("duplicates", "", "category"),
-    "prompt": Facet("prompt length", "characters", "number"),
-    "response": Facet("response length", "tokens", "number"),
-    "first_loss": Facet("first loss", "nats per response token", "number"),
-    "final_loss": Facet("final loss", "nats per response token", "number"),
-    "drop": Facet("drop of the loss", "nats per response token", "number"),
-    "difficulty": Facet("difficulty", "mean loss while training", "number"),
-}
+    "source": Facet("sources", "", "category", lambda known: known.rows["source"]),
+    "cluster": Facet("clusters", "", "category", lambda known: known.labels),
+    "copies": Facet(
+        "duplicates", "", "category",
+        lambda known: np.where(known.rows["text"].duplicated(keep=False), COPIED, ONCE),
+    ),
+    "prompt": Facet("prompt length", "characters", "number", lambda known: known.rows["prompt"]),
+    "response": _number(
+        "n_response", lambda known: None if known.flags is None else known.flags["n_response"]
+    ),
+    "first_loss": _number("first_loss", _of_losses(lambda losses: losses[:, 0])),
+    "final_loss": _number("final_loss", _of_losses(lambda losses: losses[:, -1])),
+    "drop": _number("drop", _of_losses(lambda losses: losses[:, 0] - losses[:, -1])),
+    "difficulty": _number(
+        "difficulty",
+        _of_losses(lambda losses: losses[:, min(1, losses.shape[1] - 1) :].mean(1, dtype=float)),
+    ),
+}  # fmt: skip
 
 
 def of(frame: pd.DataFrame) -> dict[str, Facet]:
@@ -83,19 +115,17 @@ def load(workspace: Workspace, artifact: Artifact, also: Rows = ()) -> pd.DataFr
             [str(dataset.path / "examples.parquet")],
         ).df()
     usable = (frame.pop("split") == "pool").to_numpy(copy=True)
-    frame["copies"] = np.where(frame["text"].duplicated(keep=False), COPIED, ONCE)
+    known = Known(frame, None, None, None)
     if _has(workspace, artifact, "trajectories"):
         trajectories = workspace.ancestor(artifact, "trajectories")
-        flags, losses = load_flags(trajectories), load_losses(trajectories)
+        flags = load_flags(trajectories)
         usable &= (flags["flag"] == "").to_numpy()
-        frame["response"] = flags["n_response"].to_numpy()
-        frame["first_loss"], frame["final_loss"] = losses[:, 0], losses[:, -1]
-        frame["drop"] = frame["first_loss"] - frame["final_loss"]
-        later = losses[:, 1:] if losses.shape[1] > 1 else losses
-        frame["difficulty"] = later.mean(1, dtype=np.float64)
+        known = known._replace(flags=flags, losses=load_losses(trajectories))
     if _has(workspace, artifact, "clusters"):
         labels = pd.Series(np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy"))
-        frame["cluster"] = labels.astype("Int32").mask(labels < 0)
+        known = known._replace(labels=labels.astype("Int32").mask(labels < 0))
+    values = {name: facet.values(known) for name, facet in FACETS.items()}
+    frame = frame.assign(**{name: found for name, found in values.items() if found is not None})
     usable[np.asarray(also, np.int64)] = True
     frame = pd.concat([frame, _own_categories(dataset)], axis=1)[usable]
     own = [n for n in map(str, frame) if n.startswith(OWN)]

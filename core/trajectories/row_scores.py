@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from core.arrays import Losses
+
+
+class Quantity(NamedTuple):
+    """A number that is known of every row."""
+
+    title: str
+    unit: str
+
+    @property
+    def axis(self) -> str:
+        return f"{self.title} ({self.unit})"
+
+
+LOSS = "nats per response token"
+QUANTITIES = {
+    "first_loss": Quantity("first loss", LOSS),
+    "final_loss": Quantity("final loss", LOSS),
+    "drop": Quantity("loss drop", LOSS),
+    "forgetting": Quantity("forgetting", "upward moves of the loss"),
+    "confidence": Quantity("confidence", "mean probability of a token"),
+    "variability": Quantity("variability", "deviation of the probability"),
+    "difficulty": Quantity("difficulty", "mean loss while training"),
+    "n_response": Quantity("response tokens", "tokens"),
+    "n_tokens": Quantity("prompt and response", "tokens"),
+}
+"""Column -> what it is called wherever it is shown, and its unit."""
+
+
+def labels(*names: str) -> dict[str, str]:
+    """Return label -> column, for a choice of quantities; a label stands in shared links."""
+    return {QUANTITIES[name].title.capitalize(): name for name in names}
+
 
 SCORES = ("first_loss", "final_loss", "drop", "forgetting", "confidence", "variability")
 TOLERANCE = 0.1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from core.jobs import process_group
-from core.jobs.launchers import launch
-from core.settings import to_argv
+from core.jobs.launchers import launched
 from core.trajectories.settings import Settings
 from core.workspace.store import Workspace
 
@@ -24,10 +22,6 @@ def run(workspace: Workspace, settings: Settings) -> str:
         from core.trajectories import from_files
 
         return from_files.run(workspace, settings)
-    shared = settings.processes > 1 or settings.launcher == "ray"
-    if shared and not process_group.launched():
-        argv = ["trajectories", *to_argv(settings)]
-        return launch(settings.launcher, workspace, argv, settings.processes)
     from core.trajectories import train
 
-    return train.run(workspace, settings)
+    return launched("trajectories", workspace, settings) or train.run(workspace, settings)

@@ -81,8 +81,8 @@ class Settings(Group):
     )
     launcher: str = setting(
         "torchrun",
-        help="What starts the processes: torchrun on this machine; ray on the cluster at "
-        "$RAY_ADDRESS, else on this machine",
+        help="What starts the processes: "
+        + "; ".join(f"{name} {launcher.title}" for name, launcher in LAUNCHERS.items()),
         choices=tuple(LAUNCHERS),
         identity=False,
         advanced=True,

@@ -12,16 +12,12 @@ import streamlit as st
 from core.clusters import distances as neighbours
 from core.clusters import how_learned
 from core.clusters.settings import Settings
+from core.trajectories.row_scores import labels
 from core.workspace.artifact import Artifact
 from dashboard.clusters.preview import Preview
 from dashboard.frame import data
 
-SORTS = {
-    "Size": "size",
-    "Final loss": "final_loss",
-    "Loss drop": "drop",
-    "Forgetting": "forgetting",
-}
+SORTS = {"Size": "size"} | labels("final_loss", "drop", "forgetting")
 STRANDS = 12
 
 

@@ -10,28 +10,17 @@ import pandas as pd
 import streamlit as st
 
 from core.dataset import search
+from core.trajectories.row_scores import QUANTITIES, labels
 from core.workspace.artifact import Artifact
 from dashboard.charts import scales, theme
 from dashboard.clusters.preview import Preview
 from dashboard.frame import data, state
 
-QUANTITIES = {
-    "Final loss": "final_loss",
-    "Loss drop": "drop",
-    "First loss": "first_loss",
-    "Forgetting": "forgetting",
-    "Confidence": "confidence",
-    "Variability": "variability",
-    "Response tokens": "n_response",
-}
+SHOWN = labels(
+    "final_loss", "drop", "first_loss", "forgetting", "confidence", "variability", "n_response"
+)
 OTHERS = ("Cluster", "Source", "Mark")
 MARKS = ("measured", "truncated", "excluded", "pinned")
-UNITS = {
-    "Final loss": "final loss (nats per token)",
-    "Loss drop": "loss drop (nats per token)",
-    "First loss": "first loss (nats per token)",
-    "Forgetting": "upward moves of the loss",
-}
 
 
 class Colour(NamedTuple):
@@ -54,7 +43,7 @@ class Colour(NamedTuple):
 def ask(artifact: Artifact, made: Preview) -> Colour:
     """Ask what to colour by, and return the colours."""
     dataset = state.workspace().ancestor(artifact, "dataset")
-    own = [*OTHERS[:2], *QUANTITIES, OTHERS[2]]
+    own = [*OTHERS[:2], *SHOWN, OTHERS[2]]
     inputs = [f"{c.name} (input)" for c in data.columns(dataset.id) if c.kind != "text"]
     if st.session_state.get("clusters:colour") not in own + inputs:
         st.session_state["clusters:colour"] = own[0]
@@ -64,8 +53,9 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
     )  # fmt: skip
     if by == "Cluster":
         return _clusters(made)
-    if by in QUANTITIES:
-        return Colour(data.flags(artifact.id)[QUANTITIES[by]].to_numpy(), UNITS.get(by, by.lower()))
+    if by in SHOWN:
+        name = SHOWN[by]
+        return Colour(data.flags(artifact.id)[name].to_numpy(), QUANTITIES[name].axis)
     if by == "Source":
         return _categories(data.flags(artifact.id)["source"], "source", made)
     if by == "Mark":

@@ -18,19 +18,14 @@ from core.arrays import Ints
 from core.dataset import search
 from core.dataset.search import Column, Condition
 from core.errors import InputError
+from core.trajectories.row_scores import labels
 from core.workspace.artifact import Artifact
 from dashboard.clusters import area as clusters_area
 from dashboard.clusters import map as maps
 from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, state
 
-OWN = {
-    "Response tokens": "n_response",
-    "First loss": "first_loss",
-    "Final loss": "final_loss",
-    "Loss drop": "drop",
-    "Forgetting": "forgetting",
-}
+OWN = labels("n_response", "first_loss", "final_loss", "drop", "forgetting")
 """Quantities of ours that rows can be filtered by."""
 FILTERS = "clusters:filters"
 

@@ -8,21 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from core.clusters import explained_by
+from core.trajectories.row_scores import QUANTITIES
 from core.workspace.artifact import Artifact
 from dashboard.charts import profile as profile_charts
 from dashboard.clusters import picked_rows
 from dashboard.clusters.preview import Preview
 from dashboard.frame import data
 
-EXPLAINS = {"n_response": "response length", "source": "source", "final_loss": "final loss"}
-PROFILE = {
-    "n_response": "response", "n_tokens": "prompt and response", "source": "source",
-    "first_loss": "first loss", "final_loss": "final loss", "drop": "loss drop",
-}  # fmt: skip
-UNITS = {
-    "response": "tokens", "prompt and response": "tokens",
-    "first loss": "nats per token", "final loss": "nats per token", "loss drop": "nats per token",
-}  # fmt: skip
+EXPLAINS = ("n_response", "source", "final_loss")
+PROFILE = ("n_response", "n_tokens", "source", "first_loss", "final_loss", "drop")
+TITLES = {name: quantity.title for name, quantity in QUANTITIES.items()}
+UNITS = {quantity.title: quantity.unit for quantity in QUANTITIES.values()}
 FULL = 50_000
 """Rows up to which everything is counted; above, a seeded sample of as many."""
 
@@ -34,7 +30,7 @@ def profile(
     everything = np.flatnonzero(made.labels >= 0)
     if picked.words:
         drawn = sample(everything)
-        facts = data.flags(artifact.id).iloc[drawn][list(PROFILE)].rename(columns=PROFILE)
+        facts = data.flags(artifact.id).iloc[drawn][list(PROFILE)].rename(columns=TITLES)
         said = "" if len(drawn) == len(everything) else (
             f"a random sample of {len(drawn):,} of {len(everything):,}"
         )  # fmt: skip
@@ -68,7 +64,7 @@ def sample(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 @st.cache_resource(max_entries=24, show_spinner=False)
 def separates(id: str, _made: Preview, key: str, cluster: int | None) -> pd.DataFrame:
     """Return how much single facts explain of the clustering, or of one cluster."""
-    facts = data.flags(id)[list(EXPLAINS)].rename(columns=EXPLAINS)
+    facts = data.flags(id)[list(EXPLAINS)].rename(columns=TITLES)
     if cluster is None:
         return explained_by.explained(_made.labels, facts)
     return explained_by.explained_one(_made.labels, cluster, facts)

@@ -10,20 +10,13 @@ import streamlit as st
 from core import clusters
 from core.arrays import Ints
 from core.clusters import reading_order
+from core.clusters.reading_order import ORDERS
 from core.dataset import search
 from core.workspace.artifact import Artifact
 from dashboard.charts import clusters as cluster_charts
 from dashboard.clusters import edit_bar, picked_rows
 from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, reader, state
-
-ORDERS = {
-    "Nearest the middle first": "nearest",
-    "Nearest a boundary first": "boundary",
-    "Highest final loss first": "highest",
-    "Lowest final loss first": "lowest",
-    "Random": "random",
-}
 
 
 @st.fragment  # turning its pages leaves the map alone
@@ -39,12 +32,13 @@ def pane(
         )
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        order = st.selectbox("Order", list(ORDERS), key="clusters:order", width=240,
+        order = st.selectbox("Order", list(ORDERS), format_func=lambda name: ORDERS[name].title,
+                             key="clusters:order", width=240,
                              label_visibility="collapsed", persist_state="session")  # fmt: skip
         start = settings.include_start or data.steps(artifact.id)[0] > 0
         key = hashlib.blake2b(picked.rows.tobytes(), digest_size=16).hexdigest()
         rows = ordered(
-            artifact.id, made, made.key, settings.features, start, picked.rows, key, ORDERS[order]
+            artifact.id, made, made.key, settings.features, start, picked.rows, key, order
         )
         page = _page(len(rows))
         st.text_input("Go to row", key="clusters:jump", placeholder="Row number or id", width=190,

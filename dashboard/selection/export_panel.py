@@ -10,28 +10,28 @@ import streamlit as st
 
 from core import export
 from core.errors import InputError
-from core.export.trainers import MODEL
+from core.export.trainers import MODEL, TRAINERS, reading
+from core.export.writers import FORMATS
 from core.workspace.artifact import Artifact
 from dashboard.frame import job_card, state
-
-TRAINERS = {"none": "none", "llamafactory": "LLaMA-Factory", "axolotl": "axolotl", "trl": "TRL"}
 
 
 def panel(selection: Artifact) -> None:
     """Ask for a format and a trainer's config, write the folder, offer it as a download."""
     with st.popover("Take it away", icon=":material/download:", width="stretch"):
-        known = {e.format: e for e in export.exports()}
         format = st.selectbox(
-            "Format", list(known), key="export:format", persist_state="session",
+            "Format", list(FORMATS), key="export:format", persist_state="session",
             help="jsonl and parquet keep the data's own columns",
         )  # fmt: skip
-        st.caption(known[format].sentence)
+        st.caption(FORMATS[format].sentence)
         config = st.selectbox(
-            "Config for", ["none", *known[format].configs], key=f"export:config:{format}",
-            format_func=TRAINERS.__getitem__, help="Trainers that read this format without loss",
+            "Config for", ["none", *reading(format)], key=f"export:config:{format}",
+            format_func=lambda name: TRAINERS[name].title if name in TRAINERS else name,
+            help="Trainers that read this format without loss",
         )  # fmt: skip
         model = MODEL
         if config != "none":
+            st.caption(f"Also written: {TRAINERS[config].sentence}")
             model = st.text_input("Target model", MODEL, key="export:model",
                                   help="A hub id or a directory")  # fmt: skip
         place = folder(selection, format, config)

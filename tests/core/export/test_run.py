@@ -420,15 +420,6 @@ def test_exports_to_one_place_from_threads(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_every_format_is_listed_with_a_sentence_and_its_trainers():
-    listed = {e.format: e for e in export.exports()}
-    assert list(listed) == list(writers.FORMATS)
-    assert all(e.sentence.endswith(".") for e in listed.values())
-    assert listed["messages"].configs == ("llamafactory", "axolotl", "trl")
-    assert listed["datasets"] == ("datasets", listed["datasets"].sentence, "", ())
-    assert listed["ids"].suffix == ".txt"
-
-
 @pytest.mark.parametrize("form", writers.FORMATS)
 def test_a_folder_has_a_card_and_names_its_files(form, house, tmp_path):
     out = write_export(house.workspace, house.selection, tmp_path / "out", format=form)

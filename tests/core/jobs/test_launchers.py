@@ -9,6 +9,7 @@ from core.jobs import launchers
 from core.trajectories import run
 from core.trajectories.artifact import load_losses, load_steps
 from core.trajectories.settings import Settings
+from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN
 
 
@@ -58,3 +59,32 @@ def test_without_ray_a_sentence_says_what_to_install(house, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install -r requirements-cluster\.txt"):
         run(house.workspace, settings(house))
+
+
+def seen(monkeypatch, **changes):
+    """What is launched of settings of some noun, by a launcher that is new."""
+    calls = []
+
+    def new(workspace, argv, processes):
+        calls.append((argv, processes))
+        return [{"state": "done", "result": "made", "time": 0.0}]
+
+    always = changes.pop("always", False)
+    monkeypatch.setitem(launchers.LAUNCHERS, "ray", launchers.Launcher(new, "here", always))
+    asked = Settings(dataset="d", launcher="ray", **changes)
+    return launchers.launched("noun", Workspace("w"), asked), calls
+
+
+def test_any_noun_is_launched_where_its_settings_ask_for_it(monkeypatch):
+    result, ((argv, processes),) = seen(monkeypatch, processes=3)
+    assert result == "made"
+    assert argv[0] == "noun"
+    assert argv[-2:] == ["--workspace", str(Workspace("w").root)]
+    assert processes == 3
+    assert seen(monkeypatch, processes=1) == ("", [])
+    assert len(seen(monkeypatch, processes=1, always=True)[1]) == 1
+
+
+def test_a_launched_process_launches_no_more(monkeypatch):
+    monkeypatch.setattr(launchers.process_group, "launched", lambda: True)
+    assert seen(monkeypatch, processes=3, always=True) == ("", [])

@@ -7,6 +7,8 @@ import pytest
 
 from core import clusters, dataset, edits, export, selection, trajectories
 from core.__main__ import main
+from core.export.trainers import reading
+from core.export.writers import FORMATS
 from core.trajectories.artifact import load_flags
 from core.workspace.store import Workspace
 from tests.core.conftest import TRAIN, write, write_export
@@ -107,7 +109,7 @@ def test_a_place_that_cannot_be_written(out, words, home, tmp_path, capsys):
     assert (tmp_path / "taken.jsonl").read_text() == "mine"
 
 
-CONFIGS = [(e.format, config) for e in export.exports() for config in ("none", *e.configs)]
+CONFIGS = [(form, config) for form in FORMATS for config in ("none", *reading(form))]
 
 
 @pytest.mark.parametrize(("form", "config"), CONFIGS)
