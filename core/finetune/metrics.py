@@ -43,10 +43,6 @@ class Metric(NamedTuple):
         return f"{self.title} ({self.unit})"
 
 
-def _mean(items: pd.DataFrame, column: str) -> float:
-    return float(items[column].to_numpy().mean())
-
-
 def by_source(items: pd.DataFrame, column: str) -> pd.Series:
     """Return the mean of each source."""
     return items.groupby("source")[column].mean()
@@ -64,11 +60,11 @@ METRICS = {
         "loss", "Balanced held-out loss", LOSS, True,
     ),
     "loss": Metric(
-        lambda items: _mean(items, "loss"),
+        lambda items: float(items["loss"].to_numpy().mean()),
         "loss", "Held-out loss", LOSS, True,
     ),
     "exact_match": Metric(
-        lambda items: _mean(items, "right"),
+        lambda items: float(items["right"].to_numpy().mean()),
         "right", "Exact match", "share of test items", False,
         form="{:.1%}", of="decoded", hits="right", floor=0.3,
     ),

@@ -54,22 +54,11 @@ def launched(noun: str, workspace: Workspace, settings: Shared) -> str:
         InputError: bad input, no such launcher here, or a process died.
         Stopped: asked to stop; what was saved can be resumed.
     """
-    shared = settings.processes > 1 or LAUNCHERS[settings.launcher].always
-    if not shared or process_group.launched():
+    launcher = LAUNCHERS[settings.launcher]
+    if process_group.launched() or not (settings.processes > 1 or launcher.always):
         return ""
-    argv = [noun, *to_argv(settings)]
-    return launch(settings.launcher, workspace, argv, settings.processes)
-
-
-def launch(launcher: str, workspace: Workspace, argv: Sequence[str], processes: int) -> str:
-    """Run `python -m core <argv>` in this many processes; return its result.
-
-    Raises:
-        InputError: bad input, no such launcher here, or a process died.
-        Stopped: asked to stop; what was saved can be resumed.
-    """
-    argv = [*argv, "--workspace", str(workspace.root)]
-    told = cause(LAUNCHERS[launcher].run(workspace, argv, processes))
+    argv = [noun, *to_argv(settings), "--workspace", str(workspace.root)]
+    told = cause(launcher.run(workspace, argv, settings.processes))
     if told["state"] == "done":
         return str(told["result"])
     raise Stopped(told["message"]) if told["state"] == "stopped" else InputError(told["message"])
