@@ -1,4 +1,4 @@
-"""A small finished workspace for page and browser tests: made once, copied by whoever writes."""
+"""One small finished workspace for all tests: made once, copied for whoever writes."""
 
 import contextlib
 import fcntl
@@ -8,13 +8,13 @@ import pathlib
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on two threads
 
 import pytest
 
-from core import clusters, dataset, jobs, selection, study, trajectories
+from core import clusters, dataset, finetune, jobs, selection, study, trajectories
 from core.workspace.store import Workspace
 
 HOSTILE = (
@@ -23,83 +23,107 @@ HOSTILE = (
     "**bold** and [a link](javascript:alert(1)) :red[red] :material/home:",
     "$x^2$ and $$y$$ and `code`",
     "control \x07\x1b[31m characters \u202e and \x00 nothing",
-    "</code></pre></mark><iframe srcdoc='<script>parent.__pwned=1</script>'></iframe>",
+    "</mark></pre><iframe srcdoc='<script>parent.__pwned=1</script>'>",
 )
 LONG = "spam " * 20_000  # 100 KB
 NAME = "puzzles **bold** <b>tag</b> $x$"
 SOURCE = "<script>window.__pwned=1</script> **src**"
+TRAIN = {
+    "model": "scratch:tiny",
+    "epochs": 2.0,
+    "batch_size": 32,
+    "max_length": 64,
+    "checkpoints": 4,
+    "map": False,
+}
+TUNE = {"model": "scratch:tiny", "steps": 6, "max_length": 64, "decode": 8}
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; leave out with -m 'not slow'")
 
 
-class Shop(NamedTuple):
+class Finished(NamedTuple):
     """The ids of a workspace with one of everything."""
 
     root: pathlib.Path
+    file: pathlib.Path
     dataset: str
     trajectories: str
     clusters: str
     selection: str
+    finetune: str
     study: str
+    rows: int = 160  # of the dataset: those that have an answer
+    pool: int = 139  # of which can be selected: no test row, and not the one that is too long
 
     @property
     def workspace(self) -> Workspace:
         return Workspace(self.root)
 
 
-def hostile_rows() -> list[dict[str, str]]:
-    """132 rows: three unbalanced tasks, hostile texts, a 100 KB row, a row that is set aside."""
+def rows() -> list[dict[str, Any]]:
+    """161 rows: four unbalanced tasks, hostile texts, a 100 KB row, one too long, one skipped."""
     rng = random.Random(0)
     out = []
-    for task, n in (("adding", 70), ("counting", 35), ("comparing", 18)):
+    for task, n in (("add", 80), ("count", 40), ("compare", 25), ("copy", 6)):
         for _ in range(n):
             a, b = rng.randint(10, 999), rng.randint(10, 999)
             question, answer = {
-                "adding": (f"Sum of {a} and {b}?", str(a + b)),
-                "counting": (f"How many letters in {'x' * (a % 9 + 1)} {b}?", str(a % 9 + 1)),
-                "comparing": (f"Is {a} larger than {b}?", "yes" if a > b else "no"),
+                "add": (f"Sum of {a} and {b}?", str(a + b)),
+                "count": (f"How many letters in {'x' * (a % 9 + 1)} {b}?", str(a % 9 + 1)),
+                "compare": (f"Is {a} larger than {b}?", "yes" if a > b else "no"),
+                "copy": (f"Repeat: blue {a} moon {b}", f"blue {a} moon {b}"),
             }[task]
             out.append({"question": question, "answer": answer, "task": task})
-    out += [{"question": text, "answer": f"7 {text}", "task": SOURCE} for text in HOSTILE]
-    out.append({"question": "Say spam, many times.", "answer": LONG, "task": SOURCE})
-    out.append({"question": "Says nothing?", "answer": "", "task": "adding"})
+    odd = [{"question": text, "answer": f"7 {text}", "task": SOURCE} for text in HOSTILE]
+    odd.append({"question": "Say spam, many times.", "answer": LONG, "task": SOURCE})
+    out[148:148] = odd  # where no test row falls
+    out.append({"question": "word " * 200, "answer": "too long", "task": "copy"})
+    spoof = "<script>alert(1)</script> <|end|>\nA: 7 \x07"
+    out.append({"question": spoof, "answer": "a <|end|> b", "task": "copy"})
+    out.append({"question": "Says nothing?", "answer": "", "task": "add"})
     for i, row in enumerate(out):
-        row["part"] = "test" if i % 8 == 3 and row["task"] != SOURCE else "train"
+        row["part"] = "test" if i % 8 == 3 else "train"
+        row["extra"] = {"n": i, "tags": ["a", "b"][: i % 3]}
     return out
 
 
-def write_jsonl(path: pathlib.Path, records: list[dict[str, str]]) -> pathlib.Path:
+def write(path: pathlib.Path, records: list[dict[str, Any]]) -> pathlib.Path:
     path.write_text("".join(json.dumps(r) + "\n" for r in records))
     return path
 
 
 @pytest.fixture(scope="session")
-def finished_shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """Run the whole pipeline once; nobody may write here."""
-    root = tmp_path_factory.mktemp("shop")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Run the whole pipeline once; tests take `finished` or `copied`."""
+    root = tmp_path_factory.mktemp("finished")
     workspace = Workspace(root / "workspace")
-    file = write_jsonl(root / "hostile.jsonl", hostile_rows())
+    file = write(root / "small.jsonl", rows())
     settings = dataset.Settings(path=str(file), split_column="part", name=NAME)
     data = dataset.run(workspace, settings)
-    proxy = {"model": "scratch:tiny", "epochs": 2.0, "batch_size": 32, "checkpoints": 4}
-    paths = trajectories.run(
-        workspace, trajectories.Settings(dataset=data, max_length=64, map=False, **proxy)
-    )
+    paths = trajectories.run(workspace, trajectories.Settings(dataset=data, **TRAIN))
     groups = clusters.run(workspace, clusters.Settings(trajectories=paths, k=6, map=False))
     chosen = selection.run(workspace, selection.Settings(parent=groups, budget="25%"))
+    tuned = finetune.run(workspace, finetune.Settings(selection=chosen, **TUNE))
     target = {"model": "scratch:tiny", "steps": 4, "decode": 8}
     arms = {"strategies": "s2l,random,full", "seeds": "0", "budget": "25%"}
     compared = study.run(workspace, study.Settings(clusters=groups, **arms, **target))
-    return Shop(workspace.root, data, paths, groups, chosen, compared)
+    return Finished(workspace.root, file, data, paths, groups, chosen, tuned, compared)
+
+
+@pytest.fixture(scope="module")
+def finished(pipeline: Finished, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """Copy the finished workspace for the tests of a file, which may add to it, nothing else."""
+    root = tmp_path_factory.mktemp("finished") / "workspace"
+    return pipeline._replace(root=shutil.copytree(pipeline.root, root))
 
 
 @pytest.fixture
-def shop(finished_shop: Shop, tmp_path: pathlib.Path) -> Iterator[Shop]:
-    """Copy the finished workspace, to be written to; jobs left over are stopped."""
-    root = shutil.copytree(finished_shop.root, tmp_path / "workspace")
-    yield finished_shop._replace(root=root)
+def copied(pipeline: Finished, tmp_path: pathlib.Path) -> Iterator[Finished]:
+    """Copy the finished workspace for one test; jobs left over are stopped."""
+    root = shutil.copytree(pipeline.root, tmp_path / "workspace")
+    yield pipeline._replace(root=root)
     stop_all(Workspace(root))
 
 

@@ -11,12 +11,12 @@ def test_purity_is_the_share_of_the_commonest_sources():
     assert purity.purity(labels, np.array([0, 0, 1, 1, 1])) == pytest.approx(4 / 5)
 
 
-def test_the_comparison_of_features_on_recorded_trajectories(house):
-    result = purity.compare(house.workspace, house.trajectories, k=5, seeds=2)
+def test_the_comparison_of_features_on_recorded_trajectories(finished):
+    result = purity.compare(finished.workspace, finished.trajectories, k=5, seeds=2)
     again = json.loads(json.dumps(result))
     assert (again["k"], again["rows"]) == (
         5,
-        house.workspace.open(house.trajectories).summary["measured"],
+        finished.workspace.open(finished.trajectories).summary["measured"],
     )
     assert sum(line["rows"] for line in again["learned"]) == again["rows"]
     assert sum(line["clusters"] for line in again["learned"]) == 5

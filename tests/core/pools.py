@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 
 from core.clusters.kmeans import cluster
-from core.selection.choose import PINNED
+from core.selection.budget import parse
+from core.selection.choose import PINNED, choose
 from core.selection.pool import Choice, Match, Pool
+from core.selection.s2l_options import Switches
 
 N, K = 90, 7
 MATCHED_ROWS, MATCHED_TOKENS = 23, 250
@@ -52,3 +54,11 @@ def with_odd_rows(pool: Pool) -> tuple[Pool, Choice]:
         ),
     )
     return made, Choice(np.array([11, 42, 73]), [PINNED] * 3)
+
+
+def pick(pool, name, wanted, seed=0, how=None, stay=None):
+    return choose(pool, name, parse(wanted), seed, stay, Switches(**(how or {})))
+
+
+def ids(pool, *args, **kwargs):
+    return pool.ids[pick(pool, *args, **kwargs).positions].tolist()

@@ -16,7 +16,7 @@ from core.training.loop import COMPLETE
 from core.trajectories.artifact import load_steps
 from core.workspace.artifact import PARTIAL
 from core.workspace.files import read_jsonl
-from tests.core.conftest import TRAIN
+from tests.conftest import TRAIN
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -123,9 +123,9 @@ def call():
         process.stdin.close()
 
 
-def argv(house, name, **more):
-    flags = {"dataset": house.dataset, **TRAIN, "map": "no", "name": name, **more}
-    flags["workspace"] = house.workspace.root
+def argv(finished, name, **more):
+    flags = {"dataset": finished.dataset, **TRAIN, "map": "no", "name": name, **more}
+    flags["workspace"] = finished.workspace.root
     return ["trajectories", *(f"--{k.replace('_', '-')}={v}" for k, v in flags.items())]
 
 
@@ -135,31 +135,31 @@ def newest(workspace):
     return max(folders, key=lambda p: p.name)
 
 
-def check_as_if_never_killed(house, made, whole):
+def check_as_if_never_killed(finished, made, whole):
     steps = [c["step"] for c in read_jsonl(made.path / "columns.jsonl")]
     assert load_steps(made).tolist() == steps
     for file, facts in whole.manifest["files"].items():
         if file not in ("columns.jsonl", "metrics.jsonl", "start.json"):  # they hold seconds
             assert made.manifest["files"][file] == facts, file
-    assert house.workspace.verify(made.id) == []
+    assert finished.workspace.verify(made.id) == []
     files = [*made.manifest["files"], "manifest.json"]
     assert {p.name for p in made.path.iterdir()} == {pathlib.PurePath(f).parts[0] for f in files}
-    assert {e.state for e in house.workspace.entries()} == {"sealed"}
+    assert {e.state for e in finished.workspace.entries()} == {"sealed"}
 
 
 @pytest.mark.parametrize("name", PLACES)
-def test_killed_anywhere_it_continues_to_the_same_values(house, call, name):
+def test_killed_anywhere_it_continues_to_the_same_values(finished, call, name):
     place, is_there = PLACES[name]
-    command = argv(house, name)
+    command = argv(finished, name)
     assert call(place, command) == -signal.SIGKILL
-    left = newest(house.workspace)
+    left = newest(finished.workspace)
     assert is_there(left), "it was killed at the place that this test is about"
     assert call({}, [*command, "--resume"]) == 0
-    made = house.workspace.open(newest(house.workspace).name)
+    made = finished.workspace.open(newest(finished.workspace).name)
     assert made.name == name
     if name != "not begun":
         assert made.id == left.name.removesuffix(PARTIAL)
-    check_as_if_never_killed(house, made, house.workspace.open(house.trajectories))
+    check_as_if_never_killed(finished, made, finished.workspace.open(finished.trajectories))
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_killed_anywhere_it_continues_to_the_same_values(house, call, name):
         ),
     ],
 )
-def test_killed_with_other_recordings(house, call, name, flags, place, is_there):
-    assert call({}, argv(house, "whole", **flags)) == 0
-    whole = house.workspace.open(newest(house.workspace).name)
-    command = argv(house, name, **flags)
+def test_killed_with_other_recordings(finished, call, name, flags, place, is_there):
+    assert call({}, argv(finished, "whole", **flags)) == 0
+    whole = finished.workspace.open(newest(finished.workspace).name)
+    command = argv(finished, name, **flags)
     assert call(place, command) == -signal.SIGKILL
-    left = newest(house.workspace)
+    left = newest(finished.workspace)
     assert is_there(left), "it was killed at the place that this test is about"
     assert call({}, [*command, "--resume"]) == 0
-    made = house.workspace.open(left.name.removesuffix(PARTIAL))
-    check_as_if_never_killed(house, made, whole)
+    made = finished.workspace.open(left.name.removesuffix(PARTIAL))
+    check_as_if_never_killed(finished, made, whole)

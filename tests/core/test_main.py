@@ -1,6 +1,5 @@
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
@@ -28,21 +27,21 @@ def test_the_command_line_loads_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_list_is_quick(house):
+def test_list_is_quick(finished):
     began = time.monotonic()
-    done = call("-m", "core", "list", "--workspace", str(house.workspace.root))
+    done = call("-m", "core", "list", "--workspace", str(finished.workspace.root))
     assert time.monotonic() - began < 5, "no torch in the way"
-    assert house.dataset in done.stdout
+    assert finished.dataset in done.stdout
     assert done.returncode == 0
 
 
-def test_the_workspace_stands_before_or_after_the_noun(house, tmp_path, monkeypatch, capsys):
+def test_the_workspace_stands_before_or_after_the_noun(finished, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("S2L_WORKSPACE", str(tmp_path / "default"))
-    full, empty = str(house.workspace.root), str(tmp_path / "empty")
+    full, empty = str(finished.workspace.root), str(tmp_path / "empty")
 
     def listed(*argv):
         assert main(argv) == 0
-        return house.dataset in capsys.readouterr().out
+        return finished.dataset in capsys.readouterr().out
 
     assert listed("--workspace", full, "list")
     assert listed(f"--workspace={full}", "list", "dataset")
@@ -111,7 +110,7 @@ def test_bad_input_exits_2_with_one_sentence(argv, tmp_path, capsys, monkeypatch
     assert not list((tmp_path / "w").rglob("manifest.json"))
 
 
-def test_the_last_line_is_the_id(house, tmp_path, capsys):
+def test_the_last_line_is_the_id(finished, tmp_path, capsys):
     file = tmp_path / "a.csv"
     file.write_text("question,answer\n1 + 1?,2\n")
     place = ["--workspace", str(tmp_path / "w")]
@@ -128,12 +127,11 @@ def test_the_last_line_is_the_id(house, tmp_path, capsys):
     assert "nothing in" in capsys.readouterr().out
 
 
-def test_rows_are_edited_and_the_state_printed(house, tmp_path, capsys, monkeypatch):
+def test_rows_are_edited_and_the_state_printed(copied, capsys, monkeypatch):
     monkeypatch.setenv("USER", "ann")
-    root = shutil.copytree(house.workspace.root, tmp_path / "w")
 
     def call(*argv):
-        code = main(["edits", house.dataset, *argv, "--workspace", str(root)])
+        code = main(["edits", copied.dataset, *argv, "--workspace", str(copied.root)])
         said = capsys.readouterr()
         return said.out.splitlines() if code == 0 else said.err
 
@@ -150,7 +148,7 @@ def test_rows_are_edited_and_the_state_printed(house, tmp_path, capsys, monkeypa
     assert "note 'look': 2 rows 5-6" in call("--note", "look", "--rows", "5,6")
     assert call("--exclude", "160") == "error: 160 is outside the rows 0 to 159\n"
     assert call("--pin", "x").startswith("error: 'x' is not a row")
-    log = (root / "edits" / f"{house.dataset}.jsonl").read_text().splitlines()
+    log = (copied.root / "edits" / f"{copied.dataset}.jsonl").read_text().splitlines()
     assert {json.loads(line)["user"] for line in log} == {"ann"}
     assert call("--note", "", "--rows", "5,6")[0] == f"edits: {len(log) + 1}"
 

@@ -15,8 +15,8 @@ BARS = '[class*="st-key-selection-bars"] .nsewdrag'
 
 
 @pytest.fixture
-def page(serve, tab, shop):
-    page = tab(serve(shop.root).url(f"/selection?clusters={shop.clusters}"))
+def page(serve, tab, copied):
+    page = tab(serve(copied.root).url(f"/selection?clusters={copied.clusters}"))
     page.wait_for_selector(BARS, state="attached")
     return waited(page)
 
@@ -36,25 +36,25 @@ def at(page, across, up):
     return area["x"] + across * area["width"], area["y"] + (1 - up) * area["height"]
 
 
-def test_click_slider_and_box_move_the_bars(page, shop):
+def test_click_slider_and_box_move_the_bars(page, copied):
     rows = page.get_by_test_id("stMetric").filter(has_text="Rows").get_by_test_id("stMetricValue")
-    expect(rows).to_have_text("12 of 113")
+    expect(rows).to_have_text("15 of 139")
     head = page.get_by_text(re.compile(r"^Cluster \d+ \(.*\): taken"))
     page.mouse.click(*at(page, 0.08, 0.9))
-    expect(head).to_contain_text("taken 3 of 34")
+    expect(head).to_contain_text("taken 3 of 41")
     waited(page)
     page.mouse.click(*at(page, 0.92, 0.9))  # far above the one row of the smallest cluster
     expect(head).to_contain_text("taken 1 of 1")
     waited(page)
     page.mouse.click(*at(page, 0.25, 0.5))
-    expect(head).to_contain_text("taken 2 of 27")
+    expect(head).to_contain_text("taken 3 of 32")
     first = int(re.search(r"\d+", head.inner_text())[0])
     waited(page)
     bar = page.get_by_role("slider").last
     bar.focus()
     for _ in range(3):
         bar.press("ArrowRight")
-    expect(head).to_contain_text("taken 5 of 27, set by hand")
+    expect(head).to_contain_text("taken 6 of 32, set by hand")
     moved = page.get_by_text(re.compile(rf"^Cluster {first}: \+\d rows?, the others"))
     expect(moved).to_be_visible()
     waited(page)
@@ -64,7 +64,7 @@ def test_click_slider_and_box_move_the_bars(page, shop):
     page.mouse.down()
     page.mouse.move(*at(page, 0.6, 0.5), steps=8)
     page.mouse.up()
-    level = round(0.5 * 1.1 * 34)
+    level = round(0.5 * 1.1 * 41)
     found = page.get_by_text(re.compile(r"^2 clusters under the box"))
     expect(found).to_contain_text(f"top edge {level}")
     waited(page)
@@ -72,13 +72,13 @@ def test_click_slider_and_box_move_the_bars(page, shop):
     expect(page.get_by_text("≤ at most, by hand")).to_be_visible()
     waited(page)
     button(page, "Set these 2 to").click()
-    expect(page.get_by_text("more than the budget of 12")).to_be_visible()
+    expect(page.get_by_text("more than the budget of 15")).to_be_visible()
     expect(button(page, "Save this selection")).to_have_count(0)
     sound(page)
     button(page, "Undo").click()
     expect(button(page, "Save this selection")).to_be_visible()
     expect(page.get_by_text("≤ at most, by hand")).to_be_visible()
-    expect(rows).to_have_text("12 of 113")
+    expect(rows).to_have_text("15 of 139")
     sound(page)
 
 

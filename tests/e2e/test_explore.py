@@ -15,8 +15,8 @@ AREA = re.compile(r"^\d[\d,]* rows in the area drawn on the map")
 
 
 @pytest.fixture
-def page(serve, tab, shop):
-    page = tab(serve(shop.root).url(f"/clusters?clusters={shop.clusters}"))
+def page(serve, tab, copied):
+    page = tab(serve(copied.root).url(f"/clusters?clusters={copied.clusters}"))
     page.wait_for_selector(".js-plotly-plot .nsewdrag", state="attached")
     page.wait_for_timeout(1000)  # the chart is drawn after the script has run
     return page
@@ -64,7 +64,7 @@ def test_what_is_drawn_is_read_and_recolouring_keeps_it(page, box):
     sound(page)
 
 
-def test_a_click_on_a_ribbon_reads_its_cluster(page, shop):
+def test_a_click_on_a_ribbon_reads_its_cluster(page, copied):
     page.get_by_role("tab", name="Ribbons").click()
     settled(page)
     ribbons = page.locator(".js-plotly-plot").nth(1)
@@ -73,27 +73,27 @@ def test_a_click_on_a_ribbon_reads_its_cluster(page, shop):
     panel = ribbons.locator(".nsewdrag").first.bounding_box()
     page.mouse.click(panel["x"] + panel["width"] * 0.7, panel["y"] + panel["height"] * 0.3)
     largest = int(np.bincount(np.load(
-        shop.workspace.open(shop.clusters).path / "labels.npy").clip(0)).argmax())  # fmt: skip
+        copied.workspace.open(copied.clusters).path / "labels.npy").clip(0)).argmax())  # fmt: skip
     expect(page.get_by_text(re.compile(r"rows in cluster \d+ "))).to_be_visible()
     page.wait_for_url(re.compile(f"cluster={largest}(&|$)"))
     sound(page)
 
 
-def test_search_exclude_and_undo(page, shop):
+def test_search_exclude_and_undo(page, copied):
     page.get_by_placeholder("Search all texts").fill("larger than")
     page.get_by_placeholder("Search all texts").press("Enter")
     expect(page.get_by_text(re.compile(r"^\d+ rows with “larger than”"))).to_be_visible()
     expect(page.locator("mark").first).to_have_text(re.compile("larger than", re.IGNORECASE))
     button(page, re.compile("^block Exclude all|^Exclude all")).first.click()
     expect(page.get_by_text(re.compile(r"\d+ rows excluded, 0 pinned"))).to_be_visible()
-    assert len(edits.read(shop.workspace, shop.dataset).excluded) > 0
+    assert len(edits.read(copied.workspace, copied.dataset).excluded) > 0
     button(page, re.compile("Undo$")).first.click()
     expect(page.get_by_text(re.compile(r"\d+ rows excluded, 0 pinned"))).to_have_count(0)
-    assert len(edits.read(shop.workspace, shop.dataset).excluded) == 0
+    assert len(edits.read(copied.workspace, copied.dataset).excluded) == 0
     sound(page)
 
 
-def test_a_link_restores_the_view_in_another_browser(page, tab, shop):
+def test_a_link_restores_the_view_in_another_browser(page, tab, copied):
     drag(page)
     choose(page, "Colour", "Colour: Source")
     page.get_by_placeholder("Search all texts").fill("sum")

@@ -22,19 +22,19 @@ TITLES = {
 }
 
 
-def test_a_deep_link_is_the_first_thing_a_fresh_server_sees(serve, tab, shop):
-    server = serve(shop.root)
-    page = tab(server.url(f"/clusters?clusters={shop.clusters}"))
+def test_a_deep_link_is_the_first_thing_a_fresh_server_sees(serve, tab, copied):
+    server = serve(copied.root)
+    page = tab(server.url(f"/clusters?clusters={copied.clusters}"))
     title(page, "Clusters")
-    expect(page.get_by_text("6 clusters of 113 rows")).to_be_visible()
+    expect(page.get_by_text("6 clusters of 139 rows")).to_be_visible()
     expect(page.get_by_text("Kept as")).to_be_visible()
-    assert f"clusters={shop.clusters}" in page.url
+    assert f"clusters={copied.clusters}" in page.url
     sound(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_pages_are_sound_and_hostile_text_stays_text(serve, tab, shop, scheme):
-    server = serve(shop.root)
+def test_all_pages_are_sound_and_hostile_text_stays_text(serve, tab, copied, scheme):
+    server = serve(copied.root)
     page = tab(server.url(), scheme)
     for name, words in reversed(TITLES.items()):
         page.goto(server.url(f"/{name}"))
@@ -50,93 +50,93 @@ def test_all_pages_are_sound_and_hostile_text_stays_text(serve, tab, shop, schem
     page.wait_for_timeout(500)
     sound(settled(page))
     assert page.locator("iframe[srcdoc]").count() == 0
-    page.goto(server.url(f"/selection?clusters={shop.clusters}"))
+    page.goto(server.url(f"/selection?clusters={copied.clusters}"))
     page.get_by_role("tab", name="Read the selection").click()
     expect(page.get_by_text(re.compile(r"^row \d+ ")).first).to_be_visible()
     sound(settled(page))
 
 
-def test_the_budget_by_keyboard_save_and_download(serve, tab, shop):
-    page = tab(serve(shop.root).url(f"/selection?clusters={shop.clusters}"))
+def test_the_budget_by_keyboard_save_and_download(serve, tab, copied):
+    page = tab(serve(copied.root).url(f"/selection?clusters={copied.clusters}"))
     rows = page.get_by_test_id("stMetric").filter(has_text="Rows").get_by_test_id("stMetricValue")
-    expect(rows).to_have_text("12 of 113")
+    expect(rows).to_have_text("15 of 139")
     slider = page.get_by_role("slider")
     slider.focus()
     for _ in range(9):
         slider.press("ArrowRight")
-    expect(rows).to_have_text("22 of 113")
-    before = {e.id for e in shop.workspace.entries("selection")}
+    expect(rows).to_have_text("27 of 139")
+    before = {e.id for e in copied.workspace.entries("selection")}
     button(page, "Save this selection").click()
     expect(page.get_by_text("Saved as")).to_be_visible()
-    (made,) = {e.id for e in shop.workspace.entries("selection")} - before
+    (made,) = {e.id for e in copied.workspace.entries("selection")} - before
     assert f"selection={made}" in page.url
     with page.expect_download() as waiting:
         button(page, "Download as JSONL").click()
     lines = [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
-    assert len(lines) == 22
+    assert len(lines) == 27
     assert set(lines[0]) == {"question", "answer", "task", "part"}
     sound(page)
 
 
-def test_two_browsers_that_start_the_same_thing_start_one_job(serve, tab, shop, busy):
-    busy(shop.workspace)
-    server = serve(shop.root)
-    two = [tab(server.url(f"/trajectories?dataset={shop.dataset}")) for _ in range(2)]
+def test_two_browsers_that_start_the_same_thing_start_one_job(serve, tab, copied, busy):
+    busy(copied.workspace)
+    server = serve(copied.root)
+    two = [tab(server.url(f"/trajectories?dataset={copied.dataset}")) for _ in range(2)]
     for page in two:
         button(page, "Train proxy").wait_for()
     for page in two:
         button(page, "Train proxy").click()
     for page in two:
         expect(stop_button(page)).to_be_visible()
-    assert len(jobs.jobs(shop.workspace)) == 1
+    assert len(jobs.jobs(copied.workspace)) == 1
     stop_button(two[0]).click()
     for page in two:
         expect(page.get_by_text(re.compile("^Stopped")).first).to_be_visible(timeout=120_000)
         sound(page)
-    assert len(jobs.jobs(shop.workspace)) == 1
+    assert len(jobs.jobs(copied.workspace)) == 1
 
 
-def test_a_job_outlives_the_server_and_is_stopped_after_its_restart(serve, tab, shop):
-    server = serve(shop.root)
-    address = server.url(f"/trajectories?dataset={shop.dataset}")
+def test_a_job_outlives_the_server_and_is_stopped_after_its_restart(serve, tab, copied):
+    server = serve(copied.root)
+    address = server.url(f"/trajectories?dataset={copied.dataset}")
     page = tab(address)
     page.get_by_role("textbox", name="Epochs").fill("900")
     page.get_by_role("textbox", name="Epochs").press("Enter")
     settled(page)
     button(page, "Train proxy").click()
     expect(stop_button(page)).to_be_visible()
-    (job,) = jobs.active(shop.workspace)
+    (job,) = jobs.active(copied.workspace)
     assert "900.0" in job.argv
     deadline = time.monotonic() + 120
-    while jobs.status(shop.workspace, job.id).step < 1:
-        assert time.monotonic() < deadline, jobs.log_tail(shop.workspace, job.id)
+    while jobs.status(copied.workspace, job.id).step < 1:
+        assert time.monotonic() < deadline, jobs.log_tail(copied.workspace, job.id)
         time.sleep(0.2)
     server.kill()
     time.sleep(1)
-    assert jobs.status(shop.workspace, job.id).state == "running"
+    assert jobs.status(copied.workspace, job.id).state == "running"
     server.start()
     page = tab(address)
     expect(stop_button(page)).to_be_visible()
     expect(page.get_by_text("train proxy:").first).to_be_visible()
-    assert jobs.status(shop.workspace, job.id).state == "running"
+    assert jobs.status(copied.workspace, job.id).state == "running"
     stop_button(page).click()
     expect(page.get_by_text(re.compile("^Stopped")).first).to_be_visible(timeout=120_000)
-    assert jobs.status(shop.workspace, job.id).state == "stopped"
+    assert jobs.status(copied.workspace, job.id).state == "stopped"
     expect(button(page, "Resume")).to_be_visible()
     sound(page)
 
 
-def test_a_resumed_job_is_seen_at_once(serve, tab, shop, busy):
-    busy(shop.workspace)
-    argv = ["trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny"]
-    id = jobs.submit(shop.workspace, argv, title="Proxy")
-    jobs.stop(shop.workspace, id)
-    jobs.wait(shop.workspace, id, 60)
-    page = tab(serve(shop.root).url(f"/trajectories?dataset={shop.dataset}"))
+def test_a_resumed_job_is_seen_at_once(serve, tab, copied, busy):
+    busy(copied.workspace)
+    argv = ["trajectories", "--dataset", copied.dataset, "--model", "scratch:tiny"]
+    id = jobs.submit(copied.workspace, argv, title="Proxy")
+    jobs.stop(copied.workspace, id)
+    jobs.wait(copied.workspace, id, 60)
+    page = tab(serve(copied.root).url(f"/trajectories?dataset={copied.dataset}"))
     button(page, "Resume").click()
     expect(stop_button(page)).to_be_visible(timeout=10_000)
     expect(button(page, "Resume")).to_have_count(0)
-    assert len(jobs.active(shop.workspace)) == 1
+    assert len(jobs.active(copied.workspace)) == 1
 
 
 @pytest.mark.slow

@@ -6,13 +6,13 @@ import pytest
 from core import jobs
 from core.dataset.readers import SUFFIXES
 from dashboard.frame import data, reader
-from tests.conftest import NAME, SOURCE, hostile_rows, write_jsonl
+from tests.conftest import NAME, SOURCE, rows, write
 from tests.pages.conftest import fine, flags, has_button, press, words
 
 
 @pytest.fixture
-def page(visit, shop):
-    return fine(visit(shop.root, "dataset"))
+def page(visit, copied):
+    return fine(visit(copied.root, "dataset"))
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def test_empty_it_says_what_will_stand_here(visit, bare):
 
 
 def test_it_names_the_dataset_and_counts_its_rows(page):
-    assert f"dataset: {NAME}, 130 rows" in words(page)
+    assert f"dataset: {NAME}, 160 rows" in words(page)
     facts = {m.label: m.value for m in page.metric}
-    assert facts["Rows"] == "130 of 131"
+    assert facts["Rows"] == "160 of 161"
     assert facts["Skipped"] == "1"
 
 
@@ -56,11 +56,11 @@ def test_hostile_texts_stay_text(page, seen_by):
     assert "<script" not in "".join(m.value for m in page.markdown)
 
 
-def test_rows_are_marked_by_token_as_the_proxy_saw_them(page, shop):
+def test_rows_are_marked_by_token_as_the_proxy_saw_them(page, copied):
     shown = [e.proto.body for e in page.get("html")]
-    proxy = shop.workspace.open(shop.trajectories)
+    proxy = copied.workspace.open(copied.trajectories)
     tokenizer = data.tokenizer(proxy.id)
-    first = data.examples(shop.dataset, [0]).iloc[0]
+    first = data.examples(copied.dataset, [0]).iloc[0]
     text = f"Q: {first['prompt']}\nA:{first['response']}<|end|>"
     parts = re.findall(r'background:([^"]+)">([^<]*)</mark>', shown[0])
     tokens = [tokenizer.decode([i]) for i in tokenizer(text)["input_ids"]]
@@ -82,11 +82,11 @@ def test_sources_and_set_aside_rows_can_be_looked_at(page):
     assert SOURCE in page.dataframe[0].value.index
     page.session_state["dataset:tab"] = "Skipped"
     fine(page.run())
-    assert "1 of 131 rows were skipped" in words(page)
+    assert "1 of 161 rows were skipped" in words(page)
 
 
 def test_a_file_on_the_server_is_imported_by_a_job(visit, bare, folder):
-    write_jsonl(folder / "mine.jsonl", hostile_rows())
+    write(folder / "mine.jsonl", rows())
     at = fine(choose(visit(bare.root, "dataset"), "mine.jsonl"))
     fine(press(at, "Import"))
     (job,) = jobs.jobs(bare)
@@ -95,7 +95,7 @@ def test_a_file_on_the_server_is_imported_by_a_job(visit, bare, folder):
     fine(at.run())
     (made,) = bare.entries("dataset")
     assert at.query_params["dataset"] == made.id
-    assert "130 of 131" in words(at)
+    assert "160 of 161" in words(at)
     assert has_button(at, "Train a proxy on it")
 
 
@@ -117,8 +117,8 @@ def test_a_file_that_is_no_data_fails_with_a_sentence(visit, bare, folder):
     [("absent.csv", "There is no file"), ("../secret.jsonl", "Only files below"), ("/etc/passwd", "Only files below")],
 )  # fmt: skip
 def test_a_path_that_cannot_be_read_says_why(visit, bare, folder, path, why):
-    write_jsonl(folder / "here.jsonl", hostile_rows())
-    write_jsonl(folder.parent / "secret.jsonl", hostile_rows())
+    write(folder / "here.jsonl", rows())
+    write(folder.parent / "secret.jsonl", rows())
     at = choose(visit(bare.root, "dataset"), path)
     (shown,) = at.error
     assert why in shown.value

@@ -8,7 +8,7 @@ import pytest
 
 from core import clusters, dataset, jobs, selection, trajectories
 from core.workspace.store import Workspace
-from tests.conftest import Shop, hostile_rows, stop_all, write_jsonl
+from tests.conftest import Finished, rows, stop_all, write
 from tests.pages.conftest import fine, flags, has_button, press, words
 
 PROXY = {"model": "scratch:tiny", "epochs": 1.0, "batch_size": 32, "checkpoints": 3}
@@ -28,30 +28,29 @@ class Season:
 
 
 @pytest.fixture(scope="module")
-def finished(finished_shop: Shop, tmp_path_factory):
+def prepared(finished: Finished, tmp_path_factory):
     """A proxy whose checkpoints were kept, its clusters, a selection, and next week's file."""
     folder = tmp_path_factory.mktemp("season")
-    root = shutil.copytree(finished_shop.root, folder / "workspace")
-    workspace = Workspace(root)
+    workspace = finished.workspace
     settings = trajectories.Settings(
-        dataset=finished_shop.dataset, max_length=64, keep_checkpoints=True, map=False, **PROXY
+        dataset=finished.dataset, max_length=64, keep_checkpoints=True, map=False, **PROXY
     )
     old = trajectories.run(workspace, settings)
     groups = clusters.run(workspace, clusters.Settings(trajectories=old, k=5, map=False))
     chosen = selection.run(workspace, selection.Settings(parent=groups, budget="20", name="first"))
     more = [
-        {"question": f"Sum of {i} and 5?", "answer": f"{i + 5}", "task": "adding", "part": "train"}
+        {"question": f"Sum of {i} and 5?", "answer": f"{i + 5}", "task": "add", "part": "train"}
         for i in range(2000, 2010)
     ]
-    file = write_jsonl(folder / "grown.jsonl", [*hostile_rows(), *more])
+    file = write(folder / "grown.jsonl", [*rows(), *more])
     wanted = dataset.Settings(path=str(file), split_column="part", name="next week")
-    return Season(root, old, dataset.run(workspace, wanted), groups, chosen)
+    return Season(workspace.root, old, dataset.run(workspace, wanted), groups, chosen)
 
 
 @pytest.fixture
-def season(finished, tmp_path):
-    root = shutil.copytree(finished.root, tmp_path / "workspace")
-    yield dataclasses.replace(finished, root=root)
+def season(prepared, tmp_path):
+    root = shutil.copytree(prepared.root, tmp_path / "workspace")
+    yield dataclasses.replace(prepared, root=root)
     stop_all(Workspace(root))
 
 
@@ -60,8 +59,8 @@ def extend(season):
     return trajectories.run(season.workspace, settings)
 
 
-def test_without_kept_checkpoints_it_says_how_to_keep_them(visit, shop):
-    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+def test_without_kept_checkpoints_it_says_how_to_keep_them(visit, copied):
+    at = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
     assert "train a proxy with Keep checkpoints on" in words(at)
     assert not has_button(at, "Score the new rows")
 
@@ -83,7 +82,7 @@ def test_new_rows_are_scored_as_a_job_and_the_page_turns_to_them(visit, season, 
 def test_an_extension_says_what_it_is(visit, season):
     made = extend(season)
     at = fine(visit(season.root, "trajectories", trajectories=made))
-    assert "113 rows keep their losses, 10 were scored" in words(at)
+    assert "139 rows keep their losses, 10 were scored" in words(at)
     assert at.session_state["current:trajectories"] == made, "not what it extends"
     assert at.session_state["current:dataset"] == season.new
 
@@ -99,7 +98,7 @@ def test_new_rows_are_placed_on_earlier_clusters_and_a_selection_topped_up(visit
     assert at.query_params["clusters"] == made
     assert "of 10 new rows" in "".join(e.value for e in [*at.success, *at.warning])
     assert f"--trajectories {paths} --extend {season.clusters}" in words(at)
-    assert "5 clusters of 123 rows" in words(at)
+    assert "5 clusters of 149 rows" in words(at)
     fine(press(at, "Cluster all rows again"))
     assert has_button(at, "Keep this clustering")
     assert at.slider(key="clusters:k").value == 5
@@ -130,7 +129,7 @@ def top_up(at, season, groups):
         for s in (season.selection, made)
     )
     assert new["id"][:20].tolist() == old["id"].tolist()
-    assert len(new) == 36 == new["id"].nunique()  # 30% of 123
+    assert len(new) == 44 == new["id"].nunique()  # 30% of 149
     assert at.query_params["selection"] == made
     assert "Saved as" in words(at)
     at.slider(key="selection:share").set_value(5).run()
@@ -139,6 +138,6 @@ def top_up(at, season, groups):
     return made
 
 
-def test_clusters_that_extend_nothing_offer_nothing_to_keep(visit, shop):
-    at = fine(visit(shop.root, "selection", clusters=shop.clusters))
+def test_clusters_that_extend_nothing_offer_nothing_to_keep(visit, copied):
+    at = fine(visit(copied.root, "selection", clusters=copied.clusters))
     assert not [s for s in at.selectbox if str(s.key).startswith("selection:keep")]

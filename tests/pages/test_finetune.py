@@ -6,8 +6,8 @@ from tests.pages.conftest import button, fine, flags, go, has_button, press, wor
 
 
 @pytest.fixture
-def page(visit, shop):
-    return fine(visit(shop.root, "finetune", selection=shop.selection))
+def page(visit, copied):
+    return fine(visit(copied.root, "finetune", selection=copied.selection))
 
 
 def test_without_a_selection_it_says_what_to_do(visit, bare):
@@ -18,9 +18,9 @@ def test_without_a_selection_it_says_what_to_do(visit, bare):
 def test_it_names_its_input_and_shows_the_run_so_far(page):
     assert f"selection: {NAME}" in words(page)
     facts = {m.label: m.value for m in page.metric}
-    assert facts["Steps"].startswith("4 on 28 rows")
+    assert facts["Steps"].startswith("4 on 34 rows")
     assert facts["Exact match"].endswith("of 8)")
-    assert len(page.dataframe[0].value) == 3
+    assert len(page.dataframe[0].value) == 4, "its own and three of the study"
 
 
 def test_its_answers_can_be_read(page):
@@ -35,25 +35,25 @@ def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
     assert not has_button(page, "Start fine-tune")
 
 
-def test_it_starts_once_what_the_command_line_would_start_and_stops(visit, page, shop, busy):
-    busy(shop.workspace)
-    two = [page, visit(shop.root, "finetune", selection=shop.selection)]
+def test_it_starts_once_what_the_command_line_would_start_and_stops(visit, page, copied, busy):
+    busy(copied.workspace)
+    two = [page, visit(copied.root, "finetune", selection=copied.selection)]
     for at in two:
         at.selectbox(key="finetune:model").set_value("scratch:tiny")
         at.number_input(key="finetune:steps").set_value(9).run()
     for at in two:
         fine(press(at, "Start fine-tune"))
-    (job,) = jobs.jobs(shop.workspace)
+    (job,) = jobs.jobs(copied.workspace)
     assert flags(job) == [
-        "finetune", "--selection", shop.selection, "--model", "scratch:tiny", "--steps", "9",
+        "finetune", "--selection", copied.selection, "--model", "scratch:tiny", "--steps", "9",
     ]  # fmt: skip
     assert job.command in words(page)
     assert button(page, "Start fine-tune").disabled
     fine(press(page, "Stop"))
-    assert jobs.wait(shop.workspace, job.id, 20).state == "stopped"
+    assert jobs.wait(copied.workspace, job.id, 20).state == "stopped"
     page.run()
     assert "Stopped" in words(page)
-    assert "28 rows" in words(page)  # the run before still stands
+    assert "34 rows" in words(page)  # the run before still stands
 
 
 def test_settings_survive_a_visit_to_another_page(page):

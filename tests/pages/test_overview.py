@@ -11,11 +11,13 @@ from tests.pages.conftest import button, fine, flags, go, has_button, press, wor
 PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
 
 
-def study_run(shop):
+def study_run(copied):
     """The fine-tune of the study's s2l arm."""
-    workspace = shop.workspace
+    workspace = copied.workspace
     return next(
-        e.id for e in workspace.entries("finetune") if e.parents.get("selection") == shop.selection
+        e.id
+        for e in workspace.entries("finetune")
+        if e.parents.get("selection") == copied.selection
     )
 
 
@@ -28,19 +30,19 @@ def test_an_empty_workspace_offers_the_demo_and_says_how_long_it_takes(visit, ba
     assert not bare.root.exists()  # looking makes nothing
 
 
-def test_it_shows_what_exists_and_links_to_the_newest_comparison(visit, shop):
-    at = fine(visit(shop.root, "overview"))
+def test_it_shows_what_exists_and_links_to_the_newest_comparison(visit, copied):
+    at = fine(visit(copied.root, "overview"))
     assert NAME in words(at)
     assert not has_button(at, "Run the demo")
     press(at, "See the comparison")
     assert at.header[0].value == "Study"
-    assert at.query_params["study"] == shop.study
+    assert at.query_params["study"] == copied.study
 
 
-def test_the_listing_names_everything(visit, shop):
-    at = visit(shop.root, "overview")
+def test_the_listing_names_everything(visit, copied):
+    at = visit(copied.root, "overview")
     listed = set(at.dataframe[0].value["id"])
-    assert listed == {e.id for e in shop.workspace.entries()}
+    assert listed == {e.id for e in copied.workspace.entries()}
 
 
 def test_the_demo_starts_once_however_many_press(visit, bare, busy):
@@ -59,8 +61,8 @@ def test_the_demo_starts_once_however_many_press(visit, bare, busy):
     assert has_button(one, "Run the demo")
 
 
-def spoil(shop, kind, id, how):
-    manifest = shop.root / kind / id / "manifest.json"
+def spoil(copied, kind, id, how):
+    manifest = copied.root / kind / id / "manifest.json"
     if how == "truncated":
         manifest.write_text(manifest.read_text()[:200])
     else:
@@ -70,10 +72,10 @@ def spoil(shop, kind, id, how):
 
 
 @pytest.mark.parametrize("how", ["truncated", "edited"])
-def test_a_damaged_manifest_is_shown_as_damaged_and_the_rest_works(visit, shop, how):
-    run = study_run(shop)
-    spoil(shop, "finetune", run, how)
-    at = visit(shop.root, "overview")
+def test_a_damaged_manifest_is_shown_as_damaged_and_the_rest_works(visit, copied, how):
+    run = study_run(copied)
+    spoil(copied, "finetune", run, how)
+    at = visit(copied.root, "overview")
     assert not at.exception
     (shown,) = at.error
     assert run in words(at)
@@ -83,21 +85,21 @@ def test_a_damaged_manifest_is_shown_as_damaged_and_the_rest_works(visit, shop, 
 
 
 @pytest.mark.parametrize("kind", ["dataset", "trajectories", "clusters", "selection", "study"])
-def test_no_page_breaks_when_something_it_depends_on_is_damaged(visit, shop, kind):
-    spoil(shop, kind, getattr(shop, kind), "edited")
-    at = visit(shop.root, "overview")
+def test_no_page_breaks_when_something_it_depends_on_is_damaged(visit, copied, kind):
+    spoil(copied, kind, getattr(copied, kind), "edited")
+    at = visit(copied.root, "overview")
     for page in PAGES:
         go(at, page)
         assert not at.exception, f"{page}: {at.exception[0].value}"
-    at = visit(shop.root, kind, **{kind: getattr(shop, kind)})
+    at = visit(copied.root, kind, **{kind: getattr(copied, kind)})
     assert not at.exception, at.exception[0].value
     assert any("manifest" in e.value for e in at.error)
 
 
-def test_unfinished_work_is_listed_and_can_be_deleted(visit, shop):
-    draft = shop.workspace.draft("trajectories", name="half **done**", config={}, parents={})
+def test_unfinished_work_is_listed_and_can_be_deleted(visit, copied):
+    draft = copied.workspace.draft("trajectories", name="half **done**", config={}, parents={})
     draft.lock.close()
-    at = visit(shop.root, "overview")
+    at = visit(copied.root, "overview")
     assert not at.exception
     assert f"{draft.id} · half **done**: unfinished" in words(at)
     fine(press(at, "Delete"))
@@ -105,8 +107,8 @@ def test_unfinished_work_is_listed_and_can_be_deleted(visit, shop):
     assert not draft.path.exists()
 
 
-def test_a_link_to_nothing_says_so(visit, shop):
-    at = visit(shop.root, "overview")
+def test_a_link_to_nothing_says_so(visit, copied):
+    at = visit(copied.root, "overview")
     for page in PAGES[1:]:
         at.switch_page(f"../pages/{page}.py")
         at.query_params.clear()

@@ -10,7 +10,7 @@ from core import clusters, dataset, edits, export, finetune, selection, trajecto
 from core.selection.strategies.catalog import STRATEGIES
 from dashboard.frame import data
 from dashboard.selection import before_after, preview, stability
-from tests.conftest import NAME, write_jsonl
+from tests.conftest import NAME, write
 from tests.pages.conftest import fine, go, has_button, press, words
 
 
@@ -23,8 +23,8 @@ def forget():
 
 
 @pytest.fixture
-def page(visit, shop):
-    return fine(visit(shop.root, "selection", clusters=shop.clusters))
+def page(visit, copied):
+    return fine(visit(copied.root, "selection", clusters=copied.clusters))
 
 
 def rows(at):
@@ -42,59 +42,59 @@ def test_it_names_its_inputs(page):
 
 
 def test_the_budget_changes_every_count(page):
-    assert rows(page) == "12 of 113"
+    assert rows(page) == "15 of 139"
     fine(page.slider(key="selection:share").set_value(50).run())
-    assert rows(page) == "56 of 113"
+    assert rows(page) == "69 of 139"
     page.button_group(key="selection:unit").set_value("Rows").run()
     fine(page.number_input(key="selection:rows").set_value(17).run())
-    assert rows(page) == "17 of 113"
+    assert rows(page) == "17 of 139"
     page.button_group(key="selection:unit").set_value("Tokens").run()
     fine(page.number_input(key="selection:tokens").set_value(100).run())
     tokens = next(m.value for m in page.metric if m.label == "Response tokens")
     assert 0 < int(tokens.split(" ")[0]) <= 100
 
 
-def test_saving_twice_makes_one_with_exactly_these_rows(page, visit, shop):
-    before = {e.id for e in shop.workspace.entries("selection")}
-    other = visit(shop.root, "selection", clusters=shop.clusters)
+def test_saving_twice_makes_one_with_exactly_these_rows(page, visit, copied):
+    before = {e.id for e in copied.workspace.entries("selection")}
+    other = visit(copied.root, "selection", clusters=copied.clusters)
     for at in (page, other):
         at.slider(key="selection:share").set_value(30).run()
     for at in (page, other):
         fine(press(at, "Save this selection"))
         assert "Saved as" in words(at)
-    (made,) = {e.id for e in shop.workspace.entries("selection")} - before
-    artifact = shop.workspace.open(made, "selection")
+    (made,) = {e.id for e in copied.workspace.entries("selection")} - before
+    artifact = copied.workspace.open(made, "selection")
     table = pd.read_parquet(artifact.path / "table.parquet")
-    assert len(table) == 33 == table["row"].nunique()
+    assert len(table) == 41 == table["row"].nunique()
     assert page.query_params["selection"] == made
-    lines = list(export.jsonl_lines(shop.workspace, artifact))
-    assert len(lines) == 33
-    assert {"question", "answer", "task", "part"} == set(json.loads(lines[0]))
+    lines = list(export.jsonl_lines(copied.workspace, artifact))
+    assert len(lines) == 41
+    assert {"question", "answer", "task", "part", "extra"} == set(json.loads(lines[0]))
 
 
-def test_a_link_to_a_selection_starts_the_fine_tune_of_it(visit, shop):
-    at = fine(visit(shop.root, "selection", selection=shop.selection))
-    assert at.query_params["clusters"] == shop.clusters
+def test_a_link_to_a_selection_starts_the_fine_tune_of_it(visit, copied):
+    at = fine(visit(copied.root, "selection", selection=copied.selection))
+    assert at.query_params["clusters"] == copied.clusters
     assert at.slider(key="selection:share").value == 25
     fine(press(at, "Fine-tune a target on it"))
     assert at.header[0].value == "Fine-tune"
-    assert at.query_params["selection"] == shop.selection
+    assert at.query_params["selection"] == copied.selection
 
 
 @pytest.mark.parametrize(
     ("budget", "shown"),
-    [("7.5%", "8 of 113"), ("17", "17 of 113"), ("40 tokens", " of 113"), ("60%", "67 of 113")],
+    [("7.5%", "10 of 139"), ("17", "17 of 139"), ("40 tokens", " of 139"), ("60%", "83 of 139")],
 )
 def test_a_link_shows_the_selection_as_it_was_made_and_leaves_changes_alone(
-    visit, shop, budget, shown
+    visit, copied, budget, shown
 ):
     how = {"strategy": "random", "seed": 3, "budget": budget}
-    made = selection.run(shop.workspace, selection.Settings(parent=shop.clusters, **how))
-    at = fine(visit(shop.root, "selection", selection=made))
+    made = selection.run(copied.workspace, selection.Settings(parent=copied.clusters, **how))
+    at = fine(visit(copied.root, "selection", selection=made))
     assert at.selectbox(key="selection:strategy").value == "random"
     assert at.number_input(key="selection:seed").value == 3
     assert rows(at).endswith(shown)
-    assert int(rows(at).split(" ")[0]) == shop.workspace.open(made).summary["rows"]
+    assert int(rows(at).split(" ")[0]) == copied.workspace.open(made).summary["rows"]
     fine(at.number_input(key="selection:seed").set_value(4).run())
     assert at.number_input(key="selection:seed").value == 4
 
@@ -102,7 +102,7 @@ def test_a_link_shows_the_selection_as_it_was_made_and_leaves_changes_alone(
 @pytest.mark.parametrize("strategy", ["random", "full", "least_confidence", "s2l_per_source"])
 def test_other_strategies_draw_too(page, strategy):
     fine(page.selectbox(key="selection:strategy").set_value(strategy).run())
-    assert rows(page) == ("113 of 113" if strategy == "full" else "12 of 113")
+    assert rows(page) == ("139 of 139" if strategy == "full" else "15 of 139")
 
 
 def test_settings_survive_a_visit_to_another_page(page):
@@ -114,74 +114,74 @@ def test_settings_survive_a_visit_to_another_page(page):
     assert page.selectbox(key="selection:strategy").value == "random"
 
 
-def pool_rows(shop):
-    made = selection.Settings(parent=shop.clusters, strategy="full", edits=0)
-    made = shop.workspace.open(selection.run(shop.workspace, made))
+def pool_rows(copied):
+    made = selection.Settings(parent=copied.clusters, strategy="full", edits=0)
+    made = copied.workspace.open(selection.run(copied.workspace, made))
     return pd.read_parquet(made.path / "table.parquet")["row"].tolist()
 
 
-def test_excluded_and_pinned_rows_are_said_and_honoured(page, shop):
-    pool = pool_rows(shop)
+def test_excluded_and_pinned_rows_are_said_and_honoured(page, copied):
+    pool = pool_rows(copied)
     assert "rows excluded" not in words(page)
-    edits.exclude(shop.workspace, shop.dataset, pool[:20])
-    edits.pin(shop.workspace, shop.dataset, pool[50:53])
+    edits.exclude(copied.workspace, copied.dataset, pool[:20])
+    edits.pin(copied.workspace, copied.dataset, pool[50:53])
     fine(page.run())
     assert "20 rows excluded; 3 rows pinned" in words(page)
-    assert rows(page) == "10 of 93"
+    assert rows(page) == "13 of 119"
     fine(press(page, "Save this selection"))
-    made = shop.workspace.open(page.query_params["selection"], "selection")
+    made = copied.workspace.open(page.query_params["selection"], "selection")
     assert made.config["edits"] == 2
     chosen = pd.read_parquet(made.path / "table.parquet")["row"].tolist()
     assert set(pool[50:53]) < set(chosen) <= set(pool[20:])
     assert "Saved as" in words(page)
-    edits.name(shop.workspace, shop.dataset, shop.clusters, 0, "a name")
+    edits.name(copied.workspace, copied.dataset, copied.clusters, 0, "a name")
     assert "Saved as" in words(fine(page.run())), "a name changes no selection"
 
 
-def test_a_budget_smaller_than_the_pins_says_what_to_do(page, shop):
-    edits.pin(shop.workspace, shop.dataset, pool_rows(shop)[:15])
+def test_a_budget_smaller_than_the_pins_says_what_to_do(page, copied):
+    edits.pin(copied.workspace, copied.dataset, pool_rows(copied)[:18])
     page.run()
-    assert "is 12 rows, less than the 15 pinned; raise it or unpin some" in words(page)
+    assert "is 15 rows, less than the 18 pinned; raise it or unpin some" in words(page)
     assert not page.exception
     fine(page.slider(key="selection:share").set_value(20).run())
-    assert rows(page) == "22 of 113"
+    assert rows(page) == "27 of 139"
 
 
-def test_a_saved_selection_is_shown_with_its_own_edits_until_told_otherwise(visit, shop):
-    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
-    at = fine(visit(shop.root, "selection", selection=shop.selection))
+def test_a_saved_selection_is_shown_with_its_own_edits_until_told_otherwise(visit, copied):
+    edits.exclude(copied.workspace, copied.dataset, pool_rows(copied)[:20])
+    at = fine(visit(copied.root, "selection", selection=copied.selection))
     assert "rows were excluded or pinned since" in words(at)
-    assert rows(at) == "28 of 113"
+    assert rows(at) == "34 of 139"
     assert "Saved as" in words(at)
     fine(press(at, "Use the edits of now"))
-    assert rows(at) == "23 of 93"
+    assert rows(at) == "29 of 119"
     assert "20 rows excluded" in words(at)
     assert "Saved as" not in words(at)
     assert not has_button(at, "Use the edits of now")
-    edits.undo(shop.workspace, shop.dataset)
+    edits.undo(copied.workspace, copied.dataset)
     fine(at.run())
-    assert rows(at) == "28 of 113"
+    assert rows(at) == "34 of 139"
     assert "Saved as" in words(at), "as before the edit"
 
 
 @pytest.mark.parametrize("unit", ["Rows", "Tokens"])
-def test_a_budget_outlives_a_pool_that_shrinks(page, shop, unit):
+def test_a_budget_outlives_a_pool_that_shrinks(page, copied, unit):
     key = f"selection:{unit.lower()}"
     page.button_group(key="selection:unit").set_value(unit).run()
     fine(page.number_input(key=key).set_value(50).run())
-    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
+    edits.exclude(copied.workspace, copied.dataset, pool_rows(copied)[:20])
     fine(page.run())
     assert page.number_input(key=key).value == 50
     box = page.number_input(key=key)
     fine(box.set_value(box.max).run())
-    assert rows(page) == "93 of 93"
-    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[20:25])
+    assert rows(page) == "119 of 119"
+    edits.exclude(copied.workspace, copied.dataset, pool_rows(copied)[20:25])
     fine(page.run())
-    assert rows(page).endswith(" of 88"), "above the pool: the field's own default again"
+    assert rows(page).endswith(" of 114"), "above the pool: the field's own default again"
 
 
-def test_the_command_line_names_the_edits(page, shop):
-    edits.exclude(shop.workspace, shop.dataset, pool_rows(shop)[:20])
+def test_the_command_line_names_the_edits(page, copied):
+    edits.exclude(copied.workspace, copied.dataset, pool_rows(copied)[:20])
     assert "--edits 1" in words(fine(page.run()))
 
 
@@ -202,18 +202,18 @@ def test_every_tab_opens(page, tab):
     assert TABS[tab] in words(page)
 
 
-def test_a_pinned_row_in_no_cluster_is_in_and_breaks_no_tab(visit, shop):
-    row = pool_rows(shop)[7]
-    edits.exclude(shop.workspace, shop.dataset, [row])
-    wanted = clusters.Settings(trajectories=shop.trajectories, k=5, map=False, without=1)
-    groups = clusters.run(shop.workspace, wanted)
-    edits.include(shop.workspace, shop.dataset, [row])
-    edits.pin(shop.workspace, shop.dataset, [row])
+def test_a_pinned_row_in_no_cluster_is_in_and_breaks_no_tab(visit, copied):
+    row = pool_rows(copied)[7]
+    edits.exclude(copied.workspace, copied.dataset, [row])
+    wanted = clusters.Settings(trajectories=copied.trajectories, k=5, map=False, without=1)
+    groups = clusters.run(copied.workspace, wanted)
+    edits.include(copied.workspace, copied.dataset, [row])
+    edits.pin(copied.workspace, copied.dataset, [row])
     for seed in (0, 1):
-        selection.run(shop.workspace, selection.Settings(parent=groups, budget="30%", seed=seed))
-    at = fine(visit(shop.root, "selection", clusters=groups))
+        selection.run(copied.workspace, selection.Settings(parent=groups, budget="30%", seed=seed))
+    at = fine(visit(copied.root, "selection", clusters=groups))
     assert "1 row pinned, 1 of them without a loss or a cluster" in words(at)
-    assert rows(at) == "12 of 113"
+    assert rows(at) == "15 of 139"
     at.session_state["selection:why"] = f"{row}"
     for tab in TABS:
         at.session_state["selection:tab"] = tab
@@ -226,19 +226,19 @@ def test_a_pinned_row_in_no_cluster_is_in_and_breaks_no_tab(visit, shop):
             assert "It stays from a budget of 1 rows" in words(at)
 
 
-def test_two_saved_selections_are_compared_differences_first(page, shop):
-    other = selection.Settings(parent=shop.clusters, budget="40%", seed=3, name="wide")
-    made = selection.run(shop.workspace, other)
+def test_two_saved_selections_are_compared_differences_first(page, copied):
+    other = selection.Settings(parent=copied.clusters, budget="40%", seed=3, name="wide")
+    made = selection.run(copied.workspace, other)
     page.session_state["selection:tab"] = "Compare"
-    page.session_state["selection:compare"] = [shop.selection, made]
+    page.session_state["selection:compare"] = [copied.selection, made]
     fine(page.run())
     assert "rows in both" in words(page)
     assert "Settings that differ" in words(page)
 
 
-def test_a_row_says_why_it_is_in_or_not(page, shop):
+def test_a_row_says_why_it_is_in_or_not(page, copied):
     page.session_state["selection:tab"] = "Why a row"
-    flags = data.flags(shop.trajectories)
+    flags = data.flags(copied.trajectories)
     row = int(np.flatnonzero(flags["flag"] == "")[0])
     fine(page.run())
     fine(page.text_input(key="selection:why").set_value(str(row)).run())
@@ -250,25 +250,25 @@ def test_a_row_says_why_it_is_in_or_not(page, shop):
     assert "held out for testing" in words(at)
 
 
-def test_a_saved_selection_is_written_with_its_card(visit, shop):
-    at = fine(visit(shop.root, "selection", selection=shop.selection))
+def test_a_saved_selection_is_written_with_its_card(visit, copied):
+    at = fine(visit(copied.root, "selection", selection=copied.selection))
     fine(at.selectbox(key="export:format").set_value("messages").run())
     fine(at.selectbox(key="export:config:messages").set_value("trl").run())
     fine(press(at, "Write the folder"))
-    (place,) = (shop.root / "exports").iterdir()
+    (place,) = (copied.root / "exports").iterdir()
     assert {"README.md", "train.py", "export.json"} <= {p.name for p in place.iterdir()}
     assert str(place) in words(at)
 
 
-def test_the_panel_says_what_stands_in_the_way_and_the_hash(visit, shop):
-    at = fine(visit(shop.root, "selection", selection=shop.selection))
-    assert shop.workspace.open(shop.selection).summary["ids_sha256"] in words(at)
-    (shop.root / "exports").write_text("a file")
+def test_the_panel_says_what_stands_in_the_way_and_the_hash(visit, copied):
+    at = fine(visit(copied.root, "selection", selection=copied.selection))
+    assert copied.workspace.open(copied.selection).summary["ids_sha256"] in words(at)
+    (copied.root / "exports").write_text("a file")
     at = press(at, "Write the folder")
     assert not at.exception
     assert "exports cannot be made: File exists; export with another --out" in words(at)
-    (shop.root / "exports").unlink()
-    place = shop.root / "exports" / f"{shop.selection}-jsonl"
+    (copied.root / "exports").unlink()
+    place = copied.root / "exports" / f"{copied.selection}-jsonl"
     place.mkdir(parents=True)
     (place / "thesis.txt").write_text("mine")
     at = press(at, "Write the folder")
@@ -276,7 +276,7 @@ def test_the_panel_says_what_stands_in_the_way_and_the_hash(visit, shop):
     assert (place / "thesis.txt").read_text() == "mine"
 
 
-def test_what_cannot_be_chosen_says_what_to_do(page, shop):
+def test_what_cannot_be_chosen_says_what_to_do(page, copied):
     page.button_group(key="selection:unit").set_value("Tokens").run()
     at = page.number_input(key="selection:tokens").set_value(1).run()
     assert "is below the shortest choice" in words(at)
@@ -288,17 +288,17 @@ def test_what_cannot_be_chosen_says_what_to_do(page, shop):
     page.text_input(key="selection:quotas").set_value("").run()
     for unit in ("Share", "Rows", "Tokens"):
         page.button_group(key="selection:unit").set_value(unit).run()
-        edits.exclude(shop.workspace, shop.dataset, range(130))
+        edits.exclude(copied.workspace, copied.dataset, range(copied.rows))
         at = page.run()
         assert not at.exception, unit
         assert "no row can be selected" in words(at)
-        edits.undo(shop.workspace, shop.dataset)
+        edits.undo(copied.workspace, copied.dataset)
         page.run()
 
 
 def test_sources_that_the_data_does_not_name(visit, bare, tmp_path):
     rows = [{"question": f"{i}?", "answer": f"{i}"} for i in range(40)]
-    file = write_jsonl(tmp_path / "bare.jsonl", rows)
+    file = write(tmp_path / "bare.jsonl", rows)
     made = dataset.run(bare, dataset.Settings(path=str(file)))
     proxy = {"model": "scratch:tiny", "epochs": 1.0, "checkpoints": 3, "map": False}
     paths = trajectories.run(bare, trajectories.Settings(dataset=made, **proxy))
@@ -311,22 +311,22 @@ def test_sources_that_the_data_does_not_name(visit, bare, tmp_path):
         assert "take random or s2l" in words(at)
 
 
-def test_a_switch_and_a_quota_by_hand_are_saved_and_shown_again(page, visit, shop):
+def test_a_switch_and_a_quota_by_hand_are_saved_and_shown_again(page, visit, copied):
     page.selectbox(key="selection:allocation").set_value("sqrt").run()
     page.text_input(key="selection:quotas").set_value("5=9,4<=2").run()
     fine(page)
     assert "sqrt quotas 4<=2,5=9" in words(page)
     page.session_state["selection:tab"] = "Quotas"
     fine(page.run())
-    before = {e.id for e in shop.workspace.entries("selection")}
+    before = {e.id for e in copied.workspace.entries("selection")}
     fine(press(page, "Save this selection"))
-    (id,) = {e.id for e in shop.workspace.entries("selection")} - before
-    saved = shop.workspace.open(id)
+    (id,) = {e.id for e in copied.workspace.entries("selection")} - before
+    saved = copied.workspace.open(id)
     taken = pd.read_parquet(saved.path / "table.parquet")["cluster"].value_counts()
     assert taken[5] == 9
     assert taken.get(4, 0) <= 2
     assert saved.config["quotas"] == "5=9,4<=2"
-    again = fine(visit(shop.root, "selection", selection=id))
+    again = fine(visit(copied.root, "selection", selection=id))
     assert again.selectbox(key="selection:allocation").value == "sqrt"
     assert again.text_input(key="selection:quotas").value == "5=9,4<=2"
     assert "Saved as" in words(again)
@@ -339,8 +339,8 @@ def test_a_quota_that_cannot_be_met_says_why(page):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_shows_what_the_engine_selects(page, shop, strategy):
-    how = {"parent": shop.clusters, "strategy": strategy, "seed": 3}
+def test_every_strategy_shows_what_the_engine_selects(page, copied, strategy):
+    how = {"parent": copied.clusters, "strategy": strategy, "seed": 3}
     page.number_input(key="selection:seed").set_value(3)
     page.selectbox(key="selection:strategy").set_value(strategy).run()
     if STRATEGIES[strategy].size == "matched":
@@ -352,8 +352,8 @@ def test_every_strategy_shows_what_the_engine_selects(page, shop, strategy):
     settings = selection.Settings(**how)
     assert selection.title(settings) in words(fine(page))
     assert "Saved as" not in words(page)
-    made = shop.workspace.open(selection.run(shop.workspace, settings))
-    assert rows(page) == f"{made.summary['rows']} of 113"
+    made = copied.workspace.open(selection.run(copied.workspace, settings))
+    assert rows(page) == f"{made.summary['rows']} of 139"
     tokens = f"{made.summary['response_tokens']:,} of {made.summary['pool_response_tokens']:,}"
     assert facts(page)["Response tokens"] == tokens
     assert f"Saved as {made.name}" in words(fine(page.run())), "the same one"
@@ -376,25 +376,25 @@ def test_why_begins_with_a_selected_row_and_another_is_a_press_away(page):
     assert "No row has the number or id no-such-id" in words(at)
 
 
-def test_a_lone_selection_gets_a_random_draw_to_be_compared_with(visit, shop):
+def test_a_lone_selection_gets_a_random_draw_to_be_compared_with(visit, copied):
     for kind in ("study", "finetune", "selection"):
-        for entry in shop.workspace.entries(kind):
-            if entry.id != shop.selection:
-                shop.workspace.delete(entry.id)
-    at = visit(shop.root, "selection", clusters=shop.clusters)
+        for entry in copied.workspace.entries(kind):
+            if entry.id != copied.selection:
+                copied.workspace.delete(entry.id)
+    at = visit(copied.root, "selection", clusters=copied.clusters)
     at.session_state["selection:tab"] = "Compare"
     fine(at.run())
     fine(press(at, "Save a random draw of its size"))
     assert "rows in both" in words(at)
-    sizes = [e.summary["rows"] for e in shop.workspace.entries("selection")]
+    sizes = [e.summary["rows"] for e in copied.workspace.entries("selection")]
     assert sizes == [sizes[0]] * 2
 
 
-def test_cost_has_measured_seconds_with_and_without_a_fine_tune(page, shop):
+def test_cost_has_measured_seconds_with_and_without_a_fine_tune(page, copied):
     page.session_state["selection:tab"] = "Cost"
     assert "As measured with a target of" in words(fine(page.run()))
     for kind in ("study", "finetune"):
-        shutil.rmtree(shop.workspace.root / kind)
+        shutil.rmtree(copied.workspace.root / kind)
     assert "Measured so far: training the proxy" in words(fine(page.run()))
 
 
@@ -412,31 +412,33 @@ def facts(at):
     return {m.label: m.value for m in at.metric}
 
 
-def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, shop, visit, monkeypatch):
-    monkeypatch.setattr("core.finetune.settings.MIN_STEPS", 2)  # 113 rows are 4 batches of 32
+def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, copied, visit, monkeypatch):
+    monkeypatch.setattr("core.finetune.settings.MIN_STEPS", 2)  # 139 rows are 5 batches of 32
     page.slider(key="selection:share").set_value(100).run()
-    assert facts(page)["Steps"] == "24", "scratch:small is the default: 6 epochs"
+    assert facts(page)["Steps"] == "30", "scratch:small is the default: 6 epochs"
     tip = next(m.help for m in page.metric if m.label == "Steps")
     assert "scratch:small" in tip
     assert "6 epochs in batches of 32" in tip
     go(page, "finetune")
-    page.query_params["selection"] = shop.selection
+    page.query_params["selection"] = copied.selection
     page.run()
     page.selectbox(key="finetune:model").set_value("scratch:tiny")
     page.text_input(key="finetune:epochs").set_value("1.5")
     page.number_input(key="finetune:batch_size").set_value(16)
     fine(page.run())
     fine(go(page, "selection"))
-    assert facts(page)["Rows"] == "113 of 113"
-    assert facts(page)["Steps"] == "12", "1.5 epochs of 8 batches"
+    assert facts(page)["Rows"] == "139 of 139"
+    assert facts(page)["Steps"] == "14", "1.5 epochs of 9 batches"
     tokens = int(facts(page)["Response tokens"].split(" ")[0].replace(",", ""))
     assert facts(page)["Training tokens"] == f"{round(1.5 * tokens):,}"
     assert "1.5 epochs in batches of 16" in next(m.help for m in page.metric if m.label == "Steps")
-    made = selection.run(shop.workspace, selection.Settings(parent=shop.clusters, budget="100%"))
+    made = selection.run(
+        copied.workspace, selection.Settings(parent=copied.clusters, budget="100%")
+    )
     how = {"model": "scratch:tiny", "epochs": 1.5, "batch_size": 16, "max_length": 64, "decode": 0}
-    tuned = finetune.run(shop.workspace, finetune.Settings(selection=made, **how))
-    summary = shop.workspace.open(tuned).summary
-    assert (summary["steps"], summary["epochs"]) == (12, 1.5)
+    tuned = finetune.run(copied.workspace, finetune.Settings(selection=made, **how))
+    summary = copied.workspace.open(tuned).summary
+    assert (summary["steps"], summary["epochs"]) == (14, 1.5)
 
 
 def test_the_random_draws_said_are_those_made(page, monkeypatch):

@@ -6,8 +6,8 @@ from tests.pages.conftest import button, fine, flags, go, has_button, press, wor
 
 
 @pytest.fixture
-def page(visit, shop):
-    return fine(visit(shop.root, "study", study=shop.study))
+def page(visit, copied):
+    return fine(visit(copied.root, "study", study=copied.study))
 
 
 def test_without_clusters_it_says_what_to_do(visit, bare):
@@ -21,7 +21,7 @@ def test_it_names_its_inputs_and_shows_every_arm(page):
     assert list(page.dataframe[0].value["arm"]) == ["untuned base", "s2l", "random", "full"]
 
 
-def test_one_draw_is_called_a_walk_through_whoever_wins(page, shop):
+def test_one_draw_is_called_a_walk_through_whoever_wins(page, copied):
     for measure in page.button_group[0].options:
         fine(page.button_group[0].set_value(measure).run())
         text = words(page)
@@ -39,15 +39,15 @@ def test_bad_settings_show_one_sentence(page):
     assert "magic" in shown.value
 
 
-def test_it_starts_what_the_command_line_would_start_and_stops(page, shop, busy):
-    busy(shop.workspace)
+def test_it_starts_what_the_command_line_would_start_and_stops(page, copied, busy):
+    busy(copied.workspace)
     page.text_input(key="study:seeds").set_value("0,1").run()
     fine(press(page, "Start study"))
-    (job,) = jobs.jobs(shop.workspace)
-    assert flags(job) == ["study", "--clusters", shop.clusters, "--seeds", "0,1"]
+    (job,) = jobs.jobs(copied.workspace)
+    assert flags(job) == ["study", "--clusters", copied.clusters, "--seeds", "0,1"]
     assert button(page, "Start study").disabled
     fine(press(page, "Stop"))
-    assert jobs.wait(shop.workspace, job.id, 20).state == "stopped"
+    assert jobs.wait(copied.workspace, job.id, 20).state == "stopped"
     page.run()
     assert "Stopped" in words(page)
     assert has_button(page, "Resume")
@@ -65,72 +65,72 @@ def picker(at):
     return found
 
 
-def save(shop, **how):
-    wanted = {"parent": shop.clusters, "budget": "25%", **how}
-    return selection.run(shop.workspace, selection.Settings(**wanted))
+def save(copied, **how):
+    wanted = {"parent": copied.clusters, "budget": "25%", **how}
+    return selection.run(copied.workspace, selection.Settings(**wanted))
 
 
-def test_saved_selections_are_chosen_as_arms(visit, shop, busy):
-    busy(shop.workspace)
-    hard = save(shop, pick="hardest", name="mine")
-    save(shop, pick="hardest", seed=3)
-    page = fine(visit(shop.root, "study", study=shop.study))
+def test_saved_selections_are_chosen_as_arms(visit, copied, busy):
+    busy(copied.workspace)
+    hard = save(copied, pick="hardest", name="mine")
+    save(copied, pick="hardest", seed=3)
+    page = fine(visit(copied.root, "study", study=copied.study))
     assert picker(page).value == []
     assert len([o for o in picker(page).options if "hardest" in o or o == "mine"]) == 1
     fine(picker(page).set_value([hard]).run())
     assert "15 fine-tunes" in words(page), "four strategies and one selection, three seeds"
     fine(press(page, "Start study"))
-    (job,) = jobs.jobs(shop.workspace)
-    assert flags(job) == ["study", "--clusters", shop.clusters, "--selections", hard]
+    (job,) = jobs.jobs(copied.workspace)
+    assert flags(job) == ["study", "--clusters", copied.clusters, "--selections", hard]
     go(page, "dataset")
     fine(go(page, "study"))
     assert picker(page).value == [hard]
 
 
-def test_the_address_names_a_selection_until_the_choice_is_changed(visit, shop):
-    hard, typical = save(shop, pick="hardest"), save(shop, pick="medoid")
-    settings = clusters.Settings(trajectories=shop.trajectories, k=4, map=False)
-    newer = clusters.run(shop.workspace, settings)
-    page = fine(visit(shop.root, "study", selection=hard))
+def test_the_address_names_a_selection_until_the_choice_is_changed(visit, copied):
+    hard, typical = save(copied, pick="hardest"), save(copied, pick="medoid")
+    settings = clusters.Settings(trajectories=copied.trajectories, k=4, map=False)
+    newer = clusters.run(copied.workspace, settings)
+    page = fine(visit(copied.root, "study", selection=hard))
     assert words(page).count("6 clusters"), "those of the selection, not the newest"
     assert picker(page).value == [hard]
     fine(picker(page).set_value([typical]).run())
     assert picker(page).value == [typical]
     assert "selection" not in page.query_params
-    at = fine(visit(shop.root, "study", clusters=newer, selection=typical))
+    at = fine(visit(copied.root, "study", clusters=newer, selection=typical))
     assert words(at).count("4 clusters"), "to compare with other clusters"
     assert picker(at).value == [typical]
-    shop.workspace.delete(typical)
+    copied.workspace.delete(typical)
     del at.query_params["selection"]
     fine(at.run())
     assert picker(at).value == []
 
 
-def test_a_selection_that_cannot_be_an_arm_is_refused_in_a_sentence(visit, shop):
-    match = {"match": shop.selection, "target_parameters": 1e7}
-    cost = save(shop, strategy="random_cost_matched", **match)
-    page = visit(shop.root, "study", clusters=shop.clusters, selection=cost)
+def test_a_selection_that_cannot_be_an_arm_is_refused_in_a_sentence(visit, copied):
+    match = {"match": copied.selection, "target_parameters": 1e7}
+    cost = save(copied, strategy="random_cost_matched", **match)
+    page = visit(copied.root, "study", clusters=copied.clusters, selection=cost)
     assert not page.exception
     (shown,) = page.error
     assert "cannot be an arm here" in shown.value
-    page = visit(shop.root, "study", clusters=shop.clusters, selection="nowhere")
+    page = visit(copied.root, "study", clusters=copied.clusters, selection="nowhere")
     (shown,) = page.error
     assert "cannot be opened" in shown.value
 
 
-def test_arms_of_saved_selections_are_shown_with_their_rows_and_called_exploratory(visit, shop):
-    hard = save(shop, pick="hardest", budget="12", quotas="5=3")
+def test_arms_of_saved_selections_are_shown_with_their_rows_and_called_exploratory(visit, copied):
+    hard = save(copied, pick="hardest", budget="12", quotas="5=3")
     settings = study.Settings(
-        clusters=shop.clusters, strategies="s2l,random", seeds="0", budget="25%",
+        clusters=copied.clusters, strategies="s2l,random", seeds="0", budget="25%",
         model="scratch:tiny", steps=4, decode=8, selections=hard,
     )  # fmt: skip
-    made = study.run(shop.workspace, settings)
-    page = fine(visit(shop.root, "study", study=made))
+    made = study.run(copied.workspace, settings)
+    page = fine(visit(copied.root, "study", study=made))
     name = "s2l 12 hardest quotas 5=3"
     table = page.dataframe[0].value.set_index("arm")
     assert table["rows"][name] == 12
     assert f"Exploratory, as they come from saved selections: {name}." in words(page)
     assert "saved selections: their own" in words(page)
     fine(press(page, "Run more draws"))
-    (job,) = jobs.jobs(shop.workspace)
+    (job,) = jobs.jobs(copied.workspace)
     assert hard in flags(job), "the arm stays"

@@ -8,13 +8,13 @@ from core.training import time_estimate
 from core.trajectories import proxy_warnings
 from core.workspace.files import append_jsonl, write_json
 from dashboard.frame import data
-from tests.conftest import NAME, write_jsonl
+from tests.conftest import NAME, write
 from tests.pages.conftest import button, fine, flags, go, has_button, press, words
 
 
 @pytest.fixture
-def page(visit, shop):
-    return fine(visit(shop.root, "trajectories"))
+def page(visit, copied):
+    return fine(visit(copied.root, "trajectories"))
 
 
 def test_without_a_dataset_it_says_what_to_do(visit, bare):
@@ -25,7 +25,7 @@ def test_without_a_dataset_it_says_what_to_do(visit, bare):
 def test_it_names_its_inputs_and_counts_what_was_measured(page):
     assert f"dataset: {NAME}" in words(page)
     assert "trajectories: " in words(page)
-    assert "of 130" in next(m.value for m in page.metric if m.label == "Measured")
+    assert "of 160" in next(m.value for m in page.metric if m.label == "Measured")
 
 
 def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
@@ -49,9 +49,11 @@ def test_a_browser_that_joins_at_a_later_run_shows_the_value_that_counts(page):
         assert box.options[box.proto.default] == box.value
 
 
-def test_training_starts_once_what_the_command_line_would_start_and_stops(visit, page, shop, busy):
-    busy(shop.workspace)
-    two = [page, visit(shop.root, "trajectories")]
+def test_training_starts_once_what_the_command_line_would_start_and_stops(
+    visit, page, copied, busy
+):
+    busy(copied.workspace)
+    two = [page, visit(copied.root, "trajectories")]
     for at in two:
         at.selectbox(key="trajectories:model").set_value("scratch:tiny")
         at.number_input(key="trajectories:checkpoints").set_value(3)
@@ -59,27 +61,27 @@ def test_training_starts_once_what_the_command_line_would_start_and_stops(visit,
     assert "--epochs 1.0 --checkpoints 3" in words(page)  # the command shown
     for at in two:
         fine(press(at, "Train proxy"))
-    (job,) = jobs.jobs(shop.workspace)
+    (job,) = jobs.jobs(copied.workspace)
     assert flags(job) == [
-        "trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny",
+        "trajectories", "--dataset", copied.dataset, "--model", "scratch:tiny",
         "--epochs", "1.0", "--checkpoints", "3",
     ]  # fmt: skip
     assert job.command in words(page)
     assert "Waiting" in words(page)
     assert button(page, "Train proxy").disabled
     fine(press(page, "Stop"))
-    assert jobs.wait(shop.workspace, job.id, 20).state == "stopped"
+    assert jobs.wait(copied.workspace, job.id, 20).state == "stopped"
     page.run()
     assert "Stopped" in words(page)
     assert has_button(page, "Resume")
     assert not button(page, "Train proxy").disabled
 
 
-def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
+def test_a_long_run_is_no_failure_but_a_choice(visit, page, copied, busy):
     """What the worker leaves when its micro-run finds a run long becomes buttons that start it."""
-    argv = ["trajectories", "--dataset", shop.dataset, "--model", "/nowhere"]
-    id = jobs.submit(shop.workspace, argv, title="Proxy")
-    assert jobs.wait(shop.workspace, id, 60).state == "failed"
+    argv = ["trajectories", "--dataset", copied.dataset, "--model", "/nowhere"]
+    id = jobs.submit(copied.workspace, argv, title="Proxy")
+    assert jobs.wait(copied.workspace, id, 60).state == "failed"
     page.run()
     assert has_button(page, "Try again")
     ways = time_estimate.propose(
@@ -87,14 +89,14 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
         epochs=6, rows=123, parameters=2e6, smaller={"scratch:tiny": 2e5},
     )  # fmt: skip
     found = {"seconds": [5400, 7200], "ways": ways, "text": "", "refused": True}
-    write_json(shop.root / "jobs" / id / "estimate.json", found)
+    write_json(copied.root / "jobs" / id / "estimate.json", found)
     fine(page.run())
     assert "this run takes 1 h 30 min to 2 h 0 min" in words(page)
     assert not has_button(page, "Try again")
     assert has_button(page, "Begin as it is: 1 h 30 min to 2 h 0 min")
-    busy(shop.workspace)
+    busy(copied.workspace)
     fine(press(page, "Train 1 epoch: at most 1 h 1 min"))
-    started = jobs.jobs(shop.workspace)[0]
+    started = jobs.jobs(copied.workspace)[0]
     assert "--epochs" in started.argv
     assert "--accept-long" in started.argv
     assert page.text_input(key="trajectories:epochs").value == "1"
@@ -102,18 +104,18 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, shop, busy):
 
 
 @pytest.fixture
-def going(visit, page, shop, busy):
+def going(visit, page, copied, busy):
     """A run in its middle, as its files tell: return the page, the run's folder and the job."""
-    busy(shop.workspace)
-    argv = ["trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny"]
-    job = shop.workspace.root / "jobs" / jobs.submit(shop.workspace, argv, title="Proxy")
-    parents = {"dataset": shop.dataset}
-    older = shop.workspace.draft("trajectories", name="older", config={}, parents=parents)
+    busy(copied.workspace)
+    argv = ["trajectories", "--dataset", copied.dataset, "--model", "scratch:tiny"]
+    job = copied.workspace.root / "jobs" / jobs.submit(copied.workspace, argv, title="Proxy")
+    parents = {"dataset": copied.dataset}
+    older = copied.workspace.draft("trajectories", name="older", config={}, parents=parents)
     append_jsonl(older.path / "metrics.jsonl", {"step": 5000, "loss": 9.0, "lr": 1.0})
-    draft = shop.workspace.draft("trajectories", name="run", config={}, parents=parents)
+    draft = copied.workspace.draft("trajectories", name="run", config={}, parents=parents)
     older.lock.close()
     draft.lock.close()
-    newest = shop.workspace.draft("trajectories", name="newest", config={}, parents=parents)
+    newest = copied.workspace.draft("trajectories", name="newest", config={}, parents=parents)
     newest.lock.close()
     return fine(page.run()), draft, job
 
@@ -189,8 +191,8 @@ def test_a_recording_says_its_own_speed(going):
     assert "Speed while recording" in words(at)
 
 
-def test_an_import_is_no_training_to_watch(page, shop, busy, tmp_path, monkeypatch):
-    busy(shop.workspace)
+def test_an_import_is_no_training_to_watch(page, copied, busy, tmp_path, monkeypatch):
+    busy(copied.workspace)
     np.save(tmp_path / "x.npy", np.zeros((3, 3)))
     monkeypatch.setenv("S2L_DATA", str(tmp_path))
     fine(page.text_input(key="trajectories:source").set_value("x.npy").run())
@@ -200,69 +202,69 @@ def test_an_import_is_no_training_to_watch(page, shop, busy, tmp_path, monkeypat
     assert "Rows/s" not in numbers(page)
 
 
-def edit(shop, monkeypatch, **changed):
+def edit(copied, monkeypatch, **changed):
     """Let the trajectories' summary say something else."""
-    whole = type(shop.workspace).open
+    whole = type(copied.workspace).open
 
     def opened(self, wanted, *kinds):
         artifact = whole(self, wanted, *kinds)
-        if artifact.id == shop.trajectories:
+        if artifact.id == copied.trajectories:
             artifact.summary.update(changed)
             for key in [k for k, v in changed.items() if v is None]:
                 del artifact.summary[key]
         return artifact
 
-    monkeypatch.setattr(type(shop.workspace), "open", opened)
+    monkeypatch.setattr(type(copied.workspace), "open", opened)
 
 
 def test_a_sound_run_has_no_warning(page):
     assert not page.warning
 
 
-def test_doubts_stand_above_the_picture_each_with_a_remedy(visit, shop, monkeypatch):
-    edit(shop, monkeypatch, first_loss=3.0, final_loss=2.9, truncated=20, not_finite=2)
-    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+def test_doubts_stand_above_the_picture_each_with_a_remedy(visit, copied, monkeypatch):
+    edit(copied, monkeypatch, first_loss=3.0, final_loss=2.9, truncated=20, not_finite=2)
+    at = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
     assert len(at.warning) == 3
-    for text in ("hardly learned", "Raise --lr (now 0.003)", "20 of 130 rows (15%)", "not finite"):
+    for text in ("hardly learned", "Raise --lr (now 0.003)", "20 of 160 rows (12%)", "not finite"):
         assert text in words(at)
     order = [e.type for e in at.main if e.type in ("alert", "warning", "plotly_chart")]
     assert order[:4] == ["warning"] * 3 + ["plotly_chart"]
 
 
-def test_the_time_is_split_into_what_it_went_for(visit, shop, monkeypatch):
+def test_the_time_is_split_into_what_it_went_for(visit, copied, monkeypatch):
     parts = {"tokenize_seconds": 3.0, "train_seconds": 420.0, "record_seconds": 300.0}
-    edit(shop, monkeypatch, **parts)
-    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    edit(copied, monkeypatch, **parts)
+    at = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
     bar = drawn(at)[1]
     assert [trace["x"] for trace in bar["data"]] == [[3.0], [420.0], [300.0]]
     assert "Took 12 min" in bar["layout"]["annotations"][0]["text"]
     assert "Took" not in numbers(at)
 
 
-def test_an_artifact_without_the_split_says_what_it_took_in_all(visit, shop, monkeypatch):
-    edit(shop, monkeypatch, train_seconds=None)
-    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+def test_an_artifact_without_the_split_says_what_it_took_in_all(visit, copied, monkeypatch):
+    edit(copied, monkeypatch, train_seconds=None)
+    at = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
     assert numbers(at)["Took"].endswith(" s")
 
 
-def test_the_next_step_is_the_one_primary_button(visit, shop, page):
+def test_the_next_step_is_the_one_primary_button(visit, copied, page):
     def primary(at):
         return [b.label for b in at.button if b.proto.type == "primary"]
 
     assert primary(page) == ["See the clusters"]
-    fresh = dataset.run(shop.workspace, dataset.Settings(path=str(write_jsonl(
-        shop.root / "few.jsonl", [{"question": "1?", "answer": "1"}] * 3))))  # fmt: skip
-    at = fine(visit(shop.root, "trajectories", dataset=fresh))
+    fresh = dataset.run(copied.workspace, dataset.Settings(path=str(write(
+        copied.root / "few.jsonl", [{"question": "1?", "answer": "1"}] * 3))))  # fmt: skip
+    at = fine(visit(copied.root, "trajectories", dataset=fresh))
     assert primary(at) == ["Train proxy"]
 
 
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch, finished_shop):
+def elsewhere(tmp_path, monkeypatch, finished):
     """A folder the server may read, with losses of the right number of rows."""
     folder = tmp_path / "allowed"
     folder.mkdir()
     monkeypatch.setenv("S2L_DATA", str(folder))
-    rows = finished_shop.workspace.open(finished_shop.dataset).summary["rows"]
+    rows = finished.rows
     np.save(
         folder / "mine.npy", np.linspace(5, 1, 3, dtype=np.float32) * np.ones((rows, 1), np.float32)
     )
@@ -287,15 +289,15 @@ def test_only_what_lies_in_the_allowed_folder_can_be_imported(page, elsewhere, p
     assert not has_button(page, "Import losses")
 
 
-def test_losses_from_elsewhere_are_imported_by_a_job_and_shown(page, shop, elsewhere):
+def test_losses_from_elsewhere_are_imported_by_a_job_and_shown(page, copied, elsewhere):
     fine(page.text_input(key="trajectories:source").set_value("mine.npy").run())
     source = str(elsewhere / "mine.npy")
     assert f"--source {source}" in words(page)
     fine(press(page, "Import losses"))
-    (job,) = jobs.jobs(shop.workspace)
-    assert flags(job) == ["trajectories", "--dataset", shop.dataset, "--source", source]
+    (job,) = jobs.jobs(copied.workspace)
+    assert flags(job) == ["trajectories", "--dataset", copied.dataset, "--source", source]
     assert job.title == "Losses of mine.npy"
-    ended = jobs.wait(shop.workspace, job.id, 90)
+    ended = jobs.wait(copied.workspace, job.id, 90)
     assert ended.state == "done", ended.message
     fine(page.run())
     assert page.query_params["trajectories"] == ended.result
@@ -304,17 +306,17 @@ def test_losses_from_elsewhere_are_imported_by_a_job_and_shown(page, shop, elsew
 
 
 def test_a_link_to_older_trajectories_is_kept_when_newer_ones_were_made(
-    visit, page, shop, elsewhere
+    visit, page, copied, elsewhere
 ):
     page.text_input(key="trajectories:source").set_value("mine.npy").run()
     press(page, "Import losses")
-    (job,) = jobs.jobs(shop.workspace)
-    newer = jobs.wait(shop.workspace, job.id, 90).result
-    older = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
-    assert older.query_params["trajectories"] == shop.trajectories
+    (job,) = jobs.jobs(copied.workspace)
+    newer = jobs.wait(copied.workspace, job.id, 90).result
+    older = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
+    assert older.query_params["trajectories"] == copied.trajectories
     assert fine(page.run()).query_params["trajectories"] == newer
-    page.query_params["trajectories"] = shop.trajectories
-    assert fine(page.run()).query_params["trajectories"] == shop.trajectories
+    page.query_params["trajectories"] = copied.trajectories
+    assert fine(page.run()).query_params["trajectories"] == copied.trajectories
 
 
 def test_settings_survive_a_visit_to_another_page(page):
@@ -328,40 +330,40 @@ def test_settings_survive_a_visit_to_another_page(page):
     assert page.number_input(key="trajectories:seed").value == 7
 
 
-def test_the_next_step_is_the_clusters_of_these(page, shop):
+def test_the_next_step_is_the_clusters_of_these(page, copied):
     fine(press(page, "See the clusters"))
     assert page.header[0].value == "Clusters"
-    assert page.query_params["trajectories"] == shop.trajectories
+    assert page.query_params["trajectories"] == copied.trajectories
 
 
-def test_inputs_belong_together(visit, shop, tmp_path):
+def test_inputs_belong_together(visit, copied, tmp_path):
     """A link to trajectories shows their dataset; another dataset does not show them."""
-    other = write_jsonl(tmp_path / "other.jsonl", [{"question": "1?", "answer": "1"}] * 3)
-    newer = dataset.run(shop.workspace, dataset.Settings(path=str(other), name="the newer one"))
-    at = fine(visit(shop.root, "trajectories", trajectories=shop.trajectories))
+    other = write(tmp_path / "other.jsonl", [{"question": "1?", "answer": "1"}] * 3)
+    newer = dataset.run(copied.workspace, dataset.Settings(path=str(other), name="the newer one"))
+    at = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
     assert f"dataset: {NAME}" in words(at)
     assert "trajectories: " in words(at)
-    at = fine(visit(shop.root, "trajectories", dataset=newer))
+    at = fine(visit(copied.root, "trajectories", dataset=newer))
     assert "dataset: the newer one" in words(at)
     assert "trajectories: " not in words(at)
-    at = fine(visit(shop.root, "clusters", clusters=shop.clusters))
+    at = fine(visit(copied.root, "clusters", clusters=copied.clusters))
     assert f"dataset: {NAME}" in words(at)
 
 
-def test_an_edit_and_a_press_that_arrive_together_start_what_is_shown(page, shop, busy):
+def test_an_edit_and_a_press_that_arrive_together_start_what_is_shown(page, copied, busy):
     """A press right after typing: the browser sends both, and the last edit must count."""
-    busy(shop.workspace)
+    busy(copied.workspace)
     page.text_input(key="trajectories:epochs").set_value("7")
     fine(press(page, "Train proxy"))
-    (job,) = jobs.jobs(shop.workspace)
+    (job,) = jobs.jobs(copied.workspace)
     argv = flags(job)
     assert argv[argv.index("--epochs") + 1] == "7.0"
 
 
-def test_rare_sources_are_drawn_together(visit, shop):
-    fine(visit(shop.root, "trajectories"))
-    means, counts = data.by_source(shop.trajectories, 2)
-    n = data.flags(shop.trajectories)["source"].nunique()
+def test_rare_sources_are_drawn_together(visit, copied):
+    fine(visit(copied.root, "trajectories"))
+    means, counts = data.by_source(copied.trajectories, 2)
+    n = data.flags(copied.trajectories)["source"].nunique()
     assert f"{n - 1} other sources" in counts
     assert len(means) == 2
-    assert int(counts.sum()) == int((data.flags(shop.trajectories)["flag"] == "").sum())
+    assert int(counts.sum()) == int((data.flags(copied.trajectories)["flag"] == "").sum())

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from core import dataset
 from core.dataset import search
+from core.dataset.search import prompts
 from core.workspace.store import Workspace
 
 ROWS = [
@@ -114,3 +115,10 @@ def test_a_column_named_like_sql_is_quoted(tmp_path):
     data = workspace.open(dataset.run(workspace, dataset.Settings(path=str(file), holdout="0")))
     found = search.matching(data, [search.Condition(name, low=1, high=1)], search.columns(data))
     assert np.array_equal(found, [1, 3])
+
+
+def test_prompts_come_in_the_order_asked_for(finished):
+    data = finished.workspace.open(finished.dataset)
+    rows = np.array([17, 3, 90])
+    whole = dataset.examples(data, ["prompt"])["prompt"]
+    assert prompts(data, rows).tolist() == whole.iloc[rows].tolist()

@@ -16,7 +16,8 @@ from core.export import trainers
 from core.export.trainers import TRAINERS
 from core.export.writers import FORMATS
 from core.workspace.store import Workspace
-from tests.core.conftest import write, write_export
+from tests.conftest import write
+from tests.core.conftest import write_export
 
 ROWS = [
     {

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from core import dataset, selection
 from core.export import trainers
 from core.workspace.store import Workspace
-from tests.core.conftest import write, write_export
+from tests.conftest import write
+from tests.core.conftest import write_export
 
 LF_DATA = {"file_name", "formatting", "columns", "tags"}
 LF_COLUMNS = {"prompt", "query", "response", "history", "messages", "system", "tools"}
@@ -39,9 +40,14 @@ AXOLOTL = {
 }  # fmt: skip
 
 
-def folder(house, tmp_path, format, config, **more):
+def folder(finished, tmp_path, format, config, **more):
     return write_export(
-        house.workspace, house.selection, tmp_path / "out", format=format, config=config, **more
+        finished.workspace,
+        finished.selection,
+        tmp_path / "out",
+        format=format,
+        config=config,
+        **more,
     )
 
 
@@ -51,8 +57,8 @@ def first_line(path: pathlib.Path) -> dict:
 
 
 @pytest.mark.parametrize("form", ["alpaca", "messages", "sharegpt"])
-def test_llamafactory_finds_its_data_by_documented_keys(form, house, tmp_path):
-    out = folder(house, tmp_path, form, "llamafactory", model="a/b")
+def test_llamafactory_finds_its_data_by_documented_keys(form, finished, tmp_path):
+    out = folder(finished, tmp_path, form, "llamafactory", model="a/b")
     (data,) = json.loads((out / "dataset_info.json").read_text()).values()
     assert data.keys() <= LF_DATA
     assert data["columns"].keys() <= LF_COLUMNS
@@ -74,8 +80,8 @@ def test_llamafactory_finds_its_data_by_documented_keys(form, house, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["messages", "sharegpt"])
-def test_axolotl_finds_its_data_by_documented_keys(form, house, tmp_path):
-    out = folder(house, tmp_path, form, "axolotl")
+def test_axolotl_finds_its_data_by_documented_keys(form, finished, tmp_path):
+    out = folder(finished, tmp_path, form, "axolotl")
     config = yaml.safe_load((out / "axolotl.yaml").read_text())
     assert config.keys() == AXOLOTL
     (data,) = config["datasets"]
@@ -88,18 +94,18 @@ def test_axolotl_finds_its_data_by_documented_keys(form, house, tmp_path):
     assert config["learning_rate"] == 2e-5
 
 
-def test_a_models_name_cannot_leave_its_line(house, tmp_path):
+def test_a_models_name_cannot_leave_its_line(finished, tmp_path):
     hostile = 'x"\nbf16: false # é'
     for config, file in (("llamafactory", "llamafactory.yaml"), ("axolotl", "axolotl.yaml")):
         (tmp_path / config).mkdir()
-        out = folder(house, tmp_path / config, "messages", config, model=hostile)
+        out = folder(finished, tmp_path / config, "messages", config, model=hostile)
         read = yaml.safe_load((out / file).read_text())
         assert hostile in (read.get("model_name_or_path"), read.get("base_model"))
         assert read["bf16"] in (True, "auto")
 
 
-def test_the_trl_script_is_short_and_whole(house, tmp_path):
-    out = folder(house, tmp_path, "messages", "trl", model="a/b")
+def test_the_trl_script_is_short_and_whole(finished, tmp_path):
+    out = folder(finished, tmp_path, "messages", "trl", model="a/b")
     text = (out / "train.py").read_text()
     compile(text, "train.py", "exec")
     assert len(text.splitlines()) <= 40
@@ -107,9 +113,9 @@ def test_the_trl_script_is_short_and_whole(house, tmp_path):
     assert "python train.py" in (out / "README.md").read_text()
 
 
-def test_the_trl_script_trains(house, tmp_path):
-    out = folder(house, tmp_path, "messages", "trl")
-    model = house.workspace.open(house.finetune).path / "model"
+def test_the_trl_script_trains(finished, tmp_path):
+    out = folder(finished, tmp_path, "messages", "trl")
+    model = finished.workspace.open(finished.finetune).path / "model"
     command = [sys.executable, str(out / "train.py"), "--model", str(model), "--steps", "2"]
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -5,90 +5,14 @@ import pandas as pd
 import pytest
 
 from core.finetune import evaluate as evaluation
-from core.finetune.answers import MATCHERS, extract_number
 from core.finetune.evaluate import evaluate, generate, load_items
 from core.model import loading, tokenizers
 from core.model.templates import renderer
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        (r"so \boxed{42}.", "42"),
-        (r"first \boxed{1}, then \boxed{\frac{1}{2}}", "1/2"),
-        (r"\boxed{\sqrt{2}}", r"\sqrt{2}"),
-        (r"\boxed{1,234}", "1234"),
-        (r"\boxed{3", "3"),
-        ("He has 3 + 4 = 7\n#### 7", "7"),
-        ("#### 1,234,567", "1234567"),
-        ("#### $72.50", "72.5"),
-        ("#### 72 apples", "72"),
-        ("#### -3", "-3"),
-        ("The answer is 1,234.50 dollars.", "1234.5"),
-        ("3.0", "3"),
-        ("0.50", "0.5"),
-        (".5", "0.5"),
-        ("100", "100"),
-        ("It is 12.", "12"),
-        ("either 2,3,4", "4"),
-        ("10-5", "5"),
-        ("x = -5", "-5"),
-        ("x = \u22125", "-5"),
-        ("about 1/2", "1/2"),
-        ("12%", "12"),
-        ("no number", ""),
-        ("", ""),
-    ],
-)
-def test_extract_number(text, number):
-    assert extract_number(text) == number
-
-
-@pytest.mark.parametrize(
-    ("said", "answer", "right"),
-    [
-        ("the answer is 7", "7", True),
-        ("7.0", "7", True),
-        ("0.5", "1/2", True),
-        (r"\boxed{\dfrac{1}{2}}", "0.5", True),
-        ("1,000", "1000", True),
-        ("8", "7", False),
-        ("", "7", False),
-        ("7/0", "7", False),
-        (r"\boxed{x+1}", r"\boxed{x + 1}", True),
-        ("Yes", "yes", True),
-        ("12 yes", "yes", False),
-    ],
-)
-def test_numbers_match_by_value(said, answer, right):
-    assert MATCHERS["number"].right(said, {"answer": answer}) is right
-
-
-def test_texts_match_but_for_case_and_spaces():
-    match = MATCHERS["text"].right
-    assert match(" The  Blue\nMoon ", {"answer": "the blue moon"})
-    assert not match("the blue", {"answer": "the blue moon"})
-
-
-def test_the_tasks_own_verifier():
-    import reasoning_gym
-
-    item = reasoning_gym.create_dataset("number_sorting", size=1, seed=0)[0]
-    entry = {
-        "task": "number_sorting",
-        "prompt": item["question"],
-        "answer": item["answer"],
-        "metadata": json.dumps(item["metadata"], default=str),
-    }
-    match = MATCHERS["reasoning-gym"].right
-    assert match(item["answer"] + "\n", entry)
-    for nonsense in ("", "no", "[", "['1'", "\x00", "9" * 5000, "__import__('os')"):
-        assert not match(nonsense, entry)
-
-
 @pytest.fixture(scope="module")
-def target(house):
-    return loading.load(str(house.workspace.open(house.finetune).path / "model"), seed=0)
+def target(finished):
+    return loading.load(str(finished.workspace.open(finished.finetune).path / "model"), seed=0)
 
 
 QUESTIONS = ["Sum of 1 and 2?", "Repeat: blue", "Is 3 larger than 2? " * 9, "x", "How many?"]
@@ -127,14 +51,14 @@ def test_an_answer_ends_at_the_templates_end_of_turn():
     ]
 
 
-def test_scores_of_the_held_out_rows(house, target):
-    dataset = house.workspace.open(house.dataset)
+def test_scores_of_the_held_out_rows(finished, target):
+    dataset = finished.workspace.open(finished.dataset)
     items, matcher = load_items(dataset, "holdout")
     assert len(items) == 20
     assert items["id"].is_monotonic_increasing
     assert matcher == "number"  # four in five answers hold one
     scores, said = evaluate(
-        house.workspace,
+        finished.workspace,
         *target,
         dataset,
         split="holdout",
@@ -152,8 +76,8 @@ def test_scores_of_the_held_out_rows(house, target):
     json.dumps(scores, allow_nan=False)
 
 
-def test_a_dataset_without_test_rows_says_what_to_do(house, monkeypatch):
-    dataset = house.workspace.open(house.dataset)
+def test_a_dataset_without_test_rows_says_what_to_do(finished, monkeypatch):
+    dataset = finished.workspace.open(finished.dataset)
     assert len(load_items(dataset, "all")[0]) == 160
     whole = pd.read_parquet
     monkeypatch.setattr(pd, "read_parquet", lambda path: whole(path).assign(split="pool"))

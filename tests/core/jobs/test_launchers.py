@@ -10,7 +10,7 @@ from core.trajectories import run
 from core.trajectories.artifact import load_losses, load_steps
 from core.trajectories.settings import Settings
 from core.workspace.store import Workspace
-from tests.core.conftest import TRAIN
+from tests.conftest import TRAIN
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ def ray(monkeypatch):
     return pytest.importorskip("ray", reason="needs pip install -r requirements-cluster.txt")
 
 
-def settings(house, **changes):
-    base = {**TRAIN, "dataset": house.dataset, "processes": 2, "launcher": "ray"}
+def settings(finished, **changes):
+    base = {**TRAIN, "dataset": finished.dataset, "processes": 2, "launcher": "ray"}
     return Settings(**{**base, **changes})
 
 
-def test_two_workers_of_ray_give_what_one_process_gives(house, ray):
-    one = house.workspace.open(house.trajectories)
-    two = house.workspace.open(run(house.workspace, settings(house)))
+def test_two_workers_of_ray_give_what_one_process_gives(finished, ray):
+    one = finished.workspace.open(finished.trajectories)
+    two = finished.workspace.open(run(finished.workspace, settings(finished)))
     assert two.manifest["config"]["launcher"] == "ray"
     assert load_steps(two).tolist() == load_steps(one).tolist()
     a, b = load_losses(one), load_losses(two)
@@ -35,14 +35,14 @@ def test_two_workers_of_ray_give_what_one_process_gives(house, ray):
     np.testing.assert_allclose(a, b, atol=1e-3)
     pooled = [np.load(t.path / "pooled.npy").astype(np.float32) for t in (one, two)]
     np.testing.assert_allclose(*pooled, atol=2e-2)
-    assert house.workspace.verify(two.id) == []
+    assert finished.workspace.verify(two.id) == []
     assert not ray.is_initialized()
-    assert list(house.workspace.cache.glob("ray-*")) == []
+    assert list(finished.workspace.cache.glob("ray-*")) == []
 
 
-def test_bad_input_under_ray_is_one_sentence(house, ray, capfd):
+def test_bad_input_under_ray_is_one_sentence(finished, ray, capfd):
     with pytest.raises(ValueError, match="no model 'scratch:vast'"):
-        run(house.workspace, settings(house, model="scratch:vast"))
+        run(finished.workspace, settings(finished, model="scratch:vast"))
     assert "Traceback" not in capfd.readouterr().err
     assert not ray.is_initialized()
 
@@ -55,10 +55,10 @@ def test_the_first_that_failed_says_why():
     assert launchers.cause([fine]) is fine
 
 
-def test_without_ray_a_sentence_says_what_to_install(house, monkeypatch):
+def test_without_ray_a_sentence_says_what_to_install(finished, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"pip install -r requirements-cluster\.txt"):
-        run(house.workspace, settings(house))
+        run(finished.workspace, settings(finished))
 
 
 def seen(monkeypatch, **changes):

@@ -14,21 +14,25 @@ from core.trajectories.artifact import load_losses, load_steps
 from core.trajectories.settings import Settings
 from core.workspace.files import ROOT, read_jsonl
 from core.workspace.store import Workspace
-from tests.core.conftest import TRAIN
+from tests.conftest import TRAIN
 
 
 @pytest.fixture(scope="module")
-def one(house):
-    return house.workspace.open(house.trajectories)
+def one(finished):
+    return finished.workspace.open(finished.trajectories)
 
 
-def settings(house, **changes):
-    return Settings(**{**TRAIN, "dataset": house.dataset, "map": False, "processes": 2, **changes})
+def settings(finished, **changes):
+    return Settings(
+        **{**TRAIN, "dataset": finished.dataset, "map": False, "processes": 2, **changes}
+    )
 
 
-def test_two_processes_give_what_one_gives(house, one):
+def test_two_processes_give_what_one_gives(finished, one):
     """The weights after training agree, so the recordings do; the first is of the same weights."""
-    two = house.workspace.open(run(house.workspace, settings(house, keep_checkpoints=True)))
+    two = finished.workspace.open(
+        run(finished.workspace, settings(finished, keep_checkpoints=True))
+    )
     assert load_steps(two).tolist() == load_steps(one).tolist()
     a, b = load_losses(one), load_losses(two)
     assert (np.isnan(a) == np.isnan(b)).all()
@@ -41,33 +45,33 @@ def test_two_processes_give_what_one_gives(house, one):
     assert kept == {f"checkpoint-{step}" for step in load_steps(two)}
     last = two.path / "kept" / f"checkpoint-{two.summary['steps']}" / "model.safetensors"
     assert last.read_bytes() == (two.path / "proxy" / "model.safetensors").read_bytes()
-    assert house.workspace.verify(two.id) == []
+    assert finished.workspace.verify(two.id) == []
 
 
-def test_bad_input_of_a_group_is_one_sentence(house, capfd):
+def test_bad_input_of_a_group_is_one_sentence(finished, capfd):
     with pytest.raises(ValueError, match="no model 'scratch:vast'"):
-        run(house.workspace, settings(house, model="scratch:vast"))
+        run(finished.workspace, settings(finished, model="scratch:vast"))
     assert "Traceback" not in capfd.readouterr().err
     with pytest.raises(ValueError, match="works in one process only"):
-        run(house.workspace, settings(house, record="epoch", epochs=2))
+        run(finished.workspace, settings(finished, record="epoch", epochs=2))
 
 
-def test_a_killed_process_takes_the_group_down_and_the_run_resumes(house, tmp_path):
-    whole = house.workspace.open(run(house.workspace, settings(house, seed=8)))
-    argv = [sys.executable, "-m", "core", "trajectories", "--dataset", house.dataset, "--seed", "8",
-            "--processes", "2", "--map", "no", "--workspace", str(house.workspace.root)]  # fmt: skip
+def test_a_killed_process_takes_the_group_down_and_the_run_resumes(finished, tmp_path):
+    whole = finished.workspace.open(run(finished.workspace, settings(finished, seed=8)))
+    argv = [sys.executable, "-m", "core", "trajectories", "--dataset", finished.dataset, "--seed", "8",
+            "--processes", "2", "--map", "no", "--workspace", str(finished.workspace.root)]  # fmt: skip
     for key, value in TRAIN.items():
         if key not in ("dataset", "seed", "map"):
             argv += [f"--{key.replace('_', '-')}", f"{value}"]
     work = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    folder = wait_for_column(house.workspace)
-    victim = subprocess.run(["pgrep", "-f", f"core trajectories.*{house.workspace.root}"],
+    folder = wait_for_column(finished.workspace)
+    victim = subprocess.run(["pgrep", "-f", f"core trajectories.*{finished.workspace.root}"],
                             capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
     os.kill(int(victim[-1]), signal.SIGKILL)
     _, said = work.communicate(timeout=120)
     assert work.returncode == 2
     assert "--resume continues" in said
-    made = house.workspace.open(run(house.workspace, settings(house, seed=8, resume=True)))
+    made = finished.workspace.open(run(finished.workspace, settings(finished, seed=8, resume=True)))
     assert made.id == folder
     np.testing.assert_array_equal(load_losses(made), load_losses(whole))
 
@@ -82,19 +86,19 @@ def wait_for_column(workspace: Workspace) -> str:
     raise AssertionError("no recording was committed in a minute")
 
 
-def test_processes_that_torchrun_started_end_with_one_id(house):
+def test_processes_that_torchrun_started_end_with_one_id(finished):
     """As on several machines, where nobody of ours launches them."""
     argv = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-            "-m", "core", "trajectories", "--dataset", house.dataset, "--model", "scratch:tiny",
-            "--epochs", "1", "--map", "no", "--workspace", str(house.workspace.root)]  # fmt: skip
+            "-m", "core", "trajectories", "--dataset", finished.dataset, "--model", "scratch:tiny",
+            "--epochs", "1", "--map", "no", "--workspace", str(finished.workspace.root)]  # fmt: skip
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
-    assert house.workspace.open(done.stdout.strip()).kind == "trajectories"
+    assert finished.workspace.open(done.stdout.strip()).kind == "trajectories"
 
 
-def test_rank_0_takes_what_the_others_found_in_pieces(house, one, monkeypatch):
+def test_rank_0_takes_what_the_others_found_in_pieces(finished, one, monkeypatch):
     monkeypatch.setattr("core.trajectories.recorder.GATHERED_ROWS", 50)
-    again = house.workspace.open(run(house.workspace, settings(house, processes=1)))
+    again = finished.workspace.open(run(finished.workspace, settings(finished, processes=1)))
     np.testing.assert_array_equal(load_losses(again), load_losses(one))
     np.testing.assert_array_equal(*(np.load(t.path / "pooled.npy") for t in (again, one)))
 

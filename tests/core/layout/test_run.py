@@ -4,33 +4,21 @@ import numpy as np
 import pytest
 
 from core import layout, trajectories
-from core.layout import projection
-from core.layout.projection import pca, place
 from core.layout.settings import Settings
-from core.trajectories import embeddings
 from core.workspace.files import fingerprint
 
 
-def curves(n=60):
-    rng = np.random.default_rng(0)
-    losses = (rng.random((n, 1)) * np.linspace(3, 1, 5) + rng.random((n, 5)) / 10).astype(
-        np.float32
-    )
-    losses[3] = np.nan
-    return losses, np.array([f"{i:05d}" for i in rng.permutation(n)], dtype=object)
+def run(finished, **more):
+    return layout.run(finished.workspace, Settings(trajectories=finished.trajectories, **more))
 
 
-def run(house, **more):
-    return layout.run(house.workspace, Settings(trajectories=house.trajectories, **more))
-
-
-def test_it_is_made_once_for_the_same_settings(house):
-    first = run(house, method="pca")
-    assert run(house, method="pca", name="another name") == first
-    assert run(house, method="pca", features="centred") != first
-    made = house.workspace.open(first, "layout")
+def test_it_is_made_once_for_the_same_settings(finished):
+    first = run(finished, method="pca")
+    assert run(finished, method="pca", name="another name") == first
+    assert run(finished, method="pca", features="centred") != first
+    made = finished.workspace.open(first, "layout")
     xy = np.load(made.path / "xy.npy")
-    losses = np.load(house.workspace.open(house.trajectories).path / "losses.npy")
+    losses = np.load(finished.workspace.open(finished.trajectories).path / "losses.npy")
     assert xy.dtype == np.float32
     assert (np.isfinite(xy).all(1) == np.isfinite(losses).all(1)).all()
     assert made.summary == {
@@ -40,128 +28,48 @@ def test_it_is_made_once_for_the_same_settings(house):
     }
 
 
-def test_a_map_that_fails_leaves_nothing_half_made(house, monkeypatch):
+def test_a_map_that_fails_leaves_nothing_half_made(finished, monkeypatch):
     monkeypatch.setattr(import_module("core.layout.run"), "place", lambda *args, **kwargs: 1 / 0)
-    before = house.workspace.entries("layout")
+    before = finished.workspace.entries("layout")
     with pytest.raises(ZeroDivisionError):
-        run(house, method="pca", features="zscore")
-    assert house.workspace.entries("layout") == before
+        run(finished, method="pca", features="zscore")
+    assert finished.workspace.entries("layout") == before
 
 
-def test_rows_are_taken_in_the_order_of_their_ids():
-    losses, ids = curves()
-    order = np.random.default_rng(1).permutation(len(ids))
-    one, _ = place(losses, ids, "raw", include_start=False, method="pca", seed=0)
-    two, _ = place(losses[order], ids[order], "raw", include_start=False, method="pca", seed=0)
-    np.testing.assert_array_equal(one[order], two)
-
-
-def test_pca_keeps_distances_of_flat_data():
-    x = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32) @ np.eye(
-        2, 6, dtype=np.float32
-    )
-    xy = pca(x)
-    gaps = [np.linalg.norm(a[:, None] - a[None], axis=-1) for a in (x, xy)]
-    np.testing.assert_allclose(*gaps, atol=1e-4)
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 9])
-def test_few_rows_have_a_place_too(n):
-    losses, ids = curves(n + 4)
-    losses[n:] = np.nan
-    xy, fitted = place(losses, ids, "raw", include_start=False, method="umap", seed=0)
-    assert np.isfinite(xy).all(1).sum() == fitted <= n
-
-
-def test_one_feature_is_drawn_without_umap():
-    losses, ids = curves()
-    xy, _ = place(losses[:, :2], ids, "raw", include_start=False, method="umap", seed=0)
-    assert np.isfinite(np.delete(xy, 3, 0)).all()
-
-
-def test_large_data_is_fitted_on_a_sample_and_the_rest_placed_by_neighbours(monkeypatch):
-    monkeypatch.setattr(projection, "FIT_ROWS", 20)
-    monkeypatch.setattr(projection, "_umap", lambda x, seed: x[:, :2] * 10)
-    losses, ids = curves()
-    xy, fitted = place(losses, ids, "raw", include_start=False, method="umap", seed=0)
-    assert fitted == 20
-    seen = np.flatnonzero(np.isfinite(xy[:, 0]))
-    assert len(seen) == 59
-    expected = losses[seen, 1:3] * 10
-    exact = np.isclose(xy[seen], expected, atol=1e-5).all(1)
-    assert exact.sum() >= 20
-    assert np.abs(xy[seen] - expected).mean() < 2, "near their neighbours"
-
-
-def texts(n=80, width=64):
-    """Embeddings of two topics, of very different lengths; two rows were not recorded."""
-    rng = np.random.default_rng(0)
-    topic = np.arange(n) % 2
-    pooled = rng.normal(size=(2, width))[topic] + rng.normal(0, 0.2, (n, width))
-    pooled = (pooled * rng.lognormal(0, 1, (n, 1))).astype(np.float16)
-    pooled[[5, 40]] = 0
-    return pooled, topic, np.array([f"{i:05d}" for i in rng.permutation(n)], dtype=object)
-
-
-@pytest.mark.parametrize("width", [8, 64])
-def test_the_map_of_texts_parts_topics_whatever_the_length_of_their_embeddings(width):
-    pooled, topic, ids = texts(width=width)
-    xy, fitted = place(pooled, ids, of="embeddings", method="pca", seed=0)
-    assert np.flatnonzero(np.isnan(xy[:, 0])).tolist() == [5, 40]
-    assert fitted == 78
-    first = np.nan_to_num(xy[:, 0])
-    side = first > 0
-    assert (side == (topic == topic[np.argmax(first)]))[np.isfinite(xy[:, 0])].all()
-    order = np.random.default_rng(1).permutation(len(ids))
-    again, _ = place(pooled[order], ids[order], of="embeddings", method="pca", seed=0)
-    np.testing.assert_array_equal(xy[order], again)
-
-
-def test_wide_embeddings_are_compared_by_their_main_axes_and_keep_their_angles(monkeypatch):
-    monkeypatch.setattr(embeddings, "CHUNK", 7)
-    rng = np.random.default_rng(0)
-    pooled = (1000 * rng.normal(size=(90, 6)) @ rng.normal(size=(6, 300))).astype(np.float16)
-    x = embeddings.features(pooled, np.arange(80))
-    assert x.dtype == np.float32
-    assert x.shape == (80, 50)
-    single = pooled[:80].astype(np.float64)
-    single /= np.linalg.norm(single, axis=1, keepdims=True)
-    gaps = ((x[:, None].astype(np.float64) - x) ** 2).sum(2)
-    np.testing.assert_allclose(gaps, 2 - 2 * single @ single.T, atol=1e-4)
-
-
-def test_the_map_of_texts_is_another_and_does_not_ask_how_trajectories_are_compared(house):
-    one = run(house, method="pca", of="embeddings")
-    assert run(house, method="pca", of="embeddings", features="diff", include_start=True) == one
-    assert run(house, method="pca") != one
-    made = house.workspace.open(one, "layout")
+def test_the_map_of_texts_is_another_and_does_not_ask_how_trajectories_are_compared(finished):
+    one = run(finished, method="pca", of="embeddings")
+    assert run(finished, method="pca", of="embeddings", features="diff", include_start=True) == one
+    assert run(finished, method="pca") != one
+    made = finished.workspace.open(one, "layout")
     assert made.name.endswith("pca of texts")
-    measured = np.isfinite(np.load(house.workspace.open(house.trajectories).path / "losses.npy"))
+    measured = np.isfinite(
+        np.load(finished.workspace.open(finished.trajectories).path / "losses.npy")
+    )
     assert (np.isfinite(np.load(made.path / "xy.npy")).all(1) == measured.all(1)).all()
 
 
-def test_layouts_from_before_there_were_maps_of_texts_are_found(house):
+def test_layouts_from_before_there_were_maps_of_texts_are_found(finished):
     old = {
-        "trajectories": house.trajectories,
+        "trajectories": finished.trajectories,
         "features": "zscore",
         "include_start": True,
         "method": "pca",
         "seed": 3,
     }
-    draft = house.workspace.draft(
+    draft = finished.workspace.draft(
         "layout", name="old", config=old, parents={}, fingerprint=fingerprint("layout", old)
     )
     np.save(draft.path / "xy.npy", np.zeros((160, 2), np.float32))
     made = draft.seal({}).id
-    assert layout.run(house.workspace, Settings(**old)) == made
+    assert layout.run(finished.workspace, Settings(**old)) == made
 
 
-def test_losses_from_elsewhere_have_no_map_of_texts(house, tmp_path):
+def test_losses_from_elsewhere_have_no_map_of_texts(finished, tmp_path):
     np.save(tmp_path / "losses.npy", np.random.default_rng(0).random((160, 3), np.float32))
-    wanted = trajectories.Settings(dataset=house.dataset, source=str(tmp_path / "losses.npy"))
-    brought = trajectories.run(house.workspace, wanted)
-    before = house.workspace.entries("layout")
+    wanted = trajectories.Settings(dataset=finished.dataset, source=str(tmp_path / "losses.npy"))
+    brought = trajectories.run(finished.workspace, wanted)
+    before = finished.workspace.entries("layout")
     with pytest.raises(ValueError, match="has no embeddings of its texts: a proxy trained here"):
-        layout.run(house.workspace, Settings(trajectories=brought, of="embeddings"))
-    assert house.workspace.entries("layout") == before
-    house.workspace.delete(brought)
+        layout.run(finished.workspace, Settings(trajectories=brought, of="embeddings"))
+    assert finished.workspace.entries("layout") == before
+    finished.workspace.delete(brought)

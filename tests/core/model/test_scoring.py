@@ -17,14 +17,14 @@ from core.model.scoring import score
 
 
 @pytest.fixture(scope="module")
-def proxy(house):
-    return loading.load(str(house.workspace.open(house.trajectories).path / "proxy"), seed=0)
+def proxy(finished):
+    return loading.load(str(finished.workspace.open(finished.trajectories).path / "proxy"), seed=0)
 
 
 @pytest.fixture(scope="module")
-def data(house, proxy):
-    dataset = house.workspace.open(house.dataset)
-    return tokens.tokenize(house.workspace, dataset, proxy[1], "plain", 64)
+def data(finished, proxy):
+    dataset = finished.workspace.open(finished.dataset)
+    return tokens.tokenize(finished.workspace, dataset, proxy[1], "plain", 64)
 
 
 def plain(model, data, rows):
@@ -121,7 +121,7 @@ def test_out_of_memory_halves_the_batches_and_goes_on(proxy, data, memory_for, c
 
 def test_out_of_memory_for_a_single_row_says_what_to_do(proxy, data, memory_for):
     memory_for(10)
-    with pytest.raises(ValueError, match=r"one row of 59 tokens; lower --max-length"):
+    with pytest.raises(ValueError, match=r"one row of 64 tokens; lower --max-length"):
         score(proxy[0], data, np.arange(len(data)))
 
 

@@ -11,7 +11,7 @@ from core.model.scoring import score
 from core.model.shrinking import needed, trim
 from core.model.tokens import in_memory, tokenize
 from core.trajectories import artifact
-from tests.core.conftest import TRAIN
+from tests.conftest import TRAIN
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -139,14 +139,14 @@ def test_only_byte_pair_encodings_are_cut(saved):
         needed(PreTrainedTokenizerFast(tokenizer_object=words), ["the"])
 
 
-def test_a_trimmed_proxy_trains_and_its_directory_loads_again(house, saved):
+def test_a_trimmed_proxy_trains_and_its_directory_loads_again(finished, saved):
     """Its texts are split as the whole model's tokenizer splits them, template included."""
-    workspace = house.workspace
+    workspace = finished.workspace
     model = f"shrink:{saved}:2:trim"
     settings = trajectories.Settings(
         **{
             **TRAIN,
-            "dataset": house.dataset,
+            "dataset": finished.dataset,
             "model": model,
             "epochs": 1.0,
             "template": "alpaca",
@@ -157,7 +157,7 @@ def test_a_trimmed_proxy_trains_and_its_directory_loads_again(house, saved):
     proxy, tokenizer = loading.load(str(made.path / "proxy"), seed=0)
     assert made.summary["parameters"] == loading.size(proxy)
     assert proxy.config.vocab_size == len(tokenizer)
-    dataset = workspace.open(house.dataset)
+    dataset = workspace.open(finished.dataset)
     whole = tokenizers.load_tokenizer(str(saved))
     one, two = (tokenize(workspace, dataset, t, "alpaca") for t in (whole, tokenizer))
     pool = artifact.load_flags(made)["flag"] != "holdout"

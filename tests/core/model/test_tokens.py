@@ -17,18 +17,20 @@ from core.model.tokens import Tokens, batches, encode, pad
 
 
 @pytest.fixture(scope="module")
-def tokenizer(house):
-    dataset = house.workspace.open(house.dataset)
+def tokenizer(finished):
+    dataset = finished.workspace.open(finished.dataset)
     return loading.train_tokenizer(pool_texts(dataset, "scratch:tiny"), 400)
 
 
 @pytest.fixture(scope="module")
-def whole(house, tokenizer):
-    return tokens.tokenize(house.workspace, house.workspace.open(house.dataset), tokenizer, "plain")
+def whole(finished, tokenizer):
+    return tokens.tokenize(
+        finished.workspace, finished.workspace.open(finished.dataset), tokenizer, "plain"
+    )
 
 
-def test_every_row_decodes_to_its_text(house, whole, tokenizer):
-    dataset = house.workspace.open(house.dataset)
+def test_every_row_decodes_to_its_text(finished, whole, tokenizer):
+    dataset = finished.workspace.open(finished.dataset)
     examples = pd.read_parquet(dataset.path / "examples.parquet")
     assert len(whole) == len(examples)
     for r in (0, 100, len(examples) - 3):
@@ -88,41 +90,41 @@ def test_batches_hold_every_row_once_within_the_budget(lengths, budget):
 
 
 def test_the_cache_is_written_once_and_keyed_by_all_that_changes_tokens(
-    house, whole, tokenizer, monkeypatch
+    finished, whole, tokenizer, monkeypatch
 ):
-    dataset = house.workspace.open(house.dataset)
-    folder = house.workspace.cache / "tokens"
+    dataset = finished.workspace.open(finished.dataset)
+    folder = finished.workspace.cache / "tokens"
     before = {p.name for p in folder.iterdir()}
     assert not any(name.startswith(".") for name in before)
 
     with monkeypatch.context() as patch:
         patch.setattr(tokens, "_write", lambda *args: pytest.fail("written again"))
-        again = tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 12)
+        again = tokens.tokenize(finished.workspace, dataset, tokenizer, "plain", 12)
     assert (again.ids == whole.ids).all()
     assert again.max_length == 12
-    tokens.tokenize(house.workspace, dataset, tokenizer, "alpaca")
+    tokens.tokenize(finished.workspace, dataset, tokenizer, "alpaca")
     assert len(list(folder.iterdir())) == len(before) + 1
     eos = tokenizer.eos_token
     try:  # the same vocabulary with another end-of-text token is another text
         tokenizer.eos_token = "A"
-        tokens.tokenize(house.workspace, dataset, tokenizer, "plain")
+        tokens.tokenize(finished.workspace, dataset, tokenizer, "plain")
     finally:
         tokenizer.eos_token = eos
     assert len(list(folder.iterdir())) == len(before) + 2
 
 
-def test_a_failed_write_leaves_no_cache(house, tokenizer):
-    dataset = house.workspace.open(house.dataset)
+def test_a_failed_write_leaves_no_cache(finished, tokenizer):
+    dataset = finished.workspace.open(finished.dataset)
     broken = dataclasses.replace(dataset, path=dataset.path / "nowhere")
     broken = dataclasses.replace(broken, manifest={**dataset.manifest, "id": "other"})
-    before = {p.name for p in (house.workspace.cache / "tokens").iterdir()}
+    before = {p.name for p in (finished.workspace.cache / "tokens").iterdir()}
     with pytest.raises(FileNotFoundError):
-        tokens.tokenize(house.workspace, broken, tokenizer, "plain")
-    assert {p.name for p in (house.workspace.cache / "tokens").iterdir()} == before
+        tokens.tokenize(finished.workspace, broken, tokenizer, "plain")
+    assert {p.name for p in (finished.workspace.cache / "tokens").iterdir()} == before
 
 
-def test_pieces_are_the_tokens_that_training_sees(house, whole, tokenizer):
-    dataset = house.workspace.open(house.dataset)
+def test_pieces_are_the_tokens_that_training_sees(finished, whole, tokenizer):
+    dataset = finished.workspace.open(finished.dataset)
     talks = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])["messages"]
     render = renderer("plain", tokenizer)
     for r in (0, 50, len(talks) - 1):

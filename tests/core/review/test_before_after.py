@@ -158,9 +158,9 @@ def test_rows_outside_the_pool_and_empty_selections_are_refused():
         compare(frame(), [5], draws=0)
 
 
-def test_every_facet_of_a_saved_selection_is_compared(house):
-    artifact = house.workspace.open(house.selection)
-    pool = load(house.workspace, artifact)
+def test_every_facet_of_a_saved_selection_is_compared(finished):
+    artifact = finished.workspace.open(finished.selection)
+    pool = load(finished.workspace, artifact)
     table = pd.read_parquet(artifact.path / "table.parquet")
     assert len(pool) == artifact.summary["pool"]
     assert pool["id"].is_monotonic_increasing
@@ -169,14 +169,14 @@ def test_every_facet_of_a_saved_selection_is_compared(house):
     assert chosen["cluster"].tolist() == table["cluster"].tolist()
     assert chosen["response"].sum() == artifact.summary["response_tokens"]
     found = compare(pool, table["row"])
-    losses = load_losses(house.workspace.open(house.trajectories))
+    losses = load_losses(finished.workspace.open(finished.trajectories))
     assert pool["difficulty"].to_numpy() == pytest.approx(losses[pool["row"], 1:].mean(1))
     assert set(found.facets["facet"]) == set(facets.FACETS) - {"copies"}, "no two rows are equal"
     assert found.repeats.pool == 0
 
 
-def test_a_dataset_alone_has_sources_lengths_and_copies(house):
-    pool = load(house.workspace, house.workspace.open(house.dataset))
+def test_a_dataset_alone_has_sources_lengths_and_copies(finished):
+    pool = load(finished.workspace, finished.workspace.open(finished.dataset))
     assert set(pool) == {"row", "id", "source", "prompt", "text", "copies"}
 
 

@@ -119,15 +119,15 @@ def test_a_facet_that_is_not_there_is_refused_by_name():
         comparison.facets(pool(), sets | {"c": np.array([1, 99])})
 
 
-def test_saved_selections_are_compared_by_id(house):
-    w = house.workspace
-    wanted = selection.Settings(parent=house.clusters, strategy="random", budget="25%")
+def test_saved_selections_are_compared_by_id(finished):
+    w = finished.workspace
+    wanted = selection.Settings(parent=finished.clusters, strategy="random", budget="25%")
     other = selection.run(w, wanted)
-    sets = comparison.read(w, [house.selection, other])
-    frame = load(w, w.open(house.selection))
-    assert list(sets) == [house.selection, other]
+    sets = comparison.read(w, [finished.selection, other])
+    frame = load(w, w.open(finished.selection))
+    assert list(sets) == [finished.selection, other]
     assert len(sets[other]) == w.open(other).summary["rows"]
-    text = comparison.sentence(sets[house.selection], sets[other], len(frame))
+    text = comparison.sentence(sets[finished.selection], sets[other], len(frame))
     assert f"{comparison.jaccard(sets).iloc[0, 1]:.2f}, where" in text
     tokens = comparison.totals(frame, sets).table.set_index("measure").loc["response tokens"]
     assert tokens[other] == w.open(other).summary["response_tokens"]
@@ -135,15 +135,15 @@ def test_saved_selections_are_compared_by_id(house):
     assert comparison.settings(configs).table["setting"].tolist() == ["strategy"]
 
 
-def test_one_selection_and_two_datasets_are_refused(house, tmp_path):
+def test_one_selection_and_two_datasets_are_refused(finished, tmp_path):
     from core import dataset
 
-    w = house.workspace
+    w = finished.workspace
     with pytest.raises(ValueError, match="1 selection cannot be compared"):
-        comparison.read(w, [house.selection, house.selection])
+        comparison.read(w, [finished.selection, finished.selection])
     file = tmp_path / "other.jsonl"
     file.write_text('{"question": "What is one?", "answer": "1"}\n' * 3)
     other = dataset.run(w, dataset.Settings(path=str(file), holdout="0"))
     drawn = selection.run(w, selection.Settings(parent=other, strategy="random", budget="2"))
     with pytest.raises(ValueError, match="several datasets"):
-        comparison.read(w, [house.selection, drawn])
+        comparison.read(w, [finished.selection, drawn])

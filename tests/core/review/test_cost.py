@@ -85,19 +85,19 @@ def test_impossible_questions_are_refused(bad):
         operations(PAPER, Tokens(share, 1), *target)
 
 
-def test_the_bill_is_read_from_the_manifests(house):
-    w = house.workspace
-    trajectories = w.open(house.trajectories)
-    done = proxy_cost.proxy(w, w.open(house.clusters))
+def test_the_bill_is_read_from_the_manifests(finished):
+    w = finished.workspace
+    trajectories = w.open(finished.trajectories)
+    done = proxy_cost.proxy(w, w.open(finished.clusters))
     assert done.epochs == 2
     assert done.recordings == 4
     assert done.train_seconds == trajectories.summary["train_seconds"] > 0
     assert done.cluster_seconds > 0
-    rows = pd.read_parquet(w.open(house.selection).path / "table.parquet")["row"]
+    rows = pd.read_parquet(w.open(finished.selection).path / "table.parquet")["row"]
     tokens = proxy_cost.tokens(trajectories, rows)
     share = tokens.share
     assert 0.15 < share < 0.4, "25% of the rows"
-    tuned = cost.target(w, w.open(house.finetune))
+    tuned = cost.target(w, w.open(finished.finetune))
     assert tuned.share == share
     assert len(rows) == 34
     assert tuned.epochs == 3, "34 rows are two batches of 32, and there were 6 steps"
@@ -107,12 +107,12 @@ def test_the_bill_is_read_from_the_manifests(house):
     assert not operations(done, tokens, done.parameters, 2).pays, "a target of the proxy's size"
 
 
-def test_imported_losses_have_no_bill(house, tmp_path):
-    w = house.workspace
-    losses = np.load(w.open(house.trajectories).path / "losses.npy")
+def test_imported_losses_have_no_bill(finished, tmp_path):
+    w = finished.workspace
+    losses = np.load(w.open(finished.trajectories).path / "losses.npy")
     np.save(tmp_path / "losses.npy", losses)
     source = str(tmp_path / "losses.npy")
-    settings = trajectories.Settings(dataset=house.dataset, source=source, map=False)
+    settings = trajectories.Settings(dataset=finished.dataset, source=source, map=False)
     paths = trajectories.run(w, settings)
     groups = clusters.run(w, clusters.Settings(trajectories=paths, k=3, map=False))
     with pytest.raises(ValueError, match=f"{paths} was imported or extended"):

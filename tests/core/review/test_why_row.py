@@ -148,12 +148,12 @@ def test_without_clusters_and_losses_the_pool_is_the_group():
     assert len(why.sentences()) == 3
 
 
-def test_a_row_outside_the_pool_is_refused_and_its_flag_says_why(house):
-    w = house.workspace
-    artifact = w.open(house.selection)
-    pool = load_pool(w, w.open(house.clusters), "s2l")
+def test_a_row_outside_the_pool_is_refused_and_its_flag_says_why(finished):
+    w = finished.workspace
+    artifact = w.open(finished.selection)
+    pool = load_pool(w, w.open(finished.clusters), "s2l")
     table = pd.read_parquet(artifact.path / "table.parquet")
-    flags = load_flags(w.open(house.trajectories))
+    flags = load_flags(w.open(finished.trajectories))
     held = int(np.flatnonzero(flags["flag"] == "holdout")[0])
     with pytest.raises(ValueError, match=f"row {held} is not among the {len(pool)} rows"):
         explain(pool, np.zeros(0, np.int64), held)

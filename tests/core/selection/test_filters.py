@@ -1,7 +1,6 @@
 """Filters before a strategy, and the baselines that are as large as another selection."""
 
 import dataclasses
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,6 @@ import pytest
 
 from core import edits, selection
 from core.selection.filters import Filters, leave_out
-from core.workspace.store import Workspace
 
 
 def texts(tmp_path, rows):
@@ -75,29 +73,23 @@ def test_lengths_go_before_copies_and_spare_what_is_protected(tmp_path):
         Filters(min_tokens=9, max_tokens=3)
 
 
-def draw(home, **how):
-    wanted = {"parent": home.clusters, "budget": "25%", **how}
-    return home.workspace.open(selection.run(home.workspace, selection.Settings(**wanted)))
+def draw(copied, **how):
+    wanted = {"parent": copied.clusters, "budget": "25%", **how}
+    return copied.workspace.open(selection.run(copied.workspace, selection.Settings(**wanted)))
 
 
 def rows(made):
     return pd.read_parquet(made.path / "table.parquet")["row"].tolist()
 
 
-@pytest.fixture
-def home(house, tmp_path):
-    root = shutil.copytree(house.workspace.root, tmp_path / "w")
-    return house._replace(workspace=Workspace(root))
-
-
-def test_a_selection_says_how_many_rows_were_taken_out_and_why(home, capsys):
-    flags = pd.read_parquet(home.workspace.open(home.trajectories).path / "flags.parquet")
-    full = rows(draw(home, strategy="full"))
+def test_a_selection_says_how_many_rows_were_taken_out_and_why(copied, capsys):
+    flags = pd.read_parquet(copied.workspace.open(copied.trajectories).path / "flags.parquet")
+    full = rows(draw(copied, strategy="full"))
     lengths = flags["n_response"].to_numpy()[full]
     low, high = int(np.quantile(lengths, 0.2)) + 1, int(np.quantile(lengths, 0.9))
     pinned = full[int(lengths.argmin())]
-    edits.pin(home.workspace, home.dataset, [pinned])
-    made = draw(home, strategy="full", min_tokens=low, max_tokens=high)
+    edits.pin(copied.workspace, copied.dataset, [pinned])
+    made = draw(copied, strategy="full", min_tokens=low, max_tokens=high)
     short, long = int((lengths < low).sum()) - 1, int((lengths > high).sum())
     assert made.summary["filtered"] == {"too short": short, "too long": long}
     assert made.summary["pool"] == len(full) - short - long
@@ -105,59 +97,59 @@ def test_a_selection_says_how_many_rows_were_taken_out_and_why(home, capsys):
     assert made.name.endswith(f"full from {low} tokens to {high} tokens")
     assert f"{short} rows taken out: too short" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"no row can be selected: .* filtered"):
-        draw(home, strategy="random", min_tokens=10**6, edits=0)
+        draw(copied, strategy="random", min_tokens=10**6, edits=0)
 
 
-def test_names_and_fingerprints_tell_what_differs_from_the_paper(home):
-    plain = home.workspace.open(home.selection)
+def test_names_and_fingerprints_tell_what_differs_from_the_paper(copied):
+    plain = copied.workspace.open(copied.selection)
     assert plain.name.endswith("s2l 25%")
-    manual = draw(home, allocation="sqrt", pick="medoid", noise_guard=True, quotas="5=3")
+    manual = draw(copied, allocation="sqrt", pick="medoid", noise_guard=True, quotas="5=3")
     assert manual.name.endswith("s2l 25% sqrt medoid noise guard quotas 5=3")
     assert manual.config["quotas"] == "5=3"
-    assert draw(home, allocation="capped", cap=0.9, small_sources=5).name.endswith(
+    assert draw(copied, allocation="capped", cap=0.9, small_sources=5).name.endswith(
         "s2l 25% capped 0.9 sources below 5 whole"
     )
     prints = {plain.manifest["fingerprint"], manual.manifest["fingerprint"]}
     for how in ({"pick": "spread"}, {"dedup": "exact"}, {"quotas": "5=4"}, {"small_sources": 3}):
-        prints.add(draw(home, **how).manifest["fingerprint"])
+        prints.add(draw(copied, **how).manifest["fingerprint"])
     assert len(prints) == 6
-    again = selection.Settings(parent=home.clusters, budget="25%", allocation="equal")
-    assert selection.key(home.workspace, again) == plain.manifest["fingerprint"]
+    again = selection.Settings(parent=copied.clusters, budget="25%", allocation="equal")
+    assert selection.key(copied.workspace, again) == plain.manifest["fingerprint"]
 
 
-def test_a_random_selection_of_as_many_tokens(home):
-    made = draw(home, strategy="random_token_matched", match=home.selection)
-    wanted = home.workspace.open(home.selection).summary["response_tokens"]
-    flags = pd.read_parquet(home.workspace.open(home.trajectories).path / "flags.parquet")
+def test_a_random_selection_of_as_many_tokens(copied):
+    made = draw(copied, strategy="random_token_matched", match=copied.selection)
+    wanted = copied.workspace.open(copied.selection).summary["response_tokens"]
+    flags = pd.read_parquet(copied.workspace.open(copied.trajectories).path / "flags.parquet")
     tokens = flags["n_response"].to_numpy()[rows(made)].cumsum()
     assert tokens[-2] < wanted <= tokens[-1]
-    assert made.parents == {"clusters": home.clusters, "matches": home.selection}
+    assert made.parents == {"clusters": copied.clusters, "matches": copied.selection}
     with pytest.raises(ValueError, match="needs the selection that it is as large as: --match ID"):
-        draw(home, strategy="random_token_matched")
+        draw(copied, strategy="random_token_matched")
     with pytest.raises(ValueError, match="random takes no --match"):
-        draw(home, strategy="random", match=home.selection)
+        draw(copied, strategy="random", match=copied.selection)
 
 
-def test_a_random_selection_for_the_cost_of_the_proxy(home):
-    old = home.workspace.open(home.selection)
-    how = {"strategy": "random_cost_matched", "match": home.selection}
+def test_a_random_selection_for_the_cost_of_the_proxy(copied):
+    old = copied.workspace.open(copied.selection)
+    how = {"strategy": "random_cost_matched", "match": copied.selection}
     with pytest.raises(ValueError, match="needs the target's size: --target-parameters"):
-        draw(home, **how)
-    big = draw(home, **how, target_parameters=1e12)
+        draw(copied, **how)
+    big = draw(copied, **how, target_parameters=1e12)
     assert len(rows(big)) == old.summary["rows"], "beside a large target a proxy costs nothing"
     with pytest.raises(ValueError, match="training on all of them costs less"):
-        draw(home, **how, target_parameters=1e3)
+        draw(copied, **how, target_parameters=1e3)
 
 
-def test_rows_kept_from_an_earlier_selection_are_not_filtered(home):
-    earlier = rows(home.workspace.open(home.selection))
-    made = draw(home, budget="100%", keep=home.selection, min_tokens=10**6)
+def test_rows_kept_from_an_earlier_selection_are_not_filtered(copied):
+    earlier = rows(copied.workspace.open(copied.selection))
+    made = draw(copied, budget="100%", keep=copied.selection, min_tokens=10**6)
     assert rows(made) == earlier
 
 
-def test_likeness_by_trajectories_and_by_embeddings_differ(home):
-    a = draw(home, strategy="k_center")
-    b = draw(home, strategy="k_center", space="trajectories")
+def test_likeness_by_trajectories_and_by_embeddings_differ(copied):
+    a = draw(copied, strategy="k_center")
+    b = draw(copied, strategy="k_center", space="trajectories")
     assert set(rows(a)) != set(rows(b))
     assert b.name.endswith("k_center 25% by trajectories")
     assert dataclasses.asdict(selection.Settings(**b.config))["space"] == "trajectories"

@@ -158,3 +158,83 @@ def test_putting_some_quotas_leaves_the_others(fixed, caps, rows, sign):
     for before, now, mine in ((fixed, fixed_now, "="), (caps, caps_now, "<=")):
         others = {c: n for c, n in before.items() if c not in rows}
         assert now == others | (rows if sign == mine else {})
+
+
+SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)
+
+
+@given(SIZES, st.data())
+def test_water_fill_is_exact_and_takes_no_more_than_there_is(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    taken = water_fill(sizes, budget)
+    assert taken.sum() == budget
+    assert (taken <= np.array(sizes)).all()
+    assert (taken >= 0).all()
+
+
+@given(SIZES, st.data())
+def test_water_fill_is_even_but_for_groups_taken_whole(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    taken, sizes = water_fill(sizes, budget), np.array(sizes)
+    cut = taken[taken < sizes]
+    if len(cut):
+        assert cut.max() - cut.min() <= 1
+        assert taken.max() <= cut.max() + 1, "nobody got more than those who could take more"
+        assert (taken[sizes <= cut.min()] == sizes[sizes <= cut.min()]).all(), "small ones whole"
+
+
+@given(SIZES, st.data())
+def test_water_fill_of_permuted_groups_is_permuted_but_for_ties(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    order = data.draw(st.permutations(range(len(sizes))))
+    sizes = np.array(sizes)
+    one, two = water_fill(sizes, budget)[order], water_fill(sizes[order], budget)
+    assert sorted(zip(sizes[order], one, strict=True)) == sorted(
+        zip(sizes[order], two, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "budget", "taken"),
+    [
+        ([10, 10, 10], 9, [3, 3, 3]),
+        ([1, 100, 100], 21, [1, 10, 10]),
+        ([100, 1, 2], 50, [47, 1, 2]),  # sorted descending, the surplus of 1 and 2 would be lost
+        ([5], 5, [5]),
+        ([5, 5], 0, [0, 0]),
+    ],
+)
+def test_water_fill_by_hand(sizes, budget, taken):
+    assert water_fill(sizes, budget).tolist() == taken
+
+
+@given(SIZES, st.data())
+def test_topping_up_is_exact_keeps_what_was_kept_and_is_as_even_as_that_allows(sizes, data):
+    kept = [data.draw(st.integers(0, size)) for size in sizes]
+    budget = data.draw(st.integers(sum(kept), sum(sizes)))
+    taken, sizes, kept = top_up(sizes, kept, budget), np.array(sizes), np.array(kept)
+    assert taken.sum() == budget
+    assert (kept <= taken).all()
+    assert (taken <= sizes).all()
+    added, open_ = taken[taken > kept], taken[taken < sizes]
+    if len(added) and len(open_):
+        assert added.max() <= open_.min() + 1, "no row went to a group while another had 2 fewer"
+
+
+@given(SIZES, st.data())
+def test_topping_up_nothing_is_water_filling(sizes, data):
+    budget = data.draw(st.integers(0, sum(sizes)))
+    assert (top_up(sizes, [0] * len(sizes), budget) == water_fill(sizes, budget)).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept", "budget", "taken"),
+    [
+        ([10, 10, 10], [8, 0, 0], 14, [8, 3, 3]),
+        ([10, 10, 10], [2, 2, 2], 9, [3, 3, 3]),
+        ([2, 50, 50], [0, 20, 3], 32, [2, 20, 10]),
+        ([5, 5], [5, 5], 10, [5, 5]),
+    ],
+)
+def test_topping_up_by_hand(sizes, kept, budget, taken):
+    assert top_up(sizes, kept, budget).tolist() == taken

@@ -1,7 +1,6 @@
 """What cannot be selected or written is refused in one sentence that says what to do."""
 
 import json
-import shutil
 
 import pytest
 
@@ -11,25 +10,19 @@ from core.export.trainers import reading
 from core.export.writers import FORMATS
 from core.trajectories.artifact import load_flags
 from core.workspace.store import Workspace
-from tests.core.conftest import TRAIN, write, write_export
+from tests.conftest import TRAIN, write
+from tests.core.conftest import write_export
 
 
-@pytest.fixture
-def home(house, tmp_path):
-    return house._replace(
-        workspace=Workspace(shutil.copytree(house.workspace.root, tmp_path / "workspace"))
-    )
-
-
-def refused(home, capsys, *argv):
+def refused(copied, capsys, *argv):
     """Run a command that is refused; return what it says."""
-    before = home.workspace.entries()
+    before = copied.workspace.entries()
     capsys.readouterr()
-    assert main([*argv, "--workspace", str(home.workspace.root)]) == 2
+    assert main([*argv, "--workspace", str(copied.workspace.root)]) == 2
     said = capsys.readouterr()
     assert said.out == ""
     (sentence,) = said.err.splitlines()
-    assert home.workspace.entries() == before, "nothing is left behind"
+    assert copied.workspace.entries() == before, "nothing is left behind"
     return sentence
 
 
@@ -48,31 +41,31 @@ def refused(home, capsys, *argv):
     ],
 )
 @pytest.mark.parametrize("strategy", ["s2l", "random", "k_center"])
-def test_a_budget_that_cannot_be(budget, words, strategy, home, capsys):
-    argv = ["selection", "--clusters", home.clusters, "--strategy", strategy, "--budget", budget]
-    assert words in refused(home, capsys, *argv)
+def test_a_budget_that_cannot_be(budget, words, strategy, copied, capsys):
+    argv = ["selection", "--clusters", copied.clusters, "--strategy", strategy, "--budget", budget]
+    assert words in refused(copied, capsys, *argv)
 
 
-def test_pins_above_the_budget(home, capsys):
-    flags = load_flags(home.workspace.open(home.trajectories))
-    edits.pin(home.workspace, home.dataset, flags.index[flags["flag"] == ""][:12])
-    argv = ["selection", "--clusters", home.clusters, "--budget"]
-    said = refused(home, capsys, *argv, "5")
+def test_pins_above_the_budget(copied, capsys):
+    flags = load_flags(copied.workspace.open(copied.trajectories))
+    edits.pin(copied.workspace, copied.dataset, flags.index[flags["flag"] == ""][:12])
+    argv = ["selection", "--clusters", copied.clusters, "--budget"]
+    said = refused(copied, capsys, *argv, "5")
     assert "is 5 rows, less than the 12 pinned; raise it or unpin some" in said
-    assert "of the 12 pinned; raise it or unpin some" in refused(home, capsys, *argv, "9 tokens")
+    assert "of the 12 pinned; raise it or unpin some" in refused(copied, capsys, *argv, "9 tokens")
 
 
-def test_every_row_of_every_cluster_excluded(home, capsys):
-    edits.exclude(home.workspace, home.dataset, range(160))
-    said = refused(home, capsys, "selection", "--clusters", home.clusters)
+def test_every_row_of_every_cluster_excluded(copied, capsys):
+    edits.exclude(copied.workspace, copied.dataset, range(160))
+    said = refused(copied, capsys, "selection", "--clusters", copied.clusters)
     assert "excluded or filtered; include some again or loosen the filters" in said
-    argv = ["clusters", "--trajectories", home.trajectories, "--k", "4", "--without", "1"]
-    assert "no row has a loss and is not excluded" in refused(home, capsys, *argv)
+    argv = ["clusters", "--trajectories", copied.trajectories, "--k", "4", "--without", "1"]
+    assert "no row has a loss and is not excluded" in refused(copied, capsys, *argv)
 
 
-def test_every_cluster_set_to_nothing(home, capsys):
+def test_every_cluster_set_to_nothing(copied, capsys):
     none = ",".join(f"{c}=0" for c in range(6))
-    said = refused(home, capsys, "selection", "--clusters", home.clusters, "--quotas", none)
+    said = refused(copied, capsys, "selection", "--clusters", copied.clusters, "--quotas", none)
     assert "leave room for 0 rows, less than the budget of 15; raise them" in said
 
 
@@ -102,10 +95,10 @@ def test_sources_that_the_data_does_not_name(strategy, tmp_path, quick, capsys):
         ("/proc/x.jsonl", "choose another --out"),
     ],
 )
-def test_a_place_that_cannot_be_written(out, words, home, tmp_path, capsys):
+def test_a_place_that_cannot_be_written(out, words, copied, tmp_path, capsys):
     (tmp_path / "taken.jsonl").write_text("mine")
-    argv = ["export", "--selection", home.selection, "--out", str(tmp_path / out)]
-    assert words in refused(home, capsys, *argv)
+    argv = ["export", "--selection", copied.selection, "--out", str(tmp_path / out)]
+    assert words in refused(copied, capsys, *argv)
     assert (tmp_path / "taken.jsonl").read_text() == "mine"
 
 

@@ -1,7 +1,6 @@
 """A sealed selection can be made again, and a difference is named."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,18 +13,10 @@ from core.edits import row_sets
 from core.selection import filters, reproduce
 from core.selection.strategies.catalog import STRATEGIES
 from core.workspace import manifest
-from core.workspace.store import Workspace
 
 
-@pytest.fixture
-def home(house, tmp_path):
-    return house._replace(
-        workspace=Workspace(shutil.copytree(house.workspace.root, tmp_path / "workspace"))
-    )
-
-
-def draw(home, **settings) -> str:
-    return selection.run(home.workspace, selection.Settings(parent=home.clusters, **settings))
+def draw(copied, **settings) -> str:
+    return selection.run(copied.workspace, selection.Settings(parent=copied.clusters, **settings))
 
 
 def rewrite(workspace, id, change, file="table.parquet"):
@@ -39,27 +30,27 @@ def rewrite(workspace, id, change, file="table.parquet"):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_replays_to_the_same(home, strategy):
-    more = {"match": home.selection} if STRATEGIES[strategy].size == "matched" else {}
+def test_every_strategy_replays_to_the_same(copied, strategy):
+    more = {"match": copied.selection} if STRATEGIES[strategy].size == "matched" else {}
     more |= {"target_parameters": 1e6} if STRATEGIES[strategy].cost else {}
-    made = draw(home, strategy=strategy, budget="30", seed=3, **more)
-    assert reproduce.differences(home.workspace, made) == []
+    made = draw(copied, strategy=strategy, budget="30", seed=3, **more)
+    assert reproduce.differences(copied.workspace, made) == []
 
 
-def test_edits_and_kept_rows_replay_as_they_were_honoured(home):
-    edits.exclude(home.workspace, home.dataset, [0, 1, 2])
-    edits.pin(home.workspace, home.dataset, [4])
-    first = draw(home, budget="20")
-    grown = draw(home, budget="40", keep=first)
-    edits.exclude(home.workspace, home.dataset, [4, 5, 6, 7])
-    edits.pin(home.workspace, home.dataset, [8])
-    for made in (home.selection, first, grown):
-        assert reproduce.differences(home.workspace, made) == []
+def test_edits_and_kept_rows_replay_as_they_were_honoured(copied):
+    edits.exclude(copied.workspace, copied.dataset, [0, 1, 2])
+    edits.pin(copied.workspace, copied.dataset, [4])
+    first = draw(copied, budget="20")
+    grown = draw(copied, budget="40", keep=first)
+    edits.exclude(copied.workspace, copied.dataset, [4, 5, 6, 7])
+    edits.pin(copied.workspace, copied.dataset, [8])
+    for made in (copied.selection, first, grown):
+        assert reproduce.differences(copied.workspace, made) == []
 
 
 HOW = {
     "pins": {},
-    "quotas by hand": {"quotas": "0=3,5<=2", "budget": "24"},
+    "quotas by hand": {"quotas": "4=3,5<=2", "budget": "24"},
     "switches": {"allocation": "sqrt", "pick": "medoid", "budget": "24"},
     "filters": {"dedup": "near", "min_tokens": 3, "max_tokens": 40},
     "tokens": {"strategy": "random", "budget": "90 tokens"},
@@ -69,95 +60,96 @@ HOW = {
 
 
 @pytest.mark.parametrize("how", HOW.values(), ids=HOW)
-def test_what_was_pinned_without_a_loss_set_by_hand_filtered_or_matched_replays(home, how):
-    labels = np.load(home.workspace.open(home.clusters).path / "labels.npy")
+def test_what_was_pinned_without_a_loss_set_by_hand_filtered_or_matched_replays(copied, how):
+    labels = np.load(copied.workspace.open(copied.clusters).path / "labels.npy")
     rows = np.flatnonzero(labels >= 0)
-    edits.exclude(home.workspace, home.dataset, rows[:2])
-    wanted = clusters.Settings(trajectories=home.trajectories, k=6, map=False, without=1)
-    groups = clusters.run(home.workspace, wanted)
-    edits.include(home.workspace, home.dataset, rows[:2])
-    edits.pin(home.workspace, home.dataset, rows[:3])  # the first two are in no cluster
-    first = selection.run(home.workspace, selection.Settings(parent=groups, budget="10%"))
+    edits.exclude(copied.workspace, copied.dataset, rows[:2])
+    wanted = clusters.Settings(trajectories=copied.trajectories, k=6, map=False, without=1)
+    groups = clusters.run(copied.workspace, wanted)
+    edits.include(copied.workspace, copied.dataset, rows[:2])
+    edits.pin(copied.workspace, copied.dataset, rows[:3])  # the first two are in no cluster
+    first = selection.run(copied.workspace, selection.Settings(parent=groups, budget="10%"))
     more = {**how, "match": first} if "match" in how else how
-    made = selection.run(home.workspace, selection.Settings(parent=groups, **more))
-    table = pd.read_parquet(home.workspace.open(made).path / "table.parquet")
+    made = selection.run(copied.workspace, selection.Settings(parent=groups, **more))
+    table = pd.read_parquet(copied.workspace.open(made).path / "table.parquet")
     assert set(table["row"][:3]) == set(rows[:3])
     assert (table["cluster"][:3] == -1).sum() == 2
-    edits.unpin(home.workspace, home.dataset, rows[:3])
-    edits.exclude(home.workspace, home.dataset, rows[:9])
-    assert reproduce.differences(home.workspace, made) == []
+    edits.unpin(copied.workspace, copied.dataset, rows[:3])
+    edits.exclude(copied.workspace, copied.dataset, rows[:9])
+    assert reproduce.differences(copied.workspace, made) == []
 
 
-def test_a_log_that_lost_edits_or_has_others_is_told(home):
+def test_a_log_that_lost_edits_or_has_others_is_told(copied):
     """The log stands beside the workspace's artifacts, where people can change it."""
-    log = home.workspace.root / "edits" / f"{home.dataset}.jsonl"
-    rows = pd.read_parquet(home.workspace.open(home.selection).path / "table.parquet")["row"]
-    edits.exclude(home.workspace, home.dataset, rows[:2])
-    edits.pin(home.workspace, home.dataset, rows[2:4])
-    made = draw(home, strategy="least_confidence", budget="20")
+    log = copied.workspace.root / "edits" / f"{copied.dataset}.jsonl"
+    rows = pd.read_parquet(copied.workspace.open(copied.selection).path / "table.parquet")["row"]
+    edits.exclude(copied.workspace, copied.dataset, rows[:2])
+    edits.pin(copied.workspace, copied.dataset, rows[2:4])
+    made = draw(copied, strategy="least_confidence", budget="20")
     lines = log.read_text().splitlines(keepends=True)
     log.write_text(lines[0])
     with pytest.raises(ValueError, match=r"2 edits are wanted, but .* has 1"):
-        reproduce.differences(home.workspace, made)
-    chosen = set(pd.read_parquet(home.workspace.open(made).path / "table.parquet")["row"])
+        reproduce.differences(copied.workspace, made)
+    chosen = set(pd.read_parquet(copied.workspace.open(made).path / "table.parquet")["row"])
     other = next(r for r in rows[4:] if r not in chosen)
     pin = json.loads(lines[1])
     pin["data"]["rows"] = row_sets.pack(np.sort([rows[3], other]))
     log.write_text(lines[0] + json.dumps(pin) + "\n")
-    found = reproduce.differences(home.workspace, made)
+    found = reproduce.differences(copied.workspace, made)
     assert "1 row only in the sealed one" in found[0]
     assert "1 row only in the replayed one" in found[1]
     assert "the rows excluded or pinned by the first 2 edits are no longer those of then" in found
     log.write_text("".join(lines))
-    assert reproduce.differences(home.workspace, made) == []
+    assert reproduce.differences(copied.workspace, made) == []
 
 
-def test_a_selection_from_before_there_were_edits_replays_without(home):
-    edits.exclude(home.workspace, home.dataset, [0, 1, 2])
-    rewrite(home.workspace, home.selection, lambda path, facts: facts["config"].pop("edits"))
-    assert reproduce.differences(home.workspace, home.selection) == []
+def test_a_selection_from_before_there_were_edits_replays_without(copied):
+    edits.exclude(copied.workspace, copied.dataset, [0, 1, 2])
+    rewrite(copied.workspace, copied.selection, lambda path, facts: facts["config"].pop("edits"))
+    assert reproduce.differences(copied.workspace, copied.selection) == []
 
 
-def test_a_replay_writes_nothing(home):
+def test_a_replay_writes_nothing(copied):
     def seen():
-        return sorted(p for p in home.workspace.root.rglob("*"))
+        return sorted(p for p in copied.workspace.root.rglob("*"))
 
     before = seen()
-    reproduce.differences(home.workspace, home.selection)
+    reproduce.differences(copied.workspace, copied.selection)
     assert seen() == before
 
 
-def test_other_rows_are_named(home, capsys, monkeypatch):
+def test_other_rows_are_named(copied, capsys, monkeypatch):
     def change(path, facts):
         table = pd.read_parquet(path / "table.parquet")
         table.loc[0, "id"] = "somebody else's"
         table = table.iloc[:-2]
         table.to_parquet(path / "table.parquet")
 
-    rewrite(home.workspace, home.selection, change)
+    rewrite(copied.workspace, copied.selection, change)
     now = {**manifest.versions(), "pandas": "1.0"}
     monkeypatch.setattr(reproduce, "versions", lambda: now)
-    argv = ["reproduce", home.selection, "--workspace", str(home.workspace.root)]
+    argv = ["reproduce", copied.selection, "--workspace", str(copied.workspace.root)]
     assert main(argv) == 1
     said = capsys.readouterr()
-    n = home.workspace.open(home.selection).summary["rows"]
+    n = copied.workspace.open(copied.selection).summary["rows"]
     lines = said.out.splitlines()
     assert lines[0] == f"{n - 2} rows sealed, {n} replayed"
     assert lines[1] == '1 row only in the sealed one: "somebody else\'s"'
     assert lines[2].startswith("3 rows only in the replayed one: ")
-    assert f"selection {home.selection}: table.parquet: content differs" in said.out
+    assert f"selection {copied.selection}: table.parquet: content differs" in said.out
     assert f"pandas was {pd.__version__}, is 1.0" in said.out
     assert said.err == ""
 
 
-def test_damaged_losses_are_found_to_be_the_cause(home):
-    path = home.workspace.open(home.trajectories).path / "losses.npy"
-    made = draw(home, strategy="low_final_loss", budget="20")
+def test_damaged_losses_are_found_to_be_the_cause(copied):
+    path = copied.workspace.open(copied.trajectories).path / "losses.npy"
+    made = draw(copied, strategy="low_final_loss", budget="20")
     losses = np.load(path)
     np.save(path, losses[:, ::-1] * -1)
-    found = reproduce.differences(home.workspace, made)
+    found = reproduce.differences(copied.workspace, made)
     assert (
-        f"trajectories {home.trajectories}: losses.npy: content differs from the manifest" in found
+        f"trajectories {copied.trajectories}: losses.npy: content differs from the manifest"
+        in found
     )
 
 
@@ -179,34 +171,36 @@ def test_many_rows_are_named_by_the_first():
     )
 
 
-def test_settings_of_a_newer_version_are_refused(home):
-    rewrite(home.workspace, home.selection, lambda path, facts: facts["config"].update(magic=1))
+def test_settings_of_a_newer_version_are_refused(copied):
+    rewrite(copied.workspace, copied.selection, lambda path, facts: facts["config"].update(magic=1))
     with pytest.raises(ValueError, match="settings that this version does not have: magic"):
-        reproduce.differences(home.workspace, home.selection)
+        reproduce.differences(copied.workspace, copied.selection)
 
 
-def test_the_command_says_identical(house, capsys):
-    where = ["--workspace", str(house.workspace.root)]
-    assert main(["reproduce", house.selection, *where]) == 0
+def test_the_command_says_identical(finished, capsys):
+    where = ["--workspace", str(finished.workspace.root)]
+    assert main(["reproduce", finished.selection, *where]) == 0
     assert capsys.readouterr().out == "identical\n"
-    assert main(["reproduce", house.clusters, *where]) == 2
+    assert main(["reproduce", finished.clusters, *where]) == 2
     assert "is a clusters, not a selection" in capsys.readouterr().err
 
 
-def test_a_new_clustering_does_not_disturb_a_replay(home):
-    clusters.run(home.workspace, clusters.Settings(trajectories=home.trajectories, k=3, map=False))
-    assert reproduce.differences(home.workspace, home.selection) == []
+def test_a_new_clustering_does_not_disturb_a_replay(copied):
+    clusters.run(
+        copied.workspace, clusters.Settings(trajectories=copied.trajectories, k=3, map=False)
+    )
+    assert reproduce.differences(copied.workspace, copied.selection) == []
 
 
-def test_near_duplicates_are_judged_again_by_the_rule_of_then(home, monkeypatch):
+def test_near_duplicates_are_judged_again_by_the_rule_of_then(copied, monkeypatch):
     """What was sealed before there were two rules names none, and is judged by the first."""
-    workspace, settings = home.workspace, {"dedup": "near", "budget": "30"}
-    pool = selection.load_pool(workspace, workspace.open(home.clusters), "s2l").rows
+    workspace, settings = copied.workspace, {"dedup": "near", "budget": "30"}
+    pool = selection.load_pool(workspace, workspace.open(copied.clusters), "s2l").rows
     for rule, of in ((1, "core.dataset.minhash"), (2, "core.dataset.duplicates")):
         taken_out = pool[10 * rule : 10 * rule + 5]
         monkeypatch.setattr(f"{of}.near_duplicates", lambda *_, out=taken_out: out)
     monkeypatch.setattr(filters, "near_duplicates", duplicates.near_duplicates)
-    old, new = draw(home, **settings, near_rule=1), draw(home, **settings)
+    old, new = draw(copied, **settings, near_rule=1), draw(copied, **settings)
     tables = [pd.read_parquet(workspace.open(made).path / "table.parquet") for made in (old, new)]
     assert set(tables[0]["row"]) != set(tables[1]["row"])
     keys = [workspace.open(made).manifest["fingerprint"] for made in (old, new)]

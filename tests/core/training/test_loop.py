@@ -7,8 +7,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import Trainer, TrainingArguments
 
 from core.jobs import progress
@@ -18,10 +16,9 @@ from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.training import loop
 from core.training.loop import Recipe, fit, newest_complete
-from core.training.settings import steps_for
 from core.trajectories import recorder
 from core.trajectories.epoch_recorder import EpochRecorder
-from core.trajectories.recorder import TrajectoryRecorder, fallen, plan
+from core.trajectories.recorder import TrajectoryRecorder, fallen
 from core.workspace.files import append_jsonl, read_json, read_jsonl
 
 ROWS = np.arange(0, 150, 2)
@@ -29,15 +26,15 @@ RECIPE = Recipe(steps=9, batch_size=16, lr=3e-3, seed=1)  # five steps an epoch
 
 
 @pytest.fixture(scope="module")
-def texts(house):
-    return pool_texts(house.workspace.open(house.dataset), "scratch:tiny")
+def texts(finished):
+    return pool_texts(finished.workspace.open(finished.dataset), "scratch:tiny")
 
 
 @pytest.fixture(scope="module")
-def data(house, texts):
+def data(finished, texts):
     _, tokenizer = loading.load("scratch:tiny", seed=0, texts=texts)
-    dataset = house.workspace.open(house.dataset)
-    return tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
+    dataset = finished.workspace.open(finished.dataset)
+    return tokens.tokenize(finished.workspace, dataset, tokenizer, "plain", 64)
 
 
 def weights(model):
@@ -259,14 +256,6 @@ def test_the_recorder_works_in_a_strangers_trainer(data, texts, tmp_path):
     assert np.isfinite(losses).sum() == 3 * (data.response_lengths() > 0).sum()
 
 
-@pytest.mark.parametrize(
-    ("steps", "checkpoints", "expected"),
-    [(9, 4, [0, 3, 6, 9]), (1, 13, [0, 1]), (3, 13, [0, 1, 2, 3]), (1000, 2, [0, 1000])],
-)
-def test_the_plan_has_first_and_last_and_strictly_increases(steps, checkpoints, expected):
-    assert plan(steps, checkpoints).tolist() == expected
-
-
 def test_the_schedule_has_every_row_once_an_epoch_in_batches_of_like_length():
     rng = np.random.default_rng(0)
     lengths, rows = rng.integers(5, 500, 2000), np.arange(100, 1999)
@@ -284,12 +273,6 @@ def test_the_schedule_has_every_row_once_an_epoch_in_batches_of_like_length():
     assert all((a == b).all() for a, b in zip(steps, again, strict=True))
 
 
-def test_epochs_in_steps():
-    assert steps_for(100, 3, 32) == 12
-    assert steps_for(100, 0.25, 32) == 1
-    assert steps_for(1, 0.001, 32) == 1
-
-
 def test_a_stop_file_stops(fitted, tmp_path, monkeypatch):
     job = tmp_path / "job"
     job.mkdir()
@@ -300,35 +283,6 @@ def test_a_stop_file_stops(fitted, tmp_path, monkeypatch):
     records = [json.loads(line) for line in (job / "progress.jsonl").read_text().splitlines()]
     assert {r["stage"] for r in records} == {"train"}
     assert pathlib.Path(tmp_path / "run" / "checkpoints" / "checkpoint-1" / "COMPLETE").exists()
-
-
-@given(st.integers(0, 3000), st.integers(2, 60), st.sampled_from(["linear", "log"]))
-def test_a_plan_has_as_many_steps_as_training_allows(last, checkpoints, schedule):
-    steps = plan(last, checkpoints, schedule)
-    assert (steps[0], steps[-1]) == (0, last)
-    assert (np.diff(steps) > 0).all()
-    assert len(steps) <= checkpoints
-    if schedule == "log" or checkpoints <= last:
-        assert len(steps) == min(checkpoints, last + 1)
-
-
-def test_log_is_dense_early():
-    assert plan(1000, 6, "log").tolist() == [0, 3, 15, 62, 250, 1000]
-    assert plan(5, 6, "log").tolist() == [0, 1, 2, 3, 4, 5]
-
-
-@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=200), st.integers(2, 20))
-def test_equal_loss_never_exceeds_the_checkpoints(losses, checkpoints):
-    """Run the rule over a whole training, the last step included by the plan."""
-    history = [{"step": i + 1, "loss": x} for i, x in enumerate(losses)]
-    recorded, last = [0], len(losses)
-    for step in range(1, last):
-        if fallen(history[: step - 1], recorded, step, last, checkpoints):
-            recorded.append(step)
-    assert len(recorded) + 1 <= checkpoints
-    gaps = np.diff([*recorded, last])
-    if len(recorded) < checkpoints - 1:
-        assert gaps.max(initial=0) <= 2 * last / (checkpoints - 1) + 1
 
 
 def test_equal_loss_records_where_the_loss_falls():

@@ -1,7 +1,5 @@
 """What a proxy cost is counted once: by hand here, in a bill and in a matched baseline alike."""
 
-import shutil
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,10 +72,10 @@ def test_what_was_not_trained_here_has_no_known_cost(made):
             matched(made, paths)
 
 
-def test_a_baseline_of_another_count_replays_at_its_own_size(house, monkeypatch, tmp_path, capsys):
-    w = Workspace(shutil.copytree(house.workspace.root, tmp_path / "house"))
-    how = {"strategy": "random_cost_matched", "match": house.selection, "target_parameters": 1e7}
-    settings = selection.Settings(parent=house.clusters, **how)
+def test_a_baseline_of_another_count_replays_at_its_own_size(copied, monkeypatch, capsys):
+    w = copied.workspace
+    how = {"strategy": "random_cost_matched", "match": copied.selection, "target_parameters": 1e7}
+    settings = selection.Settings(parent=copied.clusters, **how)
     now = len(pd.read_parquet(w.open(selection.run(w, settings)).path / "table.parquet"))
     with monkeypatch.context() as then:
         then.setattr(proxy_cost, "FORWARD", 20.0)

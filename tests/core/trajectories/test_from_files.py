@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from core import clusters, dataset, selection
+from core import clusters, dataset, selection, trajectories
 from core.errors import InputError
 from core.jobs.progress import Stopped
 from core.model import loading, tokenizers
@@ -17,19 +18,20 @@ from core.model.tokens import tokenize
 from core.trajectories import run
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.trajectories.settings import Settings
-from tests.core.conftest import write
+from tests.conftest import write
+from tests.core.conftest import write_bare
 
 STEPS = (500, 1000, 1500)
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, house):
+def data(tmp_path_factory, finished):
     """40 rows of which two are set aside on import, none held out."""
     records = [{"question": f"{i} + 1?", "answer": f"{i + 1}"} for i in range(40)]
     records[3]["answer"] = records[30]["answer"] = ""
     path = write(tmp_path_factory.mktemp("elsewhere") / "sums.jsonl", records)
-    id = dataset.run(house.workspace, dataset.Settings(path=str(path), holdout="0"))
-    return house.workspace.open(id)
+    id = dataset.run(finished.workspace, dataset.Settings(path=str(path), holdout="0"))
+    return finished.workspace.open(id)
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +40,10 @@ def numbers():
 
 
 @pytest.fixture
-def take(house, data):
+def take(finished, data):
     def get(source, **changes):
         settings = Settings(dataset=data.id, source=str(source), model="scratch:tiny", **changes)
-        return house.workspace.open(run(house.workspace, settings))
+        return finished.workspace.open(run(finished.workspace, settings))
 
     return get
 
@@ -59,28 +61,28 @@ def kept(numbers):
     return np.delete(numbers, [3, 30], 0)
 
 
-def test_the_official_codes_losses_come_in_numeric_order(take, numbers, house, tmp_path):
+def test_the_official_codes_losses_come_in_numeric_order(take, numbers, finished, tmp_path):
     made = take(official(tmp_path / "output", numbers))
     assert load_steps(made).tolist() == list(STEPS)  # by name, 1000 and 1500 come before 500
     np.testing.assert_array_equal(load_losses(made), kept(numbers))
     assert made.summary["imported"]
     assert (load_flags(made)["n_response"] > 0).all()
-    groups = clusters.run(house.workspace, clusters.Settings(trajectories=made.id, k=4))
-    chosen = selection.run(house.workspace, selection.Settings(parent=groups, budget="12"))
-    assert house.workspace.open(chosen).summary["rows"] == 12
-    assert house.workspace.verify(made.id) == []
+    groups = clusters.run(finished.workspace, clusters.Settings(trajectories=made.id, k=4))
+    chosen = selection.run(finished.workspace, selection.Settings(parent=groups, budget="12"))
+    assert finished.workspace.open(chosen).summary["rows"] == 12
+    assert finished.workspace.verify(made.id) == []
 
 
 def test_missing_and_unreadable_checkpoints_are_named_and_nothing_is_kept(
-    take, numbers, house, tmp_path
+    take, numbers, finished, tmp_path
 ):
     folder = official(tmp_path / "output", numbers)
     (folder / "checkpoint-500" / "losses.pt").unlink()
     (folder / "checkpoint-1500" / "losses.pt").write_bytes(b"not a tensor")
-    before = house.workspace.entries()
+    before = finished.workspace.entries()
     with pytest.raises(ValueError, match=r"2 of 3 .*checkpoint-500: has no .*checkpoint-1500: los"):
         take(folder)
-    assert house.workspace.entries() == before
+    assert finished.workspace.entries() == before
 
 
 class Bomb:
@@ -103,13 +105,13 @@ def test_a_pickle_that_runs_code_is_refused_and_does_not_run(take, numbers, tmp_
 
 
 @pytest.mark.parametrize("model", ["shrink:scratch:tiny:1", "scratch:small"])
-def test_tokens_are_counted_by_the_model_that_is_named(house, data, numbers, tmp_path, model):
+def test_tokens_are_counted_by_the_model_that_is_named(finished, data, numbers, tmp_path, model):
     np.save(tmp_path / "losses.npy", numbers)
     how = {"dataset": data.id, "source": str(tmp_path / "losses.npy")}
-    made = house.workspace.open(run(house.workspace, Settings(**how, model=model)))
+    made = finished.workspace.open(run(finished.workspace, Settings(**how, model=model)))
     assert load_flags(made)["n_tokens"].min() > 0
     with pytest.raises(InputError, match="no model 'scratch:vast'"):
-        run(house.workspace, Settings(**how, model="scratch:vast"))
+        run(finished.workspace, Settings(**how, model="scratch:vast"))
 
 
 def test_losses_of_another_dataset_are_refused(take, numbers, tmp_path):
@@ -117,13 +119,13 @@ def test_losses_of_another_dataset_are_refused(take, numbers, tmp_path):
         take(official(tmp_path / "output", numbers[:39]))
 
 
-def test_a_checkpoint_with_another_number_of_rows_is_named(take, numbers, house, tmp_path):
+def test_a_checkpoint_with_another_number_of_rows_is_named(take, numbers, finished, tmp_path):
     folder = official(tmp_path / "output", numbers)
     torch.save(torch.ones(39), folder / "checkpoint-1000" / "losses.pt")
-    before = house.workspace.entries()
+    before = finished.workspace.entries()
     with pytest.raises(ValueError, match=r"1 of 3 .* checkpoint-1000: 39 losses for sums"):
         take(folder)
-    assert house.workspace.entries() == before
+    assert finished.workspace.entries() == before
 
 
 def test_rows_without_a_loss_stay_nan_and_are_flagged(take, numbers, tmp_path):
@@ -186,26 +188,28 @@ def trained(data, tmp_path_factory):
     return folder
 
 
-def test_checkpoints_are_scored_one_after_the_other(take, trained, house, data):
+def test_checkpoints_are_scored_one_after_the_other(take, trained, finished, data):
     made = take(trained)
     assert load_steps(made).tolist() == [5, 10, 100]
     model, tokenizer = (
         loading.load_weights(str(trained / "checkpoint-10")),
         tokenizers.load_tokenizer(str(trained)),
     )
-    tokens = tokenize(house.workspace, data, tokenizer, "chat")
+    tokens = tokenize(finished.workspace, data, tokenizer, "chat")
     expected = score(model, tokens, np.arange(len(tokens))).losses
     np.testing.assert_allclose(load_losses(made)[:, 1], expected, atol=1e-6)
     assert made.config["template"] == "chat"  # a scratch model carries the plain one
 
 
-def test_scoring_stopped_goes_on_after_the_last_whole_checkpoint(take, trained, house, monkeypatch):
+def test_scoring_stopped_goes_on_after_the_last_whole_checkpoint(
+    take, trained, finished, monkeypatch
+):
     looks = iter([False, False, True])
     monkeypatch.setattr("core.trajectories.scored_columns.stop_requested", lambda: next(looks))
     with pytest.raises(Stopped, match="after 2 of 3"):
         take(trained, seed=1)
     monkeypatch.undo()
-    (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
+    (left,) = [e for e in finished.workspace.entries("trajectories") if e.state == "unfinished"]
     made = take(trained, seed=1, resume=True)
     assert made.id == left.id
     assert np.isfinite(load_losses(made)).all()
@@ -220,3 +224,15 @@ def test_a_checkpoint_without_weights_or_with_an_adapter_only_is_named(take, tra
     (folder / "checkpoint-100" / "adapter_config.json").write_text("{}")
     with pytest.raises(ValueError, match="checkpoint-100 holds an adapter only"):
         take(folder)
+
+
+def test_checkpoints_of_several_architectures_are_named(finished, tmp_path):
+    folder = tmp_path / "run"
+    write_bare(folder / "checkpoint-10", ["Sum of 1 and 2?"] * 40)
+    other = GPT2LMHeadModel(GPT2Config(vocab_size=300, n_embd=32, n_layer=1, n_head=2))
+    other.save_pretrained(folder / "checkpoint-5")
+    settings = {"dataset": finished.dataset, "source": str(folder), "template": "plain"}
+    before = finished.workspace.entries()
+    with pytest.raises(ValueError, match=r"checkpoint-5 .*gpt2.* checkpoint-10 .*llama.*one run"):
+        trajectories.run(finished.workspace, trajectories.Settings(**settings))
+    assert finished.workspace.entries() == before

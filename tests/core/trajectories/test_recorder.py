@@ -7,9 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.model import tokens
+from core.model import loading, tokens
+from core.model.pool_texts import pool_texts
 from core.model.scoring import score
+from core.trajectories.recorder import fallen, plan
 
 ROOT = pathlib.Path(__file__).parents[3]
 BEFORE = """
@@ -60,13 +64,11 @@ def test_the_readmes_ten_lines_work_in_a_strangers_script(tmp_path):
     assert np.load(tmp_path / "losses" / "pooled.npy").shape == (24, 16)
 
 
-def test_labels_become_the_same_tokens(house):
-    from core.model import loading
-    from core.model.pool_texts import pool_texts
+def test_labels_become_the_same_tokens(finished):
 
-    data = house.workspace.open(house.dataset)
+    data = finished.workspace.open(finished.dataset)
     model, tokenizer = loading.load("scratch:tiny", seed=0, texts=pool_texts(data, "scratch:tiny"))
-    ours = tokens.tokenize(house.workspace, data, tokenizer, "plain")
+    ours = tokens.tokenize(finished.workspace, data, tokenizer, "plain")
     examples = []
     for r in range(20):
         ids, mask = ours.row(r)
@@ -82,3 +84,40 @@ def test_labels_become_the_same_tokens(house):
 def test_labels_that_are_shifted_already_are_refused():
     with pytest.raises(ValueError, match="example 0: labels must be input_ids"):
         tokens.from_labels([{"input_ids": [1, 2, 3], "labels": [-100, 3, -100]}])
+
+
+@pytest.mark.parametrize(
+    ("steps", "checkpoints", "expected"),
+    [(9, 4, [0, 3, 6, 9]), (1, 13, [0, 1]), (3, 13, [0, 1, 2, 3]), (1000, 2, [0, 1000])],
+)
+def test_the_plan_has_first_and_last_and_strictly_increases(steps, checkpoints, expected):
+    assert plan(steps, checkpoints).tolist() == expected
+
+
+@given(st.integers(0, 3000), st.integers(2, 60), st.sampled_from(["linear", "log"]))
+def test_a_plan_has_as_many_steps_as_training_allows(last, checkpoints, schedule):
+    steps = plan(last, checkpoints, schedule)
+    assert (steps[0], steps[-1]) == (0, last)
+    assert (np.diff(steps) > 0).all()
+    assert len(steps) <= checkpoints
+    if schedule == "log" or checkpoints <= last:
+        assert len(steps) == min(checkpoints, last + 1)
+
+
+def test_log_is_dense_early():
+    assert plan(1000, 6, "log").tolist() == [0, 3, 15, 62, 250, 1000]
+    assert plan(5, 6, "log").tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=1, max_size=200), st.integers(2, 20))
+def test_equal_loss_never_exceeds_the_checkpoints(losses, checkpoints):
+    """Run the rule over a whole training, the last step included by the plan."""
+    history = [{"step": i + 1, "loss": x} for i, x in enumerate(losses)]
+    recorded, last = [0], len(losses)
+    for step in range(1, last):
+        if fallen(history[: step - 1], recorded, step, last, checkpoints):
+            recorded.append(step)
+    assert len(recorded) + 1 <= checkpoints
+    gaps = np.diff([*recorded, last])
+    if len(recorded) < checkpoints - 1:
+        assert gaps.max(initial=0) <= 2 * last / (checkpoints - 1) + 1

@@ -98,9 +98,9 @@ def test_a_border_moved_between_prompt_and_response_is_no_duplicate(tmp_path):
     assert duplicates(tmp_path / "examples.parquet").tolist() == []
 
 
-def test_on_recorded_trajectories(house):
-    made = house.workspace.open(house.trajectories)
-    examples = house.workspace.open(house.dataset).path / "examples.parquet"
+def test_on_recorded_trajectories(finished):
+    made = finished.workspace.open(finished.trajectories)
+    examples = finished.workspace.open(finished.dataset).path / "examples.parquet"
     flags, losses = load_flags(made), np.asarray(load_losses(made))
     result = {f.name: f for f in screen(flags, losses, duplicates(examples))}
     assert (

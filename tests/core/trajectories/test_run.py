@@ -1,47 +1,41 @@
-import pathlib
 import random
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from core import clusters, selection
 from core.jobs.progress import Stopped
-from core.model import loading, tokens
-from core.training import loop, time_estimate
-from core.training.loop import Recipe
+from core.training import time_estimate
 from core.training.settings import PAPER
-from core.training.time_estimate import measure
 from core.trajectories import proxy_warnings, run
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.trajectories.settings import Settings, resolve
 from core.workspace.files import read_json, read_jsonl, write_json
-from tests.core.conftest import TRAIN, load, rows, write
+from tests.conftest import TRAIN, rows, write
+from tests.core.conftest import load
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-ROOT = pathlib.Path(__file__).parents[3]
 
-
-def train(house, **more):
-    settings = Settings(**{"dataset": house.dataset, **TRAIN, **more})
-    return house.workspace.open(run(house.workspace, settings))
+def train(finished, **more):
+    settings = Settings(**{"dataset": finished.dataset, **TRAIN, **more})
+    return finished.workspace.open(run(finished.workspace, settings))
 
 
 def by_id(artifact):
     return dict(zip(load_flags(artifact)["id"], load_losses(artifact), strict=True))
 
 
-def test_the_sealed_artifact(house):
-    made = house.workspace.open(house.trajectories)
+def test_the_sealed_artifact(finished):
+    made = finished.workspace.open(finished.trajectories)
     losses, steps, flags = load_losses(made), load_steps(made), load_flags(made)
     assert losses.dtype == np.float32
     assert losses.shape == (160, 4)
     assert steps[0] == 0
     assert steps[-1] == made.summary["steps"] == 10
     assert (np.diff(steps) > 0).all()
-    examples = pd.read_parquet(house.workspace.open(house.dataset).path / "examples.parquet")
+    examples = pd.read_parquet(finished.workspace.open(finished.dataset).path / "examples.parquet")
     assert ((flags["flag"] == "holdout") == (examples["split"] == "holdout")).all()
     assert (np.isnan(losses).all(1) == (flags["flag"] != "")).all(), "never 0"
     assert np.isfinite(losses[flags["flag"] == ""]).all()
@@ -58,57 +52,60 @@ def test_the_sealed_artifact(house):
     assert {"losses.npy", "steps.npy", "flags.parquet", "proxy/model.safetensors"} <= names
     assert not [n for n in names if n.startswith("checkpoints")]
     assert not [n for n in names if n.endswith((".bin", ".pt", ".pth", ".pkl"))]
-    assert house.workspace.verify(made.id) == []
+    assert finished.workspace.verify(made.id) == []
 
 
-def test_permuted_rows_with_the_same_ids_give_the_same_losses(house, tmp_path):
+def test_permuted_rows_with_the_same_ids_give_the_same_losses(finished, tmp_path):
     mixed = random.Random(1).sample(rows(), len(rows()))
-    data = load(house.workspace, write(tmp_path / "mixed.jsonl", mixed))
-    one, two = by_id(house.workspace.open(house.trajectories)), by_id(train(house, dataset=data))
+    data = load(finished.workspace, write(tmp_path / "mixed.jsonl", mixed))
+    one, two = (
+        by_id(finished.workspace.open(finished.trajectories)),
+        by_id(train(finished, dataset=data)),
+    )
     assert one.keys() == two.keys()
     for k in one:
         np.testing.assert_array_equal(one[k], two[k])
 
 
-def test_stopped_and_resumed_is_as_if_never_stopped(house, stop_after):
+def test_stopped_and_resumed_is_as_if_never_stopped(finished, stop_after):
     with stop_after(7), pytest.raises(Stopped):
-        train(house)
-    (left,) = [e for e in house.workspace.entries("trajectories") if e.state == "unfinished"]
-    start = read_json(house.workspace.find(left.id) / proxy_warnings.START)
+        train(finished)
+    (left,) = [e for e in finished.workspace.entries("trajectories") if e.state == "unfinished"]
+    start = read_json(finished.workspace.find(left.id) / proxy_warnings.START)
     write_json(
-        house.workspace.find(left.id) / proxy_warnings.START, {**start, "tokenize_seconds": 7.5}
+        finished.workspace.find(left.id) / proxy_warnings.START, {**start, "tokenize_seconds": 7.5}
     )
-    made = train(house, resume=True)
+    made = train(finished, resume=True)
     assert made.id == left.id
     assert made.summary["tokenize_seconds"] == 7.5, "what the first process spent"
     columns = list(read_jsonl(made.path / "columns.jsonl"))
     assert made.summary["record_seconds"] == round(sum(c["seconds"] for c in columns), 1)
-    whole = house.workspace.open(house.trajectories)
+    whole = finished.workspace.open(finished.trajectories)
     np.testing.assert_array_equal(load_losses(made), load_losses(whole))
     for name in ("proxy/model.safetensors", "pooled.npy"):
         assert made.manifest["files"][name] == whole.manifest["files"][name]
 
 
 def test_what_is_known_before_training_is_written_before_training(
-    house, stop_after, tmp_path, monkeypatch
+    finished, stop_after, tmp_path, monkeypatch
 ):
     (tmp_path / "job").mkdir()
     monkeypatch.setenv("S2L_JOB", str(tmp_path / "job"))
     with stop_after(1), pytest.raises(Stopped):
-        train(house, seed=8)
+        train(finished, seed=8)
     start = read_json(tmp_path / "job" / proxy_warnings.START)
     id = start.pop("id")
-    assert read_json(house.workspace.find(id) / proxy_warnings.START) == start
-    house.workspace.delete(id)
-    whole = house.workspace.open(house.trajectories).summary
+    assert read_json(finished.workspace.find(id) / proxy_warnings.START) == start
+    finished.workspace.delete(id)
+    whole = finished.workspace.open(finished.trajectories).summary
     assert (start["rows"], start["trained"], start["steps"]) == (160, 139, whole["steps"])
     assert (start["truncated"], start["no_response"]) == (whole["truncated"], 1)
     assert start["tokens"] > start["trained"]
     assert start["tokenize_seconds"] == 0, "they were in the cache"
 
 
-def test_where_the_time_went_adds_up(house):
-    made = house.workspace.open(house.trajectories)
+def test_where_the_time_went_adds_up(finished):
+    made = finished.workspace.open(finished.trajectories)
     parts = [made.summary[f"{part}_seconds"] for part in ("tokenize", "train", "record")]
     assert all(part >= 0 for part in parts)
     assert made.summary["train_seconds"] > 0
@@ -116,16 +113,16 @@ def test_where_the_time_went_adds_up(house):
     assert sum(parts[1:]) <= made.manifest["seconds"] + 0.2
 
 
-def test_doubts_about_a_run_are_said_with_a_remedy(house, capsys):
-    train(house, lr=1e-9, epochs=1, max_length=24, checkpoints=2)
+def test_doubts_about_a_run_are_said_with_a_remedy(finished, capsys):
+    train(finished, lr=1e-9, epochs=1, max_length=24, checkpoints=2)
     said = capsys.readouterr().err
     assert "warning: The proxy hardly learned" in said
     assert "Raise --lr (now 1e-09)" in said
     assert "Raise --max-length to" in said
 
 
-def test_a_sample_is_trained_on_and_recorded_alone(house):
-    made = train(house, limit=50, epochs=1, checkpoints=2)
+def test_a_sample_is_trained_on_and_recorded_alone(finished):
+    made = train(finished, limit=50, epochs=1, checkpoints=2)
     flags = load_flags(made)
     assert (flags["flag"] == "").sum() == made.summary["measured"] == 50
     assert made.summary["not_sampled"] == 89
@@ -133,105 +130,53 @@ def test_a_sample_is_trained_on_and_recorded_alone(house):
     assert made.summary["steps"] == 2
 
 
-def test_free_losses_go_through_to_a_selection(house):
+def test_free_losses_go_through_to_a_selection(finished):
     """All their columns are features: none is from before training."""
-    made = train(house, record="epoch", epochs=2, batch_size=32)
+    made = train(finished, record="epoch", epochs=2, batch_size=32)
     assert made.summary["checkpoints"] == 2
     assert made.summary["record_seconds"] == 0
     assert load_steps(made)[0] > 0
-    groups = clusters.run(house.workspace, clusters.Settings(trajectories=made.id, k=4))
-    centroids = np.load(house.workspace.open(groups).path / "centroids.npy")
+    groups = clusters.run(finished.workspace, clusters.Settings(trajectories=made.id, k=4))
+    centroids = np.load(finished.workspace.open(groups).path / "centroids.npy")
     assert centroids.shape == (4, 2)
-    chosen = selection.run(house.workspace, selection.Settings(parent=groups, budget="20"))
-    assert house.workspace.open(chosen).summary["rows"] == 20
+    chosen = selection.run(finished.workspace, selection.Settings(parent=groups, budget="20"))
+    assert finished.workspace.open(chosen).summary["rows"] == 20
     with pytest.raises(ValueError, match="at least one whole epoch"):
-        train(house, record="epoch", epochs=0.5)
+        train(finished, record="epoch", epochs=0.5)
 
 
 @pytest.mark.parametrize("schedule", ["log", "equal_loss"])
-def test_recordings_stand_where_the_schedule_says(house, schedule):
-    made = train(house, schedule=schedule, checkpoints=4)
+def test_recordings_stand_where_the_schedule_says(finished, schedule):
+    made = train(finished, schedule=schedule, checkpoints=4)
     steps = load_steps(made)
     assert (steps[0], steps[-1]) == (0, made.summary["steps"])
     assert load_losses(made).shape[1] == len(steps) == made.summary["checkpoints"] <= 4
     assert (np.diff(steps) > 0).all()
 
 
-def test_a_run_too_long_is_refused_with_proposals(house, monkeypatch):
-    before = house.workspace.entries()
+def test_a_run_too_long_is_refused_with_proposals(finished, monkeypatch):
+    before = finished.workspace.entries()
     slow = time_estimate.Rates((0.01, 0.02), (0.01, 0.02))
     monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: slow)
     monkeypatch.setattr(time_estimate, "LONG", 20.0)
     with pytest.raises(ValueError, match="this would take") as e:
-        train(house, model="scratch:small")
+        train(finished, model="scratch:small")
     for way in ("--model scratch:tiny", "--epochs 1", "--limit 100", "--accept-long"):
         assert way in str(e.value)
-    assert house.workspace.entries() == before
+    assert finished.workspace.entries() == before
 
 
-def test_fewer_epochs_shorten_the_training_not_the_recordings():
-    now = time_estimate.Estimate(low=0, high=100, recording=40, memory=0, disk=0)
-    ways = time_estimate.propose(now, epochs=3, rows=10_000, parameters=1e6, smaller={"tiny": 1e5})
-    seconds = {words: s for words, _, s in ways}
-    assert seconds["1 epoch"] == pytest.approx(40 + 60 / 3)
-    assert seconds["the smaller proxy tiny"] == pytest.approx(10)
-
-
-def test_a_long_run_once_begun_is_resumed_without_asking(house, stop_after, monkeypatch):
+def test_a_long_run_once_begun_is_resumed_without_asking(finished, stop_after, monkeypatch):
     with stop_after(3), pytest.raises(Stopped):
-        train(house, seed=5, accept_long=True)
+        train(finished, seed=5, accept_long=True)
     monkeypatch.setattr(time_estimate, "LONG", 0.0)
-    assert train(house, seed=5, resume=True).summary["steps"] == 10
+    assert train(finished, seed=5, resume=True).summary["steps"] == 10
 
 
-def test_a_disk_too_small_is_refused_before_training(house, monkeypatch):
+def test_a_disk_too_small_is_refused_before_training(finished, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("", (), {"free": 1000}))
     with pytest.raises(ValueError, match=r"are free .*; free some space"):
-        train(house, seed=6)
-
-
-def test_the_micro_run_gives_a_range_and_changes_nothing(house):
-    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=["a b c"])
-    dataset = house.workspace.open(house.dataset)
-    data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain", 64)
-    before = [p.clone() for p in model.parameters()]
-    recipe = Recipe(steps=100, batch_size=8, lr=1e-3, seed=0)
-    rates = measure(model, data, np.arange(50), recipe, seconds=1.0)
-    assert 0 < rates.train[0] <= rates.train[1]
-    assert 0 < rates.score[0] <= rates.score[1]
-    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-    now = time_estimate.estimate(rates, model, data, np.arange(50), recipe, checkpoints=5)
-    assert 0 < now.low <= now.high
-    assert 0 < now.recording < now.high
-    assert now.memory > 10**8
-    assert now.disk > 4 * loading.size(model)
-    keep = {"checkpoints": 500, "keep": True}  # of which a run of 100 steps has 101
-    more = time_estimate.estimate(rates, model, data, np.arange(50), recipe, **keep)
-    assert more.kept == 101 * 4 * loading.size(model)
-    assert "MiB of it for the checkpoints kept" in str(more)
-    assert "kept" not in str(now)
-
-
-def test_the_micro_run_begins_with_the_largest_batch(house, monkeypatch):
-    """So that the memory it reports, and runs out of, is that of the run."""
-    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=["a b c"])
-    dataset = house.workspace.open(house.dataset)
-    data = tokens.tokenize(house.workspace, dataset, tokenizer, "plain")
-    recipe = Recipe(steps=40, batch_size=8, lr=1e-3, seed=0)
-    rows = np.flatnonzero(data.response_lengths() > 0)
-    sizes = []
-
-    def pad(tokens, batch, pad_id):
-        ids, mask = tokens_pad(tokens, batch, pad_id)
-        sizes.append(ids.size)
-        return ids, mask
-
-    tokens_pad = tokens.pad
-    monkeypatch.setattr(time_estimate, "pad", pad)
-    measure(model, data, rows, recipe, seconds=10.0)
-    steps = loop.schedule(data.lengths(), rows, recipe)
-    assert sizes[0] == max(len(s) * data.lengths()[s].max() for s in steps)
-    assert len(sizes) >= 3
+        train(finished, seed=6)
 
 
 @pytest.mark.parametrize(
@@ -245,11 +190,11 @@ def test_the_micro_run_begins_with_the_largest_batch(house, monkeypatch):
         ({"keep_checkpoints": True, "source": "x.npy"}, "--import trains none"),
     ],
 )
-def test_bad_input_is_a_sentence_and_leaves_nothing_behind(house, wrong, words):
-    before = house.workspace.entries()
+def test_bad_input_is_a_sentence_and_leaves_nothing_behind(finished, wrong, words):
+    before = finished.workspace.entries()
     with pytest.raises(ValueError, match=words):
-        train(house, **wrong)
-    assert house.workspace.entries() == before
+        train(finished, **wrong)
+    assert finished.workspace.entries() == before
 
 
 def test_the_paper_preset_gives_the_papers_values():

@@ -20,26 +20,26 @@ SAME = {
     "max_length": 64,
     "checkpoints": 4,
 }
-"""The recipe of the proxy of the house, on all rows it measured."""
+"""The recipe of the finished proxy, on all rows it measured."""
 
 
-def attempt(house, **more):
-    settings = Settings(**{"trajectories": house.trajectories, **SAME, **more})
-    return house.workspace.open(transfer.run(house.workspace, settings))
+def attempt(finished, **more):
+    settings = Settings(**{"trajectories": finished.trajectories, **SAME, **more})
+    return finished.workspace.open(transfer.run(finished.workspace, settings))
 
 
 @pytest.fixture(scope="module")
-def twin(house):
+def twin(finished):
     """Try the proxy as its own target."""
     with pytest.MonkeyPatch.context() as patch:
         rates = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
         patch.setattr(time_estimate, "measure", lambda *args, **kwargs: rates)
-        return attempt(house)
+        return attempt(finished)
 
 
-def test_a_proxy_speaks_for_itself(house, twin):
+def test_a_proxy_speaks_for_itself(finished, twin):
     """The same model, seed, rows and recipe give the same losses, so every rank agrees."""
-    proxy = house.workspace.open(house.trajectories)
+    proxy = finished.workspace.open(finished.trajectories)
     rows = np.load(twin.path / "rows.npy")
     np.testing.assert_array_equal(np.load(twin.path / "losses.npy"), load_losses(proxy)[rows])
     table = pd.read_parquet(twin.path / "table.parquet")
@@ -52,10 +52,10 @@ def test_a_proxy_speaks_for_itself(house, twin):
     assert verdict(twin.summary).startswith("Yes: ")
 
 
-def test_the_sealed_artifact(house, twin):
-    assert house.workspace.verify(twin.id) == []
-    assert twin.parents == {"trajectories": house.trajectories}
-    assert house.workspace.ancestor(twin, "dataset").id == house.dataset
+def test_the_sealed_artifact(finished, twin):
+    assert finished.workspace.verify(twin.id) == []
+    assert twin.parents == {"trajectories": finished.trajectories}
+    assert finished.workspace.ancestor(twin, "dataset").id == finished.dataset
     names = set(twin.manifest["files"])
     assert {"rows.npy", "losses.npy", "steps.npy", "table.parquet", "metrics.jsonl"} <= names
     assert not [n for n in names if n.startswith("checkpoints")]
@@ -68,8 +68,8 @@ def test_the_sealed_artifact(house, twin):
     json.dumps(s, allow_nan=False)
 
 
-def test_another_target_agrees_less_and_says_how_sure_it_is(house, twin):
-    made = attempt(house, model="scratch:small", rows=80, seed=3, epochs=1.0, k=4)
+def test_another_target_agrees_less_and_says_how_sure_it_is(finished, twin):
+    made = attempt(finished, model="scratch:small", rows=80, seed=3, epochs=1.0, k=4)
     value, low, high = made.summary["rho"]
     assert low < value < high < 1
     assert made.summary["k"] == 4
@@ -81,24 +81,24 @@ def test_another_target_agrees_less_and_says_how_sure_it_is(house, twin):
     assert "Over 80 rows" in verdict(made.summary)
 
 
-def test_a_target_is_tried_with_an_adapter_too(house):
-    made = attempt(house, method="lora", rows=40, epochs=1.0, checkpoints=2)
+def test_a_target_is_tried_with_an_adapter_too(finished):
+    made = attempt(finished, method="lora", rows=40, epochs=1.0, checkpoints=2)
     assert made.summary["rows"] == 40
     assert made.summary["checkpoints"] == 2
 
 
-def test_stopped_and_resumed_is_as_if_never_stopped(house, twin, stop_after):
+def test_stopped_and_resumed_is_as_if_never_stopped(finished, twin, stop_after):
     with stop_after(7), pytest.raises(Stopped):
-        attempt(house)
-    (left,) = [e for e in house.workspace.entries("transfer") if e.state == "unfinished"]
-    made = attempt(house, resume=True)
+        attempt(finished)
+    (left,) = [e for e in finished.workspace.entries("transfer") if e.state == "unfinished"]
+    made = attempt(finished, resume=True)
     assert made.id == left.id
     for name in ("losses.npy", "table.parquet", "rows.npy", "steps.npy"):
         assert made.manifest["files"][name] == twin.manifest["files"][name]
 
 
-def test_the_probe_is_drawn_among_measured_rows_in_order_of_id(house):
-    proxy = house.workspace.open(house.trajectories)
+def test_the_probe_is_drawn_among_measured_rows_in_order_of_id(finished):
+    proxy = finished.workspace.open(finished.trajectories)
     flags = load_flags(proxy)
     rows = probe(proxy, 50, seed=1)
     assert (flags["flag"][rows] == "").all()
@@ -118,11 +118,11 @@ def test_the_probe_is_drawn_among_measured_rows_in_order_of_id(house):
         ({"rows": 30, "k": 31}, "K = 31 but the probe has 30 rows"),
     ],
 )
-def test_bad_input_is_a_sentence_and_leaves_nothing_behind(house, wrong, words):
-    before = house.workspace.entries()
+def test_bad_input_is_a_sentence_and_leaves_nothing_behind(finished, wrong, words):
+    before = finished.workspace.entries()
     with pytest.raises(ValueError, match=words):
-        attempt(house, **wrong)
-    assert house.workspace.entries() == before
+        attempt(finished, **wrong)
+    assert finished.workspace.entries() == before
 
 
 def test_a_probe_needs_some_rows():
@@ -130,18 +130,18 @@ def test_a_probe_needs_some_rows():
         Settings(trajectories="x", rows=5)
 
 
-def test_a_run_too_long_is_refused_and_offers_fewer_rows(house, monkeypatch):
+def test_a_run_too_long_is_refused_and_offers_fewer_rows(finished, monkeypatch):
     slow = time_estimate.Rates((0.01, 0.02), (0.01, 0.02))
     monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: slow)
     monkeypatch.setattr(time_estimate, "LONG", 20.0)
-    before = house.workspace.entries()
+    before = finished.workspace.entries()
     with pytest.raises(ValueError, match="this would take") as e:
-        attempt(house)
+        attempt(finished)
     assert "--rows 100" in str(e.value)
     assert "--epochs 1" in str(e.value)
     assert "--accept-long" in str(e.value)
     assert "proxy" not in str(e.value), "another model would be another question"
-    assert house.workspace.entries() == before
+    assert finished.workspace.entries() == before
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,10 @@ import pandas as pd
 import pytest
 
 from dashboard.charts import clusters as cluster_charts
-from dashboard.charts import k_sweep as k_sweep_charts
-from dashboard.charts import profile as profile_charts
-from dashboard.charts import small_multiples, theme
+from dashboard.charts import theme
+from tests.dashboard.charts.conftest import RNG, bars, texts
 
 STEPS = [0, 10, 20, 40]
-RNG = np.random.default_rng(0)
 
 
 def quantiles(k):
@@ -23,14 +21,6 @@ def ribbons(k, **settings):
     return cluster_charts.ribbons(
         quantiles(k), samples, dict.fromkeys(range(k), 7), {}, list(range(k)), k, **settings
     )
-
-
-def texts(fig):
-    return " ".join(note.text for note in fig.layout.annotations)
-
-
-def bars(fig):
-    return [trace for trace in fig.data if trace.type == "bar"]
 
 
 def lines(fig):
@@ -123,84 +113,6 @@ def test_equal_trajectories_have_a_distance_of_nothing():
     assert [max(trace.y) for trace in fig.data[:2]] == [100, 100]
 
 
-def facts(n=400):
-    return pd.DataFrame(
-        {
-            "response": RNG.integers(1, 900, n),
-            "final loss": np.where(np.arange(n) % 4 == 0, np.nan, RNG.random(n)),
-            "source": RNG.choice(list("abcdefghijkl"), n),
-        }
-    )
-
-
-def test_profile_compares_shares_and_says_of_how_many():
-    table, picked = facts(), np.arange(400) < 60
-    fig = profile_charts.profile(table, picked, {"response": "tokens", "final loss": "nats"})
-    assert "selected: 60 rows" in texts(fig)
-    assert "all: 400 rows" in texts(fig)
-    assert f"(60 rows) · all {table['response'].median():,.4g} (400 rows)" in texts(fig)
-    assert "(45 rows)" in texts(fig)
-    assert "(300 rows)" in texts(fig)
-    curves = [trace for trace in fig.data if trace.type == "scatter"]
-    assert [sum(trace.y) for trace in curves] == pytest.approx([100] * 4)
-
-
-def test_profile_draws_the_commonest_names_and_the_others_together():
-    table, picked = facts(), np.arange(400) < 60
-    everyone, mine = bars(profile_charts.profile(table[["source"]], picked, {}))
-    top = table["source"].value_counts().head(5)
-    assert list(everyone.customdata) == [*top, 400 - top.sum()]
-    assert mine.customdata[0] == (table["source"][picked] == top.index[0]).sum()
-    assert sum(mine.x) == pytest.approx(100)
-
-
-@pytest.mark.parametrize("selected", [0, 1, 400])
-def test_profile_of_none_one_or_all_rows(selected):
-    fig = profile_charts.profile(
-        facts(), np.arange(400) < selected, {"response": "tokens", "final loss": ""}
-    )
-    assert f"selected: {selected:,} rows" in texts(fig)
-    assert ("none" in texts(fig)) == (selected <= 1)  # row 0 has no final loss
-
-
-def test_profile_says_that_it_is_a_sample():
-    fig = profile_charts.profile(
-        facts(), np.ones(400, bool), {}, sampled="a sample of 400 of 1,000,000"
-    )
-    assert "(a sample of 400 of 1,000,000)" in texts(fig)
-
-
-def test_explained_never_shows_less_than_nothing():
-    table = pd.DataFrame({"what": ["a", "b", "c"], "share": [0.714, -0.01, 0.004]})
-    fig = profile_charts.explained(table, "the clustering of 400 rows")
-    assert list(fig.data[1].x) == pytest.approx([71.4, 0, 0.4])
-    assert fig.layout.yaxis.ticktext[fig.layout.yaxis.tickvals.argmax()] == "a"
-    assert texts(fig) == "71% 0% &lt;1%"
-    assert "the clustering of 400 rows" in fig.layout.xaxis.title.text
-
-
-def test_sweep_shows_every_seed_and_the_mean():
-    table = pd.DataFrame(
-        [
-            {"k": k, "seed": s, "inertia": 90 / k + s, "silhouette": np.nan, "balance": 0.9}
-            for k in (5, 10)
-            for s in (0, 1)
-        ]
-    )
-    mean, dots, *_ = k_sweep_charts.sweep_curves(table, 10).data
-    assert list(mean.y) == [18.5, 9.5]
-    assert list(dots.y) == [18, 19, 9, 10]
-    assert list(dots.customdata) == [0, 1, 0, 1]
-
-
-def test_agreement_is_written_where_it_was_measured():
-    table = pd.DataFrame([[0.9, np.nan], [0.7, 0.8]], [5, 10], [5, 10])
-    fig = k_sweep_charts.sweep_agreement(table)
-    written = {(note.y, note.x): note.text for note in fig.layout.annotations[:-1]}
-    assert written == {(0, 0): "<b>0.90</b>", (1, 0): "0.70", (1, 1): "<b>0.80</b>"}
-    assert np.asarray(fig.data[0].customdata)[1, 0].tolist() == [5, 10]
-
-
 def curve(path):
     return [tuple(map(float, p.strip("ML").split())) for p in path.replace("L", "|").split("|")]
 
@@ -231,9 +143,3 @@ def test_a_sparkline_of_nothing_shows_the_pool():
     svg = ET.fromstring(cluster_charts.sparkline(np.full(3, np.nan), np.ones(3), (0.0, 8.0)))
     assert [e.tag.rpartition("}")[2] for e in svg] == ["path", "path"]
     assert svg[1].get("d") == ""
-
-
-def test_places_without_a_panel_are_blank():
-    fig = small_multiples.grid(4, 3)
-    shown = [fig.layout[f"xaxis{i or ''}"].visible for i in ("", 2, 3, 4, 5, 6)]
-    assert shown == [None] * 4 + [False] * 2

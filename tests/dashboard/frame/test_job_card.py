@@ -60,10 +60,10 @@ def newest_job():
     job_card.card(jobs.jobs(state.workspace())[0])
 
 
-def test_a_stopped_job_says_where_it_goes_on_and_shows_that_it_does(shop, monkeypatch, busy):
-    workspace = shop.workspace
+def test_a_stopped_job_says_where_it_goes_on_and_shows_that_it_does(copied, monkeypatch, busy):
+    workspace = copied.workspace
     busy(workspace)
-    argv = ["finetune", "--selection", shop.selection, "--model", "scratch:tiny"]
+    argv = ["finetune", "--selection", copied.selection, "--model", "scratch:tiny"]
     id = jobs.submit(workspace, argv, title="Target")
     jobs.stop(workspace, id)
     jobs.wait(workspace, id, 20)
@@ -80,9 +80,17 @@ def test_a_stopped_job_says_where_it_goes_on_and_shows_that_it_does(shop, monkey
     assert [b.label for b in at.button] == ["Stop"]
 
 
-def test_the_resume_button_of_a_killed_job_continues_its_run(shop, monkeypatch):
-    workspace = shop.workspace
-    argv = ["trajectories", "--dataset", shop.dataset, "--model", "scratch:tiny", "--epochs", "30"]
+def test_the_resume_button_of_a_killed_job_continues_its_run(copied, monkeypatch):
+    workspace = copied.workspace
+    argv = [
+        "trajectories",
+        "--dataset",
+        copied.dataset,
+        "--model",
+        "scratch:tiny",
+        "--epochs",
+        "30",
+    ]
     id = jobs.submit(workspace, [*argv, "--map", "no", "--name", "killed"], title="Proxy")
     runs = workspace.root / "trajectories"
     deadline = time.monotonic() + 90

@@ -1,0 +1,51 @@
+"""A workspace whose rows can be edited."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from core import edits
+from core.workspace.store import Workspace
+
+N, K = 200, 5
+
+
+class Place:
+    """A workspace with a dataset of so many rows, a clustering of it, and another dataset."""
+
+    def __init__(self, root, n=N):
+        self.workspace = Workspace(root)
+        self.dataset = self.seal("dataset", n).id
+        self.other = self.seal("dataset", n).id
+        self.clusters = self.seal("clusters", n, dataset=self.dataset).id
+
+    def seal(self, kind, n, **parents):
+        draft = self.workspace.draft(kind, name="x", config={}, parents=parents)
+        if kind == "clusters":
+            np.save(draft.path / "centroids.npy", np.zeros((K, 2), np.float32))
+        return draft.seal({"rows": n})
+
+    @property
+    def log(self):
+        return self.workspace.root / "edits" / f"{self.dataset}.jsonl"
+
+    def do(self, op, *args, **more):
+        head = (self.dataset, self.clusters) if op in ("name", "note_cluster") else (self.dataset,)
+        return getattr(edits, op)(self.workspace, *head, *args, **more)
+
+    def read(self, upto=None):
+        return edits.read(self.workspace, self.dataset, upto)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path / "workspace")
+
+
+def plain(found):
+    """What the edits amount to, without where they stand."""
+    return (found.excluded.tolist(), found.pinned.tolist(), *copy.deepcopy(found[2:5]))
+
+
+NOTHING = ([], [], {}, {}, {})

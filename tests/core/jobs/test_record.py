@@ -1,0 +1,69 @@
+"""What stands in a folder of a job is listed, damaged or not."""
+
+import pathlib
+import time
+
+import pytest
+
+from core import jobs
+from core.workspace.store import Workspace
+
+
+def make(workspace: Workspace, id: str, **files: str) -> pathlib.Path:
+    """Write a job directory by hand; nothing of it is alive."""
+    folder = workspace.root / "jobs" / id
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text)
+    return folder
+
+
+def test_damaged_records_are_listed_as_lost(workspace):
+    make(workspace, "20260101-000000001-aaaa", spec_json="{torn", log="")
+    make(
+        workspace,
+        "20260101-000000002-aaaa",
+        spec_json='{"title": "t", "argv": null}',
+        status_json="\x00",
+    )
+    make(workspace, "20260101-000000003-aaaa")
+    make(
+        workspace,
+        "20260101-000000004-aaaa",
+        spec_json='{"title": "t"}',
+        progress_jsonl='7\n{"step": 3, "stage": "a"}\n{"st',
+    )
+    listed = jobs.jobs(workspace)
+    assert [j.state for j in listed] == ["lost"] * 4
+    assert listed[0].step == 3
+    assert listed[2].message == "status.json cannot be read; the log may tell more"
+    assert listed[3].message == "spec.json cannot be read; the log may tell more"
+    assert listed[3].command == ""
+    for unknown in ("nope", "../jobs", ""):
+        with pytest.raises(ValueError, match="no job"):
+            jobs.status(workspace, unknown)
+
+
+def test_hundreds_of_ended_jobs_list_quickly(workspace):
+    record = '{"stage": "a", "step": 1, "total": 2, "left": 3.0, "time": 0}\n'
+    for n in range(200):
+        make(
+            workspace,
+            f"20260101-000000{n:03d}-aaaa",
+            spec_json="{}",
+            status_json='{"state": "done"}',
+            progress_jsonl=record * 5000 if n == 0 else record,
+        )
+    assert len(jobs.jobs(workspace)) == 200
+    began = time.monotonic()
+    assert len(jobs.jobs(workspace)) == 200
+    assert jobs.active(workspace) == []
+    assert time.monotonic() - began < 1
+    thinned = jobs.progress_of(workspace, "20260101-000000000-aaaa")
+    assert 1000 < len(thinned) <= 2000
+
+
+def test_redrawn_lines_show_their_last_state(workspace):
+    make(workspace, "1", log="epoch\r\n 10%\r 50%\r100%\nend\n")
+    assert jobs.log_tail(workspace, "1") == "epoch\n100%\nend"
+    assert jobs.log_tail(workspace, "1", lines=1) == "end"
