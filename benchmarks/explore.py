@@ -94,7 +94,7 @@ def recluster(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, An
         times.append(fast / slow)
         inertias.append(ours / theirs)
         say(f"k-means: {fast:.2f} s of {slow:.2f} s, inertia {inertias[-1]:.4f} of theirs")
-    dataset, ids = workspace.ancestor(made, "dataset"), flags["id"].to_numpy()
+    dataset, ids = made.ancestor("dataset"), flags["id"].to_numpy()
 
     def everything(k: int) -> None:
         found = clusters_kmeans.cluster(losses, ids, k)
@@ -156,7 +156,7 @@ def full(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
 
 def find(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     """Time searches over all texts."""
-    dataset = workspace.ancestor(made, "dataset")
+    dataset = made.ancestor("dataset")
     words = (("triangle", False), ("the square", False), (r"tri\w+le|\d{3}", True))
     times = [
         timed(lambda w=word, r=regex: search.search(dataset, w, regex=r))[1]

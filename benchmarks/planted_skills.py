@@ -326,7 +326,7 @@ def cluster(
     """Cluster the trajectories and return the pool that selectors draw from."""
     settings = clusters.Settings(trajectories=recorded, features=features, k=k, map=False)
     grouped = workspace.open(clusters.run(workspace, settings))
-    pool = selection.load_pool(workspace, grouped, "s2l")
+    pool = selection.load_pool(grouped, "s2l")
     if set(pool.sources) != {"all"}:
         raise AssertionError("the source tells something")
     return pool

@@ -39,7 +39,7 @@ def list_(workspace: Workspace, settings: Listing) -> str:
     """Return a line an artifact."""
     entries = workspace.entries(*([settings.kind] if settings.kind else []))
     if settings.json:
-        return json.dumps([vars(e) for e in entries], indent=1, ensure_ascii=False)
+        return json.dumps([e._asdict() for e in entries], indent=1, ensure_ascii=False)
     if not entries:
         return f"nothing in {workspace.root} yet; start with `python -m core dataset --path FILE`"
     width = max(len(e.name) for e in entries)

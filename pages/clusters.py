@@ -29,7 +29,7 @@ if artifact is None:
         "show_chart", "Clusters need recorded trajectories.", "Train a proxy", "trajectories"
     )
     st.stop()
-dataset = state.workspace().ancestor(artifact, "dataset").id
+dataset = artifact.ancestor("dataset").id
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     settings, kept = settings_panel.panel(artifact, settings_panel.opened(artifact))

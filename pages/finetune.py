@@ -29,7 +29,7 @@ def size_of(model: str, selection: Artifact) -> str:
     if not size:
         return ""
     try:
-        proxy = state.workspace().ancestor(selection, "trajectories").summary["parameters"]
+        proxy = selection.ancestor("trajectories").summary["parameters"]
     except InputError:  # drawn from a dataset alone
         return f"{size / 1e6:,.1f}M parameters; "
     return f"{size / 1e6:,.1f}M parameters, {size / proxy:,.1f}× the proxy; "
@@ -117,13 +117,10 @@ if selection is None:
     )  # fmt: skip
     st.stop()
 workspace = state.workspace()
-dataset = workspace.ancestor(selection, "dataset")
+dataset = selection.ancestor("dataset")
 job = jobs.newest(state.workspace(), "finetune", selection=selection.id)
-runs = [
-    workspace.open(e.id)
-    for e in state.sealed("finetune")
-    if workspace.open(e.id).summary["rows"]
-][:50]  # fmt: skip
+tried = [e for e in state.sealed("finetune") if e.summary["rows"]]
+runs = [workspace.open(e.id, e.kind) for e in tried[:50]]
 mine = [a for a in runs if a.parents["selection"] == selection.id]
 left, right = st.columns([1.2, 2.6], gap="large")
 with left:

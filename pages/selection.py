@@ -106,7 +106,7 @@ if clusters is None or dataset is None:
         "See the clusters", "clusters",
     )  # fmt: skip
     st.stop()
-dataset = state.workspace().ancestor(clusters, "dataset")
+dataset = clusters.ancestor("dataset")
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)
@@ -156,7 +156,7 @@ with left, st.container(border=True):
     made = tried.made
     if tried.problem:
         st.caption("The quotas set by hand cannot be met, so nothing can be saved.")
-    elif kept := state.workspace().same("selection", selection.key(state.workspace(), settings)):
+    elif kept := state.workspace().same("selection", selection.key_of(settings)):
         saved.saved(kept)
     else:
         if st.button("Save this selection", type="primary", width="stretch"):

@@ -107,7 +107,7 @@ with left, st.container(border=True):
     fixed = {"clusters": clusters.id, "selections": saved_arms.saved(clusters)}
     settings = forms.form(study.Settings, FORM, fixed=fixed)
     if settings is not None:
-        runs = len(arms.of(state.workspace(), settings)) * len(arms.seeds(settings))
+        runs = len(arms.of(clusters, settings)) * len(arms.seeds(settings))
         st.caption(f"{runs} fine-tunes; those that exist already are reused")
         if st.button(
             "Start study",

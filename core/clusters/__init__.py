@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.clusters.artifact import edits_of as edits_of
     from core.clusters.artifact import find as find
     from core.clusters.keywords import name as name
     from core.clusters.keywords import names as names

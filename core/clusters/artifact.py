@@ -11,53 +11,63 @@ from core.arrays import Ints
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import FIRST, Settings
 from core.clusters.statistics import describe, quantiles
-from core.edits.log import read
+from core.edits.log import replay
+from core.edits.state import Edits
 from core.jobs.progress import say
 from core.settings import from_config, identity, to_config
 from core.trajectories.artifact import load_flags, load_losses, load_steps
-from core.workspace.artifact import EXTENDS, Artifact
+from core.workspace.artifact import EXTENDS, Artifact, Entry
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
 
-def excluded(workspace: Workspace, trajectories: Artifact, without: int) -> Ints:
-    """Return the measured rows that are excluded after the first `without` edits."""
-    rows = read(workspace, workspace.ancestor(trajectories, "dataset").id, without).excluded
+def edits_of(trajectories: Artifact, settings: Settings) -> Edits:
+    """Replay the edits that a clustering honours: the first `without` of its dataset's log."""
+    return replay(trajectories.ancestor("dataset"), settings.without)
+
+
+def excluded(trajectories: Artifact, edits: Edits) -> Ints:
+    """Return the measured rows that are excluded by these edits."""
+    rows = edits.excluded
     measured = (load_flags(trajectories)["flag"] == "").to_numpy()
     return rows[measured[rows]]
 
 
-def key(workspace: Workspace, settings: Settings) -> str:
+def key(settings: Settings, edits: Edits) -> str:
     """Return the fingerprint of the clustering that settings with a number for K give.
 
     Neither a note nor an edit that was undone makes another, as for selections.
     """
-    if settings.without:
-        dataset = workspace.ancestor(workspace.open(settings.trajectories), "dataset")
-        at = read(workspace, dataset.id, settings.without).rows_at
-        settings = dataclasses.replace(settings, without=at)
+    settings = dataclasses.replace(settings, without=edits.rows_at)
     return fingerprint("clusters", identity(settings, first=FIRST))
 
 
-def find(workspace: Workspace, settings: Settings) -> Artifact | None:
-    """Return the newest kept clustering of the same settings (and name, if given).
+def find(
+    workspace: Workspace, trajectories: Artifact, settings: Settings, edits: Edits | None = None
+) -> Artifact | None:
+    """Return the newest kept clustering of trajectories by these settings (and name, if given).
 
     One from before clusters had fingerprints is known by its config.
     """
-    wanted = key(workspace, settings)
+    wanted = key(settings, edits or edits_of(trajectories, settings))
     for entry in workspace.entries("clusters"):
-        ours = entry.state == "sealed" and settings.name in ("", entry.name)
-        if ours and entry.parents.get("trajectories") == settings.trajectories:
-            found = entry.fingerprint or key(workspace, from_config(Settings, entry.config))
-            if found == wanted:
-                return workspace.open(entry.id)
+        named = entry.state == "sealed" and settings.name in ("", entry.name)
+        ours = named and entry.parents.get("trajectories") == trajectories.id
+        if ours and (entry.fingerprint or _key_of_then(trajectories, entry)) == wanted:
+            return trajectories.open(entry.id)
     return None
+
+
+def _key_of_then(trajectories: Artifact, entry: Entry) -> str:
+    settings = from_config(Settings, entry.config)
+    return key(settings, edits_of(trajectories, settings))
 
 
 def write(
     workspace: Workspace,
     trajectories: Artifact,
     settings: Settings,
+    edits: Edits,
     result: Clustering,
     names: list[str],
     facts: dict[str, Any] | None = None,
@@ -68,6 +78,7 @@ def write(
         workspace: Where.
         trajectories: What was clustered.
         settings: With the number of clusters as `k`.
+        edits: That were honoured.
         result: The clustering.
         names: Of the clusters, by number.
         facts: What else the summary holds.
@@ -82,7 +93,7 @@ def write(
         config=to_config(settings),
         parents={"trajectories": trajectories.id}
         | ({EXTENDS: settings.extend} if settings.extend else {}),
-        fingerprint=key(workspace, settings),
+        fingerprint=key(settings, edits),
     )
     np.save(draft.path / "labels.npy", result.labels)
     np.save(draft.path / "centroids.npy", result.centroids)

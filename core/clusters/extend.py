@@ -16,6 +16,7 @@ from core.arrays import Labels, Losses
 from core.clusters.artifact import excluded, write
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import Settings
+from core.edits.state import Edits
 from core.errors import InputError
 from core.jobs.progress import say
 from core.settings import foreign
@@ -32,15 +33,15 @@ OWN = ("trajectories", "extend", "without", "map", "name")
 """The settings that are not those of the clustering that is extended."""
 
 
-def resolved(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Settings:
+def resolved(trajectories: Artifact, settings: Settings) -> Settings:
     """Return the settings with those of the clustering that is extended.
 
     Raises:
         InputError: the trajectories are no extension of the clustered ones.
     """
-    old = workspace.open(settings.extend, "clusters")
-    clustered = workspace.ancestor(old, "trajectories")
-    if clustered.id not in [t.id for t in workspace.extended(trajectories)[1:]]:
+    old = trajectories.open(settings.extend, "clusters")
+    clustered = old.ancestor("trajectories")
+    if clustered.id not in [t.id for t in trajectories.extended()[1:]]:
         raise InputError(
             f"{trajectories.id} does not extend {clustered.id}, which {old.id} is a clustering of; "
             "make it by trajectories --extend, or cluster it without --extend"
@@ -51,19 +52,22 @@ def resolved(workspace: Workspace, trajectories: Artifact, settings: Settings) -
     return dataclasses.replace(settings, **config)
 
 
-def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Artifact:
+def seal(
+    workspace: Workspace, trajectories: Artifact, settings: Settings, edits: Edits
+) -> Artifact:
     """Extend a clustering to trajectories that extend those it was made from, and keep it.
 
     Args:
         workspace: Where.
         trajectories: What the new clustering is of.
         settings: As `resolved` gives them.
+        edits: That are honoured.
     """
-    old = workspace.open(settings.extend, "clusters")
-    clustered = workspace.ancestor(old, "trajectories")
+    old = trajectories.open(settings.extend, "clusters")
+    clustered = old.ancestor("trajectories")
     begin = from_start(clustered, settings.include_start)
     centroids = np.load(old.path / "centroids.npy")
-    out = excluded(workspace, trajectories, settings.without)
+    out = excluded(trajectories, edits)
     x = comparable(trajectories, settings.features, begin)
     x[out] = np.nan
     labels, distance = nearest(x, centroids)
@@ -87,8 +91,8 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     used = labels >= 0
     inertia = float(((x[used] - centroids[labels[used]]) ** 2).sum())
     result = Clustering(labels, centroids, inertia)
-    table = pd.read_parquet(workspace.extended(old)[-1].path / "table.parquet")
-    made = write(workspace, trajectories, settings, result, table["name"].tolist(), facts)
+    table = pd.read_parquet(old.extended()[-1].path / "table.parquet")
+    made = write(workspace, trajectories, settings, edits, result, table["name"].tolist(), facts)
     say(verdict(made.summary))
     return made
 

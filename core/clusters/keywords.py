@@ -15,7 +15,6 @@ from core.clusters.kmeans import members
 from core.dataset.search import prompts
 from core.trajectories.artifact import load_flags
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 NAME_WORDS = 3
 NAME_SAMPLE = 200
@@ -70,9 +69,9 @@ def keywords(texts: pd.Series, labels: npt.NDArray[np.int32]) -> list[str]:
     return [" · ".join(vocabulary.take(pa.array(word_of[b])).to_pylist()) for b in best]
 
 
-def names(workspace: Workspace, trajectories: Artifact, labels: Labels) -> list[str]:
+def names(trajectories: Artifact, labels: Labels) -> list[str]:
     """Return keywords for every cluster, by number; the order of the rows does not matter."""
-    dataset = workspace.ancestor(trajectories, "dataset")
+    dataset = trajectories.ancestor("dataset")
     return name(dataset, load_flags(trajectories)["id"].to_numpy(), labels)
 
 

@@ -126,7 +126,8 @@ def load_any(workspace: Workspace, text: str) -> str:
     path = pathlib.Path(text).expanduser().absolute()
     if not path.is_file():
         try:
-            return workspace.open(text, "dataset").id
+            workspace.find(text)
+            return text
         except InputError as e:
             raise InputError(f"{text!r} is no file and no dataset: {e}") from e
     wanted = Settings(path=str(path), holdout="0")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.edits.log import pin as pin
     from core.edits.log import read as read
     from core.edits.log import redo as redo
+    from core.edits.log import replay as replay
     from core.edits.log import undo as undo
     from core.edits.log import unpin as unpin
     from core.edits.run import Settings as Settings

@@ -20,7 +20,7 @@ from core.arrays import Ints
 from core.edits import row_sets
 from core.edits.state import Edits, Entry, State
 from core.errors import InputError
-from core.workspace.artifact import utc_now
+from core.workspace.artifact import Artifact, utc_now
 from core.workspace.files import fsync
 from core.workspace.store import Workspace
 
@@ -33,7 +33,16 @@ def read(workspace: Workspace, dataset_id: str, upto: int | None = None) -> Edit
     Raises:
         InputError: there is no such dataset, the log is shorter, or it is damaged.
     """
-    n_rows, path = _place(workspace, dataset_id)
+    return replay(workspace.open(dataset_id, "dataset"), upto)
+
+
+def replay(dataset: Artifact, upto: int | None = None) -> Edits:
+    """Return the same of an opened dataset.
+
+    Raises:
+        InputError: the log is shorter, or it is damaged.
+    """
+    n_rows, path = _place(dataset)
     entries, _ = _entries(path, path.read_bytes() if path.exists() else b"")
     if upto is not None and upto > len(entries):
         raise InputError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
@@ -148,7 +157,7 @@ def _edit(
     workspace: Workspace, dataset_id: str, op: str, wanted: dict[str, Any], user: str
 ) -> Edits:
     """Add an entry, unless it would change nothing; it is on the disk when this returns."""
-    n_rows, path = _place(workspace, dataset_id)
+    n_rows, path = _place(workspace.open(dataset_id, "dataset"))
     if "rows" in wanted:
         wanted = {**wanted, "rows": _within(wanted["rows"], n_rows)}
     path.parent.mkdir(exist_ok=True)
@@ -177,10 +186,9 @@ def _edit(
         return state.edits()
 
 
-def _place(workspace: Workspace, dataset_id: str) -> tuple[int, pathlib.Path]:
+def _place(dataset: Artifact) -> tuple[int, pathlib.Path]:
     """Return a dataset's rows and where its log is."""
-    dataset = workspace.open(dataset_id, "dataset")
-    return int(dataset.summary["rows"]), workspace.root / "edits" / f"{dataset.id}.jsonl"
+    return int(dataset.summary["rows"]), dataset.root / "edits" / f"{dataset.id}.jsonl"
 
 
 def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
@@ -219,7 +227,7 @@ def _within(rows: Rows, n_rows: int) -> Ints:
 
 def _check_cluster(workspace: Workspace, dataset_id: str, clusters_id: str, cluster: int) -> None:
     made = workspace.open(clusters_id, "clusters")
-    if workspace.ancestor(made, "dataset").id != dataset_id:
+    if made.ancestor("dataset").id != dataset_id:
         raise InputError(f"{clusters_id} is not a clustering of {dataset_id}; name its own dataset")
     k = len(np.load(made.path / "centroids.npy", mmap_mode="r"))
     if not 0 <= cluster < k:

@@ -26,7 +26,6 @@ from core.selection.reproduce import lineage
 from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs, to_argv
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 VARIABLES = {"dataset": "D", "trajectories": "T", "clusters": "C", "selection": "S"}
 LISTED = 30
@@ -65,17 +64,16 @@ class Spread(NamedTuple):
     """Column -> characters a row in the pool, and in the selection."""
 
 
-def write(workspace: Workspace, artifact: Artifact, format: str, command: str) -> str:
+def write(artifact: Artifact, format: str, command: str) -> str:
     """Return the card as markdown.
 
     Args:
-        workspace: Where the selection's lineage stands.
         artifact: The selection.
         format: A key of FORMATS.
         command: How a trainer is started on the data, empty where none was asked for.
     """
-    line = lineage(workspace, artifact)
-    dataset = workspace.ancestor(artifact, "dataset")
+    line = lineage(artifact)
+    dataset = artifact.ancestor("dataset")
     config, summary = artifact.config, artifact.summary
     strategy = str(config["strategy"])
     spread = measure(dataset, artifact)
@@ -110,7 +108,7 @@ def write(workspace: Workspace, artifact: Artifact, format: str, command: str) -
         LIMITS + ("\n" + S2L_LIMITS if STRATEGIES[strategy].switches else ""),
         "## How to reproduce",
         f"In its workspace: `python -m core reproduce {artifact.id}`. From the start:",
-        "```bash\n" + "\n".join(commands(workspace, line)) + "\n```",
+        "```bash\n" + "\n".join(commands(line)) + "\n```",
         "Another processor, or other versions of the libraries, can give other losses and so other "
         "rows; compare the sha256 above.",
         "## Licence",
@@ -119,7 +117,7 @@ def write(workspace: Workspace, artifact: Artifact, format: str, command: str) -
     return "\n\n".join(parts) + "\n"
 
 
-def commands(workspace: Workspace, line: list[Artifact]) -> list[str]:
+def commands(line: list[Artifact]) -> list[str]:
     """Return the commands that make a lineage again, each result in a variable.
 
     Of a path only the name is told: a card is for others.
@@ -131,7 +129,7 @@ def commands(workspace: Workspace, line: list[Artifact]) -> list[str]:
     for one in line:
         settings = settings_of(one)
         if getattr(settings, "edits", 0) or getattr(settings, "without", 0):
-            dataset = workspace.ancestor(one, "dataset").id
+            dataset = one.ancestor("dataset").id
             if dataset not in copied:
                 copied.add(dataset)
                 place = "${S2L_WORKSPACE:-workspace}/edits"

@@ -59,12 +59,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
     out = pathlib.Path(s.out).expanduser().absolute()
     folder = _is_folder(out, s)
     if s.config != "none":
-        dataset = workspace.ancestor(artifact, "dataset")
-        check_rows(s.config, examples(workspace, artifact), dataset.id)
+        dataset = artifact.ancestor("dataset")
+        check_rows(s.config, examples(artifact), dataset.id)
     with publish(out, folder, s.overwrite) as temp:
         if folder:
             temp.mkdir()
-        form.write(temp / form.file if folder else temp, workspace, artifact)
+        form.write(temp / form.file if folder else temp, artifact)
         if folder:
             facts = {
                 "selection": artifact.id,
@@ -78,7 +78,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             if s.config != "none":
                 job = Job(s.format, form.file, s.model, artifact.summary["rows"])
                 texts, command = TRAINERS[s.config].files(job), TRAINERS[s.config].command
-            texts["README.md"] = data_card.write(workspace, artifact, s.format, command)
+            texts["README.md"] = data_card.write(artifact, s.format, command)
             for name, text in texts.items():
                 (temp / name).write_text(text, encoding="utf-8")
             files = {p.name: sha256_file(p) for p in sorted(temp.iterdir())}

@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from core.dataset.row_formats import Turn
 from core.errors import InputError
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 BATCH = 2_000
 """Rows in memory at once."""
@@ -39,11 +38,9 @@ class Example(NamedTuple):
     turns: list[Turn]
 
 
-def tables(
-    workspace: Workspace, artifact: Artifact, file: str, columns: list[str] | None = None
-) -> Iterator[pa.Table]:
+def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield the selected rows of one of the dataset's files, a batch at a time."""
-    dataset = workspace.ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     wanted = np.zeros(dataset.summary["rows"], bool)
     wanted[pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]] = True
     start = 0
@@ -55,18 +52,18 @@ def tables(
                 yield pa.Table.from_batches([batch]).filter(pa.array(keep))
 
 
-def examples(workspace: Workspace, artifact: Artifact) -> Iterator[Example]:
+def examples(artifact: Artifact) -> Iterator[Example]:
     """Yield the selected rows as turns."""
     columns = ["row", "id", "source", "answer", "messages"]
-    for table in tables(workspace, artifact, "examples.parquet", columns):
+    for table in tables(artifact, "examples.parquet", columns):
         for r in table.to_pylist():
             yield Example(r["row"], r["id"], r["source"], r["answer"] or "", r["messages"])
 
 
-def jsonl_lines(workspace: Workspace, artifact: Artifact) -> Iterator[str]:
+def jsonl_lines(artifact: Artifact) -> Iterator[str]:
     """Yield the selected rows as lines of JSON; columns kept as JSON text are plain again."""
-    as_json = workspace.ancestor(artifact, "dataset").summary.get("json_columns", [])
-    for table in tables(workspace, artifact, "original.parquet"):
+    as_json = artifact.ancestor("dataset").summary.get("json_columns", [])
+    for table in tables(artifact, "original.parquet"):
         for record in table.to_pylist():
             for column in as_json:
                 if record[column] is not None:
@@ -102,40 +99,39 @@ def sharegpt(example: Example) -> dict[str, Any]:
     return {"conversations": turns}
 
 
-def _write_jsonl(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    _write_lines(path, jsonl_lines(workspace, artifact))
+def _write_jsonl(path: pathlib.Path, artifact: Artifact) -> None:
+    _write_lines(path, jsonl_lines(artifact))
 
 
 def _write_turns(
     path: pathlib.Path,
-    workspace: Workspace,
     artifact: Artifact,
     shape: Callable[[Example], dict[str, Any]],
 ) -> None:
-    answered = "answer" in workspace.ancestor(artifact, "dataset").summary.get("columns", {})
+    answered = "answer" in artifact.ancestor("dataset").summary.get("columns", {})
 
     def line(example: Example) -> str:  # every line has the same keys, as table readers want
         facts = {**shape(example), "id": example.id, "source": example.source}
         facts |= {"answer": example.answer} if answered else {}
         return json.dumps(facts, ensure_ascii=False) + "\n"
 
-    _write_lines(path, map(line, examples(workspace, artifact)))
+    _write_lines(path, map(line, examples(artifact)))
 
 
-def _write_alpaca(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    _write_turns(path, workspace, artifact, alpaca)
+def _write_alpaca(path: pathlib.Path, artifact: Artifact) -> None:
+    _write_turns(path, artifact, alpaca)
 
 
-def _write_messages(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    _write_turns(path, workspace, artifact, messages)
+def _write_messages(path: pathlib.Path, artifact: Artifact) -> None:
+    _write_turns(path, artifact, messages)
 
 
-def _write_sharegpt(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    _write_turns(path, workspace, artifact, sharegpt)
+def _write_sharegpt(path: pathlib.Path, artifact: Artifact) -> None:
+    _write_turns(path, artifact, sharegpt)
 
 
-def _write_parquet(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
-    parts = tables(workspace, artifact, "original.parquet")
+def _write_parquet(path: pathlib.Path, artifact: Artifact) -> None:
+    parts = tables(artifact, "original.parquet")
     first = next(parts)
     with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
         writer.write_table(first)
@@ -143,10 +139,10 @@ def _write_parquet(path: pathlib.Path, workspace: Workspace, artifact: Artifact)
             writer.write_table(table)
 
 
-def _write_datasets(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
+def _write_datasets(path: pathlib.Path, artifact: Artifact) -> None:
     import datasets
 
-    parts = tables(workspace, artifact, "original.parquet")
+    parts = tables(artifact, "original.parquet")
     first = next(parts)
     with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=path.parent) as place:
         stream = f"{place}/rows.arrow"  # what the library maps, and then copies in pieces
@@ -157,9 +153,9 @@ def _write_datasets(path: pathlib.Path, workspace: Workspace, artifact: Artifact
         datasets.Dataset.from_file(stream).save_to_disk(path)
 
 
-def _write_ids(path: pathlib.Path, workspace: Workspace, artifact: Artifact) -> None:
+def _write_ids(path: pathlib.Path, artifact: Artifact) -> None:
     def lines() -> Iterator[str]:
-        for table in tables(workspace, artifact, "examples.parquet", ["id"]):
+        for table in tables(artifact, "examples.parquet", ["id"]):
             for id in table["id"].to_pylist():
                 if len(id.splitlines()) > 1:
                     raise InputError(f"the id {id!r} has a line break; use --format jsonl")
@@ -177,7 +173,7 @@ def _write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
 class Format(NamedTuple):
     """A format: how it is written, and what a person is told of it."""
 
-    write: Callable[[pathlib.Path, Workspace, Artifact], None]
+    write: Callable[[pathlib.Path, Artifact], None]
     file: str
     """Its name in a folder; "." where the folder itself is the data."""
     sentence: str

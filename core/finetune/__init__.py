@@ -9,6 +9,7 @@ from core import faces
 if TYPE_CHECKING:
     from core.finetune.run import headline as headline
     from core.finetune.run import key as key
+    from core.finetune.run import make as make
     from core.finetune.run import run as run
     from core.finetune.run import steps_of as steps_of
     from core.finetune.run import test_set as test_set

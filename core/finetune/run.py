@@ -30,6 +30,20 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """Train, test, seal; return the id.
 
     Raises:
+        InputError: as `make`.
+        Stopped: asked to stop; what was saved can be resumed.
+    """
+    selection = workspace.open(settings.selection, "selection")
+    test, split = test_set(workspace, selection.ancestor("dataset"), settings.eval)
+    return make(workspace, settings, selection, test, split).id
+
+
+def make(
+    workspace: Workspace, settings: Settings, selection: Artifact, test: Artifact, split: str
+) -> Artifact:
+    """Fine-tune on an opened selection; test on the rows of a split, "holdout" or "all".
+
+    Raises:
         InputError: bad settings, or nothing to test on.
         Stopped: asked to stop; what was saved can be resumed.
     """
@@ -38,13 +52,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
     from core.training.loop import Recipe, fit
 
     s = resolve(settings)
-    selection = workspace.open(s.selection, "selection")
-    dataset = workspace.ancestor(selection, "dataset")
-    test, split = test_set(workspace, dataset, s.eval)
+    dataset = selection.ancestor("dataset")
     wanted = key(selection, test, s)
     if s.resume and (done := workspace.finished("finetune", wanted, s.name)):
         say(f"{done.id} was finished before")
-        return done.id
+        return done
     texts = pool_texts(dataset, s.model, s.template)
     model, tokenizer = loading.load(s.model, seed=s.seed, texts=texts)
     template = choose(s.template, tokenizer, scratch=loading.is_scratch(s.model))
@@ -112,7 +124,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     }
     artifact = draft.seal(summary, drop=("checkpoints",))
     say(describe(result.scores))
-    return artifact.id
+    return artifact
 
 
 def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
@@ -122,7 +134,7 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
         InputError: none was named and nothing was held out.
     """
     if wanted:
-        return workspace.open(load_any(workspace, wanted), "dataset"), "all"
+        return dataset.open(load_any(workspace, wanted), "dataset"), "all"
     if not dataset.summary.get("holdout_rows"):
         raise InputError(
             f"{dataset.name} has no held-out rows to test on; name a test file with --eval"

@@ -41,11 +41,12 @@ def read(workspace: Workspace, ids: Sequence[str]) -> dict[str, Ints]:
     if len(wanted) < 2:
         raise InputError(f"{len(wanted)} selection cannot be compared; choose at least two")
     out, datasets = {}, {}
+    first = workspace.open(wanted[0], "selection")
     for id in wanted:
-        artifact = workspace.open(id, "selection")
+        artifact = first.open(id, "selection")
         table = pd.read_parquet(artifact.path / "table.parquet", columns=["row", "rank"])
         out[artifact.id] = table.sort_values("rank")["row"].to_numpy()
-        datasets[artifact.id] = workspace.ancestor(artifact, "dataset").id
+        datasets[artifact.id] = artifact.ancestor("dataset").id
     if len(set(datasets.values())) > 1:
         named = "; ".join(f"{id} is of {dataset}" for id, dataset in datasets.items())
         raise InputError(f"selections of several datasets share no rows: {named}; choose one's")

@@ -16,7 +16,6 @@ from core.training.settings import epochs_of
 from core.trajectories import cost
 from core.trajectories.cost import TRAIN, Proxy, Tokens
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 EQUAL_STEPS = (
     "With equal steps every arm trains the target equally long: a selection then saves data, never "
@@ -120,16 +119,16 @@ class Bill(NamedTuple):
         )
 
 
-def target(workspace: Workspace, finetune: Artifact) -> Target:
+def target(finetune: Artifact) -> Target:
     """Read what a fine-tune took."""
-    selection = workspace.ancestor(finetune, "selection")
+    selection = finetune.ancestor("selection")
     rows = pd.read_parquet(selection.path / "table.parquet", columns=["row"])["row"]
     facts, config = finetune.summary, finetune.config
     return Target(
         parameters=int(facts["parameters"]),
         seconds=float(facts.get("train_seconds", finetune.manifest["seconds"])),
         epochs=epochs_of(int(facts["rows"]), int(facts["steps"]), int(config["batch_size"])),
-        share=cost.tokens(workspace.ancestor(selection, "trajectories"), rows).share,
+        share=cost.tokens(selection.ancestor("trajectories"), rows).share,
         with_test="train_seconds" not in facts,
     )
 

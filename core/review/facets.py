@@ -21,7 +21,6 @@ from core.errors import InputError
 from core.trajectories.artifact import load_flags, load_losses
 from core.trajectories.row_scores import QUANTITIES
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 Kind = Literal["category", "number"]
 BINS = 10
@@ -93,7 +92,7 @@ def of(frame: pd.DataFrame) -> dict[str, Facet]:
     return {n: known.pop(n) for n in ("source",) if n in known} | own | known
 
 
-def load(workspace: Workspace, artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
+def load(artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
     """Return what is known of every row that could be selected, in order of id.
 
     Columns: row, id, text (equal for equal prompts and responses), and of the facets those that the
@@ -103,11 +102,10 @@ def load(workspace: Workspace, artifact: Artifact, also: Rows = ()) -> pd.DataFr
     a cluster, is missing.
 
     Args:
-        workspace: Where.
         artifact: A dataset, trajectories, clusters, or a selection.
         also: Rows that are in though they were not measured: pinned ones.
     """
-    dataset = workspace.ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     with connect() as sql:
         frame = sql.execute(
             "select row, id, source, split, length(prompt) as prompt, hash(prompt, response) as "
@@ -116,13 +114,13 @@ def load(workspace: Workspace, artifact: Artifact, also: Rows = ()) -> pd.DataFr
         ).df()
     usable = (frame.pop("split") == "pool").to_numpy(copy=True)
     known = Known(frame, None, None, None)
-    if _has(workspace, artifact, "trajectories"):
-        trajectories = workspace.ancestor(artifact, "trajectories")
+    if _has(artifact, "trajectories"):
+        trajectories = artifact.ancestor("trajectories")
         flags = load_flags(trajectories)
         usable &= (flags["flag"] == "").to_numpy()
         known = known._replace(flags=flags, losses=load_losses(trajectories))
-    if _has(workspace, artifact, "clusters"):
-        labels = pd.Series(np.load(workspace.ancestor(artifact, "clusters").path / "labels.npy"))
+    if _has(artifact, "clusters"):
+        labels = pd.Series(np.load(artifact.ancestor("clusters").path / "labels.npy"))
         known = known._replace(labels=labels.astype("Int32").mask(labels < 0))
     values = {name: facet.values(known) for name, facet in FACETS.items()}
     frame = frame.assign(**{name: found for name, found in values.items() if found is not None})
@@ -146,12 +144,12 @@ def _own_categories(dataset: Artifact) -> pd.DataFrame:
     return frame[[OWN + name for name in names]].fillna(NO_VALUE)
 
 
-def _has(workspace: Workspace, artifact: Artifact, kind: str) -> bool:
+def _has(artifact: Artifact, kind: str) -> bool:
     """Say whether an artifact of this kind is the artifact or among its ancestors."""
     if artifact.kind == kind:
         return True
     made_from = (p for name, p in artifact.parents.items() if name in ("clusters", "trajectories"))
-    return any(_has(workspace, workspace.open(parent), kind) for parent in made_from)
+    return any(_has(artifact.open(parent), kind) for parent in made_from)
 
 
 def positions(frame: pd.DataFrame, rows: npt.ArrayLike) -> Ints:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from core.selection.run import honoured as honoured
     from core.selection.run import ids_sha256 as ids_sha256
     from core.selection.run import key as key
+    from core.selection.run import key_of as key_of
     from core.selection.run import prepare as prepare
-    from core.selection.run import resolved as resolved
     from core.selection.run import run as run
+    from core.selection.run import seal as seal
+    from core.selection.run import source as source
     from core.selection.settings import Settings as Settings
     from core.selection.settings import title as title
 

@@ -14,14 +14,12 @@ from core.errors import InputError
 from core.selection.choose import PINNED
 from core.selection.pool import Choice, Pool
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 
-def earlier_rows(workspace: Workspace, dataset: Artifact, earlier: str) -> npt.NDArray[np.int64]:
+def earlier_rows(dataset: Artifact, old: Artifact | None) -> npt.NDArray[np.int64]:
     """Return the rows of a dataset that an earlier selection has, by id."""
-    if not earlier:
+    if old is None:
         return np.zeros(0, np.int64)
-    old = workspace.open(earlier, "selection")
     ids = pd.read_parquet(old.path / "table.parquet", columns=["id"])["id"]
     now = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
     return np.flatnonzero(now.isin(ids))
@@ -50,11 +48,11 @@ class Kept(NamedTuple):
         return text + (gone if self.missing else "")
 
 
-def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> Kept:
-    """Find the pinned rows in a pool, and by id those of an earlier selection where one is named.
+def keep(pool: Pool, old: Artifact | None, pinned: Rows = ()) -> Kept:
+    """Find the pinned rows in a pool, and by id those of an earlier selection where there is one.
 
     Raises:
-        InputError: it is no selection, or no row of it is in the pool.
+        InputError: no row of it is in the pool.
     """
     places = pd.Index(pool.rows).get_indexer(pd.Index(np.asarray(pinned, np.int64)))
     pins = np.sort(places[places >= 0])
@@ -62,9 +60,8 @@ def keep(workspace: Workspace, pool: Pool, earlier: str, pinned: Rows = ()) -> K
     there = pool.take(pins)
     grouped = there.labels >= 0 if len(there.labels) else np.ones(len(pins), bool)
     unmeasured = int((~(there.measured() & grouped)).sum())
-    if not earlier:
+    if old is None:
         return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unmeasured, unpinnable, 0, 0)
-    old = workspace.open(earlier, "selection")
     ids = pd.read_parquet(old.path / "table.parquet").sort_values("rank")["id"]
     place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
     found = place[place >= 0]

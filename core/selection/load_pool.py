@@ -15,11 +15,9 @@ from core.selection.pool import Pool
 from core.selection.strategies.catalog import STRATEGIES
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 
 def load_pool(
-    workspace: Workspace,
     parent: Artifact,
     strategy: str,
     excluded: Rows = (),
@@ -34,7 +32,6 @@ def load_pool(
     proxy's window: nothing of them is trained on.
 
     Args:
-        workspace: Where.
         parent: A dataset, trajectories or clusters.
         strategy: What will choose.
         excluded: Rows that people excluded.
@@ -50,7 +47,7 @@ def load_pool(
         raise InputError(f"{strategy} needs clusters; {parent.id} is a {parent.kind}")
     if needs != "dataset" and parent.kind == "dataset":
         raise InputError(f"{strategy} needs trajectories; {parent.id} is a dataset")
-    dataset = workspace.ancestor(parent, "dataset")
+    dataset = parent.ancestor("dataset")
     examples = dataset.path / "examples.parquet"
     frame = pd.read_parquet(examples, columns=["row", "id", "source", "split"])
     usable = (frame["split"] == "pool").to_numpy(copy=True)
@@ -62,7 +59,7 @@ def load_pool(
     labels = np.zeros(0, np.int32)
     embeddings, start = None, True
     if parent.kind != "dataset":
-        trajectories = workspace.ancestor(parent, "trajectories")
+        trajectories = parent.ancestor("trajectories")
         losses = np.asarray(load_losses(trajectories))
         start = bool(load_steps(trajectories)[0] == 0)
         flags = load_flags(trajectories)

@@ -11,7 +11,6 @@ from core.selection.pool import Match
 from core.settings import Group, setting
 from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +34,7 @@ class Matching(Group):
     )  # fmt: skip
 
 
-def measure(workspace: Workspace, wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
+def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
     """Return the size of the selection to match; with `cost`, enlarged by what its proxy cost.
 
     A row of the selection stands for a row drawn, so the rows grow by the proxy's operations
@@ -44,8 +43,8 @@ def measure(workspace: Workspace, wanted: Matching, dataset: Artifact, *, cost: 
     Raises:
         InputError: it is no selection, of other data, or its proxy's cost is not known.
     """
-    selection = workspace.open(wanted.match, "selection")
-    if workspace.ancestor(selection, "dataset").id != dataset.id:
+    selection = dataset.open(wanted.match, "selection")
+    if selection.ancestor("dataset").id != dataset.id:
         raise InputError(f"{selection.id} was drawn from another dataset than {dataset.name}")
     rows, tokens = selection.summary["rows"], selection.summary["response_tokens"]
     if not cost:
@@ -60,7 +59,7 @@ def measure(workspace: Workspace, wanted: Matching, dataset: Artifact, *, cost: 
             "random_cost_matched needs the target's size: --target-parameters 410e6, for example"
         )
     try:
-        trajectories = workspace.ancestor(selection, "trajectories")
+        trajectories = selection.ancestor("trajectories")
     except InputError:
         return Match(rows, tokens)  # no proxy, no cost
     rows_of = pd.read_parquet(selection.path / "table.parquet", columns=["row"])["row"]

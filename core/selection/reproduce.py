@@ -9,7 +9,7 @@ import pandas as pd
 from core.edits.row_sets import words
 from core.errors import InputError
 from core.jobs.progress import say
-from core.selection.run import honoured, prepare, table_of
+from core.selection.run import PARENTS, Source, honoured, pool_of, source, table_of
 from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs
@@ -32,10 +32,11 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
     was = pd.read_parquet(artifact.path / "table.parquet")
     settings = settings_of(artifact)
     matched = STRATEGIES[settings.strategy].cost
-    now, summary, _ = table_of(workspace, settings, len(was) if matched else 0)
+    drawn = source(artifact.open(settings.parent, *PARENTS), settings)
+    now, summary, _ = table_of(drawn, len(was) if matched else 0)
     found = compare(was, now)
     if matched and not found:
-        _note_size(workspace, settings, len(was))
+        _note_size(drawn, len(was))
     if not found:
         return []
     if artifact.summary.get("edited_rows", summary["edited_rows"]) != summary["edited_rows"]:
@@ -43,14 +44,14 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
             f"the rows excluded or pinned by the first {settings.edits} edits are no longer those "
             "of then"
         )
-    for one in lineage(workspace, artifact):
-        found += [f"{one.kind} {one.id}: {problem}" for problem in workspace.verify(one.id)]
+    for one in lineage(artifact):
+        found += [f"{one.kind} {one.id}: {problem}" for problem in one.verify()]
     return found + newer(artifact)
 
 
-def _note_size(workspace: Workspace, settings: Settings, sealed: int) -> None:
+def _note_size(drawn: Source, sealed: int) -> None:
     """Say where a baseline for the cost of another was made with another count of costs."""
-    pool, kept = prepare(workspace, settings)
+    pool, kept = pool_of(drawn)
     rows = max(pool.match.rows if pool.match else 0, len(kept.stay.positions))
     if rows != sealed:
         say(
@@ -79,14 +80,14 @@ def settings_of(artifact: Artifact) -> Settings:
     )
 
 
-def lineage(workspace: Workspace, artifact: Artifact) -> list[Artifact]:
+def lineage(artifact: Artifact) -> list[Artifact]:
     """Return what a selection was made from, parents before children, itself last."""
     found: dict[str, Artifact] = {}
 
     def visit(one: Artifact) -> None:
         for parent in one.parents.values():
             if parent not in found:
-                visit(workspace.open(parent))
+                visit(one.open(parent))
         found[one.id] = one
 
     visit(artifact)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from core.edits.log import read
+from core.edits.log import replay
+from core.edits.state import Edits
 from core.jobs.progress import say
 from core.selection import budget as budgets
 from core.selection import matched_size, s2l_options
@@ -24,9 +25,37 @@ from core.workspace.artifact import EXTENDS, MATCHES, Artifact, Kind
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
-__all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "resolved", "run"]
+__all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "run"]
 
 PARENTS: tuple[Kind, ...] = ("clusters", "trajectories", "dataset")
+
+
+class Source(NamedTuple):
+    """What a selection is drawn from and how: opened once, and passed on."""
+
+    parent: Artifact
+    dataset: Artifact
+    edits: Edits
+    settings: Settings
+    """With a number for their edits: up to the last of rows that is in effect, so that neither a
+    note nor an edit that was undone makes another selection."""
+
+
+def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> Source:
+    """Return what settings draw from, with the edits they name, or those replayed before.
+
+    Raises:
+        InputError: the log has fewer edits than are wanted.
+    """
+    dataset = parent.ancestor("dataset")
+    if edits is None:
+        edits = replay(dataset, None if settings.edits == "auto" else int(settings.edits))
+    return Source(parent, dataset, edits, dataclasses.replace(settings, edits=edits.rows_at))
+
+
+def open_source(workspace: Workspace, settings: Settings) -> Source:
+    """Open what settings draw from; see `source`."""
+    return source(workspace.open(settings.parent, *PARENTS), settings)
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -36,43 +65,42 @@ def run(workspace: Workspace, settings: Settings) -> str:
         InputError: the budget does not fit the pool or the pinned rows, or the parent lacks what
             the strategy needs.
     """
-    settings = resolved(workspace, settings)
-    parent = workspace.open(settings.parent, *PARENTS)
-    dataset = workspace.ancestor(parent, "dataset")
-    table, summary, sentences = table_of(workspace, settings)
+    return seal(workspace, open_source(workspace, settings)).id
+
+
+def seal(workspace: Workspace, source: Source) -> Artifact:
+    """Select and seal, with everything opened before."""
+    parent, settings = source.parent, source.settings
+    table, summary, sentences = table_of(source)
     draft = workspace.draft(
         "selection",
-        name=settings.name or f"{dataset.name} · {title(settings)}",
+        name=settings.name or f"{source.dataset.name} · {title(settings)}",
         config=to_config(settings),
         parents={parent.kind: parent.id}
         | ({EXTENDS: settings.keep} if settings.keep else {})
         | ({MATCHES: settings.match} if settings.match else {}),
-        fingerprint=key(workspace, settings),
+        fingerprint=key_of(settings),
     )
     table.to_parquet(draft.path / "table.parquet")
     for text in sentences:
         say(text)
-    return draft.seal(summary).id
+    return draft.seal(summary)
 
 
-def table_of(
-    workspace: Workspace, settings: Settings, sealed: int = 0
-) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
+def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
     """Select without sealing; return the table, the manifest's numbers, and what to say of it.
 
     Args:
-        workspace: Where the parent stands; nothing is written to it.
-        settings: With a number for their edits.
+        source: What to draw from.
         sealed: Rows of a random_cost_matched that is made again; 0 counts them anew.
 
     Raises:
         InputError: as `run`.
     """
-    pool, kept = prepare(workspace, settings)
+    settings = source.settings
+    pool, kept = pool_of(source)
     if sealed and pool.match is not None:
         pool = dataclasses.replace(pool, match=pool.match._replace(rows=sealed))
-    dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
-    log = read(workspace, dataset.id, int(settings.edits))
     choice = choose(
         pool,
         settings.strategy,
@@ -98,7 +126,7 @@ def table_of(
         "ids_sha256": ids_sha256(table["id"].tolist()),
         "kept": kept.earlier,
         "kept_missing": kept.missing,
-        "edited_rows": fingerprint(log.excluded.tolist(), log.pinned.tolist()),
+        "edited_rows": fingerprint(source.edits.excluded.tolist(), source.edits.pinned.tolist()),
         "excluded": pool.excluded,
         "filtered": pool.filtered,
         "pinned": kept.pinned,
@@ -112,38 +140,28 @@ def table_of(
 
 
 def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
-    """Return the pool that settings choose from, and what is in it before they do.
+    """Return the pool that settings choose from, and what is in it before they do."""
+    return pool_of(open_source(workspace, settings))
 
-    Args:
-        workspace: Where.
-        settings: With a number for their edits, as `resolved` gives it.
-    """
-    parent = workspace.open(settings.parent, *PARENTS)
-    dataset = workspace.ancestor(parent, "dataset")
-    log = read(workspace, dataset.id, int(settings.edits))
-    earlier = earlier_rows(workspace, dataset, settings.keep)
+
+def pool_of(source: Source) -> tuple[Pool, Kept]:
+    """Return the pool that is chosen from, and what is in it before."""
+    parent, dataset, log, settings = source
+    old = dataset.open(settings.keep, "selection") if settings.keep else None
     pool = load_pool(
-        workspace, parent, settings.strategy, log.excluded, settings, log.pinned, earlier
+        parent,
+        settings.strategy,
+        log.excluded,
+        settings,
+        log.pinned,
+        earlier_rows(dataset, old),
     )
     match = None
     if settings.match:
         cost = STRATEGIES[settings.strategy].cost
-        match = matched_size.measure(workspace, settings, dataset, cost=cost)
+        match = matched_size.measure(settings, dataset, cost=cost)
     pool = dataclasses.replace(pool, space=settings.space, match=match)
-    return pool, keep(workspace, pool, settings.keep, log.pinned)
-
-
-def resolved(workspace: Workspace, settings: Settings) -> Settings:
-    """Return the settings with a number for their edits: up to the last of rows that is in effect.
-
-    So neither a note nor an edit that was undone makes another selection.
-
-    Raises:
-        InputError: the log has fewer edits than are wanted.
-    """
-    dataset = workspace.ancestor(workspace.open(settings.parent, *PARENTS), "dataset")
-    upto = None if settings.edits == "auto" else int(settings.edits)
-    return dataclasses.replace(settings, edits=read(workspace, dataset.id, upto).rows_at)
+    return pool, keep(pool, old, log.pinned)
 
 
 def honoured(artifact: Artifact) -> int:
@@ -152,15 +170,15 @@ def honoured(artifact: Artifact) -> int:
 
 
 def key(workspace: Workspace, settings: Settings) -> str:
-    """Return the fingerprint of the selection that these settings give with the edits of now.
+    """Return the fingerprint of the selection that these settings give with the edits of now."""
+    return key_of(open_source(workspace, settings).settings)
+
+
+def key_of(settings: Settings) -> str:
+    """Return the fingerprint of settings with a number for their edits, as in `Source`.
 
     Without edits, and with every later setting at its default, it is what it always was.
     """
-    return fingerprint_of(resolved(workspace, settings))
-
-
-def fingerprint_of(settings: Settings) -> str:
-    """Return the fingerprint of a selection by settings with a number for their edits."""
     ignored = () if settings.dedup == "near" else ("near_rule",)
     kept = identity(settings, first=FIRST, before=BEFORE, ignored=ignored)
     if STRATEGIES[settings.strategy].cost:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from core import selection
+from core.edits.state import Edits
 from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection.strategies.catalog import STRATEGIES, having
-from core.settings import MAX_SEED, Group, setting, specs
+from core.settings import MAX_SEED, Group, Spec, setting, specs
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
@@ -101,7 +103,7 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
 
 
-def of(workspace: Workspace, settings: Arms) -> list[Arm]:
+def of(clusters: Artifact, settings: Arms) -> list[Arm]:
     """Return the arms: the strategies, then the saved selections that are not among them already.
 
     Raises:
@@ -111,11 +113,10 @@ def of(workspace: Workspace, settings: Arms) -> list[Arm]:
         Arm(name, how({"parent": settings.clusters, "strategy": name, "budget": settings.budget}))
         for name in strategies(settings)
     ]
-    clusters = workspace.open(settings.clusters, "clusters")
-    dataset = workspace.ancestor(clusters, "dataset")
+    dataset = clusters.ancestor("dataset")
     for id in saved(settings):
-        artifact = workspace.open(id, "selection")
-        other = workspace.ancestor(artifact, "dataset")
+        artifact = clusters.open(id, "selection")
+        other = artifact.ancestor("dataset")
         if other.id != dataset.id:
             raise InputError(
                 f"--selections has {id} of the dataset {other.name} ({other.id}), but these "
@@ -126,7 +127,7 @@ def of(workspace: Workspace, settings: Arms) -> list[Arm]:
             raise InputError(f"{strategy} {EQUAL_EPOCHS}; leave {id} out of --selections")
         new = how(artifact.config)
         if identity(new) not in map(identity, (arm.how for arm in out)):
-            out.append(Arm(_title(workspace, artifact, clusters), new, id))
+            out.append(Arm(_title(artifact, clusters), new, id))
     return _distinct(out)
 
 
@@ -135,11 +136,13 @@ def how(config: dict[str, Any]) -> dict[str, Any]:
 
     Settings that are younger than the selection stand at their default.
     """
-    return {
-        s.name: config.get(s.name, s.default)
-        for s in specs(selection.Settings)
-        if s.name not in SET_HERE
-    }
+    return {s.name: config.get(s.name, s.default) for s in _drawn_with()}
+
+
+@functools.cache
+def _drawn_with() -> list[Spec]:
+    """Return the settings of a selection that are an arm's own."""
+    return [s for s in specs(selection.Settings) if s.name not in SET_HERE]
 
 
 def identity(wanted: dict[str, Any]) -> str:
@@ -148,14 +151,14 @@ def identity(wanted: dict[str, Any]) -> str:
     return fingerprint({**wanted, "budget": ""} if whole else wanted)
 
 
-def _title(workspace: Workspace, artifact: Artifact, clusters: Artifact) -> str:
+def _title(artifact: Artifact, clusters: Artifact) -> str:
     """Name a saved selection by its settings, and by its clusters where they are others."""
     settings = selection.Settings(**how(artifact.config))
     title = selection.title(settings) + (f" keeping {settings.keep}" if settings.keep else "")
     parent = artifact.parents.get("clusters", clusters.id)
     if parent == clusters.id or STRATEGIES[settings.strategy].needs != "clusters":
         return title
-    ours, theirs = (_cut(c) for c in (clusters, workspace.open(parent)))
+    ours, theirs = (_cut(c) for c in (clusters, clusters.open(parent)))
     return f"{title} · {theirs if theirs != ours else f'clusters {parent}'}"
 
 
@@ -177,7 +180,9 @@ def _distinct(arms: Iterable[Arm]) -> list[Arm]:
     ]
 
 
-def draw(workspace: Workspace, arms: list[Arm], arm: Arm, seed: int, edits: int) -> Artifact:
+def draw(
+    workspace: Workspace, clusters: Artifact, arms: list[Arm], arm: Arm, seed: int, edits: Edits
+) -> Artifact:
     """Return the selection of one arm and seed; one that exists is reused.
 
     A strategy of matched tokens is as large as the first arm's selection of the same seed; a saved
@@ -187,10 +192,10 @@ def draw(workspace: Workspace, arms: list[Arm], arm: Arm, seed: int, edits: int)
         InputError: the arm cannot be drawn with these edits.
     """
     size = STRATEGIES[arm.how["strategy"]].size
-    more: dict[str, Any] = {"seed": 0 if size == "pool" else seed, "edits": edits}
+    more: dict[str, Any] = {"seed": 0 if size == "pool" else seed}
     if size == "matched" and not arm.how["match"]:
-        more["match"] = draw(workspace, arms, arms[0], seed, edits).id
+        more["match"] = draw(workspace, clusters, arms, arms[0], seed, edits).id
     chosen = selection.Settings(**{**arm.how, **more})
-    return workspace.same("selection", selection.key(workspace, chosen)) or workspace.open(
-        selection.run(workspace, chosen)
-    )
+    drawn = selection.source(clusters.open(chosen.parent), chosen, edits)
+    same = workspace.same("selection", selection.key_of(drawn.settings), like=clusters)
+    return same or clusters.open(selection.seal(workspace, drawn).id)

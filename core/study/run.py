@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core import edits, finetune, selection
+from core.edits.state import Edits
 from core.finetune import metrics
 from core.finetune.settings import Target, Tested, short
 from core.jobs.progress import say
@@ -64,26 +65,26 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
     Edits made meanwhile are not honoured: the arms draw from one pool.
     """
-    first = selection.Settings(parent=settings.clusters, edits=settings.edits)
-    s = dataclasses.replace(settings, edits=selection.resolved(workspace, first).edits)
-    clusters = workspace.open(s.clusters, "clusters")
-    dataset = workspace.ancestor(clusters, "dataset")
+    clusters = workspace.open(settings.clusters, "clusters")
+    dataset = clusters.ancestor("dataset")
+    log = edits.replay(dataset, None if settings.edits == "auto" else int(settings.edits))
+    s = dataclasses.replace(settings, edits=log.rows_at)
     s = _with_sources_only(s, dataset)
-    compared = arms.of(workspace, s)
+    compared = arms.of(clusters, s)
     added = [arm.saved for arm in compared if arm.saved]
     if twice := [id for id in arms.saved(s) if id not in added]:
         say(f"drawn as another arm is, so left out: {', '.join(twice)}")
     test, split = finetune.test_set(workspace, dataset, s.eval)
-    steps = s.steps if s.steps != "auto" else _auto_steps(workspace, clusters, s)
+    steps = s.steps if s.steps != "auto" else _auto_steps(clusters, s, log)
     wanted = [  # all are drawn before the first is trained: one that cannot be is said at once
-        (arm.name, seed, arms.draw(workspace, compared, arm, seed, int(s.edits)))
+        (arm.name, seed, arms.draw(workspace, clusters, compared, arm, seed, log))
         for seed in seeds(s)
         for arm in compared
     ]
     runs: list[tuple[str, int, Artifact]] = []
     for number, (name, seed, drawn) in enumerate(wanted):
         say(f"arm {number + 1} of {len(wanted)}: {name}, seed {seed}, {steps:,} steps")
-        runs.append((name, seed, _tuned(workspace, drawn, test, s, seed, int(steps))))
+        runs.append((name, seed, _tuned(workspace, drawn, (test, split), s, seed, int(steps))))
     base = _base_scores(workspace, dataset, test, split, s)
     table = pd.DataFrame([_record(arm, seed, made) for arm, seed, made in runs])
     draft = workspace.draft(
@@ -125,16 +126,20 @@ def _with_sources_only(s: Settings, dataset: Artifact) -> Settings:
     return dataclasses.replace(s, strategies=",".join(n for n in strategies(s) if n not in out))
 
 
-def _auto_steps(workspace: Workspace, clusters: Artifact, s: Settings) -> int:
-    log = edits.read(workspace, workspace.ancestor(clusters, "dataset").id, int(s.edits))
-    pool = selection.load_pool(workspace, clusters, "random", log.excluded, pinned=log.pinned)
-    stay = selection.keep(workspace, pool, "", log.pinned).stay
+def _auto_steps(clusters: Artifact, s: Settings, log: Edits) -> int:
+    pool = selection.load_pool(clusters, "random", log.excluded, pinned=log.pinned)
+    stay = selection.keep(pool, None, log.pinned).stay
     rows = len(selectors.choose(pool, "random", budget.parse(s.budget), 0, stay).positions)
     return finetune.planned_steps(rows, "auto", s.batch_size, s.model)
 
 
 def _tuned(
-    workspace: Workspace, drawn: Artifact, test: Artifact, s: Settings, seed: int, steps: int
+    workspace: Workspace,
+    drawn: Artifact,
+    test: tuple[Artifact, str],
+    s: Settings,
+    seed: int,
+    steps: int,
 ) -> Artifact:
     """Return the fine-tune of one arm and seed: draw seed and training seed vary together."""
     given = to_config(s)
@@ -142,8 +147,9 @@ def _tuned(
     target = finetune.Settings(
         selection=drawn.id, steps=steps, seed=seed, resume=s.resume, **shared
     )
-    done = workspace.same("finetune", finetune.key(drawn, test, target)) if s.resume else None
-    return done or workspace.open(finetune.run(workspace, target))
+    key = finetune.key(drawn, test[0], target)
+    done = workspace.same("finetune", key, like=drawn) if s.resume else None
+    return done or finetune.make(workspace, target, drawn, *test)
 
 
 def _base_scores(

@@ -15,7 +15,6 @@ from core.errors import InputError
 from core.jobs.progress import duration
 from core.trajectories.artifact import load_flags
 from core.workspace.artifact import EXTENDS, Artifact
-from core.workspace.store import Workspace
 
 TRAIN, FORWARD = 6.0, 2.0
 """Operations per parameter and token of a training step and of scoring (Kaplan et al. 2020,
@@ -67,14 +66,14 @@ class Proxy(NamedTuple):
         )
 
 
-def proxy(workspace: Workspace, clusters: Artifact) -> Proxy:
+def proxy(clusters: Artifact) -> Proxy:
     """Read from the manifests what a clustering and its proxy took.
 
     Raises:
         InputError: the losses were not recorded in a training here.
         KeyError: they were recorded before the seconds were.
     """
-    trajectories = workspace.ancestor(clusters, "trajectories")
+    trajectories = clusters.ancestor("trajectories")
     facts = trajectories.summary
     return _counted(trajectories)._replace(
         train_seconds=float(facts["train_seconds"]),

@@ -37,17 +37,17 @@ def run(workspace: Workspace, settings: Settings) -> str:
         Stopped: asked to stop between checkpoints; `resume` goes on there.
     """
     old = workspace.open(settings.extend, "trajectories")
-    dataset = workspace.open(settings.dataset, "dataset")
+    dataset = old.open(settings.dataset, "dataset")
     if given := foreign(settings, old.config, OWN):
         raise InputError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
-    folders = kept(workspace, old)
+    folders = kept(old)
     tokenizer = tokenizers.load_tokenizer(str(old.path / "proxy"))
     template, most = str(old.config["template"]), int(old.config["max_length"])
     tokens = tokenize(workspace, dataset, tokenizer, template, most)
-    before = tokenize(workspace, workspace.ancestor(old, "dataset"), tokenizer, template, most)
+    before = tokenize(workspace, old.ancestor("dataset"), tokenizer, template, most)
     rows, flags = pool_rows(dataset, tokens, limit=0, seed=0)
     ids = flags["id"].to_numpy()
-    sealed = flags["id"].isin(held_out(workspace, old)).to_numpy()[rows]
+    sealed = flags["id"].isin(held_out(old)).to_numpy()[rows]
     flags.loc[rows[sealed], "flag"] = "holdout"
     rows = rows[~sealed]
     at, changed = known(old, before, tokens, ids, rows)
@@ -98,7 +98,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         raise
 
 
-def kept(workspace: Workspace, old: Artifact) -> list[pathlib.Path]:
+def kept(old: Artifact) -> list[pathlib.Path]:
     """Return the checkpoints kept of every recording, in order of step.
 
     They stand in the run that trained the proxy, however often it was extended since.
@@ -106,7 +106,7 @@ def kept(workspace: Workspace, old: Artifact) -> list[pathlib.Path]:
     Raises:
         InputError: none were kept.
     """
-    trained = workspace.extended(old)[-1]
+    trained = old.extended()[-1]
     folders = checkpoints(trained.path / KEPT)
     if [step(f) for f in folders] != load_steps(trained).tolist():
         raise InputError(
@@ -119,10 +119,10 @@ def kept(workspace: Workspace, old: Artifact) -> list[pathlib.Path]:
     return folders
 
 
-def held_out(workspace: Workspace, old: Artifact) -> set[str]:
+def held_out(old: Artifact) -> set[str]:
     """Return the ids that were test rows when the proxy was trained, or in any extension since."""
     found: set[str] = set()
-    for earlier in workspace.extended(old):
+    for earlier in old.extended():
         flags = load_flags(earlier)
         found |= set(flags.loc[flags["flag"] == "holdout", "id"])
     return found

@@ -90,7 +90,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
     s = settings
     proxy = workspace.open(s.trajectories, "trajectories")
-    dataset = workspace.ancestor(proxy, "dataset")
+    dataset = proxy.ancestor("dataset")
     rows = probe(proxy, s.rows, s.seed)
     model, tokenizer = loading.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
     tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)

@@ -7,16 +7,18 @@ directory without the suffix is whole.
 from __future__ import annotations
 from core.errors import InputError
 
+import contextlib
 import dataclasses
 import datetime as dt
 import fcntl
+import os
 import pathlib
 import secrets
 import shutil
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, Literal, NamedTuple, get_args
 
 from core.workspace import manifest as manifests
-from core.workspace.files import fsync, read_json, sha256_file, write_json
+from core.workspace.files import fsync, read_json, sha256_file, while_unchanged, write_json
 
 Kind = Literal[
     "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune", "study"
@@ -35,10 +37,15 @@ RUN = "run.json"
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """A sealed, opened artifact."""
+    """A sealed, opened artifact, and through it what it was made from.
+
+    Whoever gets it need not open anything anew: of a lineage each artifact is opened once.
+    """
 
     path: pathlib.Path
     manifest: dict[str, Any]
+    opened: dict[str, Artifact] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    """Id -> what was opened so far, itself included; shared by the whole lineage."""
 
     @property
     def id(self) -> str:
@@ -64,9 +71,54 @@ class Artifact:
     def summary(self) -> dict[str, Any]:
         return self.manifest["summary"]  # type: ignore[no-any-return]
 
+    @property
+    def root(self) -> pathlib.Path:
+        """The workspace's directory."""
+        return self.path.parents[1]
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+    def open(self, wanted: str, *kinds: Kind) -> Artifact:
+        """Open another artifact of the workspace, unless it was opened in this lineage.
+
+        Raises:
+            InputError: as `load`.
+        """
+        return load(self.root, wanted, kinds, self.opened)
+
+    def ancestor(self, kind: Kind) -> Artifact:
+        """Walk up the lineage to the artifact of a kind (itself included).
+
+        Raises:
+            InputError: the lineage has none.
+        """
+        if self.kind == kind:
+            return self
+        for role, parent in self.parents.items():
+            if role not in BESIDE:
+                with contextlib.suppress(InputError):
+                    return self.open(parent).ancestor(kind)
+        raise InputError(f"{self.id} ({self.kind}) does not come from a {kind}")
+
+    def extended(self) -> list[Artifact]:
+        """Return the artifacts that this one carries on, nearest first, itself before them.
+
+        Raises:
+            InputError: one of them cannot be opened.
+        """
+        out = [self]
+        while EXTENDS in out[-1].parents:
+            out.append(self.open(out[-1].parents[EXTENDS], self.kind))
+        return out
+
+    def verify(self) -> list[str]:
+        """Compare every file's content with the manifest; return a sentence per problem."""
+        return [
+            f"{name}: content differs from the manifest"
+            for name, facts in self.manifest["files"].items()
+            if sha256_file(self.path / name) != facts["sha256"]
+        ]
+
+
+class Entry(NamedTuple):
     """One line of a workspace listing; damaged and unfinished work is listed too."""
 
     id: str
@@ -180,27 +232,72 @@ def claim(draft: pathlib.Path) -> IO[bytes]:
     return lock
 
 
-def entry(kind: Kind, path: pathlib.Path) -> Entry:
+def find(root: pathlib.Path, wanted: str, kinds: tuple[Kind, ...] = ()) -> pathlib.Path:
+    """Return the directory of an artifact, finished or not; the kinds named are looked at first.
+
+    Raises:
+        InputError: there is none, or the id is no id.
+    """
+    if wanted and all(c.isalnum() or c == "-" for c in wanted):
+        for kind in (*kinds, *KINDS):
+            for path in (f"{root}/{kind}/{wanted}", f"{root}/{kind}/{wanted}{PARTIAL}"):
+                if os.path.isdir(path):  # noqa: PTH112
+                    return pathlib.Path(path)
+    raise InputError(f"no artifact {wanted!r} in {root}; `python -m core list` shows all")
+
+
+def load(
+    root: pathlib.Path, wanted: str, kinds: tuple[Kind, ...], opened: dict[str, Artifact]
+) -> Artifact:
+    """Open a sealed artifact after checking its manifest and file sizes, or take it from a lineage.
+
+    Args:
+        root: The workspace's directory.
+        wanted: The id.
+        kinds: The kinds accepted; any when empty.
+        opened: What a lineage has opened so far; the artifact is added.
+
+    Raises:
+        InputError: unknown, unfinished, damaged, made by a newer version, or of another kind.
+    """
+    if wanted not in opened:
+        path = find(root, wanted, kinds)
+        if path.name.endswith(PARTIAL):
+            raise InputError(f"{wanted} is unfinished; resume or delete it")
+        opened[wanted] = Artifact(path, manifests.read(path), opened)
+    artifact = opened[wanted]
+    if kinds and artifact.kind not in kinds:
+        raise InputError(f"{wanted} is a {artifact.kind}, not a {' or '.join(kinds)}")
+    return artifact
+
+
+@while_unchanged
+def _begun(path: str) -> dict[str, Any]:
+    """Read the run.json of an unfinished run."""
+    return read_json(pathlib.Path(path)) or {}
+
+
+def entry(kind: Kind, path: str) -> Entry:
     """Describe one directory of a workspace, whatever its state."""
     state: State = "unfinished"
     problem = ""
-    if path.name.endswith(PARTIAL):
-        facts = read_json(path / RUN) or {}
+    if path.endswith(PARTIAL):
+        facts = _begun(f"{path}/{RUN}")
     else:
-        try:
-            facts, state = manifests.read(path), "sealed"
-        except InputError as e:
-            facts, state, problem = read_json(path / manifests.NAME) or {}, "damaged", str(e)
-    part = {k: v if isinstance(v, dict) else {} for k, v in facts.items()}
+        facts, problem = manifests.look(path)
+        state = "damaged" if problem else "sealed"
+    summary, config, parents = (
+        v if isinstance(v := facts.get(k), dict) else {} for k in ("summary", "config", "parents")
+    )
     return Entry(
-        id=path.name.removesuffix(PARTIAL),
+        id=path.rpartition("/")[2].removesuffix(PARTIAL),
         kind=kind,
         state=state,
         name=str(facts.get("name", "")),
         created=str(facts.get("created", "")),
         problem=problem,
-        summary=part.get("summary", {}),
-        config=part.get("config", {}),
-        parents=part.get("parents", {}),
+        summary=summary,
+        config=config,
+        parents=parents,
         fingerprint=str(facts.get("fingerprint", "")),
     )

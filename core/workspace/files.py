@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
 import pathlib
 import re
 import secrets
-from collections.abc import Iterable, Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 ROOT = pathlib.Path(__file__).absolute().parents[2]
 """The repository: where commands run, and whose commit a manifest names."""
+SETTLED = 2.0
+"""Seconds after which a file's times tell a later change; clocks of file systems are coarse."""
+T = TypeVar("T")
 
 
 def canonical(value: Any) -> str:
@@ -81,6 +86,30 @@ def read_json(path: pathlib.Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def while_unchanged(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Keep what a function reads from a file until the file changes; one stat tells.
+
+    All threads share what is returned: it must not be changed.
+    """
+    kept: dict[str, tuple[tuple[int, ...], T]] = {}
+
+    def reader(path: str) -> T:
+        try:
+            s = os.stat(path)  # noqa: PTH116
+        except OSError:
+            kept.pop(path, None)
+            return read(path)
+        now = (s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns)
+        if (known := kept.get(path)) and known[0] == now:
+            return known[1]
+        value = read(path)
+        if max(s.st_mtime, s.st_ctime) < time.time() - SETTLED:
+            kept[path] = now, value
+        return value
+
+    return reader
 
 
 def fsync(path: pathlib.Path) -> None:

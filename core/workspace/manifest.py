@@ -7,12 +7,13 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import os
 import pathlib
 import platform
 import subprocess
 from typing import Any
 
-from core.workspace.files import ROOT, canonical, read_json
+from core.workspace.files import ROOT, canonical, read_json, while_unchanged
 
 SCHEMA = 1
 NAME = "manifest.json"
@@ -31,25 +32,43 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
     Raises:
         InputError: it was made by a newer version, edited, truncated, or a file is not as it says.
     """
-    manifest = read_json(folder / NAME)
-    if manifest is None:
-        raise InputError(f"{folder.name} is damaged: its manifest is missing or is not JSON")
-    if isinstance(manifest.get("schema"), int) and manifest["schema"] > SCHEMA:
-        raise InputError(
-            f"{folder.name} was made by a newer version (schema {manifest['schema']}); update first"
-        )
-    if manifest.get("self_sha256") != _self_hash(manifest):
-        raise InputError(f"{folder.name} is damaged: its manifest was edited or truncated")
-    for name, facts in manifest["files"].items():
-        file = folder / name
-        if not file.exists():
-            raise InputError(f"{folder.name} is damaged: {name} is missing")
-        size = file.stat().st_size
-        if size != facts["bytes"]:
-            raise InputError(
-                f"{folder.name} is damaged: {name} has {size} bytes, not {facts['bytes']}"
-            )
+    manifest, problem = look(str(folder))
+    if problem:
+        raise InputError(problem)
     return manifest
+
+
+def look(folder: str) -> tuple[dict[str, Any], str]:
+    """Return what a manifest says, and why it cannot be used; empty where it can.
+
+    Sizes are compared every time; the manifest is read and hashed when it changed.
+    """
+    manifest, sizes, problem = _checked(f"{folder}/{NAME}")
+    for path, size in sizes:
+        try:
+            found = os.stat(path).st_size  # noqa: PTH116
+        except OSError:
+            found = -1
+        if found != size:
+            name = path.removeprefix(f"{folder}/")
+            seen = "is missing" if found < 0 else f"has {found} bytes, not {size}"
+            return manifest, f"{os.path.basename(folder)} is damaged: {name} {seen}"  # noqa: PTH119
+    return manifest, problem
+
+
+@while_unchanged
+def _checked(path: str) -> tuple[dict[str, Any], list[tuple[str, int]], str]:
+    """Return a manifest, the path and bytes of each file that it names, and what is wrong."""
+    folder, manifest = pathlib.Path(path).parent, read_json(pathlib.Path(path))
+    if manifest is None:
+        return {}, [], f"{folder.name} is damaged: its manifest is missing or is not JSON"
+    schema = manifest.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        new = f"{folder.name} was made by a newer version (schema {schema}); update first"
+        return manifest, [], new
+    if manifest.get("self_sha256") != _self_hash(manifest):
+        return manifest, [], f"{folder.name} is damaged: its manifest was edited or truncated"
+    return manifest, [(f"{folder}/{n}", f["bytes"]) for n, f in manifest["files"].items()], ""
 
 
 @functools.cache

@@ -4,14 +4,28 @@ from __future__ import annotations
 from core.errors import InputError
 
 import contextlib
+import functools
 import os
 import pathlib
 import shutil
 from typing import Any
 
-from core.workspace import manifest as manifests
-from core.workspace.artifact import BESIDE, EXTENDS, KINDS, PARTIAL, RUN, Artifact, Draft, Entry, Kind, claim, entry, new_id, utc_now
-from core.workspace.files import read_json, sha256_file, write_json
+from core.workspace.artifact import (
+    KINDS,
+    PARTIAL,
+    RUN,
+    Artifact,
+    Draft,
+    Entry,
+    Kind,
+    claim,
+    entry,
+    find,
+    load,
+    new_id,
+    utc_now,
+)
+from core.workspace.files import read_json, write_json
 
 
 class Workspace:
@@ -108,12 +122,17 @@ class Workspace:
         draft.lock.close()
         return None
 
-    def same(self, kind: Kind, fingerprint: str, name: str = "") -> Artifact | None:
-        """Return the newest sealed artifact with this fingerprint (and name, if given)."""
+    def same(
+        self, kind: Kind, fingerprint: str, name: str = "", *, like: Artifact | None = None
+    ) -> Artifact | None:
+        """Return the newest sealed artifact with this fingerprint (and name, if given).
+
+        It is opened in the lineage of `like`, if that is given.
+        """
         for found in self.entries(kind):
             same = found.fingerprint == fingerprint and name in ("", found.name)
             if found.state == "sealed" and same:
-                return self.open(found.id)
+                return (like or self).open(found.id)
         return None
 
     def find(self, wanted: str) -> pathlib.Path:
@@ -122,75 +141,47 @@ class Workspace:
         Raises:
             InputError: there is none, or the id is no id.
         """
-        if wanted and all(c.isalnum() or c == "-" for c in wanted):
-            for kind in KINDS:
-                for path in (self.root / kind / wanted, self.root / kind / (wanted + PARTIAL)):
-                    if path.is_dir():
-                        return path
-        raise InputError(f"no artifact {wanted!r} in {self.root}; `python -m core list` shows all")
+        return find(self.root, wanted)
 
     def open(self, wanted: str, *kinds: Kind) -> Artifact:
-        """Open a sealed artifact after checking its manifest and file sizes.
-
-        Args:
-            wanted: The id.
-            kinds: The kinds accepted; any when empty.
+        """Open a sealed artifact, any kind when none is named, for a lineage of its own.
 
         Raises:
             InputError: unknown, unfinished, damaged, made by a newer version, or of another kind.
         """
-        path = self.find(wanted)
-        if path.name.endswith(PARTIAL):
-            raise InputError(f"{wanted} is unfinished; resume or delete it")
-        artifact = Artifact(path, manifests.read(path))
-        if kinds and artifact.kind not in kinds:
-            raise InputError(f"{wanted} is a {artifact.kind}, not a {' or '.join(kinds)}")
-        return artifact
+        return load(self.root, wanted, kinds, {})
 
     def entries(self, *kinds: Kind) -> list[Entry]:
         """List artifacts of these kinds (all when empty), newest first."""
         out = []
         for kind in kinds or KINDS:
             folder = self.root / kind
-            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-                begun = not path.name.endswith(PARTIAL) or (path / RUN).exists()
-                if path.is_dir() and begun and not path.name.startswith("."):
-                    out.append(entry(kind, path))
+            for item in os.scandir(folder) if folder.is_dir() else []:
+                begun = not item.name.endswith(PARTIAL) or (folder / item / RUN).exists()
+                if item.is_dir() and begun and not item.name.startswith("."):
+                    out.append(entry(kind, item.path))
         return sorted(out, key=lambda e: e.id, reverse=True)
 
     def verify(self, wanted: str) -> list[str]:
         """Compare every file's content with the manifest; return a sentence per problem."""
-        artifact = self.open(wanted)
-        return [
-            f"{name}: content differs from the manifest"
-            for name, facts in artifact.manifest["files"].items()
-            if sha256_file(artifact.path / name) != facts["sha256"]
-        ]
+        return self.open(wanted).verify()
 
-    def ancestor(self, artifact: Artifact, kind: Kind) -> Artifact:
-        """Walk up the lineage to the artifact of a kind (itself included).
+    def made_from(self, wanted: str, kind: Kind) -> list[Entry]:
+        """List the sealed artifacts of a kind that come from this one, newest first.
 
-        Raises:
-            InputError: the lineage has none.
+        Nothing is opened; what comes from something damaged or unfinished is not in.
         """
-        if artifact.kind == kind:
-            return artifact
-        for role, parent in artifact.parents.items():
-            if role not in BESIDE:
-                with contextlib.suppress(InputError):
-                    return self.ancestor(self.open(parent), kind)
-        raise InputError(f"{artifact.id} ({artifact.kind}) does not come from a {kind}")
+        listed = functools.cache(lambda role: {e.id: e for e in self.entries(role)})
 
-    def extended(self, artifact: Artifact) -> list[Artifact]:
-        """Return the artifacts that this one carries on, nearest first, itself before them.
+        @functools.cache
+        def comes(id: str, kind: Kind) -> bool:
+            one = listed(kind).get(id)
+            if one is None or one.state != "sealed":
+                return False
+            above = ((role, parent) for role, parent in one.parents.items() if role in KINDS)
+            return id == wanted or any(comes(parent, role) for role, parent in above)
 
-        Raises:
-            InputError: one of them cannot be opened.
-        """
-        out = [artifact]
-        while EXTENDS in out[-1].parents:
-            out.append(self.open(out[-1].parents[EXTENDS], artifact.kind))
-        return out
+        return [e for e in listed(kind).values() if comes(e.id, kind)]
 
     def children(self, wanted: str) -> list[Entry]:
         """List what names this artifact as a parent, unfinished work included."""

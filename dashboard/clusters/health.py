@@ -17,7 +17,7 @@ from dashboard.frame import data, job_card, state
 def findings(id: str) -> list[row_checks.Finding]:
     """Return what is doubtful about the rows of a trajectories artifact."""
     workspace = state.workspace()
-    dataset = workspace.ancestor(workspace.open(id), "dataset")
+    dataset = workspace.open(id).ancestor("dataset")
     copies = duplicates.duplicates(dataset.path / "examples.parquet")
     start = data.steps(id)[0] == 0
     return row_checks.screen(data.flags(id), data.losses(id), copies, start=start)

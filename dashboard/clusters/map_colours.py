@@ -42,7 +42,7 @@ class Colour(NamedTuple):
 
 def ask(artifact: Artifact, made: Preview) -> Colour:
     """Ask what to colour by, and return the colours."""
-    dataset = state.workspace().ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     own = [*OTHERS[:2], *SHOWN, OTHERS[2]]
     inputs = [f"{c.name} (input)" for c in data.columns(dataset.id) if c.kind != "text"]
     if st.session_state.get("clusters:colour") not in own + inputs:
@@ -92,7 +92,7 @@ def column(dataset: str, name: str) -> pd.Series:
 
 def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
     """Return what is known or was decided of each row, as an index into MARKS."""
-    edited = data.edits(state.workspace().ancestor(artifact, "dataset").id)
+    edited = data.edits(artifact.ancestor("dataset").id)
     out = data.flags(artifact.id)["truncated"].to_numpy().astype(np.int64)
     out[edited.excluded], out[edited.pinned] = 2, 3
     return out

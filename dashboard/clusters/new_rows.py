@@ -12,7 +12,7 @@ from dashboard.frame import job_card, state
 
 def place_form(artifact: Artifact) -> None:
     """Offer to keep the clusters of what these trajectories extend, new rows placed on them."""
-    before = [t.id for t in state.workspace().extended(artifact)[1:]]
+    before = [t.id for t in artifact.extended()[1:]]
     names = state.distinct(
         {e.id: e.name for e in state.sealed("clusters") if e.parents.get("trajectories") in before}
     )
@@ -38,7 +38,7 @@ def _place(artifact: Artifact, earlier: str) -> None:
 
 def placed(kept: Artifact) -> clusters.Settings:
     """Say what an extended clustering is and how well it fits; return what it was made with."""
-    earlier = state.workspace().extended(kept)[1]
+    earlier = kept.extended()[1]
     st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
     st.markdown(
         f"The clusters of **{job_card.plain(earlier.name)}**, "

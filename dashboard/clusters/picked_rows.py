@@ -100,7 +100,7 @@ def search_problem(artifact: Artifact) -> str:
     """Say what is wrong with the search, if anything is."""
     text, regex = (st.session_state.get(f"clusters:{k}") for k in ("search", "regex"))
     try:
-        found(state.workspace().ancestor(artifact, "dataset").id, text or "", bool(regex))
+        found(artifact.ancestor("dataset").id, text or "", bool(regex))
     except InputError as e:
         return str(e)
     return ""
@@ -111,7 +111,7 @@ def _searched(artifact: Artifact) -> tuple[Ints | None, str]:
     if not text or search_problem(artifact):
         return None, ""
     regex = bool(st.session_state.get("clusters:regex"))
-    dataset = state.workspace().ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     kind = "matching" if regex else "with"
     return found(dataset.id, text, regex), f"{kind} “{job_card.plain(text)}”"
 
@@ -133,7 +133,7 @@ def matching(dataset: str, condition: Condition) -> Ints:
 def filterable(artifact: Artifact, made: Preview) -> dict[str, Column]:
     """Return what rows can be filtered by, by its label: our quantities, then the input's."""
     frame = data.flags(artifact.id)
-    dataset = state.workspace().ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     sources = frame["source"].cat.categories
     out = {"Source": Column("source", "category", tuple(map(str, sources)))}
     for label, name in OWN.items():
@@ -182,7 +182,7 @@ def _filtered(artifact: Artifact, made: Preview) -> tuple[Ints | None, str]:
     chosen = st.session_state.get(FILTERS) or []
     known = filterable(artifact, made) if chosen else {}
     frame = data.flags(artifact.id)
-    dataset = state.workspace().ancestor(artifact, "dataset").id
+    dataset = artifact.ancestor("dataset").id
     hit: npt.NDArray[np.bool_] | None = None
     said = []
     for label in chosen:

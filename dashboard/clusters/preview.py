@@ -39,10 +39,9 @@ class Preview(NamedTuple):
 @st.cache_resource(max_entries=12, show_spinner=False)
 def preview(settings: clusters.Settings) -> Preview:
     """Cluster without keeping it."""
-    workspace = state.workspace()
-    artifact = workspace.open(settings.trajectories)
+    artifact = state.workspace().open(settings.trajectories)
     with CLUSTERING:
-        made = clusters.compute(workspace, artifact, settings)[0]
+        made = clusters.compute(artifact, settings, clusters.edits_of(artifact, settings))[0]
     return described(artifact, fingerprint(to_config(settings)), made)
 
 
@@ -50,7 +49,7 @@ def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Preview:
     """Return a clustering with what is shown of it."""
     frame = flags(artifact.id)
     table = statistics.describe(made.labels, losses(artifact.id), frame)
-    table["name"] = clusters.names(state.workspace(), artifact, made.labels)
+    table["name"] = clusters.names(artifact, made.labels)
     quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
     return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
 

@@ -16,7 +16,7 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import clusters as cluster_charts
 from dashboard.clusters import edit_bar, picked_rows
 from dashboard.clusters.preview import Preview
-from dashboard.frame import data, job_card, reader, state
+from dashboard.frame import data, job_card, reader
 
 
 @st.fragment  # turning its pages leaves the map alone
@@ -56,7 +56,7 @@ def _jump(artifact: Artifact) -> int | None:
     wanted = (st.session_state.get("clusters:jump") or "").strip()
     if not wanted:
         return None
-    dataset = state.workspace().ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     row = search.row_of(dataset, wanted)
     if row is None:
         st.warning(f"No row has the number or id {job_card.plain(wanted)}.", icon=":material/tag:")
@@ -95,7 +95,7 @@ def _turn(by: int) -> None:
 
 def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
     """Draw rows with their texts, trajectories and the buttons to decide about them."""
-    dataset = state.workspace().ancestor(artifact, "dataset")
+    dataset = artifact.ancestor("dataset")
     frame = data.examples(dataset.id, rows, "row, id, source, messages")
     facts = data.flags(artifact.id)
     edited = data.edits(dataset.id)

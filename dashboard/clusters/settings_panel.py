@@ -39,7 +39,7 @@ def panel(artifact: Artifact, kept: Artifact | None) -> tuple[clusters.Settings,
     if kept is not None and EXTENDS in kept.parents:
         return new_rows.placed(kept), kept
     settings = controls(artifact, kept)
-    kept = clusters.find(state.workspace(), settings)
+    kept = clusters.find(state.workspace(), artifact, settings)
     if kept is not None:
         st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
         if st.button("Choose a budget", type="primary", width="stretch",
@@ -100,7 +100,7 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
 
 def _without(artifact: Artifact) -> int:
     """Ask whether the excluded rows are left out, and return the place in the log that is meant."""
-    edited = data.edits(state.workspace().ancestor(artifact, "dataset").id)
+    edited = data.edits(artifact.ancestor("dataset").id)
     at = st.session_state.get("clusters:position") or edited.rows_at
     wanted = st.toggle(
         "Cluster without the excluded rows", key="clusters:without", persist_state="session",

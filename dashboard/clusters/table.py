@@ -11,7 +11,7 @@ from dashboard.charts import losses as loss_charts
 from dashboard.clusters import edit_bar
 from dashboard.clusters.cluster_facts import choose, strands, table
 from dashboard.clusters.preview import Preview
-from dashboard.frame import data, job_card, state
+from dashboard.frame import data, job_card
 
 
 def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: int | None) -> None:
@@ -52,7 +52,7 @@ def card(
     artifact: Artifact, made: Preview, kept: Artifact | None, cluster: int, facts: pd.Series
 ) -> None:
     """Show one cluster: its trajectories against the pool, and what can be decided about it."""
-    dataset = state.workspace().ancestor(artifact, "dataset").id
+    dataset = artifact.ancestor("dataset").id
     left, right = st.columns([2, 1.2], gap="large")
     with left:
         sample = strands(artifact.id, made, made.key)[cluster]

@@ -47,7 +47,7 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
     named = st.query_params.get(kind)
     if named:
         try:
-            artifact = _whole(named, kind)
+            artifact = _whole(workspace().open(named, kind))
         except InputError as e:
             st.error(
                 f"The link names something that cannot be opened: {e}", icon=":material/error:"
@@ -56,11 +56,10 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
         remember(artifact)
         return artifact
     remembered = st.session_state.get(f"current:{kind}")
-    for entry in sorted(sealed(kind), key=lambda e: e.id != remembered):  # newest first otherwise
+    found = workspace().made_from(above.id, kind) if above else sealed(kind)
+    for entry in sorted(found, key=lambda e: e.id != remembered):  # newest first otherwise
         with contextlib.suppress(InputError):
-            artifact = _whole(entry.id, kind)
-            if above and workspace().ancestor(artifact, above.kind).id != above.id:
-                continue
+            artifact = _whole(workspace().open(entry.id, kind))
             remember(artifact)
             st.query_params[kind] = artifact.id
             return artifact
@@ -73,22 +72,21 @@ def settle(kinds: Sequence[Kind]) -> None:
         named = st.query_params.get(kinds[place])
         if named:
             with contextlib.suppress(InputError):
-                artifact = _whole(named, kinds[place])
+                artifact = _whole(workspace().open(named, kinds[place]))
                 for kind in kinds[:place]:
-                    st.query_params[kind] = workspace().ancestor(artifact, kind).id
+                    st.query_params[kind] = artifact.ancestor(kind).id
                 return
 
 
-def _whole(id: str, *kinds: Kind) -> Artifact:
-    """Open an artifact after checking what it comes from, up to the dataset.
+def _whole(artifact: Artifact) -> Artifact:
+    """Return an artifact after opening what it comes from, up to the dataset.
 
     Raises:
-        InputError: it, or something it comes from, cannot be opened.
+        InputError: something that it comes from cannot be opened.
     """
-    artifact = workspace().open(id, *kinds)
     for role, parent in artifact.parents.items():
         if role in KINDS:
-            _whole(parent)
+            _whole(artifact.open(parent))
     return artifact
 
 
@@ -99,7 +97,7 @@ def remember(artifact: Artifact) -> None:
         if role in BESIDE:  # not what it was made from
             continue
         try:
-            remember(workspace().open(parent))
+            remember(artifact.open(parent))
         except InputError:  # a damaged parent does not keep its child from being shown
             continue
 

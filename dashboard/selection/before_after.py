@@ -19,9 +19,8 @@ DRAWS = 20
 @st.cache_resource(max_entries=6, show_spinner=False)
 def frame(clusters: str, edited: int) -> pd.DataFrame:
     """Return what is known of every row that can be selected."""
-    workspace = state.workspace()
     offered = preview.pool(clusters, edited).rows
-    known = facets.load(workspace, workspace.open(clusters), offered)
+    known = facets.load(state.workspace().open(clusters), offered)
     return known[known["row"].isin(offered)].reset_index(drop=True)
 
 

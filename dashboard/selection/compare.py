@@ -22,8 +22,7 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
     names = state.distinct(
         {
             e.id: e.name.removeprefix(f"{dataset.name} · ")
-            for e in state.sealed("selection")
-            if workspace.ancestor(workspace.open(e.id), "dataset").id == dataset.id
+            for e in workspace.made_from(dataset.id, "selection")
         }
     )
     if not names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import streamlit as st
@@ -17,9 +18,8 @@ from dashboard.frame import job_card, state
 
 def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     """Set what was done before against the target training that the selection saves."""
-    workspace = state.workspace()
     try:
-        done = proxy_cost.proxy(workspace, clusters)
+        done = proxy_cost.proxy(clusters)
     except (InputError, KeyError) as e:
         st.caption(f"The cost of these trajectories is not known: {job_card.plain(str(e))}")
         return
@@ -32,7 +32,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
         "Epochs of the target", 0.1, 100.0, 3.0, key="selection:target-epochs",
         persist_state="session",
     )  # fmt: skip
-    trajectories = workspace.ancestor(clusters, "trajectories")
+    trajectories = clusters.ancestor("trajectories")
     tokens = proxy_cost.tokens(trajectories, chosen)
     bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))
     st.markdown(job_card.plain(bill.sentence()))
@@ -56,11 +56,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
 def _finetuned(trajectories: Artifact) -> costs.Target | None:
     """Return the newest fine-tune on a selection of these trajectories."""
     workspace = state.workspace()
-    for entry in state.sealed("finetune"):
-        artifact = workspace.open(entry.id)
-        try:
-            if workspace.ancestor(artifact, "trajectories").id == trajectories.id:
-                return costs.target(workspace, artifact)
-        except (InputError, KeyError):  # on other data, or of a version that did not count
-            continue
+    for entry in workspace.made_from(trajectories.id, "finetune"):
+        with contextlib.suppress(InputError, KeyError):  # of a version that did not count
+            return costs.target(workspace.open(entry.id, entry.kind))
     return None

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from core import edits, export, selection
+from core import export, selection
 from core.errors import InputError
 from core.selection import budget
 from core.settings import specs
 from core.workspace.artifact import Artifact
-from dashboard.frame import forms, job_card, state, widgets
+from dashboard.frame import data, forms, job_card, state, widgets
 from dashboard.selection import export_panel
 
 
@@ -49,7 +49,7 @@ def opened() -> Artifact | None:
 
 def edits_that_count(dataset: Artifact, shown: Artifact | None) -> int:
     """Return the edits to honour: those of the selection that is shown, else all up to now."""
-    now = edits.read(state.workspace(), dataset.id).rows_at
+    now = data.edits(dataset.id).rows_at
     if shown is None or selection.honoured(shown) == now:
         return now
     st.caption(
@@ -69,7 +69,7 @@ def save(settings: selection.Settings) -> None:
     """Seal the selection that is shown, unless somebody did meanwhile."""
     try:
         workspace = state.workspace()
-        same = workspace.same("selection", selection.key(workspace, settings))
+        same = workspace.same("selection", selection.key_of(settings))
         made = same.id if same else selection.run(workspace, settings)
     except (InputError, OSError) as e:
         st.session_state["selection:error"] = str(e)
@@ -84,9 +84,7 @@ def saved(artifact: Artifact) -> None:
     widgets.next_step("Compare it in a study", "study", selection=artifact.id)
     st.download_button(
         "Download as JSONL",
-        lambda: "".join(export.jsonl_lines(state.workspace(), artifact)).encode(
-            errors="backslashreplace"
-        ),
+        lambda: "".join(export.jsonl_lines(artifact)).encode(errors="backslashreplace"),
         file_name=f"{artifact.id}.jsonl",
         mime="application/x-ndjson",
         icon=":material/download:",

@@ -31,13 +31,11 @@ def on_demand(settings: Settings) -> None:
 
 def matched(dataset: Artifact) -> str:
     """Ask which selection a matched baseline is as large as."""
-    workspace = state.workspace()
     names = state.distinct(
         {
             e.id: e.name
-            for e in state.sealed("selection")
-            if workspace.ancestor(workspace.open(e.id), "dataset").id == dataset.id
-            and e.config["strategy"] in having(size="budget")
+            for e in state.workspace().made_from(dataset.id, "selection")
+            if e.config["strategy"] in having(size="budget")
         }
     )
     if not names:
@@ -49,7 +47,7 @@ def matched(dataset: Artifact) -> str:
 
 def keep_choice(parent: Artifact) -> str:
     """Ask which selection from the clusters that these extend is to be kept; empty for none."""
-    before = [c.id for c in state.workspace().extended(parent)[1:]]
+    before = [c.id for c in parent.extended()[1:]]
     names = {"": "Nothing: choose all anew"} | state.distinct(
         {
             e.id: f"{e.name}, {e.summary['rows']:,} rows"

@@ -22,7 +22,7 @@ WHY = "selection:why"
 
 def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
     """Say of any row whether it was selected, and what would change that."""
-    dataset = state.workspace().ancestor(state.workspace().open(clusters), "dataset")
+    dataset = state.workspace().open(clusters).ancestor("dataset")
     pool, staying = preview.prepared(settings)
     if WHY not in st.session_state:
         st.session_state[WHY] = f"{made.chosen[0]}"
@@ -78,7 +78,6 @@ def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:
 
 
 def _outside(clusters: str, row: int) -> str:
-    workspace = state.workspace()
-    flags = data.flags(workspace.ancestor(workspace.open(clusters), "trajectories").id)
+    flags = data.flags(state.workspace().open(clusters).ancestor("trajectories").id)
     flag = str(flags["flag"].iloc[row]) if 0 <= row < len(flags) else ""
     return f". {why.outside(row, flag)}" if flag in why.OUTSIDE else ""

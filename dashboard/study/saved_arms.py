@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import streamlit as st
 
-from core.errors import InputError
 from core.selection.strategies.catalog import having
 from core.study import arms
 from core.workspace.artifact import Artifact, Entry
@@ -18,8 +15,7 @@ def saved(clusters: Artifact) -> str:
 
     One that the address names (`?selection=`) is taken, until the choice is changed by hand.
     """
-    workspace = state.workspace()
-    dataset = workspace.ancestor(clusters, "dataset")
+    dataset = clusters.ancestor("dataset")
     named = state.current("selection") if "selection" in st.query_params else None
     names = _offered(dataset, named)
     key = f"study:selections:{dataset.id}"
@@ -52,15 +48,11 @@ def _offered(dataset: Artifact, named: Artifact | None) -> dict[str, str]:
 
     Of those alike but for the seed the oldest stands for all: a study adds younger ones.
     """
-    workspace = state.workspace()
     found: dict[str, Entry] = {}
-    entries = [
-        e for e in state.sealed("selection") if e.config["strategy"] not in having(cost=True)
-    ]
+    entries = state.workspace().made_from(dataset.id, "selection")
     for entry in sorted(entries, key=lambda e: (named is None or e.id != named.id, e.id)):
-        with contextlib.suppress(InputError):  # what comes from something damaged
-            if workspace.ancestor(workspace.open(entry.id), "dataset").id == dataset.id:
-                found.setdefault(arms.identity(arms.how(entry.config)), entry)
+        if entry.config["strategy"] not in having(cost=True):
+            found.setdefault(arms.identity(arms.how(entry.config)), entry)
     shown = sorted(found.values(), key=lambda e: e.id, reverse=True)
     return state.distinct({e.id: e.name.removeprefix(f"{dataset.name} · ") for e in shown})
 

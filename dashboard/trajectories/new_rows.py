@@ -13,7 +13,7 @@ KEEPS = "train a proxy with Keep checkpoints on, under More settings"
 
 def extend_form(artifact: Artifact, busy: bool) -> None:
     """Choose another dataset and score, as a job, the rows of it that were not measured."""
-    lineage = state.workspace().extended(artifact)
+    lineage = artifact.extended()
     if len(lineage) > 1:
         s = artifact.summary
         st.caption(

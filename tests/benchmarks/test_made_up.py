@@ -18,7 +18,7 @@ def test_a_made_up_workspace_is_whole_and_its_parts_fit_together(tmp_path, monke
     workspace, recorded = made(tmp_path, 400, monkeypatch)
     settings = clusters.Settings(trajectories=recorded.id, k=6, map=False)
     grouped = clusters.seal(workspace, recorded, settings)
-    data = workspace.ancestor(recorded, "dataset")
+    data = recorded.ancestor("dataset")
     for artifact in (data, recorded, grouped):
         assert workspace.verify(artifact.id) == []
     rows = dataset.examples(data)
@@ -45,8 +45,8 @@ def test_the_same_settings_give_the_same_content_and_more_rows_keep_the_first(
 ):
     contents = []
     for name, rows in (("a", 400), ("b", 400), ("c", 500)):
-        workspace, recorded = made(tmp_path / name, rows, monkeypatch)
-        data = workspace.ancestor(recorded, "dataset")
+        _, recorded = made(tmp_path / name, rows, monkeypatch)
+        data = recorded.ancestor("dataset")
         texts = dataset.examples(data, ["id", "prompt", "response"])
         losses = np.load(recorded.path / "losses.npy")
         contents.append((data.summary["fingerprint"], texts, losses))

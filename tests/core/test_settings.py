@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core import layout
 from core.errors import InputError
 from core.nouns import NOUNS
-from core.selection.run import fingerprint_of as selection_key
+from core.selection.run import key_of as selection_key
 from core.settings import (
     MAX_SEED,
     Auto,

@@ -67,7 +67,7 @@ def test_saving_twice_makes_one_with_exactly_these_rows(page, visit, copied):
     table = pd.read_parquet(artifact.path / "table.parquet")
     assert len(table) == 41 == table["row"].nunique()
     assert page.query_params["selection"] == made
-    lines = list(export.jsonl_lines(copied.workspace, artifact))
+    lines = list(export.jsonl_lines(artifact))
     assert len(lines) == 41
     assert {"question", "answer", "task", "part", "extra"} == set(json.loads(lines[0]))
 

@@ -80,6 +80,27 @@ def test_a_clustering_without_a_fingerprint_is_found_by_its_config(copied):
     old = copied.workspace.draft("clusters", name="old", config=config, parents=made.parents)
     old = old.seal({})
     copied.workspace.delete(made.id)
-    assert clusters.find(copied.workspace, settings_of(copied, k=5, seed=7)).id == old.id
-    assert clusters.find(copied.workspace, settings_of(copied, k=5, seed=8)) is None
-    assert clusters.find(copied.workspace, settings_of(copied, k=5, seed=7, extend="x")) is None
+    assert (
+        clusters.find(
+            copied.workspace,
+            copied.workspace.open(copied.trajectories),
+            settings_of(copied, k=5, seed=7),
+        ).id
+        == old.id
+    )
+    assert (
+        clusters.find(
+            copied.workspace,
+            copied.workspace.open(copied.trajectories),
+            settings_of(copied, k=5, seed=8),
+        )
+        is None
+    )
+    assert (
+        clusters.find(
+            copied.workspace,
+            copied.workspace.open(copied.trajectories),
+            settings_of(copied, k=5, seed=7, extend="x"),
+        )
+        is None
+    )

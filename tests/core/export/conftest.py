@@ -54,7 +54,7 @@ def chosen_rows(workspace: Workspace, selected: str) -> pd.DataFrame:
     """The examples selected, in the dataset's order."""
     artifact = workspace.open(selected)
     rows = pd.read_parquet(artifact.path / "table.parquet")["row"].sort_values()
-    return dataset.examples(workspace.ancestor(artifact, "dataset")).iloc[rows]
+    return dataset.examples(artifact.ancestor("dataset")).iloc[rows]
 
 
 def subset_fingerprint(workspace: Workspace, selected: str) -> str:

@@ -78,7 +78,7 @@ def test_rows_are_read_a_batch_at_a_time(tmp_path):
         workspace, _, chosen = load(root, rows)
         artifact = workspace.open(chosen)
         before, peak, count = pa.total_allocated_bytes(), 0, 0
-        for table in writers.tables(workspace, artifact, "original.parquet"):
+        for table in writers.tables(artifact, "original.parquet"):
             count += len(table)
             peak = max(peak, pa.total_allocated_bytes() - before)
         assert count == n * 0.4

@@ -160,7 +160,7 @@ def test_rows_outside_the_pool_and_empty_selections_are_refused():
 
 def test_every_facet_of_a_saved_selection_is_compared(finished):
     artifact = finished.workspace.open(finished.selection)
-    pool = load(finished.workspace, artifact)
+    pool = load(artifact)
     table = pd.read_parquet(artifact.path / "table.parquet")
     assert len(pool) == artifact.summary["pool"]
     assert pool["id"].is_monotonic_increasing
@@ -176,7 +176,7 @@ def test_every_facet_of_a_saved_selection_is_compared(finished):
 
 
 def test_a_dataset_alone_has_sources_lengths_and_copies(finished):
-    pool = load(finished.workspace, finished.workspace.open(finished.dataset))
+    pool = load(finished.workspace.open(finished.dataset))
     assert set(pool) == {"row", "id", "source", "prompt", "text", "copies"}
 
 
@@ -189,7 +189,7 @@ def test_copies_are_found_by_their_text(tmp_path):
     file.write_text("".join(f'{{"question": "{q}", "answer": "{a}"}}\n' for q, a in pairs))
     workspace = Workspace(tmp_path / "w")
     id = dataset.run(workspace, dataset.Settings(path=str(file), holdout="0"))
-    pool = load(workspace, workspace.open(id)).set_index("row")
+    pool = load(workspace.open(id)).set_index("row")
     assert pool["copies"].loc[[0, 1, 2, 3]].tolist() == [
         facets.COPIED, facets.ONCE, facets.COPIED, facets.ONCE,
     ]  # fmt: skip
@@ -206,7 +206,7 @@ def test_the_inputs_own_categories_are_facets_and_the_source_is_not_there_twice(
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     data = workspace.open(dataset.run(workspace, dataset.Settings(path=str(path), holdout="0")))
-    pool = load(workspace, data)
+    pool = load(data)
     assert [f.label for f in facets.of(pool).values()][:2] == ["sources", "topic"]
     assert not any("level" in name or "source" in name.partition(":")[2] for name in pool)
     by_row = pool.set_index("row")["column:topic"]

@@ -88,7 +88,7 @@ def test_impossible_questions_are_refused(bad):
 def test_the_bill_is_read_from_the_manifests(finished):
     w = finished.workspace
     trajectories = w.open(finished.trajectories)
-    done = proxy_cost.proxy(w, w.open(finished.clusters))
+    done = proxy_cost.proxy(w.open(finished.clusters))
     assert done.epochs == 2
     assert done.recordings == 4
     assert done.train_seconds == trajectories.summary["train_seconds"] > 0
@@ -97,7 +97,7 @@ def test_the_bill_is_read_from_the_manifests(finished):
     tokens = proxy_cost.tokens(trajectories, rows)
     share = tokens.share
     assert 0.15 < share < 0.4, "25% of the rows"
-    tuned = cost.target(w, w.open(finished.finetune))
+    tuned = cost.target(w.open(finished.finetune))
     assert tuned.share == share
     assert len(rows) == 34
     assert tuned.epochs == 3, "34 rows are two batches of 32, and there were 6 steps"
@@ -116,4 +116,4 @@ def test_imported_losses_have_no_bill(finished, tmp_path):
     paths = trajectories.run(w, settings)
     groups = clusters.run(w, clusters.Settings(trajectories=paths, k=3, map=False))
     with pytest.raises(ValueError, match=f"{paths} was imported or extended"):
-        proxy_cost.proxy(w, w.open(groups))
+        proxy_cost.proxy(w.open(groups))

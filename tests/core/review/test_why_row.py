@@ -151,7 +151,7 @@ def test_without_clusters_and_losses_the_pool_is_the_group():
 def test_a_row_outside_the_pool_is_refused_and_its_flag_says_why(finished):
     w = finished.workspace
     artifact = w.open(finished.selection)
-    pool = load_pool(w, w.open(finished.clusters), "s2l")
+    pool = load_pool(w.open(finished.clusters), "s2l")
     table = pd.read_parquet(artifact.path / "table.parquet")
     flags = load_flags(w.open(finished.trajectories))
     held = int(np.flatnonzero(flags["flag"] == "holdout")[0])

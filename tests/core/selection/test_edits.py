@@ -56,7 +56,7 @@ def test_excluded_rows_are_out_and_pinned_rows_in_first(copied, strategy):
     assert made.summary["pool"] == 79
     assert (made.summary["excluded"], made.summary["pinned"]) == (60, 5)
     assert made.config["edits"] == 2
-    lines = list(export.jsonl_lines(copied.workspace, made))
+    lines = list(export.jsonl_lines(made))
     assert len(lines) == len(chosen)
 
 
@@ -189,7 +189,7 @@ def test_what_a_selection_with_a_pinned_row_without_a_loss_did_is_shown(holes, t
     edits.pin(copied.workspace, copied.dataset, odd)
     made = draw(copied, budget="30")
     chosen = table(made)["row"].to_numpy()
-    frame = facets.load(copied.workspace, copied.workspace.open(copied.clusters), odd)
+    frame = facets.load(copied.workspace.open(copied.clusters), odd)
     assert set(odd) < set(frame["row"])
     found = before_after.compare(frame, chosen)
     assert found.rows == 30
@@ -208,7 +208,7 @@ def test_what_a_selection_with_a_pinned_row_without_a_loss_did_is_shown(holes, t
     whole = table(draw(copied, strategy="full"))["row"]
     parent = copied.workspace.open(copied.trajectories)
     assert cost.tokens(parent, whole).share == 1
-    assert "4 rows pinned" in data_card.write(copied.workspace, made, "jsonl", "")
+    assert "4 rows pinned" in data_card.write(made, "jsonl", "")
 
 
 def test_why_of_a_pinned_row_without_a_loss(holes):
@@ -337,14 +337,14 @@ def test_a_clustering_leaves_nothing_out_by_itself(copied):
 
 
 def test_every_arm_of_a_study_honours_the_edits_of_its_start(copied, monkeypatch):
-    rows, run = of_pool(copied).tolist(), selection.run
+    rows, seal = of_pool(copied).tolist(), selection.seal
     edits.exclude(copied.workspace, copied.dataset, rows[:30])
 
-    def meanwhile(workspace, settings):
+    def meanwhile(workspace, source):
         edits.exclude(workspace, copied.dataset, [rows.pop()])
-        return run(workspace, settings)
+        return seal(workspace, source)
 
-    monkeypatch.setattr(import_module("core.selection.run"), "run", meanwhile)
+    monkeypatch.setattr(import_module("core.selection.run"), "seal", meanwhile)
     how = {"strategies": "random,full", "seeds": "0", "model": "scratch:tiny", "steps": 2}
     wanted = study.Settings(clusters=copied.clusters, budget="10", decode=0, **how)
     made = copied.workspace.open(study.run(copied.workspace, wanted))

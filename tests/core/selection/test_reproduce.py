@@ -195,7 +195,7 @@ def test_a_new_clustering_does_not_disturb_a_replay(copied):
 def test_near_duplicates_are_judged_again_by_the_rule_of_then(copied, monkeypatch):
     """What was sealed before there were two rules names none, and is judged by the first."""
     workspace, settings = copied.workspace, {"dedup": "near", "budget": "30"}
-    pool = selection.load_pool(workspace, workspace.open(copied.clusters), "s2l").rows
+    pool = selection.load_pool(workspace.open(copied.clusters), "s2l").rows
     for rule, of in ((1, "core.dataset.minhash"), (2, "core.dataset.duplicates")):
         taken_out = pool[10 * rule : 10 * rule + 5]
         monkeypatch.setattr(f"{of}.near_duplicates", lambda *_, out=taken_out: out)

@@ -31,7 +31,7 @@ def names(copied, *saved, strategies="s2l,full"):
     wanted = arms.Arms(
         clusters=copied.clusters, strategies=strategies, budget="25%", selections=",".join(saved)
     )
-    return [arm.name for arm in arms.of(copied.workspace, wanted)]
+    return [arm.name for arm in arms.of(copied.workspace.open(wanted.clusters), wanted)]
 
 
 def chosen_by(copied, made):

@@ -37,7 +37,7 @@ def matched(made, trajectories, **more):
     pd.DataFrame({"row": SELECTED}).to_parquet(draft.path / "table.parquet")
     old = draft.seal({"rows": 10, "response_tokens": 5})
     wanted = matched_size.Matching(match=old.id, target_parameters=1500, target_epochs=4, **more)
-    return matched_size.measure(made.workspace, wanted, made.dataset, cost=True)
+    return matched_size.measure(wanted, made.dataset, cost=True)
 
 
 def test_training_and_recording_are_counted_inside_the_window(made):
@@ -58,7 +58,7 @@ def test_the_bill_says_the_same_as_the_baseline(made, record):
     groups = made.workspace.draft("clusters", name="c", config={}, parents={"trajectories": paths.id}).seal({"cluster_seconds": 1})  # fmt: skip
     tokens = proxy_cost.tokens(paths, SELECTED)
     assert tokens == Tokens(280, 960), "a row without a finite loss cannot be selected"
-    bill = cost.operations(proxy_cost.proxy(made.workspace, groups), tokens, 1500, 4)
+    bill = cost.operations(proxy_cost.proxy(groups), tokens, 1500, 4)
     assert bill.before == proxy_cost.operations(paths)
     assert matched(made, paths).rows == round(10 * (1 + bill.before / bill.target))
     assert bill.full == 6 * 1500 * 4 * 960

@@ -55,7 +55,7 @@ def test_a_proxy_speaks_for_itself(finished, twin):
 def test_the_sealed_artifact(finished, twin):
     assert finished.workspace.verify(twin.id) == []
     assert twin.parents == {"trajectories": finished.trajectories}
-    assert finished.workspace.ancestor(twin, "dataset").id == finished.dataset
+    assert twin.ancestor("dataset").id == finished.dataset
     names = set(twin.manifest["files"])
     assert {"rows.npy", "losses.npy", "steps.npy", "table.parquet", "metrics.jsonl"} <= names
     assert not [n for n in names if n.startswith("checkpoints")]

@@ -1,13 +1,15 @@
 import errno
 import json
+import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
 from core.__main__ import main
-from core.workspace import artifact, store
+from core.workspace import artifact, files, manifest, store
 from core.workspace.store import Workspace
 
 
@@ -186,7 +188,7 @@ def test_delete_refuses_while_something_depends_on_it(workspace):
     workspace.delete(child.id)
     workspace.delete(parent.id)
     assert workspace.entries() == []
-    assert workspace.ancestor(sealed(workspace), "dataset").kind == "dataset"
+    assert sealed(workspace).ancestor("dataset").kind == "dataset"
 
 
 def test_what_is_extended_is_kept_and_is_no_ancestor(workspace):
@@ -196,14 +198,14 @@ def test_what_is_extended_is_kept_and_is_no_ancestor(workspace):
     second = sealed(workspace, "trajectories", {"dataset": new.id, "extends": first.id})
     third = sealed(workspace, "trajectories", {"extends": second.id, "dataset": new.id})
     groups = sealed(workspace, "clusters", {"extends": "gone", "trajectories": third.id})
-    assert workspace.ancestor(groups, "trajectories").id == third.id
-    assert workspace.ancestor(groups, "dataset").id == new.id
-    assert [a.id for a in workspace.extended(third)] == [third.id, second.id, first.id]
+    assert groups.ancestor("trajectories").id == third.id
+    assert groups.ancestor("dataset").id == new.id
+    assert [a.id for a in third.extended()] == [third.id, second.id, first.id]
     with pytest.raises(ValueError, match=f"needed by trajectories {second.id}"):
         workspace.delete(first.id)
     (new.path / "manifest.json").unlink()
     with pytest.raises(ValueError, match="does not come from a dataset"):
-        workspace.ancestor(third, "dataset")
+        third.ancestor("dataset")
 
 
 def test_ids_sort_by_age_and_are_never_given_twice(workspace, monkeypatch):
@@ -225,9 +227,9 @@ def test_an_id_that_is_none_is_refused(workspace, wanted):
 def test_ancestors_and_wrong_kinds(workspace):
     data = sealed(workspace)
     paths = sealed(workspace, "trajectories", {"dataset": data.id})
-    assert workspace.ancestor(paths, "dataset").id == data.id
+    assert paths.ancestor("dataset").id == data.id
     with pytest.raises(ValueError, match="does not come from a clusters"):
-        workspace.ancestor(paths, "clusters")
+        paths.ancestor("clusters")
     with pytest.raises(ValueError, match="is a trajectories, not a dataset"):
         workspace.open(paths.id, "dataset")
 
@@ -274,3 +276,85 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_sealed(tmp_path):
         assert [e for e in Workspace(place).entries() if e.state == "sealed"] == []
     finally:
         subprocess.run(["umount", str(place)], check=False)
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Return the names of the directories whose manifest or run.json was read since."""
+    seen, read = [], files.read_json
+
+    def reading(path):
+        seen.append(path.parent.name)
+        return read(path)
+
+    monkeypatch.setattr(manifest, "read_json", reading)
+    monkeypatch.setattr(artifact, "read_json", reading)
+    return seen
+
+
+def test_a_listing_reads_again_only_what_changed(workspace, reads, monkeypatch):
+    monkeypatch.setattr(files, "SETTLED", 0.05)
+    one, two = sealed(workspace), sealed(workspace)
+    draft = make(workspace)
+    time.sleep(0.1)
+    workspace.entries()
+    del reads[:]
+    assert states(workspace) == {one.id: "sealed", two.id: "sealed", draft.id: "unfinished"}
+    assert workspace.open(one.id).manifest == one.manifest
+    assert reads == []
+    three = sealed(workspace)
+    workspace.delete(two.id)
+    del reads[:]
+    assert set(states(workspace)) == {one.id, three.id, draft.id}
+    assert set(reads) == {three.id}
+    draft.seal({})
+    assert states(workspace)[draft.id] == "sealed"
+
+
+@pytest.mark.parametrize("settled", [0.0, 10.0], ids=["kept", "too young to be kept"])
+def test_a_listing_is_never_older_than_the_disk(workspace, monkeypatch, settled):
+    monkeypatch.setattr(files, "SETTLED", settled)
+    made = sealed(workspace)
+    path, data = made.path / "manifest.json", made.path / "part" / "data.bin"
+    text = path.read_text()
+    assert states(workspace) == {made.id: "sealed"}
+    path.write_text(text[:50])
+    assert states(workspace) == {made.id: "damaged"}
+    path.write_text(text)
+    assert states(workspace) == {made.id: "sealed"}
+    data.write_bytes(b"ab")
+    assert "has 2 bytes, not 3" in workspace.entries()[0].problem
+    data.unlink()
+    assert "part/data.bin is missing" in workspace.entries()[0].problem
+    data.write_bytes(b"abc")
+    assert states(workspace) == {made.id: "sealed"}
+    made.path.rename(made.path.with_name("other"))
+    assert states(workspace) == {"other": "sealed"}
+
+
+def test_two_changes_within_a_tick_of_the_clock_are_both_seen(workspace):
+    made = sealed(workspace)
+    path = made.path / "manifest.json"
+    text, stat = path.read_text(), path.stat()
+    assert states(workspace) == {made.id: "sealed"}
+    path.write_text(text.replace("a name", "b name"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # same size, same time, same inode
+    assert states(workspace) == {made.id: "damaged"}
+
+
+def test_what_was_made_from_something_is_told_without_opening(workspace, monkeypatch):
+    data, other = sealed(workspace), sealed(workspace)
+    paths = [sealed(workspace, "trajectories", {"dataset": d.id}) for d in (data, other)]
+    groups = [sealed(workspace, "clusters", {"trajectories": p.id}) for p in paths]
+    plain = sealed(workspace, "selection", {"dataset": data.id})
+    chosen = [sealed(workspace, "selection", {"clusters": g.id}) for g in groups]
+    larger = {"clusters": groups[1].id, "matches": plain.id}
+    chosen.append(sealed(workspace, "selection", larger))
+    monkeypatch.setattr(store, "load", None)
+    found = [e.id for e in workspace.made_from(data.id, "selection")]
+    assert found == sorted([plain.id, chosen[0].id], reverse=True)
+    found = [e.id for e in workspace.made_from(groups[1].id, "selection")]
+    assert found == sorted([chosen[1].id, chosen[2].id], reverse=True)
+    (groups[0].path / "part" / "data.bin").unlink()  # damaged, and so is what comes from it
+    assert [e.id for e in workspace.made_from(data.id, "selection")] == [plain.id]
+    assert workspace.made_from(data.id, "finetune") == []

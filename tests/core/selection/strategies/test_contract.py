@@ -233,6 +233,6 @@ def test_a_permuted_dataset_gives_the_same_ids_and_nan_rows_never(finished, tmp_
             chosen = selection.run(home, selection.Settings(parent=parent, **how))
             table = pd.read_parquet(home.open(chosen).path / "table.parquet")
             made.append(table["id"].tolist())
-            losses = np.load(home.open(home.ancestor(home.open(parent), "trajectories").id).path / "losses.npy")  # fmt: skip
+            losses = np.load(home.open(home.open(parent).ancestor("trajectories").id).path / "losses.npy")  # fmt: skip
             assert np.isfinite(losses[table["row"]]).all()
         assert made[0] == made[1], name
