@@ -93,8 +93,8 @@ def facts(made: preview.Allocation, tokens: int) -> None:
 
 widgets.title(
     "Selection",
-    "The budget is poured over the clusters like water: small clusters are taken whole, the large "
-    "ones share what is left evenly.",
+    "The budget is shared evenly over the clusters: small clusters are taken whole, the large ones "
+    "share what is left.",
 )
 state.settle(("dataset", "clusters", "selection"))
 inputs = widgets.chips("dataset", "clusters")

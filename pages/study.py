@@ -126,7 +126,7 @@ with right:
         picture(artifact)
     elif job is None:
         st.info(
-            "Here will stand a dot per run: S2L, random, source-balanced random and full, beside "
+            "A dot per run will appear here: S2L, random, source-balanced random and full, beside "
             "the untuned base. Press Start study.",
             icon=":material/compare_arrows:",
         )
