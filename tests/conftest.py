@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on
 import pytest
 
 from core import clusters, dataset, finetune, jobs, selection, study, trajectories
+from core.training import time_estimate
 from core.workspace.store import Workspace
 
 HOSTILE = (
@@ -125,6 +126,13 @@ def copied(pipeline: Finished, tmp_path: pathlib.Path) -> Iterator[Finished]:
     root = shutil.copytree(pipeline.root, tmp_path / "workspace")
     yield pipeline._replace(root=root)
     stop_all(Workspace(root))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the timing run before a training out."""
+    rates = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
+    monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: rates)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from core import dataset, export
 from core.model import tokenizers
-from core.training import time_estimate
 from core.workspace.store import Workspace
 
 
@@ -22,13 +21,6 @@ def write_export(workspace: Workspace, chosen: str, out: pathlib.Path, **how) ->
 
 def load(workspace: Workspace, path: pathlib.Path) -> str:
     return dataset.run(workspace, dataset.Settings(path=str(path), split_column="part"))
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the timing run before a training out."""
-    rates = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
-    monkeypatch.setattr(time_estimate, "measure", lambda *args, **kwargs: rates)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_the_budget_by_keyboard_save_and_download(serve, tab, copied):
         button(page, "Download as JSONL").click()
     lines = [json.loads(line) for line in waiting.value.path().read_text().splitlines()]
     assert len(lines) == 27
-    assert set(lines[0]) == {"question", "answer", "task", "part"}
+    assert set(lines[0]) == {"question", "answer", "task", "part", "extra"}
     sound(page)
 
 

@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_the_old_export(talks, tmp_path, monkeypatch):
     folder = write_export(workspace, chosen, tmp_path / "f")
     before = (folder / export.MANIFEST).read_text()
 
-    def full(path, workspace, artifact):
+    def full(path, artifact):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 

@@ -124,7 +124,7 @@ def test_saved_selections_are_compared_by_id(finished):
     wanted = selection.Settings(parent=finished.clusters, strategy="random", budget="25%")
     other = selection.run(w, wanted)
     sets = comparison.read(w, [finished.selection, other])
-    frame = load(w, w.open(finished.selection))
+    frame = load(w.open(finished.selection))
     assert list(sets) == [finished.selection, other]
     assert len(sets[other]) == w.open(other).summary["rows"]
     text = comparison.sentence(sets[finished.selection], sets[other], len(frame))
