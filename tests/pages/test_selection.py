@@ -430,7 +430,7 @@ def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, copied, vis
     assert facts(page)["Rows"] == "139 of 139"
     assert facts(page)["Steps"] == "14", "1.5 epochs of 9 batches"
     tokens = int(facts(page)["Response tokens"].split(" ")[0].replace(",", ""))
-    assert facts(page)["Training tokens"] == f"{round(1.5 * tokens):,}"
+    assert facts(page)["Training tokens"] == f"{round(14 / 9 * tokens):,}", "of 14 batches"
     assert "1.5 epochs in batches of 16" in next(m.help for m in page.metric if m.label == "Steps")
     made = selection.run(
         copied.workspace, selection.Settings(parent=copied.clusters, budget="100%")
@@ -438,7 +438,7 @@ def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, copied, vis
     how = {"model": "scratch:tiny", "epochs": 1.5, "batch_size": 16, "max_length": 64, "decode": 0}
     tuned = finetune.run(copied.workspace, finetune.Settings(selection=made, **how))
     summary = copied.workspace.open(tuned).summary
-    assert (summary["steps"], summary["epochs"]) == (14, 1.5)
+    assert (summary["steps"], summary["epochs"]) == (14, 1.56)
 
 
 def test_the_random_draws_said_are_those_made(page, monkeypatch):
