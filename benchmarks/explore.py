@@ -142,9 +142,13 @@ def full(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     x = features.features(losses[np.isfinite(losses).all(1)], "raw")
     layout.warm_up()
     reducer = umap.UMAP(
-        n_neighbors=layout.NEIGHBOURS, min_dist=0.1, init="pca", n_epochs=layout.EPOCHS,
-        random_state=SEED, n_jobs=1,
-    )  # fmt: skip
+        n_neighbors=layout.NEIGHBOURS,
+        min_dist=0.1,
+        init="pca",
+        n_epochs=layout.EPOCHS,
+        random_state=SEED,
+        n_jobs=1,
+    )
     xy, seconds = timed(lambda: np.asarray(reducer.fit_transform(x), np.float32))
     among, of_all = trust(x, xy)
     return {

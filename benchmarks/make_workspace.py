@@ -134,7 +134,9 @@ class Writer:
                 name: dict(
                     zip(
                         ("p50", "p90", "p99", "max"),
-                        np.quantile(np.concatenate(some), [0.5, 0.9, 0.99, 1]).round().astype(int)
+                        np.quantile(np.concatenate(some), [0.5, 0.9, 0.99, 1])
+                        .round()
+                        .astype(int)
                         .tolist(),
                         strict=True,
                     )
@@ -143,13 +145,16 @@ class Writer:
             },
             "format": "alpaca",
             "columns": {
-                "source": "source", "prompt": "instruction", "response": "output", "id": "id"
+                "source": "source",
+                "prompt": "instruction",
+                "response": "output",
+                "id": "id",
             },
             "fingerprint": hashlib.sha256(b"".join(self.digests)).hexdigest(),
             "trainable": True,
             "json_columns": [],
             "source_sha256": "",
-        }  # fmt: skip
+        }
 
 
 def _messages(some: Part) -> pa.Array:

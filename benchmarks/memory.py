@@ -117,9 +117,14 @@ def main() -> None:
         data = write(workspace, args.rows)
         before, began = peak(), time.monotonic()
         settings = trajectories.Settings(
-            dataset=data.id, model="scratch:tiny", batch_size=32, checkpoints=args.checkpoints,
-            epochs=32 * (args.checkpoints - 1) / args.rows, map=False, accept_long=True,
-        )  # fmt: skip
+            dataset=data.id,
+            model="scratch:tiny",
+            batch_size=32,
+            checkpoints=args.checkpoints,
+            epochs=32 * (args.checkpoints - 1) / args.rows,
+            map=False,
+            accept_long=True,
+        )
         made = workspace.open(trajectories.run(workspace, settings))
         seconds = time.monotonic() - began
         losses = artifact.load_losses(made)

@@ -53,9 +53,12 @@ def pipeline(workspace: Workspace, folder: pathlib.Path) -> dict[str, Artifact]:
     rows = itertools.islice((r for r in puzzles.generate(0) if r["split"] != "base"), 300)
     write_jsonl(folder / "rows.jsonl", map(dict, rows))
     settings = dataset.Settings(
-        path=str(folder / "rows.jsonl"), prompt_column="question", response_column="answer",
-        source_column="source", holdout="30",
-    )  # fmt: skip
+        path=str(folder / "rows.jsonl"),
+        prompt_column="question",
+        response_column="answer",
+        source_column="source",
+        holdout="30",
+    )
     data = dataset.run(workspace, settings)
     paths = trajectories.run(
         workspace,
@@ -72,9 +75,15 @@ def pipeline(workspace: Workspace, folder: pathlib.Path) -> dict[str, Artifact]:
     )
     compared = study.run(
         workspace,
-        study.Settings(clusters=groups, strategies="s2l,random", seeds="0", model="scratch:tiny",
-                       steps=2, decode=4),
-    )  # fmt: skip
+        study.Settings(
+            clusters=groups,
+            strategies="s2l,random",
+            seeds="0",
+            model="scratch:tiny",
+            steps=2,
+            decode=4,
+        ),
+    )
     ids = (data, paths, drawn, groups, chosen, tuned, compared)
     return {a.kind: a for a in map(workspace.open, ids)}
 

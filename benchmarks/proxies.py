@@ -153,13 +153,18 @@ def main() -> None:
         data = workspace.open(dataset.load_any(workspace, str(file)))
         ids = dataset.examples(data, ["id"])["id"].to_numpy()
         same = {
-            "dataset": data.id, "checkpoints": args.checkpoints, "max_length": args.max_length,
-            "batch_size": args.batch_size, "precision": "bf16" if args.bf16 else "fp32",
-        }  # fmt: skip
+            "dataset": data.id,
+            "checkpoints": args.checkpoints,
+            "max_length": args.max_length,
+            "batch_size": args.batch_size,
+            "precision": "bf16" if args.bf16 else "fp32",
+        }
         target = train(workspace, model=args.target, epochs=args.epochs, **same)
         say(HEAD)
-        say(f"| target | {target.summary['parameters'] / 1e6:.1f}M | | | "
-            f"{target.summary['final_loss']:.2f} | {target.seconds:.0f} |")  # fmt: skip
+        say(
+            f"| target | {target.summary['parameters'] / 1e6:.1f}M | | | "
+            f"{target.summary['final_loss']:.2f} | {target.seconds:.0f} |"
+        )
         both = np.isfinite(target.losses).all(1)
         final = target.losses[both, -1:]
         result["by_length"] = rank_correlations(target.lengths[both, None], final, seed=0)[0]
@@ -170,10 +175,11 @@ def main() -> None:
             recipe: dict[str, Any] = {"epochs": args.epochs} if again else {}
             recipe |= {"lr": float(lr)} if lr else {}
             found = [
-                compare(train(workspace, model=model, seed=seed, **recipe, **same), target, ids,
-                        args.k)
+                compare(
+                    train(workspace, model=model, seed=seed, **recipe, **same), target, ids, args.k
+                )
                 for seed in ([1] if again else range(args.seeds))
-            ]  # fmt: skip
+            ]
             result["proxies"][name] = found
             say(line(name.replace("{target}", "target"), found))
         result["target"] = {"seconds": target.seconds, **target.summary}

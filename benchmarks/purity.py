@@ -151,10 +151,16 @@ def compare(workspace: Workspace, id: str, k: int, seeds: int) -> dict[str, Any]
     how = learned(made["raw"][0], losses, flags.reset_index(), load_steps(artifact))
     swept = sweep(losses, ids, choices(len(rows)), [0, 1], include_start=start)
     return {
-        "name": artifact.name, "rows": len(rows), "sources": len(names), "k": k, "seeds": seeds,
-        "source_share": float(np.bincount(sources).max() / len(rows)), "features": found,
-        "learned": how.to_dict("records"), "verdict": verdict(swept),
-    }  # fmt: skip
+        "name": artifact.name,
+        "rows": len(rows),
+        "sources": len(names),
+        "k": k,
+        "seeds": seeds,
+        "source_share": float(np.bincount(sources).max() / len(rows)),
+        "features": found,
+        "learned": how.to_dict("records"),
+        "verdict": verdict(swept),
+    }
 
 
 def table(result: dict[str, Any]) -> str:

@@ -185,8 +185,10 @@ def scoring(
             f"({min(ratios):.2f} to {max(ratios):.2f}), {n / medians[f'ours {part}']:,.0f} "
             f"tokens/s, {share:.0%} of the {kind} matmul peak, largest difference {gap:.1e}"
         )
-    say(f"{name} opponent: {n / medians['opponent']:,.0f} tokens/s on {len(rows)} rows; besides, "
-        f"{written:.2f} s to write and {read:.2f} s to load a checkpoint")  # fmt: skip
+    say(
+        f"{name} opponent: {n / medians['opponent']:,.0f} tokens/s on {len(rows)} rows; besides, "
+        f"{written:.2f} s to write and {read:.2f} s to load a checkpoint"
+    )
 
 
 def train(
@@ -197,16 +199,26 @@ def train(
     def run() -> None:
         with tempfile.TemporaryDirectory() as folder, lean(model) if ours else nullcontext():
             args = TrainingArguments(
-                output_dir=folder, max_steps=len(batches), per_device_train_batch_size=1,
-                learning_rate=1e-5, report_to=[], save_strategy="no", disable_tqdm=True,
-                train_sampling_strategy="sequential", remove_unused_columns=False,
-                logging_strategy="no", dataloader_pin_memory=False, bf16=half,
+                output_dir=folder,
+                max_steps=len(batches),
+                per_device_train_batch_size=1,
+                learning_rate=1e-5,
+                report_to=[],
+                save_strategy="no",
+                disable_tqdm=True,
+                train_sampling_strategy="sequential",
+                remove_unused_columns=False,
+                logging_strategy="no",
+                dataloader_pin_memory=False,
+                bf16=half,
                 use_cpu=loading.device() == "cpu",  # said outright, or bf16 is refused
-            )  # fmt: skip
+            )
             Trainer(
-                model=model, args=args, train_dataset=batches,  # type: ignore[arg-type]
+                model=model,
+                args=args,
+                train_dataset=batches,  # type: ignore[arg-type]
                 data_collator=loop._Collator(data),
-            ).train()  # fmt: skip
+            ).train()
 
     return run
 
@@ -305,8 +317,10 @@ def main() -> None:
         "fp32": peak(torch.float32, device),
         "bf16": peak(torch.bfloat16, device),
     }
-    say(f"matmul peak: fp32 {result['peaks']['fp32'] / 1e9:,.0f} GFLOP/s, "
-        f"bf16 {result['peaks']['bf16'] / 1e9:,.0f} GFLOP/s")  # fmt: skip
+    say(
+        f"matmul peak: fp32 {result['peaks']['fp32'] / 1e9:,.0f} GFLOP/s, "
+        f"bf16 {result['peaks']['bf16'] / 1e9:,.0f} GFLOP/s"
+    )
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
         path = args.data or str(demo.write_rows(workspace, list(puzzles.generate(0)), 0))
@@ -323,9 +337,12 @@ def main() -> None:
         mixed = np.random.default_rng(0).permutation(rows)
         if "pythia70m" in parts:
             shape = GPTNeoXConfig(
-                hidden_size=512, num_hidden_layers=6, num_attention_heads=8,
-                intermediate_size=2048, vocab_size=50304,
-            )  # fmt: skip
+                hidden_size=512,
+                num_hidden_layers=6,
+                num_attention_heads=8,
+                intermediate_size=2048,
+                vocab_size=50304,
+            )
             torch.manual_seed(0)
             scoring(
                 "pythia70m",

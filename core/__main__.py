@@ -84,9 +84,11 @@ def _parser(argv: Sequence[str]) -> _Parser:
         (common, argparse.SUPPRESS),  # else it would undo the one before the noun
     ):
         parser.add_argument(
-            "--workspace", default=default, metavar="DIR",
+            "--workspace",
+            default=default,
+            metavar="DIR",
             help="where artifacts live (default: $S2L_WORKSPACE or workspace/)",
-        )  # fmt: skip
+        )
     wanted = _noun(argv)
     nouns = top.add_subparsers(dest="noun", required=True, metavar="command")
     for noun, text in (PACKAGES | {n: command[0] for n, command in COMMANDS.items()}).items():

@@ -112,9 +112,11 @@ widgets.title(
 selection = widgets.chips("selection")["selection"]
 if selection is None:
     widgets.empty(
-        "filter_alt", "A target is trained on a selection; save one first.", "Set a budget",
+        "filter_alt",
+        "A target is trained on a selection; save one first.",
+        "Set a budget",
         "selection",
-    )  # fmt: skip
+    )
     st.stop()
 workspace = state.workspace()
 dataset = selection.ancestor("dataset")

@@ -42,9 +42,13 @@ AT_ONCE = 5_000  # rows up to which selectors that compare all with all choose a
 def budget_control(pool: int, tokens: int) -> str:
     """Ask for a budget as a share, rows or response tokens."""
     unit = st.segmented_control(
-        "Budget in", ["Share", "Rows", "Tokens"], default="Share", key="selection:unit",
-        required=True, persist_state="session",
-    )  # fmt: skip
+        "Budget in",
+        ["Share", "Rows", "Tokens"],
+        default="Share",
+        key="selection:unit",
+        required=True,
+        persist_state="session",
+    )
     if unit == "Share":
         share = st.slider(
             "Budget", 1, 100, 11, format="%d%%", key="selection:share", persist_state="session"
@@ -52,14 +56,22 @@ def budget_control(pool: int, tokens: int) -> str:
         return f"{share}%"
     if unit == "Rows":
         rows = st.number_input(
-            f"Budget (rows of {pool:,})", 1, max(1, pool), max(1, round(0.11 * pool)),
-            key="selection:rows", persist_state="session",
-        )  # fmt: skip
+            f"Budget (rows of {pool:,})",
+            1,
+            max(1, pool),
+            max(1, round(0.11 * pool)),
+            key="selection:rows",
+            persist_state="session",
+        )
         return f"{rows}"
     wanted = st.number_input(
-        f"Budget (response tokens of {tokens:,})", 1, max(1, tokens), max(1, tokens // 9),
-        key="selection:tokens", persist_state="session",
-    )  # fmt: skip
+        f"Budget (response tokens of {tokens:,})",
+        1,
+        max(1, tokens),
+        max(1, tokens // 9),
+        key="selection:tokens",
+        persist_state="session",
+    )
     return f"{wanted} tokens"
 
 
@@ -102,9 +114,11 @@ shown = saved.opened()
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
     widgets.empty(
-        "bubble_chart", "A selection is drawn from clusters; keep a clustering first.",
-        "See the clusters", "clusters",
-    )  # fmt: skip
+        "bubble_chart",
+        "A selection is drawn from clusters; keep a clustering first.",
+        "See the clusters",
+        "clusters",
+    )
     st.stop()
 dataset = clusters.ancestor("dataset")
 left, right = st.columns([1.2, 2.6], gap="large")
@@ -112,9 +126,12 @@ with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)
     pool = preview.pool(clusters.id, edited)
     strategy = st.selectbox(
-        "Strategy", list(STRATEGIES), format_func=lambda name: STRATEGIES[name].title,
-        key="selection:strategy", persist_state="session",
-    )  # fmt: skip
+        "Strategy",
+        list(STRATEGIES),
+        format_func=lambda name: STRATEGIES[name].title,
+        key="selection:strategy",
+        persist_state="session",
+    )
     row = STRATEGIES[strategy]
     budget = budget_control(len(pool), int(pool.tokens.sum()))
     earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
@@ -127,11 +144,18 @@ with left, st.container(border=True):
         name = st.text_input("Name", key="selection:name", placeholder="optional")
         st.caption("The paper's values unless you change them; what you change is in the name.")
         fixed = {
-            "parent": clusters.id, "strategy": strategy, "budget": budget, "seed": seed,
-            "keep": earlier, "edits": edited, "match": match, "name": "",
-        }  # fmt: skip
-        chosen = forms.form(selection.Settings, "selection", fixed=fixed,
-                            leave_out=settings_panel.idle(strategy))  # fmt: skip
+            "parent": clusters.id,
+            "strategy": strategy,
+            "budget": budget,
+            "seed": seed,
+            "keep": earlier,
+            "edits": edited,
+            "match": match,
+            "name": "",
+        }
+        chosen = forms.form(
+            selection.Settings, "selection", fixed=fixed, leave_out=settings_panel.idle(strategy)
+        )
     if chosen is None:
         st.error("A switch or filter is wrong: open them to see why.", icon=":material/error:")
         quota_bars.reset_all("form")

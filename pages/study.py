@@ -42,19 +42,27 @@ def picture(artifact: Artifact) -> None:
     base = artifact.summary["base"]
     usable = metrics.known(table)
     chosen = st.segmented_control(
-        "Measure", list(usable), default=next(iter(usable)), required=True,
+        "Measure",
+        list(usable),
+        default=next(iter(usable)),
+        required=True,
         format_func=lambda key: usable[key].title,
-        label_visibility="collapsed", key=f"study:metric:{artifact.id}",
-    )  # fmt: skip
+        label_visibility="collapsed",
+        key=f"study:metric:{artifact.id}",
+    )
     key = chosen or next(iter(usable))
     full = table.loc[table["arm"] == "full", key]
     st.markdown(f"**{verdict(table, key)}**")
     st.plotly_chart(
         study_charts.study_figure(
-            table, key, usable[key].axis, usable[key].lower_is_better, base.get(key),
+            table,
+            key,
+            usable[key].axis,
+            usable[key].lower_is_better,
+            base.get(key),
             float(full.mean()) if len(full) else None,
         )
-    )  # fmt: skip
+    )
     s = artifact.summary
     items = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
     own = "; saved selections: their own" if s.get("exploratory") else ""
@@ -70,8 +78,18 @@ def picture(artifact: Artifact) -> None:
         st.caption(low)
     if len(s["seeds"]) < 3:
         more_draws(artifact)
-    columns = ["arm", "seed", "rows", "response_tokens", *usable, "right", "decoded", "covered",
-               "sources", "seconds"]  # fmt: skip
+    columns = [
+        "arm",
+        "seed",
+        "rows",
+        "response_tokens",
+        *usable,
+        "right",
+        "decoded",
+        "covered",
+        "sources",
+        "seconds",
+    ]
     frame = pd.concat([pd.DataFrame([{"arm": study.BASE, **base}]), table], ignore_index=True)
     st.dataframe(
         frame[[c for c in columns if c in frame]],
@@ -96,9 +114,11 @@ inputs = widgets.chips("clusters", "study")
 clusters, artifact = inputs["clusters"], inputs["study"]
 if clusters is None:
     widgets.empty(
-        "bubble_chart", "A study compares selections from clusters; keep a clustering first.",
-        "See the clusters", "clusters",
-    )  # fmt: skip
+        "bubble_chart",
+        "A study compares selections from clusters; keep a clustering first.",
+        "See the clusters",
+        "clusters",
+    )
     st.stop()
 job = jobs.newest(state.workspace(), "study", clusters=clusters.id)
 left, right = st.columns([1.2, 2.6], gap="large")

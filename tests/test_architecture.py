@@ -47,9 +47,19 @@ ORDER = [
 OLD = {"core.recorder"}
 """Import paths of before, each two lines that point to the new one."""
 HEAVY = {
-    "torch", "transformers", "umap", "peft", "accelerate", "datasets", "reasoning_gym", "sklearn",
-    "tokenizers", "ray", "trl", "scipy",
-}  # fmt: skip
+    "torch",
+    "transformers",
+    "umap",
+    "peft",
+    "accelerate",
+    "datasets",
+    "reasoning_gym",
+    "sklearn",
+    "tokenizers",
+    "ray",
+    "trl",
+    "scipy",
+}
 CALLBACKS = {"core.training.loop", "core.trajectories.recorder", "core.trajectories.epoch_recorder"}
 """A callback subclasses transformers' own class, so it is imported inside functions only."""
 LONGEST = 330

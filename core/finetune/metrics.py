@@ -57,23 +57,40 @@ LOSS = "nats per response token"
 METRICS = {
     "balanced_loss": Metric(
         lambda items: float(by_source(items, "loss").mean()),
-        "loss", "Balanced held-out loss", LOSS, True,
+        "loss",
+        "Balanced held-out loss",
+        LOSS,
+        True,
     ),
     "loss": Metric(
         lambda items: float(items["loss"].to_numpy().mean()),
-        "loss", "Held-out loss", LOSS, True,
+        "loss",
+        "Held-out loss",
+        LOSS,
+        True,
     ),
     "exact_match": Metric(
         lambda items: float(items["right"].to_numpy().mean()),
-        "right", "Exact match", "share of test items", False,
-        form="{:.1%}", of="decoded", hits="right", floor=0.3,
+        "right",
+        "Exact match",
+        "share of test items",
+        False,
+        form="{:.1%}",
+        of="decoded",
+        hits="right",
+        floor=0.3,
     ),
     "coverage": Metric(
         lambda items: float(covered(items).mean()),
-        "right", "Sources covered", "share of sources at least half right", False,
-        form="{:.1%}", of="sources", hits="covered",
+        "right",
+        "Sources covered",
+        "share of sources at least half right",
+        False,
+        form="{:.1%}",
+        of="sources",
+        hits="covered",
     ),
-}  # fmt: skip
+}
 """Key among a run's scores -> metric; the first is what a comparison shows first."""
 
 

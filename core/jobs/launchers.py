@@ -74,14 +74,21 @@ def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [
-                sys.executable, "-m", "torch.distributed.run", "--standalone",
-                "--nproc-per-node", f"{processes}", "-m", "core", *argv,
+                sys.executable,
+                "-m",
+                "torch.distributed.run",
+                "--standalone",
+                "--nproc-per-node",
+                f"{processes}",
+                "-m",
+                "core",
+                *argv,
             ],
             env={"OMP_NUM_THREADS": _threads(processes), **os.environ, OUTCOMES: folder},
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             check=False,
-        )  # fmt: skip
+        )
         return _told(folder) or _died(processes, f"exit code {done.returncode}")
 
 

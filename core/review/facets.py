@@ -66,7 +66,9 @@ FACETS = {
     "source": Facet("sources", "", "category", lambda known: known.rows["source"]),
     "cluster": Facet("clusters", "", "category", lambda known: known.labels),
     "copies": Facet(
-        "duplicates", "", "category",
+        "duplicates",
+        "",
+        "category",
         lambda known: np.where(known.rows["text"].duplicated(keep=False), COPIED, ONCE),
     ),
     "prompt": Facet("prompt length", "characters", "number", lambda known: known.rows["prompt"]),
@@ -80,7 +82,7 @@ FACETS = {
         "difficulty",
         _of_losses(lambda losses: losses[:, min(1, losses.shape[1] - 1) :].mean(1, dtype=float)),
     ),
-}  # fmt: skip
+}
 
 
 def of(frame: pd.DataFrame) -> dict[str, Facet]:

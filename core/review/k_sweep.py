@@ -163,9 +163,11 @@ def verdict(found: Sweep) -> str:
     ks, values = [int(k) for k in table.index], table.to_numpy()
     seeds = np.diag(values)
     n = len(ks)
-    where = "" if found.rows == found.of else (
-        f" Seen on a seeded sample of {found.rows:,} of {found.of:,} rows."
-    )  # fmt: skip
+    where = (
+        ""
+        if found.rows == found.of
+        else (f" Seen on a seeded sample of {found.rows:,} of {found.of:,} rows.")
+    )
     if n == 1:
         return f"With K = {ks[0]} alone, another seed agrees {seeds[0]:.2f}.{where}"
     level = values >= np.add.outer(seeds, seeds) / 2 - MARGIN

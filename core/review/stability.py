@@ -79,9 +79,11 @@ class Stability(NamedTuple):
             for switch, agreement in zip(table["switch"], table["agreement"], strict=True)
         ]
         drawn = self.switches.set_index("switch")["rows"].to_dict()[DRAW]
-        where = "" if self.rows == self.of else (
-            f" Seen on a seeded sample of {self.rows:,} of {self.of:,} rows."
-        )  # fmt: skip
+        where = (
+            ""
+            if self.rows == self.of
+            else (f" Seen on a seeded sample of {self.rows:,} of {self.of:,} rows.")
+        )
         return (
             f"Rows' chances of being selected agree {', '.join(parts)}, and {self.chance:.2f} with "
             "a plain random draw (1 is the same). Of the rows in either of two draws from the same "

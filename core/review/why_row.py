@@ -71,9 +71,13 @@ class Why(NamedTuple):
         ]
         if self.nearest:
             other = "other selected" if self.kept else "selected"
-            where = "" if self.cluster < 0 else (
-                ", of the same cluster" if self.nearest.same_cluster else ", of another cluster"
-            )  # fmt: skip
+            where = (
+                ""
+                if self.cluster < 0
+                else (
+                    ", of the same cluster" if self.nearest.same_cluster else ", of another cluster"
+                )
+            )
             out.append(
                 f"The nearest {other} row by its trajectory is row {self.nearest.row:,}{where}, "
                 f"{self.nearest.distance:.3g} away."

@@ -29,9 +29,11 @@ class Matching(Group):
         advanced=True,
     )
     target_epochs: float = setting(
-        3.0, help="Epochs that the target is trained for, of random_cost_matched", above=0,
+        3.0,
+        help="Epochs that the target is trained for, of random_cost_matched",
+        above=0,
         advanced=True,
-    )  # fmt: skip
+    )
 
 
 def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:

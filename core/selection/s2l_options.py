@@ -143,6 +143,8 @@ def _spelled(quotas: str) -> str:
     """Write quotas set by hand so that two lists differ: a long one by its length and a hash."""
     text = written(*by_hand(quotas))
     parts = text.split(",")
-    return f"quotas {text}" if len(parts) <= SPELLED else (
-        f"{len(parts)} quotas #{fingerprint(parts)[:6]}"
-    )  # fmt: skip
+    return (
+        f"quotas {text}"
+        if len(parts) <= SPELLED
+        else (f"{len(parts)} quotas #{fingerprint(parts)[:6]}")
+    )

@@ -235,9 +235,13 @@ def foresee(
     ways: list[Way] = []
     if refused:
         ways = propose(
-            now, epochs=epochs, rows=len(rows), parameters=size,
-            smaller={} if probe else smaller, sample_flag="rows" if probe else "limit",
-        )  # fmt: skip
+            now,
+            epochs=epochs,
+            rows=len(rows),
+            parameters=size,
+            smaller={} if probe else smaller,
+            sample_flag="rows" if probe else "limit",
+        )
         half = dataclasses.replace(recipe, precision="bf16")
         if loading.cpu_has_bf16() and not loading.in_bf16(recipe.precision, loading.device()):
             rates = measure(model, tokens, rows, half, seconds=6.0)

@@ -76,28 +76,40 @@ def screen(
 
     found = [
         finding(
-            "no_response", "No response token", pool & (flag == "no response token"), n,
+            "no_response",
+            "No response token",
+            pool & (flag == "no response token"),
+            n,
             "of the pool have no response token within the proxy's longest row, so no loss.",
             "They are in no cluster and no selection. Record again with a larger --max-length.",
         ),
         finding(
-            "not_finite", "Loss not finite", pool & (flag == "loss not finite"), n,
+            "not_finite",
+            "Loss not finite",
+            pool & (flag == "loss not finite"),
+            n,
             "of the pool have a loss that is not finite at some recording.",
             "They are in no cluster and no selection. Record again with a smaller --lr, or look "
             "for gaps in what was imported.",
         ),
         finding(
-            "truncated", "Truncated", pool & flags["truncated"].to_numpy(bool), n,
+            "truncated",
+            "Truncated",
+            pool & flags["truncated"].to_numpy(bool),
+            n,
             "of the pool are longer than the proxy's longest row; what lies beyond was not "
             "measured.",
             "Exclude them, or record again with a larger --max-length.",
         ),
         finding(
-            "duplicate", "Duplicate", pool & copies, n,
+            "duplicate",
+            "Duplicate",
+            pool & copies,
+            n,
             "of the pool have the prompt and the response of an earlier row.",
             "Exclude them; the first of each stays.",
         ),
-    ]  # fmt: skip
+    ]
     if not start:
         return found
     high = float(np.quantile(final[measured], HIGH)) if n_measured else np.inf
@@ -106,7 +118,10 @@ def screen(
     return [
         *found,
         finding(
-            "never_learned", "Never learned", flat, n_measured,
+            "never_learned",
+            "Never learned",
+            flat,
+            n_measured,
             f"measured stay high and flat: less than {100 * FALL:.0f}% below their first loss, and "
             f"above {high:.2f} nats per response token, which {100 * HIGH:.0f}% of the pool stay "
             "below.",
@@ -114,10 +129,13 @@ def screen(
             "Exclude what is wrong.",
         ),
         finding(
-            "known", "Low from the start", measured & (first < low), n_measured,
+            "known",
+            "Low from the start",
+            measured & (first < low),
+            n_measured,
             f"measured start below {low:.2f} nats per response token, a tenth of the pool's "
             "median before training.",
             "Read some: the answer may stand in the prompt, be empty talk, or be known from the "
             "proxy's pre-training. Exclude what teaches nothing.",
         ),
-    ]  # fmt: skip
+    ]

@@ -76,12 +76,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
         nonlocal draft
         draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
         estimate = foresee(
-            model, tokens, rows, recipe,
+            model,
+            tokens,
+            rows,
+            recipe,
             checkpoints=0 if s.record == "epoch" else s.checkpoints,
             epochs=float(s.epochs),
             accept_long=s.accept_long or draft is not None,  # one begun before may be long
             keep=s.keep_checkpoints,
-        )  # fmt: skip
+        )
         if draft is None:
             check_disk(workspace, estimate.disk)
             draft = workspace.draft(
@@ -106,9 +109,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
     drawer = draw_map.warm_up(workspace) if s.map and process_group.main() else None
     try:
         trained = fit(
-            model, tokens, rows, recipe, folder, stage="train proxy", recorder=recorder,
+            model,
+            tokens,
+            rows,
+            recipe,
+            folder,
+            stage="train proxy",
+            recorder=recorder,
             expected=(estimate.low + estimate.high) / 2,
-        )  # fmt: skip
+        )
     except BaseException:
         if drawer:
             drawer.close()

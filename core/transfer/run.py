@@ -67,9 +67,11 @@ class Settings(Probe, Target):
         500, help="Measured rows that the target is tried on", minimum=FEWEST, maximum=5000
     )
     seed: int = setting(
-        0, help="Draws the rows, scratch weights and the order of the data", minimum=0,
+        0,
+        help="Draws the rows, scratch weights and the order of the data",
+        minimum=0,
         maximum=MAX_SEED,
-    )  # fmt: skip
+    )
     accept_long: bool = setting(
         False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
     )
@@ -118,12 +120,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
     key = fingerprint("transfer", identity(s))
     draft = workspace.unfinished("transfer", key, s.name) if s.resume else None
     estimate = foresee(
-        model, tokens, places, recipe,
+        model,
+        tokens,
+        places,
+        recipe,
         checkpoints=s.checkpoints,
         epochs=epochs,
         accept_long=s.accept_long or draft is not None,  # one begun before may be long
         probe=True,
-    )  # fmt: skip
+    )
     if draft is None:
         check_disk(workspace, estimate.disk)
         draft = workspace.draft(
@@ -135,9 +140,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
         )
     recorder = TrajectoryRecorder(tokens, draft.path, s.checkpoints, places, precision=s.precision)
     fit(
-        model, tokens, places, recipe, draft.path, stage="train target", recorder=recorder,
+        model,
+        tokens,
+        places,
+        recipe,
+        draft.path,
+        stage="train target",
+        recorder=recorder,
         expected=(estimate.low + estimate.high) / 2,
-    )  # fmt: skip
+    )
     facts = {"steps": recipe.steps, "epochs": epochs, "parameters": loading.size(model)}
     artifact = finish(draft, proxy, rows, tokens.response_lengths(), s, facts)
     say(verdict(artifact.summary))

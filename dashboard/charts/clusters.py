@@ -185,19 +185,27 @@ def _path(values: Floats, span: tuple[float, float], width: int, height: int) ->
 def _button(cluster: int, left: float, right: float, top: float) -> go.Bar:
     """A bar over the whole panel that is not seen, but takes the click."""
     return go.Bar(
-        x=[(left + right) / 2], y=[top], width=1.2 * (right - left or 1.0), customdata=[[cluster]],
-        marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}}, hoverinfo="none",
-    )  # fmt: skip
+        x=[(left + right) / 2],
+        y=[top],
+        width=1.2 * (right - left or 1.0),
+        customdata=[[cluster]],
+        marker={"color": "rgba(0,0,0,0)", "line": {"width": 0}},
+        hoverinfo="none",
+    )
 
 
 def _middle(cluster: int, curve: pd.DataFrame, colour: str) -> go.Scatter:
     """The median; a click selects markers only, so it has some that are not seen."""
     facts = curve[["q10", "q90"]].to_numpy(float).tolist()
     return go.Scatter(
-        x=curve["step"], y=curve["q50"], mode="lines+markers",
-        line={"color": colour, "width": 2}, marker={"opacity": 0, "color": colour},
-        selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
+        x=curve["step"],
+        y=curve["q50"],
+        mode="lines+markers",
+        line={"color": colour, "width": 2},
+        marker={"opacity": 0, "color": colour},
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
         customdata=[[cluster, *fact] for fact in facts],
         hovertemplate="step %{x:,}<br>median %{y:.3f}<br>80% of rows %{customdata[1]:.3f} to "
         "%{customdata[2]:.3f}<extra></extra>",
-    )  # fmt: skip
+    )

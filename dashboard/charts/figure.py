@@ -77,10 +77,14 @@ def rows(names: Sequence[str] | pd.Series | pd.Index, *, right: int) -> go.Figur
     n = len(names)
     fig = bare(ROW * max(n, 2) + 84, right=right)
     fig.update_yaxes(
-        tickvals=list(range(n)), ticktext=[label(name) for name in names],
-        range=[-0.6, n - 0.4], tickfont={"color": theme.INK}, automargin=True,
-        showgrid=False, zeroline=False,
-    )  # fmt: skip
+        tickvals=list(range(n)),
+        ticktext=[label(name) for name in names],
+        range=[-0.6, n - 0.4],
+        tickfont={"color": theme.INK},
+        automargin=True,
+        showgrid=False,
+        zeroline=False,
+    )
     fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
     return fig
 
@@ -95,8 +99,16 @@ def axes(fig: go.Figure, x: str, y: str) -> None:
         note(fig, y, x=0, y=1, yshift=8, xanchor="left", yanchor="bottom")
 
 
-def note(fig: go.Figure, text: str, *, x: float, y: float, xref: str = "paper", yref: str = "paper",
-         **place: object) -> None:  # fmt: skip
+def note(
+    fig: go.Figure,
+    text: str,
+    *,
+    x: float,
+    y: float,
+    xref: str = "paper",
+    yref: str = "paper",
+    **place: object,
+) -> None:
     """Write a small text on the figure; `text` must already be safe."""
     place = {"font": _INK} | place
     fig.add_annotation(text=text, x=x, y=y, xref=xref, yref=yref, showarrow=False, **place)
@@ -164,8 +176,12 @@ def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Float
     return placed
 
 
-def end_labels(fig: go.Figure, ends: Sequence[tuple[str, float, str]],
-               span: tuple[float, float], x: float | None = None) -> None:  # fmt: skip
+def end_labels(
+    fig: go.Figure,
+    ends: Sequence[tuple[str, float, str]],
+    span: tuple[float, float],
+    x: float | None = None,
+) -> None:
     """Name lines at the right edge, each beside the y where its line ends.
 
     Args:

@@ -104,11 +104,15 @@ def live_loss(
         fig.update_yaxes(showticklabels=False)
     fig.add_trace(
         go.Scatter(
-            x=list(recorded_steps), y=[0.0] * len(recorded_steps), yaxis="y2", mode="markers",
+            x=list(recorded_steps),
+            y=[0.0] * len(recorded_steps),
+            yaxis="y2",
+            mode="markers",
             marker={"symbol": "line-ns", "size": 12, "line": {"width": 1.5, "color": theme.ACCENT}},
-            cliponaxis=False, hovertemplate="all rows recorded at step %{x:,}<extra></extra>",
+            cliponaxis=False,
+            hovertemplate="all rows recorded at step %{x:,}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     fig.update_layout(yaxis2={"overlaying": "y", "range": [0, 1], "visible": False})
     if last_step:
         figure.steady(fig)
@@ -175,12 +179,15 @@ def length_histogram(lengths: pd.DataFrame, unit: str) -> go.Figure:
         counts, _ = np.histogram(lengths[name].clip(lower=1), edges)
         fig.add_trace(
             go.Scatter(
-                x=edges, y=np.append(counts, 0), mode="lines", fill="tozeroy",
+                x=edges,
+                y=np.append(counts, 0),
+                mode="lines",
+                fill="tozeroy",
                 line={"shape": "hv", "width": 1.5, "color": colour},
                 fillcolor=figure.rgba(colour, 0.15),
                 hovertemplate=f"{name}s of %{{x:,.0f}} {unit}: %{{y:,}} rows<extra></extra>",
             )
-        )  # fmt: skip
+        )
         dot = f'<span style="color:{colour}">●</span>'
         key.append(f"{dot} {name}, median {lengths[name].median():,.0f}")
     figure.axes(fig, f"length ({unit}, logarithmic)", "rows")
@@ -207,17 +214,32 @@ def _curves(curves: Sequence[tuple[str, pd.DataFrame, str]], height: int) -> go.
     return fig
 
 
-def _line(x: Iterable[float], y: Iterable[float], colour: str, *, hover: str | None,
-          width: float = 2, dash: str = "solid") -> go.Scatter:  # fmt: skip
+def _line(
+    x: Iterable[float],
+    y: Iterable[float],
+    colour: str,
+    *,
+    hover: str | None,
+    width: float = 2,
+    dash: str = "solid",
+) -> go.Scatter:
     facts = f"{hover}<br>step %{{x:,}}<br>%{{y:.3f}} nats per token<extra></extra>"
     return go.Scatter(
-        x=list(x), y=list(y), mode="lines", line={"color": colour, "width": width, "dash": dash},
+        x=list(x),
+        y=list(y),
+        mode="lines",
+        line={"color": colour, "width": width, "dash": dash},
         **({"hovertemplate": facts} if hover else {"hoverinfo": "skip"}),
-    )  # fmt: skip
+    )
 
 
-def _median(steps: Iterable[float], quantiles: pd.DataFrame, colour: str, between: tuple[str, str],
-            share: str) -> go.Scatter:  # fmt: skip
+def _median(
+    steps: Iterable[float],
+    quantiles: pd.DataFrame,
+    colour: str,
+    between: tuple[str, str],
+    share: str,
+) -> go.Scatter:
     line = _line(steps, quantiles["q50"], colour, hover="")
     line.customdata = quantiles[list(between)].to_numpy(float)
     line.hovertemplate = (

@@ -129,9 +129,16 @@ def raster_map(
     fig = _plane(extent, axes)
     x0, x1, y0, y1 = extent
     fig.add_layout_image(
-        source=_png(image), xref="x", yref="y", x=x0, y=y1, sizex=x1 - x0, sizey=y1 - y0,
-        sizing="stretch", layer="below",
-    )  # fmt: skip
+        source=_png(image),
+        xref="x",
+        yref="y",
+        x=x0,
+        y=y1,
+        sizex=x1 - x0,
+        sizey=y1 - y0,
+        sizing="stretch",
+        layer="below",
+    )
     if counts is not None:
         _hover(fig, extent, counts, clusters)
     key: dict[str, Any] = {}
@@ -142,10 +149,13 @@ def raster_map(
         key = category_scale(min(0, *names), len(colours), None, names, colours)
     fig.add_trace(
         go.Scatter(
-            x=[x0, x1], y=[y0, y1], mode="markers", hoverinfo="skip",
+            x=[x0, x1],
+            y=[y0, y1],
+            mode="markers",
+            hoverinfo="skip",
             marker={"size": 1, "opacity": 0, "color": list(span or (0, 0)), **key},
         )
-    )  # fmt: skip
+    )
     if labels is not None:
         _place_names(fig, labels, extent, chosen)
     return fig
@@ -202,17 +212,21 @@ def _hover(fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints | None) 
     clear = "rgba(0,0,0,0)"
     fig.add_trace(
         go.Heatmap(
-            z=np.where(counts > 0, 0, np.nan).astype(np.float32), hoverongaps=False,
-            x0=x0 + wide / 2, dx=wide, y0=y0 + high / 2, dy=high,
-            customdata=np.dstack(facts).astype(np.int32), showscale=False,
+            z=np.where(counts > 0, 0, np.nan).astype(np.float32),
+            hoverongaps=False,
+            x0=x0 + wide / 2,
+            dx=wide,
+            y0=y0 + high / 2,
+            dy=high,
+            customdata=np.dstack(facts).astype(np.int32),
+            showscale=False,
             colorscale=[(0, clear), (1, clear)],
             hovertemplate=f"%{{customdata[0]:,}} rows here{most}<extra></extra>",
         )
-    )  # fmt: skip
+    )
 
 
-def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent,
-                 chosen: int | None) -> None:  # fmt: skip
+def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent, chosen: int | None) -> None:
     """Write at most 12 names, the chosen one first, skipping any that would hide another.
 
     A name too near an edge begins or ends at its place instead of standing astride it.
@@ -236,6 +250,14 @@ def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent,
         taken.append((left, low, wide))
         lit = chosen is None or cluster == chosen
         figure.note(
-            fig, text, x=across, y=up, xref="x", yref="y", xanchor=side, yanchor=end,
-            font=figure.HALO, opacity=1 if lit else 0.7,
-        )  # fmt: skip
+            fig,
+            text,
+            x=across,
+            y=up,
+            xref="x",
+            yref="y",
+            xanchor=side,
+            yanchor=end,
+            font=figure.HALO,
+            opacity=1 if lit else 0.7,
+        )

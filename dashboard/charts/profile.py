@@ -49,9 +49,14 @@ def profile(
     what = f"{small_multiples.dot(colour)} selected: {selected.sum():,} rows    "
     what += f"{small_multiples.dot(theme.MUTED)} all: {len(facts):,} rows"
     figure.note(
-        fig, what + (f" ({figure.label(sampled, 60)})" if sampled else ""),
-        x=0, y=1, yshift=40, xanchor="left", yanchor="bottom",
-    )  # fmt: skip
+        fig,
+        what + (f" ({figure.label(sampled, 60)})" if sampled else ""),
+        x=0,
+        y=1,
+        yshift=40,
+        xanchor="left",
+        yanchor="bottom",
+    )
     return fig
 
 
@@ -69,25 +74,35 @@ def explained(table: pd.DataFrame, of: str) -> go.Figure:
     for width, x, alpha in ((0.5, np.full(n, 100.0), 0.14), (0.5, share, 1.0)):
         fig.add_trace(
             go.Bar(
-                x=x, y=place, orientation="h", width=width, hoverinfo="skip",
+                x=x,
+                y=place,
+                orientation="h",
+                width=width,
+                hoverinfo="skip",
                 marker={"color": figure.rgba(theme.ACCENT, alpha), "line": {"width": 0}},
             )
-        )  # fmt: skip
+        )
     for y, value in zip(place, share, strict=True):
         text = f"{value:.0f}%" if value >= 1 or value == 0 else "&lt;1%"
         figure.note(fig, text, x=1, y=float(y), yref="y", xanchor="left", xshift=10)
     fig.update_layout(barmode="overlay")
     fig.update_yaxes(
-        tickvals=place, ticktext=[figure.label(what) for what in table["what"]], showgrid=False,
-        zeroline=False, automargin=True, range=[-0.6, n - 0.4], tickfont={"color": theme.INK},
-    )  # fmt: skip
+        tickvals=place,
+        ticktext=[figure.label(what) for what in table["what"]],
+        showgrid=False,
+        zeroline=False,
+        automargin=True,
+        range=[-0.6, n - 0.4],
+        tickfont={"color": theme.INK},
+    )
     title = {"text": f"share of {figure.label(of, 60)} explained", "standoff": 8}
     fig.update_xaxes(range=[0, 100], ticksuffix="%", nticks=6, title=title, zeroline=False)
     return fig
 
 
-def _histogram(fig: go.Figure, place: int, values: pd.Series, selected: Mask, unit: str,
-               colour: str) -> str:  # fmt: skip
+def _histogram(
+    fig: go.Figure, place: int, values: pd.Series, selected: Mask, unit: str, colour: str
+) -> str:
     """Draw a column of numbers, and return its medians with their denominators."""
     known = values[np.isfinite(values)].to_numpy(float)
     mine = values[np.isfinite(values) & selected].to_numpy(float)
@@ -131,16 +146,27 @@ def _bars(fig: go.Figure, place: int, values: pd.Series, selected: Mask, colour:
         found = rows.value_counts().reindex(shown, fill_value=0).to_numpy()
         fig.add_trace(
             go.Bar(
-                x=100 * found / max(1, len(rows)), y=at, width=width, orientation="h",
-                customdata=found, marker={"color": figure.rgba(shade, alpha), "line": {"width": 0}},
+                x=100 * found / max(1, len(rows)),
+                y=at,
+                width=width,
+                orientation="h",
+                customdata=found,
+                marker={"color": figure.rgba(shade, alpha), "line": {"width": 0}},
                 hovertemplate=f"%{{x:.1f}}%<br>%{{customdata:,}} of {len(rows):,} rows"
                 "<extra></extra>",
             ).update(small_multiples.axes(place))
-        )  # fmt: skip
+        )
     x, y = small_multiples.axes(place).values()
     for name, up in zip(shown, at, strict=True):
         figure.note(
-            fig, figure.label(name, 24), x=0, y=float(up), xref=x, yref=y, xanchor="left",
-            xshift=4, font=figure.HALO,
-        )  # fmt: skip
+            fig,
+            figure.label(name, 24),
+            x=0,
+            y=float(up),
+            xref=x,
+            yref=y,
+            xanchor="left",
+            xshift=4,
+            font=figure.HALO,
+        )
     return f"{len(counts):,} different"

@@ -33,21 +33,25 @@ def facet_distances(facets: pd.DataFrame, draws: int, rows: int) -> go.Figure:
     fig.add_trace(
         go.Scatter(
             x=np.column_stack([table["low"], table["high"], gap]).ravel(),
-            y=np.repeat(table.index, 3), mode="lines", hoverinfo="skip",
+            y=np.repeat(table.index, 3),
+            mode="lines",
+            hoverinfo="skip",
             line={"width": 9, "color": _BAND},
         )
-    )  # fmt: skip
+    )
     for further, colour in ((True, theme.ACCENT), (False, "rgba(0,0,0,0)")):
         part = table[table["further"] == further]
         fig.add_trace(
             go.Scatter(
-                x=part["distance"], y=part.index, mode="markers",
+                x=part["distance"],
+                y=part.index,
+                mode="markers",
                 customdata=part[["low", "high"]].to_numpy(),
                 marker={"size": 11, "color": colour, "line": {"width": 2, "color": theme.ACCENT}},
                 hovertemplate="selection %{x:.3f}<br>random draws %{customdata[0]:.3f} to "
                 "%{customdata[1]:.3f}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     for y, further in zip(table.index, table["further"], strict=True):
         text = "further" if further else "as random"
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
@@ -93,9 +97,16 @@ def facet_panels(facets: pd.DataFrame, shares: pd.DataFrame) -> go.Figure:
         fig.update_xaxes(title={"text": below, "standoff": 4, "font": {"size": 11}}, **place)
         n_axis = "" if n == 0 else f"{n + 1}"
         figure.note(
-            fig, figure.label(facet["label"]) + mark, x=0, y=1, xref=f"x{n_axis} domain",
-            yref=f"y{n_axis} domain", xanchor="left", yanchor="bottom", yshift=4,
-        )  # fmt: skip
+            fig,
+            figure.label(facet["label"]) + mark,
+            x=0,
+            y=1,
+            xref=f"x{n_axis} domain",
+            yref=f"y{n_axis} domain",
+            xanchor="left",
+            yanchor="bottom",
+            yshift=4,
+        )
     fig.update_xaxes(showticklabels=False, showgrid=False, zeroline=False)
     fig.update_yaxes(rangemode="tozero", ticksuffix="%", nticks=4, zeroline=False, automargin=True)
     for n in range(len(facets), lines * _COLUMNS):
@@ -110,22 +121,32 @@ def _panel(fig: go.Figure, part: pd.DataFrame, place: Mapping[str, int]) -> None
     x, percent = np.arange(len(part)), 100 * part[["pool", "selected", "low", "high"]]
     fig.add_trace(
         go.Bar(
-            x=x, base=percent["low"], y=percent["high"] - percent["low"], hoverinfo="skip",
-            width=0.8, marker={"color": _BAND, "line": {"width": 0}},
-        ), **place,
-    )  # fmt: skip
+            x=x,
+            base=percent["low"],
+            y=percent["high"] - percent["low"],
+            hoverinfo="skip",
+            width=0.8,
+            marker={"color": _BAND, "line": {"width": 0}},
+        ),
+        **place,
+    )
     outside = (part["selected"] < part["low"]) | (part["selected"] > part["high"])
     colours = [theme.ACCENT if out else "rgba(0,0,0,0)" for out in outside]
     names = [figure.label(name) for name in part["label"]]
     fig.add_trace(
         go.Scatter(
-            x=x, y=percent["selected"], mode="markers", text=names, customdata=percent["pool"],
+            x=x,
+            y=percent["selected"],
+            mode="markers",
+            text=names,
+            customdata=percent["pool"],
             cliponaxis=False,
             marker={"size": 7, "color": colours, "line": {"width": 1.5, "color": theme.ACCENT}},
             hovertemplate="%{text}<br>%{y:.1f}% of the selection<br>%{customdata:.1f}% of the pool"
             "<extra></extra>",
-        ), **place,
-    )  # fmt: skip
+        ),
+        **place,
+    )
 
 
 def overlap_matrix(jaccard: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
@@ -140,11 +161,16 @@ def overlap_matrix(jaccard: pd.DataFrame, names: Mapping[str, str]) -> go.Figure
     fig = figure.bare(max(160, 46 * n + 70), top=10)
     fig.add_trace(
         go.Heatmap(
-            z=values, zmin=0, zmax=1, xgap=3, ygap=3, showscale=False,
+            z=values,
+            zmin=0,
+            zmax=1,
+            xgap=3,
+            ygap=3,
+            showscale=False,
             colorscale=[(0, figure.rgba(theme.ACCENT, 0.06)), (1, figure.rgba(theme.ACCENT, 0.75))],
             hovertemplate="%{z:.3f} of the rows in either are in both<extra></extra>",
         )
-    )  # fmt: skip
+    )
     for (y, x), value in np.ndenumerate(values):
         text = "·" if x == y else f"{value:.2f}"
         figure.note(fig, text, x=x, y=y, xref="x", yref="y")
@@ -153,9 +179,13 @@ def overlap_matrix(jaccard: pd.DataFrame, names: Mapping[str, str]) -> go.Figure
         tickvals=np.arange(n), ticktext=short, showgrid=False, zeroline=False, automargin=True
     )
     fig.update_yaxes(
-        tickvals=np.arange(n), ticktext=short, range=[n - 0.5, -0.5], showgrid=False,
-        zeroline=False, automargin=True,
-    )  # fmt: skip
+        tickvals=np.arange(n),
+        ticktext=short,
+        range=[n - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+        automargin=True,
+    )
     return fig
 
 
@@ -174,7 +204,10 @@ def difference_bars(table: pd.DataFrame, a: str, b: str, names: Mapping[str, str
     change = table[b] - table[a]
     fig.add_trace(
         go.Bar(
-            x=change, y=table.index, orientation="h", customdata=table[[a, b, "pool"]].to_numpy(),
+            x=change,
+            y=table.index,
+            orientation="h",
+            customdata=table[[a, b, "pool"]].to_numpy(),
             marker={
                 "color": [theme.ACCENT if c > 0 else theme.MUTED for c in change],
                 "line": {"width": 0},
@@ -182,7 +215,7 @@ def difference_bars(table: pd.DataFrame, a: str, b: str, names: Mapping[str, str
             hovertemplate="%{customdata[0]:,} and %{customdata[1]:,} rows<br>"
             "of %{customdata[2]:,}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     for y, (one, two) in enumerate(zip(table[a], table[b], strict=True)):
         text = f"{one:,} → {two:,}"
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
@@ -191,9 +224,11 @@ def difference_bars(table: pd.DataFrame, a: str, b: str, names: Mapping[str, str
     key += f'<span style="color:{theme.ACCENT}">■</span> more in {more}'
     figure.note(fig, key, x=0, y=1, yshift=6, xanchor="left", yanchor="bottom")
     fig.update_xaxes(
-        title={"text": "rows more or less", "standoff": 8}, zeroline=True,
-        zerolinecolor=theme.MUTED, zerolinewidth=1,
-    )  # fmt: skip
+        title={"text": "rows more or less", "standoff": 8},
+        zeroline=True,
+        zerolinecolor=theme.MUTED,
+        zerolinewidth=1,
+    )
     fig.update_layout(bargap=0.35)
     return fig
 
@@ -215,18 +250,23 @@ def stability_figure(table: pd.DataFrame, switches: pd.DataFrame, chance: float)
     )
     fig.add_trace(
         go.Scatter(
-            x=table["agreement"], y=table["switch"].map(place), mode="markers",
+            x=table["agreement"],
+            y=table["switch"].map(place),
+            mode="markers",
             text=[figure.label(v) for v in table["variant"]],
             marker={"size": 9, "color": figure.rgba(theme.ACCENT, 0.55)},
             hovertemplate="%{text}<br>agreement %{x:.2f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     fig.add_trace(
         go.Scatter(
-            x=order["agreement"], y=order.index, mode="markers", hoverinfo="skip",
+            x=order["agreement"],
+            y=order.index,
+            mode="markers",
+            hoverinfo="skip",
             marker={"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": theme.ACCENT}},
         )
-    )  # fmt: skip
+    )
     for y, (value, rows) in enumerate(zip(order["agreement"], order["rows"], strict=True)):
         text = f"{value:.2f}  ·  {100 * rows:.0f}%"
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
@@ -258,11 +298,13 @@ def cost_bars(table: pd.DataFrame, unit: str) -> go.Figure:
         lines = table[table["part"] == part]
         fig.add_trace(
             go.Bar(
-                x=lines["value"] / scale, y=[arms.index(arm) for arm in lines["arm"]],
-                orientation="h", marker={"color": colours[part], "line": {"width": 0}},
+                x=lines["value"] / scale,
+                y=[arms.index(arm) for arm in lines["arm"]],
+                orientation="h",
+                marker={"color": colours[part], "line": {"width": 0}},
                 hovertemplate=f"{figure.label(part)}<br>%{{x:.3~g}} {word}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     for y, arm in enumerate(arms):
         figure.note(
             fig, f"{totals[arm] / scale:.3g}", x=1, y=y, yref="y", xanchor="left", xshift=10

@@ -55,10 +55,13 @@ def cost_split(seconds: Mapping[str, float]) -> go.Figure:
         colour = COST_COLOURS[name]
         fig.add_trace(
             go.Bar(
-                x=[spent], y=[""], orientation="h", marker={"color": colour, "line": {"width": 0}},
+                x=[spent],
+                y=[""],
+                orientation="h",
+                marker={"color": colour, "line": {"width": 0}},
                 hovertemplate=f"{name}: {duration(spent)}<extra></extra>",
             )
-        )  # fmt: skip
+        )
         key.append(f'<span style="color:{colour}">■</span> {name} {duration(spent)}')
     total = sum(seconds.values())
     text = f"<b>Took {duration(total)}</b>    " + "    ".join(key)
@@ -77,19 +80,27 @@ def _ribbon(fig: go.Figure, quantiles: pd.DataFrame) -> None:
     for low, high, width in (("q10", "q90", 1.5), ("q25", "q75", 4)):  # all there is at the first
         fig.add_trace(
             go.Scatter(
-                x=[steps[-1]] * 2, y=[last[low], last[high]], mode="lines", hoverinfo="skip",
-                line={"color": theme.ACCENT, "width": width}, cliponaxis=False,
+                x=[steps[-1]] * 2,
+                y=[last[low], last[high]],
+                mode="lines",
+                hoverinfo="skip",
+                line={"color": theme.ACCENT, "width": width},
+                cliponaxis=False,
             )
-        )  # fmt: skip
+        )
     fig.add_trace(
         go.Scatter(
-            x=steps, y=quantiles["q50"], mode="lines+markers", cliponaxis=False,
-            line={"color": theme.ACCENT, "width": 2}, marker={"size": 6},
+            x=steps,
+            y=quantiles["q50"],
+            mode="lines+markers",
+            cliponaxis=False,
+            line={"color": theme.ACCENT, "width": 2},
+            marker={"size": 6},
             customdata=quantiles[["q25", "q75"]].to_numpy(float),
             hovertemplate="step %{x:,}<br>median %{y:.3f}<br>"
             "half of rows %{customdata[0]:.3f} to %{customdata[1]:.3f}<extra></extra>",
         )
-    )  # fmt: skip
+    )
     ends = [(name, float(last[column]), theme.ACCENT) for name, column in ENDS.items()]
     figure.end_labels(fig, ends, (0.0, float(quantiles["q90"].max())), x=steps[-1])
 
@@ -97,8 +108,12 @@ def _ribbon(fig: go.Figure, quantiles: pd.DataFrame) -> None:
 def _ticks(fig: go.Figure, steps: Sequence[int], colour: str, words: str) -> None:
     fig.add_trace(
         go.Scatter(
-            x=list(steps), y=[0.0] * len(steps), yaxis="y2", mode="markers", cliponaxis=False,
+            x=list(steps),
+            y=[0.0] * len(steps),
+            yaxis="y2",
+            mode="markers",
+            cliponaxis=False,
             marker={"symbol": "line-ns", "size": 12, "line": {"width": 1.5, "color": colour}},
             hovertemplate=f"{words}: step %{{x:,}}<extra></extra>",
         )
-    )  # fmt: skip
+    )

@@ -45,13 +45,14 @@ def allocation(
     for column, alpha in (("size", 0.28), ("taken", 1.0)):
         fig.add_trace(
             go.Bar(
-                x=table.index, y=table[column],
-                marker={"color": [figure.rgba(c, alpha) for c in colours],
-                        "line": {"width": 0}},
+                x=table.index,
+                y=table[column],
+                marker={"color": [figure.rgba(c, alpha) for c in colours], "line": {"width": 0}},
                 # the chart is drawn anew with what is chosen: the browser dims nothing itself
-                selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+                selected={"marker": {"opacity": 1}},
+                unselected={"marker": {"opacity": 1}},
             )
-        )  # fmt: skip
+        )
     fig.data[0].update(
         customdata=table[["cluster", "size", "taken", "quota"]].to_numpy(),
         hovertemplate="cluster %{customdata[0]}<br>%{customdata[2]:,} of %{customdata[1]:,} rows"
@@ -66,8 +67,13 @@ def allocation(
     fig.update_layout(barmode="overlay", bargap=0.25 if len(table) <= 60 else 0.1)
     figure.axes(fig, "clusters, largest first", "")
     few = len(table) <= 40
-    fig.update_xaxes(tickvals=table.index, ticktext=table["cluster"], showticklabels=few,
-                     range=[-0.5, len(table) - 0.5], fixedrange=True)  # fmt: skip
+    fig.update_xaxes(
+        tickvals=table.index,
+        ticktext=table["cluster"],
+        showticklabels=few,
+        range=[-0.5, len(table) - 0.5],
+        fixedrange=True,
+    )
     most, least = table["size"].max(), table.loc[table["size"] > 0, "size"].min()
     log = bool(most > 50 * least)
     fig.update_yaxes(range=[0, 1.1 * most], fixedrange=True)
@@ -129,23 +135,32 @@ def share_change(table: pd.DataFrame, most: int = 20) -> go.Figure:
     gap = np.full(len(table), np.nan)
     fig.add_trace(
         go.Scatter(
-            x=np.column_stack([before, after, gap]).ravel(), y=np.repeat(table.index, 3),
-            mode="lines", line={"width": 3, "color": figure.rgba(theme.MUTED, 0.5)},
+            x=np.column_stack([before, after, gap]).ravel(),
+            y=np.repeat(table.index, 3),
+            mode="lines",
+            line={"width": 3, "color": figure.rgba(theme.MUTED, 0.5)},
             hoverinfo="skip",
         )
-    )  # fmt: skip
+    )
     for x, rows, what, symbol, colour in (
         (before, table["pool_rows"], "the pool", "circle-open", theme.MUTED),
         (after, table["selected_rows"], "the selection", "circle", theme.ACCENT),
     ):
         fig.add_trace(
             go.Scatter(
-                x=x, y=table.index, customdata=rows, mode="markers",
-                marker={"size": 11, "symbol": symbol, "color": colour,
-                        "line": {"width": 2, "color": colour}},
+                x=x,
+                y=table.index,
+                customdata=rows,
+                mode="markers",
+                marker={
+                    "size": 11,
+                    "symbol": symbol,
+                    "color": colour,
+                    "line": {"width": 2, "color": colour},
+                },
                 hovertemplate=f"%{{x:.1f}}% of {what}<br>%{{customdata:,}} rows<extra></extra>",
             )
-        )  # fmt: skip
+        )
     for y, change in enumerate(table["change"]):
         text = f"{100 * change:+.1f} pp".replace("-", "\u2212")
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
@@ -175,22 +190,36 @@ def _marks(fig: go.Figure, x: pd.Index, y: pd.Series, symbol: str, bars: int) ->
     size = float(np.clip(300 / bars, 3, 9))
     fig.add_trace(
         go.Scatter(
-            x=x, y=y, mode="markers", hoverinfo="skip", cliponaxis=False,
-            marker={"symbol": symbol, "size": size, "color": theme.INK, "opacity": 1,
-                    "line": {"width": 1 * (symbol == "line-ew"), "color": theme.INK}},
+            x=x,
+            y=y,
+            mode="markers",
+            hoverinfo="skip",
+            cliponaxis=False,
+            marker={
+                "symbol": symbol,
+                "size": size,
+                "color": theme.INK,
+                "opacity": 1,
+                "line": {"width": 1 * (symbol == "line-ew"), "color": theme.INK},
+            },
         )
-    )  # fmt: skip
+    )
 
 
 def _signs(fig: go.Figure, there: pd.DataFrame, sign: str, size: int) -> None:
     """The same sign above every bar of the table."""
     fig.add_trace(
         go.Scatter(
-            x=there.index, y=there["size"], mode="text", texttemplate=sign, hoverinfo="skip",
-            textposition="top center", textfont={"size": size, "color": theme.INK},
+            x=there.index,
+            y=there["size"],
+            mode="text",
+            texttemplate=sign,
+            hoverinfo="skip",
+            textposition="top center",
+            textfont={"size": size, "color": theme.INK},
             cliponaxis=False,
         )
-    )  # fmt: skip
+    )
 
 
 def _light_up(fig: go.Figure, places: pd.Index, level: int | None) -> None:
@@ -199,8 +228,13 @@ def _light_up(fig: go.Figure, places: pd.Index, level: int | None) -> None:
         return
     for run in np.split(places, np.flatnonzero(np.diff(places) > 1) + 1):
         x0, x1 = run[0] - 0.5, run[-1] + 0.5
-        fig.add_vrect(x0=x0, x1=x1, fillcolor=figure.rgba(theme.ACCENT, 0.16), layer="below",
-                      line={"width": 1, "color": theme.ACCENT})  # fmt: skip
+        fig.add_vrect(
+            x0=x0,
+            x1=x1,
+            fillcolor=figure.rgba(theme.ACCENT, 0.16),
+            layer="below",
+            line={"width": 1, "color": theme.ACCENT},
+        )
         if level:
             line = {"width": 2, "color": theme.ACCENT}
             fig.add_shape(type="line", x0=x0, x1=x1, y0=level, y1=level, line=line)

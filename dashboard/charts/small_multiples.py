@@ -17,11 +17,14 @@ def grid(n: int, columns: int, *, height: int = PANEL, shared: bool = True) -> g
     rows = max(1, -(-n // columns))
     same = "all" if shared else False
     fig = make_subplots(
-        rows, columns, shared_xaxes=same, shared_yaxes=same,
+        rows,
+        columns,
+        shared_xaxes=same,
+        shared_yaxes=same,
         horizontal_spacing=0.012 if shared else 0.06,
         vertical_spacing=min(0.9 / rows, (TITLE if shared else 76) / (height * rows)),
         figure=figure.bare(height * rows + 64, top=68),
-    )  # fmt: skip
+    )
     for empty in range(n, rows * columns):
         fig.layout[f"xaxis{empty + 1}"].visible = fig.layout[f"yaxis{empty + 1}"].visible = False
     fig.update_xaxes(nticks=4, showgrid=False, zeroline=False, automargin=True)
@@ -39,9 +42,16 @@ def title(fig: go.Figure, place: int, text: str) -> None:
     """Write above a panel; `text` must already be safe."""
     x, y = axes(place).values()
     figure.note(
-        fig, text, x=0, y=1, align="left", xref=f"{x} domain", yref=f"{y} domain",
-        xanchor="left", yanchor="bottom",
-    )  # fmt: skip
+        fig,
+        text,
+        x=0,
+        y=1,
+        align="left",
+        xref=f"{x} domain",
+        yref=f"{y} domain",
+        xanchor="left",
+        yanchor="bottom",
+    )
 
 
 def outline(values: Floats, edges: Floats, colour: str, fact: str) -> go.Scatter:
@@ -49,9 +59,14 @@ def outline(values: Floats, edges: Floats, colour: str, fact: str) -> go.Scatter
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
     share = 100 * counts / max(1, len(values))
     return go.Scatter(
-        x=edges, y=np.append(share, 0), mode="lines", fill="tozeroy", hovertemplate=fact,
-        line={"shape": "hv", "width": 1.5, "color": colour}, fillcolor=figure.rgba(colour, 0.18),
-    )  # fmt: skip
+        x=edges,
+        y=np.append(share, 0),
+        mode="lines",
+        fill="tozeroy",
+        hovertemplate=fact,
+        line={"shape": "hv", "width": 1.5, "color": colour},
+        fillcolor=figure.rgba(colour, 0.18),
+    )
 
 
 def dot(colour: str) -> str:

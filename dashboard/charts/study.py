@@ -43,25 +43,33 @@ def study_figure(
     fig.add_trace(
         go.Scatter(
             x=np.column_stack([arms["min"], arms["max"], gap]).ravel(),
-            y=np.repeat(np.arange(len(arms)), 3), mode="lines", hoverinfo="skip",
+            y=np.repeat(np.arange(len(arms)), 3),
+            mode="lines",
+            hoverinfo="skip",
             line={"width": 3, "color": figure.rgba(theme.ACCENT, 0.35)},
         )
-    )  # fmt: skip
+    )
     fig.add_trace(
         go.Scatter(
-            x=table[metric], y=table["arm"].map(place), customdata=table[["seed", "rows"]],
-            mode="markers", marker={"size": 8, "color": figure.rgba(theme.ACCENT, 0.55)},
+            x=table[metric],
+            y=table["arm"].map(place),
+            customdata=table[["seed", "rows"]],
+            mode="markers",
+            marker={"size": 8, "color": figure.rgba(theme.ACCENT, 0.55)},
             hovertemplate="%{x:.4g}<br>seed %{customdata[0]}<br>%{customdata[1]:,} rows"
             "<extra></extra>",
         )
-    )  # fmt: skip
+    )
     fig.add_trace(
         go.Scatter(
-            x=arms["mean"], y=np.arange(len(arms)), customdata=arms["count"], mode="markers",
+            x=arms["mean"],
+            y=np.arange(len(arms)),
+            customdata=arms["count"],
+            mode="markers",
             marker={"symbol": "line-ns", "size": 18, "line": {"width": 3, "color": theme.ACCENT}},
             hovertemplate="mean %{x:.4g}<br>%{customdata} seeds<extra></extra>",
         )
-    )  # fmt: skip
+    )
     sizes = table.groupby("arm")["rows"].agg(["min", "max"])
     for y, (arm, mean, count) in enumerate(
         zip(arms.index, arms["mean"], arms["count"], strict=True)

@@ -27,12 +27,16 @@ def agreement_curves(table: pd.DataFrame, yes: float, part: float) -> go.Figure:
     ):
         fig.add_trace(
             go.Scatter(
-                x=table["share"], y=table[column], mode="lines+markers",
-                line={"width": 2, "color": colour}, marker={"size": 6}, customdata=steps,
+                x=table["share"],
+                y=table[column],
+                mode="lines+markers",
+                line={"width": 2, "color": colour},
+                marker={"size": 6},
+                customdata=steps,
                 hovertemplate=what + " %{y:.3f}<br>proxy step %{customdata[0]:,}"
                 "<br>target step %{customdata[1]:,}<extra></extra>",
             )
-        )  # fmt: skip
+        )
     for level in (yes, part):
         fig.add_hline(level, line={"width": 1, "dash": "dot", "color": theme.MUTED})
     figure.axes(fig, "share of the training done", "agreement of proxy and target (1: complete)")

@@ -49,8 +49,11 @@ def strands(id: str, _made: Preview, key: str) -> dict[int, npt.NDArray[np.float
     out = {}
     for cluster in range(_made.k):
         members = order[ends[cluster] : ends[cluster + 1]]
-        drawn = members[np.sort(rng.integers(0, max(1, len(members)), STRANDS))] if len(members) \
-            else members  # fmt: skip
+        drawn = (
+            members[np.sort(rng.integers(0, max(1, len(members)), STRANDS))]
+            if len(members)
+            else members
+        )
         out[cluster] = np.asarray(values[np.unique(drawn)])
     return out
 

@@ -43,17 +43,43 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
             pinned = int(np.isin(rows, edited.pinned).sum())
             why = {"why": _plain_words(picked.words)}
             if out < n:
-                _act(f"Exclude all {n:,}", "block", edits.exclude, dataset, rows,
-                     "Leave them out of selections; nothing is deleted", **why)  # fmt: skip
+                _act(
+                    f"Exclude all {n:,}",
+                    "block",
+                    edits.exclude,
+                    dataset,
+                    rows,
+                    "Leave them out of selections; nothing is deleted",
+                    **why,
+                )
             if out:
-                _act(f"Include {out:,} again", "add_circle", edits.include, dataset, rows,
-                     "Take back that they are excluded")  # fmt: skip
+                _act(
+                    f"Include {out:,} again",
+                    "add_circle",
+                    edits.include,
+                    dataset,
+                    rows,
+                    "Take back that they are excluded",
+                )
             if pinned < n:
-                _act(f"Pin all {n:,}", "keep", edits.pin, dataset, rows,
-                     "Every selection takes them first", **why)  # fmt: skip
+                _act(
+                    f"Pin all {n:,}",
+                    "keep",
+                    edits.pin,
+                    dataset,
+                    rows,
+                    "Every selection takes them first",
+                    **why,
+                )
             if pinned:
-                _act(f"Unpin {pinned:,}", "keep_off", edits.unpin, dataset, rows,
-                     "Selections need not take them")  # fmt: skip
+                _act(
+                    f"Unpin {pinned:,}",
+                    "keep_off",
+                    edits.unpin,
+                    dataset,
+                    rows,
+                    "Selections need not take them",
+                )
             if st.button("Note", icon=":material/edit_note:", help="Write a note on all of them"):
                 note_dialog(dataset, rows.tolist(), "")
         for label, icon, change, what in (
@@ -61,8 +87,14 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
             ("Redo", "redo", edits.redo, edited.redo),
         ):
             if what:
-                st.button(label, icon=f":material/{icon}:", on_click=edit, args=(change, dataset),
-                          help=f"{label}: {job_card.plain(what)}", type="tertiary")  # fmt: skip
+                st.button(
+                    label,
+                    icon=f":material/{icon}:",
+                    on_click=edit,
+                    args=(change, dataset),
+                    help=f"{label}: {job_card.plain(what)}",
+                    type="tertiary",
+                )
     if len(edited.excluded) or len(edited.pinned):
         st.caption(
             f"{len(edited.excluded):,} rows excluded, {len(edited.pinned):,} pinned; selections "
@@ -70,10 +102,17 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
         )
 
 
-def _act(label: str, icon: str, change: Any, dataset: str, rows: Ints, help: str,
-         **named: Any) -> None:  # fmt: skip
-    st.button(label, icon=f":material/{icon}:", on_click=edit, args=(change, dataset, rows),
-              kwargs=named, help=help)  # fmt: skip
+def _act(
+    label: str, icon: str, change: Any, dataset: str, rows: Ints, help: str, **named: Any
+) -> None:
+    st.button(
+        label,
+        icon=f":material/{icon}:",
+        on_click=edit,
+        args=(change, dataset, rows),
+        kwargs=named,
+        help=help,
+    )
 
 
 def _plain_words(words: str) -> str:
@@ -107,9 +146,11 @@ def row_buttons(dataset: str, row: int, edited: Edits) -> None:
             ("Pin", "keep", pinned, edits.pin, edits.unpin, "Pinned · unpin"),
         ):
             pressed = st.button(
-                said if on else name, key=f"row:{name}:{row}", type="tertiary",
+                said if on else name,
+                key=f"row:{name}:{row}",
+                type="tertiary",
                 icon=f":material/{icon}:",
-            )  # fmt: skip
+            )
             if pressed:
                 edit(back if on else change, dataset, [row])
                 st.rerun()  # the whole page: what can be undone stands outside the reader

@@ -37,12 +37,17 @@ def health(artifact: Artifact, dataset: str) -> None:
                 f"{job_card.plain(finding.remedy)}"
             )
             if n:
-                st.button("Read them", key=f"read:{finding.name}", on_click=_read,
-                          args=(finding.title,))  # fmt: skip
+                st.button(
+                    "Read them", key=f"read:{finding.name}", on_click=_read, args=(finding.title,)
+                )
             if left:
-                st.button(f"Exclude {left:,}", key=f"exclude:{finding.name}", on_click=edit,
-                          args=(edits.exclude, dataset, finding.rows),
-                          kwargs={"why": finding.title})  # fmt: skip
+                st.button(
+                    f"Exclude {left:,}",
+                    key=f"exclude:{finding.name}",
+                    on_click=edit,
+                    args=(edits.exclude, dataset, finding.rows),
+                    kwargs={"why": finding.title},
+                )
             elif n:
                 st.caption("all excluded")
 

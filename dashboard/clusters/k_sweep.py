@@ -42,7 +42,10 @@ def compared(id: str, features: str, include_start: bool) -> k_sweep.Sweep:
     frame = data.flags(id)
     with CLUSTERING:
         return k_sweep.sweep(
-            data.losses(id), frame["id"].to_numpy(),
-            k_sweep.choices(int((frame["flag"] == "").sum())), list(k_sweep.SEEDS), features,
+            data.losses(id),
+            frame["id"].to_numpy(),
+            k_sweep.choices(int((frame["flag"] == "").sum())),
+            list(k_sweep.SEEDS),
+            features,
             include_start=include_start or data.steps(id)[0] > 0,
-        )  # fmt: skip
+        )

@@ -129,9 +129,11 @@ def missing(map: Map) -> bool:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"The UMAP map of {what} is not drawn yet.{instead}")
             st.button(
-                "Draw the UMAP map (about a minute)", icon=":material/map:", on_click=_draw,
+                "Draw the UMAP map (about a minute)",
+                icon=":material/map:",
+                on_click=_draw,
                 args=(map.wanted,),
-            )  # fmt: skip
+            )
     return not map.name
 
 
@@ -165,9 +167,12 @@ def draw(
     window = st.session_state.get(f"clusters:window:{map.name}")
     view = placed & _within(xy, window) if window else placed
     look: dict[str, Any] = {
-        "title": colour.title, "names": colour.names, "colours": colour.colours, "axes": map.axes,
+        "title": colour.title,
+        "names": colour.names,
+        "colours": colour.colours,
+        "axes": map.axes,
         "chosen": chosen if colour.by_cluster else None,
-    }  # fmt: skip
+    }
     if colour.by_cluster:
         look["labels"] = _labels(artifact.id, made, map.name)
     if colour.colours is None:
@@ -186,16 +191,23 @@ def draw(
         frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
         frame["colour"] = colour.values[rows]
         figure = map_charts.cluster_map(
-            frame, mode=colour.mode, k=len(colour.colours or ()), extent=window,
-            selected=None if picked is None else picked[rows], **look,
-        )  # fmt: skip
+            frame,
+            mode=colour.mode,
+            k=len(colour.colours or ()),
+            extent=window,
+            selected=None if picked is None else picked[rows],
+            **look,
+        )
     area = st.session_state.get("clusters:area")
     if area and area["map"] == map.name:
         map_charts.outline(figure, area)
     st.plotly_chart(
-        figure, key="map", on_select=_remember, selection_mode=("box", "lasso"),
+        figure,
+        key="map",
+        on_select=_remember,
+        selection_mode=("box", "lasso"),
         config=widgets.CHART,
-    )  # fmt: skip
+    )
     st.session_state["clusters:map"] = map.name
     _zoom(map.name, window, int(placed.sum()), int(view.sum()))
 
@@ -228,9 +240,12 @@ def _picture(
         image = raster.image(grid, categories=colour.values, colours=colour.colours, highlight=lit)
     coarse = _grid(id, name, window, COARSE).only(view)
     return map_charts.raster_map(
-        image, grid.extent, counts=raster.counts(coarse),
-        clusters=raster.majority(coarse, made.labels, made.k), **look,
-    )  # fmt: skip
+        image,
+        grid.extent,
+        counts=raster.counts(coarse),
+        clusters=raster.majority(coarse, made.labels, made.k),
+        **look,
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -273,11 +288,11 @@ def _zoom(name: str, window: Any, all: int, seen: int) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if here and area is not None:
-            st.button("Zoom to the area", icon=":material/zoom_in:", on_click=_zoom_in,
-                      args=(name, area))  # fmt: skip
+            st.button(
+                "Zoom to the area", icon=":material/zoom_in:", on_click=_zoom_in, args=(name, area)
+            )
         if window:
-            st.button("Whole map", icon=":material/zoom_out_map:", on_click=_zoom_out,
-                      args=(name,))  # fmt: skip
+            st.button("Whole map", icon=":material/zoom_out_map:", on_click=_zoom_out, args=(name,))
         how = "each a point" if seen <= POINTS else "drawn as a picture of all of them"
         st.caption(f"{seen:,} of {all:,} rows in sight, {how}")
 

@@ -48,9 +48,14 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
     if st.session_state.get("clusters:colour") not in own + inputs:
         st.session_state["clusters:colour"] = own[0]
     by = st.selectbox(
-        "Colour", own + inputs, key="clusters:colour", persist_state="session",
-        label_visibility="collapsed", width=220, format_func="Colour: {}".format,
-    )  # fmt: skip
+        "Colour",
+        own + inputs,
+        key="clusters:colour",
+        persist_state="session",
+        label_visibility="collapsed",
+        width=220,
+        format_func="Colour: {}".format,
+    )
     if by == "Cluster":
         return _clusters(made)
     if by in SHOWN:

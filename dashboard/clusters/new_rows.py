@@ -26,8 +26,9 @@ def place_form(artifact: Artifact) -> None:
         key="extend:clusters",
         help="Old rows keep their cluster; each new row goes to the nearest centre",
     )
-    st.button("Place the new rows on them", width="stretch", on_click=_place,
-              args=(artifact, chosen))  # fmt: skip
+    st.button(
+        "Place the new rows on them", width="stretch", on_click=_place, args=(artifact, chosen)
+    )
 
 
 def _place(artifact: Artifact, earlier: str) -> None:
@@ -47,8 +48,13 @@ def placed(kept: Artifact) -> clusters.Settings:
     show = st.success if kept.summary["drift"] <= extend.LIMIT else st.warning
     show(f"{extend.verdict(kept.summary)}.", icon=":material/moving:")
     st.caption("Of rows just like the old, 1% would lie that far.")
-    if st.button("Choose a budget", type="primary", width="stretch",
-                 icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
+    if st.button(
+        "Choose a budget",
+        type="primary",
+        width="stretch",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+    ):
         state.go("selection", clusters=kept.id)
     st.button("Cluster all rows again", width="stretch", on_click=_again, args=(kept,))
     paths = kept.parents["trajectories"]

@@ -81,14 +81,21 @@ def search_bar(artifact: Artifact, made: Preview) -> None:
     """Ask for a search, filters and a row to jump to."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            "Search all texts", key="clusters:search", type="search", live="500ms",
-            placeholder="Search all texts", icon=":material/search:",
-            label_visibility="collapsed", persist_state="session",
-        )  # fmt: skip
+            "Search all texts",
+            key="clusters:search",
+            type="search",
+            live="500ms",
+            placeholder="Search all texts",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            persist_state="session",
+        )
         st.toggle(
-            "Expression", key="clusters:regex", persist_state="session",
+            "Expression",
+            key="clusters:regex",
+            persist_state="session",
             help="Read the search as a regular expression (RE2); case does not count",
-        )  # fmt: skip
+        )
         n = len(st.session_state.get(FILTERS, []))
         with st.popover(f"Filter ({n})" if n else "Filter", icon=":material/filter_alt:"):
             _filters(artifact, made)

@@ -31,9 +31,11 @@ def profile(
     if picked.words:
         drawn = sample(everything)
         facts = data.flags(artifact.id).iloc[drawn][list(PROFILE)].rename(columns=TITLES)
-        said = "" if len(drawn) == len(everything) else (
-            f"a random sample of {len(drawn):,} of {len(everything):,}"
-        )  # fmt: skip
+        said = (
+            ""
+            if len(drawn) == len(everything)
+            else (f"a random sample of {len(drawn):,} of {len(everything):,}")
+        )
         inside = np.isin(drawn, picked.rows)
         if inside.any():
             st.plotly_chart(profile_charts.profile(facts, inside, UNITS, sampled=said))

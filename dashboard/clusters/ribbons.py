@@ -29,9 +29,13 @@ PANELS = 24
 def ribbons(artifact: Artifact, made: Preview, settings: Settings, chosen: int | None) -> None:
     """Draw a small panel per cluster; a click chooses it."""
     by = st.segmented_control(
-        "Sort by", list(SORTS), default="Size", key="clusters:sort", required=True,
+        "Sort by",
+        list(SORTS),
+        default="Size",
+        key="clusters:sort",
+        required=True,
         persist_state="session",
-    )  # fmt: skip
+    )
     known = table(artifact.id, made, made.key)
     known = known.sort_values(SORTS[by or "Size"], ascending=False)
     pages = -(-len(known) // PANELS)
@@ -42,14 +46,20 @@ def ribbons(artifact: Artifact, made: Preview, settings: Settings, chosen: int |
     begin = data.steps(artifact.id)[first]
     st.plotly_chart(
         cluster_charts.ribbons(
-            made.quantiles[made.quantiles["step"] >= begin], lines,
+            made.quantiles[made.quantiles["step"] >= begin],
+            lines,
             known.set_index("cluster")["size"],
             dict(zip(known["cluster"], known["behaviour"], strict=True)),
-            part["cluster"].tolist(), made.k, chosen, colours=map_colours.palette(made),
+            part["cluster"].tolist(),
+            made.k,
+            chosen,
+            colours=map_colours.palette(made),
         ),
-        key="ribbons", on_select=_clicked, selection_mode="points",
+        key="ribbons",
+        on_select=_clicked,
+        selection_mode="points",
         config={"displayModeBar": False},
-    )  # fmt: skip
+    )
     st.caption(
         "Median, 10-90% band and a few trajectories of each cluster, all on one scale"
         + (
@@ -80,7 +90,11 @@ def inside_across(artifact: Artifact, made: Preview, example: int, first: int) -
     others = np.concatenate([v for c, v in known.items() if c != example and len(v)] or [known[0]])
     drawn = others[np.random.default_rng(0).permutation(len(others))[:STRANDS]]
     return cluster_charts.inside_across(
-        inside, across, data.steps(artifact.id)[first:], known[example][:, first:],
+        inside,
+        across,
+        data.steps(artifact.id)[first:],
+        known[example][:, first:],
         drawn[:, first:],
-        cluster=example, colour=map_colours.palette(made)[example],
-    )  # fmt: skip
+        cluster=example,
+        colour=map_colours.palette(made)[example],
+    )

@@ -32,17 +32,29 @@ def pane(
         )
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        order = st.selectbox("Order", list(ORDERS), format_func=lambda name: ORDERS[name].title,
-                             key="clusters:order", width=240,
-                             label_visibility="collapsed", persist_state="session")  # fmt: skip
+        order = st.selectbox(
+            "Order",
+            list(ORDERS),
+            format_func=lambda name: ORDERS[name].title,
+            key="clusters:order",
+            width=240,
+            label_visibility="collapsed",
+            persist_state="session",
+        )
         start = settings.include_start or data.steps(artifact.id)[0] > 0
         key = hashlib.blake2b(picked.rows.tobytes(), digest_size=16).hexdigest()
         rows = ordered(
             artifact.id, made, made.key, settings.features, start, picked.rows, key, order
         )
         page = _page(len(rows))
-        st.text_input("Go to row", key="clusters:jump", placeholder="Row number or id", width=190,
-                      label_visibility="collapsed", icon=":material/tag:")  # fmt: skip
+        st.text_input(
+            "Go to row",
+            key="clusters:jump",
+            placeholder="Row number or id",
+            width=190,
+            label_visibility="collapsed",
+            icon=":material/tag:",
+        )
     part = rows[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE].tolist()
     if jumped is not None:
         part = [jumped, *(r for r in part if r != jumped)][: reader.PER_PAGE]
@@ -69,9 +81,15 @@ def ordered(
 ) -> Ints:
     """Return rows in the order to read them; `made` and `rows` tell equal ones from others."""
     return reading_order.order(
-        data.losses(id), _rows, _made.labels, _made.centroids, how, 0,
-        kind=features, include_start=start,
-    )  # fmt: skip
+        data.losses(id),
+        _rows,
+        _made.labels,
+        _made.centroids,
+        how,
+        0,
+        kind=features,
+        include_start=start,
+    )
 
 
 def _page(n: int) -> int:
@@ -82,10 +100,24 @@ def _page(n: int) -> int:
     if pages == 1:
         return 1
     page = st.pagination(pages, key=key)
-    st.button("Previous", key="clusters:previous", shortcut="P", type="tertiary",
-              disabled=page == 1, on_click=_turn, args=(-1,))  # fmt: skip
-    st.button("Next", key="clusters:next", shortcut="N", type="tertiary",
-              disabled=page == pages, on_click=_turn, args=(1,))  # fmt: skip
+    st.button(
+        "Previous",
+        key="clusters:previous",
+        shortcut="P",
+        type="tertiary",
+        disabled=page == 1,
+        on_click=_turn,
+        args=(-1,),
+    )
+    st.button(
+        "Next",
+        key="clusters:next",
+        shortcut="N",
+        type="tertiary",
+        disabled=page == pages,
+        on_click=_turn,
+        args=(1,),
+    )
     return page
 
 

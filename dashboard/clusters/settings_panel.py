@@ -42,13 +42,23 @@ def panel(artifact: Artifact, kept: Artifact | None) -> tuple[clusters.Settings,
     kept = clusters.find(state.workspace(), artifact, settings)
     if kept is not None:
         st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
-        if st.button("Choose a budget", type="primary", width="stretch",
-                     icon=":material/arrow_forward:", icon_position="right"):  # fmt: skip
+        if st.button(
+            "Choose a budget",
+            type="primary",
+            width="stretch",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        ):
             state.go("selection", clusters=kept.id)
     else:
         st.caption("A preview: nothing is saved yet.")
-        st.button("Keep this clustering", type="primary", width="stretch", on_click=keep,
-                  args=(artifact, settings))  # fmt: skip
+        st.button(
+            "Keep this clustering",
+            type="primary",
+            width="stretch",
+            on_click=keep,
+            args=(artifact, settings),
+        )
     job_card.command("clusters", settings)
     new_rows.place_form(artifact)
     return settings, kept
@@ -82,9 +92,11 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     )
     with st.expander("More settings", icon=":material/tune:"):
         begin = st.toggle(
-            "Use step 0 too", key="clusters:start", persist_state="session",
+            "Use step 0 too",
+            key="clusters:start",
+            persist_state="session",
             help="Also compare the losses before training",
-        )  # fmt: skip
+        )
         seed = st.number_input("Seed", 0, key="clusters:seed", persist_state="session")
         without = _without(artifact)
     st.caption(f"auto would be K = {auto}, for 11% of {usable:,} rows")
@@ -103,10 +115,13 @@ def _without(artifact: Artifact) -> int:
     edited = data.edits(artifact.ancestor("dataset").id)
     at = st.session_state.get("clusters:position") or edited.rows_at
     wanted = st.toggle(
-        "Cluster without the excluded rows", key="clusters:without", persist_state="session",
-        disabled=not edited.rows_at, on_change=_forget_position,
+        "Cluster without the excluded rows",
+        key="clusters:without",
+        persist_state="session",
+        disabled=not edited.rows_at,
+        on_change=_forget_position,
         help=f"{len(edited.excluded):,} rows are excluded. Selections leave them out in any case",
-    )  # fmt: skip
+    )
     if wanted and edited.rows_at > at:
         st.button("Leave out those excluded since", on_click=_forget_position)
     st.session_state["clusters:position"] = at if wanted else 0
@@ -133,8 +148,10 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
     large = len(data.flags(artifact.id)) > AT_ONCE
     if large and last is not None and last != wanted and last.trajectories == artifact.id:
         with st.container(horizontal=True, vertical_alignment="center", border=True):
-            st.markdown(f":material/history: Settings changed. The picture shows K = {last.k}, "
-                        f"{last.features}.")  # fmt: skip
+            st.markdown(
+                f":material/history: Settings changed. The picture shows K = {last.k}, "
+                f"{last.features}."
+            )
             if not st.button("Cluster again", icon=":material/refresh:"):
                 return preview.preview(last)
     with st.spinner("Clustering…", show_time=True):

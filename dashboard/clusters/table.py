@@ -20,25 +20,39 @@ def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: i
     if chosen is not None:
         card(artifact, made, kept, chosen, known[known["cluster"] == chosen].iloc[0])
     columns = {
-        "cluster": "cluster", "size": "rows", "name": "keywords", "behaviour": "behaviour",
-        "first_loss": "first loss", "final_loss": "final loss", "drop": "loss drop",
-        "forgetting": "forgetting", "tokens": "response tokens", "source": "commonest source",
-        "purity": "its share", "neighbour": "nearest cluster", "distance": "at distance",
-    }  # fmt: skip
+        "cluster": "cluster",
+        "size": "rows",
+        "name": "keywords",
+        "behaviour": "behaviour",
+        "first_loss": "first loss",
+        "final_loss": "final loss",
+        "drop": "loss drop",
+        "forgetting": "forgetting",
+        "tokens": "response tokens",
+        "source": "commonest source",
+        "purity": "its share",
+        "neighbour": "nearest cluster",
+        "distance": "at distance",
+    }
     shown = known[list(columns)].rename(columns=columns)
     shown.insert(2, "share", shown["rows"] / shown["rows"].sum())
     most = float(shown["share"].max())
     st.dataframe(
-        shown, hide_index=True, key="clusters:table", on_select=_row_chosen,
+        shown,
+        hide_index=True,
+        key="clusters:table",
+        on_select=_row_chosen,
         selection_mode="single-row",
         column_config={
             "share": st.column_config.ProgressColumn(format="percent", max_value=most),
             "its share": st.column_config.NumberColumn(format="percent"),
-            **{name: st.column_config.NumberColumn(format="%.3f") for name in
-               ("first loss", "final loss", "loss drop", "forgetting", "at distance")},
+            **{
+                name: st.column_config.NumberColumn(format="%.3f")
+                for name in ("first loss", "final loss", "loss drop", "forgetting", "at distance")
+            },
             "response tokens": st.column_config.NumberColumn(format="%.0f"),
         },
-    )  # fmt: skip
+    )
     st.session_state["clusters:table-order"] = known["cluster"].tolist()
 
 
@@ -80,11 +94,22 @@ def card(
         else:
             edited = data.edits(dataset)
             given = edited.names.get(kept.id, {}).get(cluster, "")
-            st.text_input("Name", given, key=f"name:{kept.id}:{cluster}", on_change=_name,
-                          args=(dataset, kept.id, cluster), placeholder=facts["name"])  # fmt: skip
+            st.text_input(
+                "Name",
+                given,
+                key=f"name:{kept.id}:{cluster}",
+                on_change=_name,
+                args=(dataset, kept.id, cluster),
+                placeholder=facts["name"],
+            )
             noted = edited.cluster_notes.get(kept.id, {}).get(cluster, "")
-            st.text_input("Note", noted, key=f"note:{kept.id}:{cluster}", on_change=_note,
-                          args=(dataset, kept.id, cluster))  # fmt: skip
+            st.text_input(
+                "Note",
+                noted,
+                key=f"note:{kept.id}:{cluster}",
+                on_change=_note,
+                args=(dataset, kept.id, cluster),
+            )
 
 
 def _name(dataset: str, kept: str, cluster: int) -> None:

@@ -44,8 +44,11 @@ def command(noun: str, settings: Any) -> None:
     """Show the command that does the same in a terminal."""
     with st.popover("Command line", icon=":material/terminal:", type="tertiary"):
         st.caption("The button starts exactly this; it can be run in a terminal as well.")
-        st.code(jobs.command(state.workspace(), [noun, *to_argv(settings)]), language="bash",
-                wrap_lines=True)  # fmt: skip
+        st.code(
+            jobs.command(state.workspace(), [noun, *to_argv(settings)]),
+            language="bash",
+            wrap_lines=True,
+        )
 
 
 def arrive(job: Job | None, kind: Kind) -> None:
@@ -87,8 +90,12 @@ def _card_body(id: str, was_active: bool) -> None:
         else:
             ended(job, words, icon)
         with st.expander("Log", icon=":material/notes:"):
-            st.code(jobs.log_tail(state.workspace(), id, 60) or "(nothing yet)", language=None,
-                    wrap_lines=True, height=260)  # fmt: skip
+            st.code(
+                jobs.log_tail(state.workspace(), id, 60) or "(nothing yet)",
+                language=None,
+                wrap_lines=True,
+                height=260,
+            )
 
 
 def _active(job: Job, words: str) -> None:
@@ -119,8 +126,10 @@ def headline(job: Job) -> tuple[float, str]:
         last[newest["stage"]] = newest
     if not last:
         return 0.0, "starting (loading the libraries takes some seconds)"
-    main = next((last[s] for s in MAIN_STAGES if s in last and newest["stage"].startswith(
-        ("record", s))), newest)  # fmt: skip
+    main = next(
+        (last[s] for s in MAIN_STAGES if s in last and newest["stage"].startswith(("record", s))),
+        newest,
+    )
     parts = [f"{main['stage']}: {main['step']:,} of {main['total']:,}"]
     if "loss" in main and newest is main:  # else it stands still, and the line gets too long
         parts.append(f"loss {main['loss']:.3f}")
@@ -145,9 +154,11 @@ def ended(job: Job, words: str, icon: str) -> None:
         failed = job.state == "failed"  # perhaps before there was anything to go on with
         label = "Try again" if failed else f"Resume from step {step:,}" if step else "Resume"
         if st.button(
-            label, icon=":material/resume:", key=f"resume:{job.id}",
+            label,
+            icon=":material/resume:",
+            key=f"resume:{job.id}",
             help="From the last saved checkpoint" + (", if there is one" if failed else ""),
-        ):  # fmt: skip
+        ):
             jobs.resume(state.workspace(), job.id)
             st.rerun(scope="app")  # not on_click: it would redraw this card, of the old job, alone
 

@@ -30,13 +30,21 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
         return
     if len(names) < 2:
         st.caption("One selection of this dataset is saved; a second one makes a comparison.")
-        st.button("Save a random draw of its size", icon=":material/casino:",
-                  on_click=_draw_beside, args=(clusters, edited, *names))  # fmt: skip
+        st.button(
+            "Save a random draw of its size",
+            icon=":material/casino:",
+            on_click=_draw_beside,
+            args=(clusters, edited, *names),
+        )
         return
     chosen = st.multiselect(
-        "Selections", list(names), list(names)[:2], format_func=names.__getitem__,
-        key="selection:compare", max_selections=8,
-    )  # fmt: skip
+        "Selections",
+        list(names),
+        list(names)[:2],
+        format_func=names.__getitem__,
+        key="selection:compare",
+        max_selections=8,
+    )
     if len(chosen) < 2:
         st.caption("Choose at least two.")
         return
@@ -53,9 +61,13 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
         st.caption(job_card.plain(str(e)))
     pair = comparison.pair(sets[a], sets[b])
     only = st.segmented_control(
-        "Read rows only in", [a, b], format_func=names.__getitem__, default=a, required=True,
+        "Read rows only in",
+        [a, b],
+        format_func=names.__getitem__,
+        default=a,
+        required=True,
         key="selection:only",
-    )  # fmt: skip
+    )
     rows = pair.only_a if only == a else pair.only_b
     reader.reader(dataset.id, rows.tolist(), f"selection:only:{only}")
 
@@ -78,9 +90,11 @@ def _differences(
     units = found.table["unit"].map(lambda unit: f" ({unit})" if unit else "")
     table = pd.DataFrame(
         {"mean of": found.table["label"] + units, "distance": found.table["distance"]}
-        | {names[id]: found.table[id].map(lambda x: "" if np.isnan(x) else f"{x:,.3g}")
-           for id in sets}
-    )  # fmt: skip
+        | {
+            names[id]: found.table[id].map(lambda x: "" if np.isnan(x) else f"{x:,.3g}")
+            for id in sets
+        }
+    )
     bar = st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f")
     st.dataframe(table, hide_index=True, column_config={"distance": bar})
     st.caption(

@@ -25,13 +25,22 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
         return
     left, right = st.columns(2)
     size = left.number_input(
-        "Target, million parameters", 0.1, 1e6, 2_700.0, key="selection:target",
-        persist_state="session", help="Phi-2, one of the paper's targets, has 2,700",
-    )  # fmt: skip
-    epochs = right.number_input(
-        "Epochs of the target", 0.1, 100.0, 3.0, key="selection:target-epochs",
+        "Target, million parameters",
+        0.1,
+        1e6,
+        2_700.0,
+        key="selection:target",
         persist_state="session",
-    )  # fmt: skip
+        help="Phi-2, one of the paper's targets, has 2,700",
+    )
+    epochs = right.number_input(
+        "Epochs of the target",
+        0.1,
+        100.0,
+        3.0,
+        key="selection:target-epochs",
+        persist_state="session",
+    )
     trajectories = clusters.ancestor("trajectories")
     tokens = proxy_cost.tokens(trajectories, chosen)
     bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))

@@ -20,25 +20,35 @@ def panel(selection: Artifact) -> None:
     """Ask for a format and a trainer's config, write the folder, offer it as a download."""
     with st.popover("Take it away", icon=":material/download:", width="stretch"):
         format = st.selectbox(
-            "Format", list(FORMATS), key="export:format", persist_state="session",
+            "Format",
+            list(FORMATS),
+            key="export:format",
+            persist_state="session",
             help="jsonl and parquet keep the data's own columns",
-        )  # fmt: skip
+        )
         st.caption(FORMATS[format].sentence)
         config = st.selectbox(
-            "Config for", ["none", *reading(format)], key=f"export:config:{format}",
+            "Config for",
+            ["none", *reading(format)],
+            key=f"export:config:{format}",
             format_func=lambda name: TRAINERS[name].title if name in TRAINERS else name,
             help="Trainers that read this format without loss",
-        )  # fmt: skip
+        )
         model = MODEL
         if config != "none":
             st.caption(f"Also written: {TRAINERS[config].sentence}")
-            model = st.text_input("Target model", MODEL, key="export:model",
-                                  help="A hub id or a directory")  # fmt: skip
+            model = st.text_input(
+                "Target model", MODEL, key="export:model", help="A hub id or a directory"
+            )
         place = folder(selection, format, config)
         settings = export.Settings(
-            selection=selection.id, format=format, config=config, model=model, out=str(place),
+            selection=selection.id,
+            format=format,
+            config=config,
+            model=model,
+            out=str(place),
             overwrite=True,
-        )  # fmt: skip
+        )
         if st.button("Write the folder", icon=":material/folder_zip:", width="stretch"):
             with st.spinner("Writing…", show_time=True):
                 _write(settings, place)
@@ -46,10 +56,14 @@ def panel(selection: Artifact) -> None:
             st.caption("Written, with a data card (README.md):")
             st.code(str(place), language=None, wrap_lines=True)
             st.download_button(
-                "Download as ZIP", lambda: zipped(place), file_name=f"{place.name}.zip",
-                mime="application/zip", icon=":material/download:", width="stretch",
+                "Download as ZIP",
+                lambda: zipped(place),
+                file_name=f"{place.name}.zip",
+                mime="application/zip",
+                icon=":material/download:",
+                width="stretch",
                 on_click="ignore",
-            )  # fmt: skip
+            )
         job_card.command("export", settings)
 
 

@@ -61,8 +61,10 @@ class Shown(NamedTuple):
 def moved_by_hand(before: str, now: str) -> list[int]:
     """Return the clusters for which two texts of quotas do not say the same."""
     (fixed, caps), (fixed_now, caps_now) = by_hand(before), by_hand(now)
-    return sorted({c for c, _ in {*fixed.items()} ^ {*fixed_now.items()}}
-                  | {c for c, _ in {*caps.items()} ^ {*caps_now.items()}})  # fmt: skip
+    return sorted(
+        {c for c, _ in {*fixed.items()} ^ {*fixed_now.items()}}
+        | {c for c, _ in {*caps.items()} ^ {*caps_now.items()}}
+    )
 
 
 def by_cluster(moved: list[int], came: Labels, went: Labels) -> str:

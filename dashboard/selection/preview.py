@@ -62,9 +62,13 @@ def allocation(settings: selection.Settings) -> Allocation:
     offered, kept = prepared(settings)
     with data.CLUSTERING:
         choice = choose.choose(
-            offered, settings.strategy, budget.parse(settings.budget), settings.seed, kept.stay,
+            offered,
+            settings.strategy,
+            budget.parse(settings.budget),
+            settings.seed,
+            kept.stay,
             s2l_options.of(settings),
-        )  # fmt: skip
+        )
     taken = np.zeros(len(offered), bool)
     taken[choice.positions] = True
     frame = pd.DataFrame({"cluster": offered.labels, "source": offered.sources, "taken": taken})

@@ -106,20 +106,35 @@ def chart(clusters: str, tried: Tried, *, box: bool) -> Chosen | None:
     place = st.container()
     if box:
         with st.container(horizontal=True, vertical_alignment="center"):
-            gesture = st.segmented_control(
-                "Gesture", [CLICK, BOX], default=CLICK, key="selection:gesture", required=True,
-                label_visibility="collapsed", persist_state="session",
-            ) or CLICK  # fmt: skip
+            gesture = (
+                st.segmented_control(
+                    "Gesture",
+                    [CLICK, BOX],
+                    default=CLICK,
+                    key="selection:gesture",
+                    required=True,
+                    label_visibility="collapsed",
+                    persist_state="session",
+                )
+                or CLICK
+            )
             st.caption("A click moves one bar; a box all under it, to its top edge.")
     figure = selection_charts.allocation(
-        table, int(table["cluster"].max()) + 1, fixed, caps,
-        chosen.clusters if chosen else (), chosen.level if chosen else None,
-    )  # fmt: skip
+        table,
+        int(table["cluster"].max()) + 1,
+        fixed,
+        caps,
+        chosen.clusters if chosen else (),
+        chosen.level if chosen else None,
+    )
     order = selection_charts.largest_first(table)["cluster"].tolist()
     place.plotly_chart(
-        figure, key="selection:bars", on_select=functools.partial(_picked, clusters, order),
-        selection_mode="points" if gesture == CLICK else "box", config=CONFIG,
-    )  # fmt: skip
+        figure,
+        key="selection:bars",
+        on_select=functools.partial(_picked, clusters, order),
+        selection_mode="points" if gesture == CLICK else "box",
+        config=CONFIG,
+    )
     return chosen
 
 
@@ -172,8 +187,13 @@ def panel(
 def reset_all(key: str) -> None:
     """Offer to take back all that is set by hand."""
     if st.session_state.get(QUOTAS):
-        st.button("Reset all", key=f"selection:reset:{key}", on_click=use, args=("",),
-                  icon=":material/undo:")  # fmt: skip
+        st.button(
+            "Reset all",
+            key=f"selection:reset:{key}",
+            on_click=use,
+            args=("",),
+            icon=":material/undo:",
+        )
 
 
 def _refused(tried: Tried) -> None:
@@ -199,9 +219,14 @@ def _one(cluster: int, table: pd.DataFrame, known: Preview, *, settable: bool) -
     if st.session_state.get(key) != min(now, size):  # sent back, it would undo a later key press
         st.session_state[key] = min(now, size)
     st.slider(
-        f"Rows of cluster {cluster}", 0, size, key=key, on_change=_slid, args=(cluster, key),
+        f"Rows of cluster {cluster}",
+        0,
+        size,
+        key=key,
+        on_change=_slid,
+        args=(cluster, key),
         label_visibility="collapsed",
-    )  # fmt: skip
+    )
     with st.container(horizontal=True):
         _setter(f"Lock at {now:,}", text, "=", {cluster: now})
         _setter(f"Cap at {now:,}", text, "<=", {cluster: now})

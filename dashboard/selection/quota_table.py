@@ -30,16 +30,20 @@ def quotas(made: Allocation, known: Preview) -> None:
     )
     number = st.column_config.NumberColumn(min_value=0, step=1)
     edited = st.data_editor(
-        table, hide_index=True,
+        table,
+        hide_index=True,
         disabled=["cluster", "keywords", "rows", "by sharing alone", "taken"],
         column_config={"set to": number, "at most": number},
         key=f"quota-table:{made.key}:{written(fixed, caps)}",
-    )  # fmt: skip
+    )
     to, most = (
-        {int(c): int(n) for c, n in zip(edited["cluster"], edited[column], strict=True)
-         if pd.notna(n)}
+        {
+            int(c): int(n)
+            for c, n in zip(edited["cluster"], edited[column], strict=True)
+            if pd.notna(n)
+        }
         for column in ("set to", "at most")
-    )  # fmt: skip
+    )
     text = written(to, {c: n for c, n in most.items() if c not in to})
     with st.container(horizontal=True, vertical_alignment="center"):
         if text != written(fixed, caps):

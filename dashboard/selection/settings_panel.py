@@ -41,8 +41,9 @@ def matched(dataset: Artifact) -> str:
     if not names:
         st.info("Save a selection first: this baseline is as large as another one.")
         st.stop()
-    return st.selectbox("As large as", list(names), format_func=names.__getitem__,
-                        key="selection:match")  # fmt: skip
+    return st.selectbox(
+        "As large as", list(names), format_func=names.__getitem__, key="selection:match"
+    )
 
 
 def keep_choice(parent: Artifact) -> str:
@@ -58,7 +59,10 @@ def keep_choice(parent: Artifact) -> str:
     if len(names) == 1:
         return ""
     return st.selectbox(
-        "Keep what an earlier selection chose", list(names), format_func=names.__getitem__,
-        key=f"selection:keep:{parent.id}", persist_state="session",
+        "Keep what an earlier selection chose",
+        list(names),
+        format_func=names.__getitem__,
+        key=f"selection:keep:{parent.id}",
+        persist_state="session",
         help="Its rows come first and stay; the strategy draws the rest of the budget",
-    )  # fmt: skip
+    )

@@ -44,7 +44,12 @@ def stabilities(clusters: str, edited: int, share: float, seed: int) -> stabilit
     pool = pool.take(np.flatnonzero(pool.labels >= 0))
     with CLUSTERING:
         return stability.stability(
-            pool.losses, pool.ids, int(config["k"]), config["features"],
-            include_start=pool.include_start, seed=int(config["seed"]), share=share,
+            pool.losses,
+            pool.ids,
+            int(config["k"]),
+            config["features"],
+            include_start=pool.include_start,
+            seed=int(config["seed"]),
+            share=share,
             draw_seed=seed,
-        )  # fmt: skip
+        )

@@ -30,8 +30,9 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
         wanted = st.text_input("Row number or id", key=WHY).strip()
         left_out = np.setdiff1d(pool.rows, made.chosen)
         for label, rows in (("One that is in", made.chosen), ("One left out", left_out)):
-            st.button(label, icon=":material/casino:", on_click=_any, args=(rows,),
-                      disabled=not len(rows))  # fmt: skip
+            st.button(
+                label, icon=":material/casino:", on_click=_any, args=(rows,), disabled=not len(rows)
+            )
     if not wanted:
         st.caption("Give a row to learn why it was selected or not.")
         return
@@ -46,18 +47,27 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
 
     def draw(n: int) -> Ints:
         choice = choose.choose(
-            pool, settings.strategy, budget.parse(str(n)), settings.seed, staying.stay,
+            pool,
+            settings.strategy,
+            budget.parse(str(n)),
+            settings.seed,
+            staying.stay,
             s2l_options.of(settings),
-        )  # fmt: skip
+        )
         return choice.positions
 
     try:
         with st.spinner("Looking for the budget it needs…"):
             by_budget = STRATEGIES[settings.strategy].size == "budget"
             found = why.explain(
-                pool, chosen, row, draw if by_budget else None, reason=reason,
-                guess=_guess(pool, row, settings), stays=len(staying.stay.positions),
-            )  # fmt: skip
+                pool,
+                chosen,
+                row,
+                draw if by_budget else None,
+                reason=reason,
+                guess=_guess(pool, row, settings),
+                stays=len(staying.stay.positions),
+            )
     except InputError as e:
         st.warning(job_card.plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
         return

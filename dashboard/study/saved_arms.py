@@ -35,11 +35,16 @@ def saved(clusters: Artifact) -> str:
     if st.session_state.get(key) != before:  # sent back, it would undo a later choice
         st.session_state[key] = before
     chosen = st.multiselect(
-        "Saved selections as arms", list(names), format_func=names.__getitem__, key=key,
-        placeholder="none", on_change=_by_hand, persist_state="session",
+        "Saved selections as arms",
+        list(names),
+        format_func=names.__getitem__,
+        key=key,
+        placeholder="none",
+        on_change=_by_hand,
+        persist_state="session",
         help="Their switches, quotas, filters, budget and clusters, drawn again with every seed. "
         "All arms honour the same edits",
-    )  # fmt: skip
+    )
     return ",".join(chosen)
 
 

@@ -40,9 +40,12 @@ def extend_form(artifact: Artifact, busy: bool) -> None:
     )
     settings = trajectories.Settings(dataset=chosen, extend=artifact.id)
     st.button(
-        "Score the new rows", width="stretch", disabled=busy, on_click=_start,
+        "Score the new rows",
+        width="stretch",
+        disabled=busy,
+        on_click=_start,
         args=(settings, names[chosen]),
-    )  # fmt: skip
+    )
     job_card.command("trajectories", settings)
 
 

@@ -44,17 +44,22 @@ def show(proxy: Artifact) -> None:
         chosen = tries[0].id
         if len(tries) > 1:
             chosen = st.selectbox(
-                "Target tried", list(names), format_func=names.__getitem__,
+                "Target tried",
+                list(names),
+                format_func=names.__getitem__,
                 key=f"transfer:shown:{tries[0].id}",
-            )  # fmt: skip
+            )
         picture(state.workspace().open(chosen))
     with st.container(border=True):
         settings = _ask(proxy, measured)
         if settings is not None:
             if st.button(
-                "Try the target", icon=":material/compare_arrows:", width="stretch", disabled=busy,
+                "Try the target",
+                icon=":material/compare_arrows:",
+                width="stretch",
+                disabled=busy,
                 help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
-            ):  # fmt: skip
+            ):
                 launch(settings)
                 st.rerun()
             job_card.command("transfer", settings)
@@ -66,10 +71,14 @@ def show(proxy: Artifact) -> None:
 def _ask(proxy: Artifact, measured: int) -> transfer.Settings | None:
     most = min(measured, 5000)
     rows = st.number_input(
-        "Rows", transfer.FEWEST, most, min(500, most), key=f"transfer:rows:{proxy.id}",
+        "Rows",
+        transfer.FEWEST,
+        most,
+        min(500, most),
+        key=f"transfer:rows:{proxy.id}",
         help=f"Measured rows that the target is tried on, of {measured:,}",
         persist_state="session",
-    )  # fmt: skip
+    )
     fixed = {"trajectories": proxy.id, "rows": int(rows or 0)}
     return forms.form(transfer.Settings, FORM, fixed=fixed)
 

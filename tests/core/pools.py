@@ -26,9 +26,18 @@ def make_pool(order=None, seed=0, **changes) -> Pool:
     embeddings = np.empty((N, 6), np.float16)
     embeddings[rows] = rng.normal(size=(N, 6)) + 3
     made = Pool(
-        rows, ids, sources, tokens, losses, labels, K, "raw", False,
-        embeddings=embeddings, match=Match(MATCHED_ROWS, MATCHED_TOKENS),
-    )  # fmt: skip
+        rows,
+        ids,
+        sources,
+        tokens,
+        losses,
+        labels,
+        K,
+        "raw",
+        False,
+        embeddings=embeddings,
+        match=Match(MATCHED_ROWS, MATCHED_TOKENS),
+    )
     return dataclasses.replace(made, **changes)
 
 

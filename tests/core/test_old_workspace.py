@@ -86,9 +86,15 @@ def test_everything_is_listed_and_nothing_is_damaged(old):
     assert {i: [e["kind"], e["state"], e["name"]] for i, e in found.items()} == LISTED
     assert {e["problem"] for e in found.values()} == {""}
     assert set(SEALED.values()) == {
-        "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune",
+        "dataset",
+        "trajectories",
+        "layout",
+        "transfer",
+        "clusters",
+        "selection",
+        "finetune",
         "study",
-    }  # fmt: skip
+    }
     for id, kind in SEALED.items():
         assert call("list", kind).count(id) == 1
 

@@ -185,8 +185,15 @@ def test_a_layout_is_found_by_the_key_of_then(given, fingerprint):
         ({}, "5c808b0226863cbd"),
         ({"keep": "y", "edits": 3, "seed": 2}, "14f12a9da6189ca3"),
         (
-            {"allocation": "capped", "cap": 0.3, "pick": "medoid", "dedup": "near",
-             "near_rule": 1, "min_tokens": 3, "edits": 2},
+            {
+                "allocation": "capped",
+                "cap": 0.3,
+                "pick": "medoid",
+                "dedup": "near",
+                "near_rule": 1,
+                "min_tokens": 3,
+                "edits": 2,
+            },
             "51a1f6244b0e751a",
         ),
         (
@@ -194,7 +201,7 @@ def test_a_layout_is_found_by_the_key_of_then(given, fingerprint):
             "ee6de3c109c9df9c",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_selection_is_found_by_the_key_of_then(given, fingerprint):
     assert selection_key(of("selection", **{"edits": 0, **given})) == fingerprint
 
@@ -241,8 +248,11 @@ def test_a_later_setting_counts_where_it_differs_from_its_default():
     assert identity(Both(needed="x"), first=("needed",)) == {"needed": "x"}
     made = Both(needed="x", first=1, late="y", own=True)
     assert identity(made, first=("needed", "first")) == {
-        "needed": "x", "first": 1, "late": "y", "own": True,
-    }  # fmt: skip
+        "needed": "x",
+        "first": 1,
+        "late": "y",
+        "own": True,
+    }
     assert identity(made, ignored=("late", "own")) == {"needed": "x", "first": 1}
 
 

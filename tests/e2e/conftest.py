@@ -19,8 +19,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-sync",
-         "--disable-background-networking", "--disable-component-update")  # fmt: skip
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 OWN = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
 PATIENCE = 60_000  # milliseconds for anything the server draws; a busy machine is slow
 

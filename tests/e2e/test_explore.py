@@ -72,8 +72,11 @@ def test_a_click_on_a_ribbon_reads_its_cluster(page, copied):
     page.wait_for_timeout(1000)
     panel = ribbons.locator(".nsewdrag").first.bounding_box()
     page.mouse.click(panel["x"] + panel["width"] * 0.7, panel["y"] + panel["height"] * 0.3)
-    largest = int(np.bincount(np.load(
-        copied.workspace.open(copied.clusters).path / "labels.npy").clip(0)).argmax())  # fmt: skip
+    largest = int(
+        np.bincount(
+            np.load(copied.workspace.open(copied.clusters).path / "labels.npy").clip(0)
+        ).argmax()
+    )
     expect(page.get_by_text(re.compile(r"rows in cluster \d+ "))).to_be_visible()
     page.wait_for_url(re.compile(f"cluster={largest}(&|$)"))
     sound(page)

@@ -114,8 +114,12 @@ def test_a_file_that_is_no_data_fails_with_a_sentence(visit, bare, folder):
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("absent.csv", "There is no file"), ("../secret.jsonl", "Only files below"), ("/etc/passwd", "Only files below")],
-)  # fmt: skip
+    [
+        ("absent.csv", "There is no file"),
+        ("../secret.jsonl", "Only files below"),
+        ("/etc/passwd", "Only files below"),
+    ],
+)
 def test_a_path_that_cannot_be_read_says_why(visit, bare, folder, path, why):
     write(folder / "here.jsonl", rows())
     write(folder.parent / "secret.jsonl", rows())

@@ -45,8 +45,14 @@ def test_it_starts_once_what_the_command_line_would_start_and_stops(visit, page,
         fine(press(at, "Start fine-tune"))
     (job,) = jobs.jobs(copied.workspace)
     assert flags(job) == [
-        "finetune", "--selection", copied.selection, "--model", "scratch:tiny", "--steps", "9",
-    ]  # fmt: skip
+        "finetune",
+        "--selection",
+        copied.selection,
+        "--model",
+        "scratch:tiny",
+        "--steps",
+        "9",
+    ]
     assert job.command in words(page)
     assert button(page, "Start fine-tune").disabled
     fine(press(page, "Stop"))

@@ -121,9 +121,15 @@ def test_a_selection_that_cannot_be_an_arm_is_refused_in_a_sentence(visit, copie
 def test_arms_of_saved_selections_are_shown_with_their_rows_and_called_exploratory(visit, copied):
     hard = save(copied, pick="hardest", budget="12", quotas="5=3")
     settings = study.Settings(
-        clusters=copied.clusters, strategies="s2l,random", seeds="0", budget="25%",
-        model="scratch:tiny", steps=4, decode=8, selections=hard,
-    )  # fmt: skip
+        clusters=copied.clusters,
+        strategies="s2l,random",
+        seeds="0",
+        budget="25%",
+        model="scratch:tiny",
+        steps=4,
+        decode=8,
+        selections=hard,
+    )
     made = study.run(copied.workspace, settings)
     page = fine(visit(copied.root, "study", study=made))
     name = "s2l 12 hardest quotas 5=3"

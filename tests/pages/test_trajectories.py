@@ -63,9 +63,16 @@ def test_training_starts_once_what_the_command_line_would_start_and_stops(
         fine(press(at, "Train proxy"))
     (job,) = jobs.jobs(copied.workspace)
     assert flags(job) == [
-        "trajectories", "--dataset", copied.dataset, "--model", "scratch:tiny",
-        "--epochs", "1.0", "--checkpoints", "3",
-    ]  # fmt: skip
+        "trajectories",
+        "--dataset",
+        copied.dataset,
+        "--model",
+        "scratch:tiny",
+        "--epochs",
+        "1.0",
+        "--checkpoints",
+        "3",
+    ]
     assert job.command in words(page)
     assert "Waiting" in words(page)
     assert button(page, "Train proxy").disabled
@@ -86,8 +93,11 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, copied, busy):
     assert has_button(page, "Try again")
     ways = time_estimate.propose(
         time_estimate.Estimate(low=5400, high=7200, recording=3000, memory=0, disk=0),
-        epochs=6, rows=123, parameters=2e6, smaller={"scratch:tiny": 2e5},
-    )  # fmt: skip
+        epochs=6,
+        rows=123,
+        parameters=2e6,
+        smaller={"scratch:tiny": 2e5},
+    )
     found = {"seconds": [5400, 7200], "ways": ways, "text": "", "refused": True}
     write_json(copied.root / "jobs" / id / "estimate.json", found)
     fine(page.run())
@@ -154,9 +164,12 @@ def test_a_run_is_watched_from_before_its_first_number(going):
     append_jsonl(draft.path / "columns.jsonl", column)
     fine(at.run())
     assert numbers(at) == {
-        "Recordings": "1 of 4", "Rows/s": "1,600", "Tokens/s": "200,000", "Time left": "–",
+        "Recordings": "1 of 4",
+        "Rows/s": "1,600",
+        "Tokens/s": "200,000",
+        "Time left": "–",
         "Flagged rows": "15",
-    }  # fmt: skip
+    }
     assert "12 of 16,386 rows cut at 237 tokens · 3 without a response token" in words(at)
     assert shape(at) == empty
 
@@ -167,9 +180,12 @@ def test_a_run_is_watched_from_before_its_first_number(going):
     append_jsonl(job / "progress.jsonl", {**trained, "tokens/s": 99_000, "time": 0.0})
     fine(at.run())
     assert numbers(at) == {
-        "Recordings": "2 of 4", "Rows/s": "812", "Tokens/s": "99,000", "Time left": "2 min 5 s",
+        "Recordings": "2 of 4",
+        "Rows/s": "812",
+        "Tokens/s": "99,000",
+        "Time left": "2 min 5 s",
         "Flagged rows": "15",
-    }  # fmt: skip
+    }
     assert "Speed while training" in words(at)
     assert shape(at) == empty
     ribbon, loss = drawn(at)
@@ -252,8 +268,12 @@ def test_the_next_step_is_the_one_primary_button(visit, copied, page):
         return [b.label for b in at.button if b.proto.type == "primary"]
 
     assert primary(page) == ["See the clusters"]
-    fresh = dataset.run(copied.workspace, dataset.Settings(path=str(write(
-        copied.root / "few.jsonl", [{"question": "1?", "answer": "1"}] * 3))))  # fmt: skip
+    fresh = dataset.run(
+        copied.workspace,
+        dataset.Settings(
+            path=str(write(copied.root / "few.jsonl", [{"question": "1?", "answer": "1"}] * 3))
+        ),
+    )
     at = fine(visit(copied.root, "trajectories", dataset=fresh))
     assert primary(at) == ["Train proxy"]
 

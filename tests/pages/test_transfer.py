@@ -36,8 +36,14 @@ def test_it_starts_what_the_command_line_would_start(page, copied, busy):
     fine(press(page, "Try the target"))
     (job,) = jobs.jobs(copied.workspace)
     assert flags(job) == [
-        "transfer", "--trajectories", copied.trajectories, "--model", "scratch:tiny", "--rows", "40",
-    ]  # fmt: skip
+        "transfer",
+        "--trajectories",
+        copied.trajectories,
+        "--model",
+        "scratch:tiny",
+        "--rows",
+        "40",
+    ]
     assert job.command in words(page)
     assert "Waiting" in words(page)
     assert button(page, "Try the target").disabled

@@ -43,27 +43,36 @@ STRATEGIES: dict[str, Strategy] = {
         "S2L: evenly over the clusters",
         "Clusters share the budget evenly, small ones are taken whole, rows inside are drawn at "
         "random: Algorithm 1 of SmallToLarge (Yang et al. 2024, arXiv 2403.07384).",
-        needs="clusters", seeded=True, switches=True, quotas=True,
+        needs="clusters",
+        seeded=True,
+        switches=True,
+        quotas=True,
     ),
     "s2l_per_source": Strategy(
         s2l.s2l_per_source,
         "S2L inside each source",
         "Sources share the budget evenly, then each is clustered and shared alone, as the authors' "
         "released code does.",
-        needs="clusters", seeded=True, switches=True, sources=True,
+        needs="clusters",
+        seeded=True,
+        switches=True,
+        sources=True,
     ),
     "random": Strategy(
         chance.random,
         "Random",
         "Uniform draws: the baseline that everything has to beat.",
-        needs="dataset", seeded=True,
+        needs="dataset",
+        seeded=True,
     ),
     "random_per_source": Strategy(
         s2l.random_per_source,
         "Random, evenly over the sources",
         "Sources share the budget evenly, random inside: tells a gain of S2L from one of balancing "
         "sources.",
-        needs="dataset", seeded=True, sources=True,
+        needs="dataset",
+        seeded=True,
+        sources=True,
     ),
     "full": Strategy(chance.full, "Everything", "The whole pool.", needs="dataset", size="pool"),
     "least_confidence": Strategy(
@@ -112,22 +121,27 @@ STRATEGIES: dict[str, Strategy] = {
         "D4: neither repeated nor typical",
         "Near-duplicates and the most typical rows left out, uniform among the rest (after "
         "Tirumala et al. 2023).",
-        seeded=True, prefix=True,
+        seeded=True,
+        prefix=True,
     ),
     "random_token_matched": Strategy(
         chance.random_token_matched,
         "Random, as many tokens as another selection",
         "Random rows until the response tokens of another selection are reached, within one row.",
-        seeded=True, size="matched",
+        seeded=True,
+        size="matched",
     ),
     "random_cost_matched": Strategy(
         chance.random_cost_matched,
         "Random, for the cost of another selection",
         "As many random rows as another selection would have had if its proxy's training and "
         "recording had been spent on the target instead.",
-        needs="dataset", seeded=True, size="matched", cost=True,
+        needs="dataset",
+        seeded=True,
+        size="matched",
+        cost=True,
     ),
-}  # fmt: skip
+}
 
 
 def having(**wanted: object) -> list[str]:

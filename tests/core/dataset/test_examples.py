@@ -88,7 +88,10 @@ def test_conversations(load):
         {"role": "user", "content": "u2"},
         {"role": "assistant", "content": "a2"},
     ]
-    for name, data in (("a.jsonl", [{"messages": turns}]), ("a.parquet", pd.DataFrame({"messages": [turns]}))):  # fmt: skip
+    for name, data in (
+        ("a.jsonl", [{"messages": turns}]),
+        ("a.parquet", pd.DataFrame({"messages": [turns]})),
+    ):
         frame = dataset.examples(load(data, name))
         assert frame["messages"][0] == turns
         assert frame["prompt"][0] == "s\n\nu1\n\na1\n\nu2"

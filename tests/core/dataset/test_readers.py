@@ -108,7 +108,9 @@ def test_what_datasets_saved_to_disk_is_read(workspace, tmp_path):
         settings = dataset.Settings(path=str(path), holdout="0", **more)
         return workspace.open(dataset.run(workspace, settings))
 
-    assert dataset.examples(read(one))["prompt"].tolist() == [rows(6)[i]["prompt"] for i in (4, 2, 0)]  # fmt: skip
+    assert dataset.examples(read(one))["prompt"].tolist() == [
+        rows(6)[i]["prompt"] for i in (4, 2, 0)
+    ]
     assert read(many).summary["rows"] == 6
     assert read(many, split="extra").summary["rows"] == 2
     with pytest.raises(ValueError, match="many has no split 'test'; there are train, extra"):

@@ -23,12 +23,21 @@ def parse(row, wanted="auto", **named):
         ("question_answer", {"question": "q", "answer": "a"}),
         ("question_answer", {"problem": "q", "solution": "a", "answer": "7"}),
         ("messages", {"prompt": "q", "messages": QA}),
-        ("messages", {"messages": '[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]'}),
-        ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, QA[1]]}),
-        ("sharegpt", {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}),
+        (
+            "messages",
+            {"messages": '[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]'},
+        ),
+        (
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, QA[1]]},
+        ),
+        (
+            "sharegpt",
+            {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
+        ),
         ("sharegpt", {"conversations": QA}),
     ],
-)  # fmt: skip
+)
 def test_detection_and_messages(name, row):
     assert parse(row) == (name, QA)
     assert parse(dict(reversed(row.items()))) == (name, QA)

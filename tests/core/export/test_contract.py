@@ -50,9 +50,13 @@ def _parquet(path: pathlib.Path) -> None:
 
 
 SAMPLES = {
-    ".jsonl": _lines, ".ndjson": _lines, ".json": _list, ".csv": _cells, ".tsv": _cells,
+    ".jsonl": _lines,
+    ".ndjson": _lines,
+    ".json": _list,
+    ".csv": _cells,
+    ".tsv": _cells,
     ".parquet": _parquet,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("suffix", READERS)

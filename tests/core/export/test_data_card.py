@@ -29,11 +29,20 @@ def test_a_folder_has_a_card_and_names_its_files(form, finished, tmp_path):
     if form != "ids":
         assert list(out.glob(front["configs"][0]["data_files"]))
     for words in (
-        finished.dataset, finished.trajectories, finished.clusters, finished.selection,
-        artifact.summary["ids_sha256"], "25%", "s2l", f"python -m core reproduce {finished.selection}",
-        "--path small.jsonl", "T=$(python -m core trajectories --dataset $D", "--clusters",
-        "Nothing here certifies", "That of the original data",
-    ):  # fmt: skip
+        finished.dataset,
+        finished.trajectories,
+        finished.clusters,
+        finished.selection,
+        artifact.summary["ids_sha256"],
+        "25%",
+        "s2l",
+        f"python -m core reproduce {finished.selection}",
+        "--path small.jsonl",
+        "T=$(python -m core trajectories --dataset $D",
+        "--clusters",
+        "Nothing here certifies",
+        "That of the original data",
+    ):
         assert words in body or words == "--clusters", words
     assert str(finished.file.parent) not in text, "a card tells no path of this machine"
     facts = json.loads((out / export.MANIFEST).read_text())

@@ -22,22 +22,68 @@ from tests.core.conftest import write_export
 
 LF_DATA = {"file_name", "formatting", "columns", "tags"}
 LF_COLUMNS = {"prompt", "query", "response", "history", "messages", "system", "tools"}
-LF_TAGS = {"role_tag", "content_tag", "user_tag", "assistant_tag", "observation_tag",
-           "function_tag", "system_tag"}  # fmt: skip
+LF_TAGS = {
+    "role_tag",
+    "content_tag",
+    "user_tag",
+    "assistant_tag",
+    "observation_tag",
+    "function_tag",
+    "system_tag",
+}
 LF_ARGS = {
-    "model_name_or_path", "stage", "do_train", "finetuning_type", "dataset_dir", "dataset",
-    "cutoff_len", "output_dir", "per_device_train_batch_size", "gradient_accumulation_steps",
-    "max_steps", "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "bf16",
-    "seed", "logging_steps", "save_steps", "report_to",
-}  # fmt: skip
-AXOLOTL_DATA = {"path", "ds_type", "type", "field_messages", "message_property_mappings", "roles",
-                "roles_to_train", "train_on_eos"}  # fmt: skip
+    "model_name_or_path",
+    "stage",
+    "do_train",
+    "finetuning_type",
+    "dataset_dir",
+    "dataset",
+    "cutoff_len",
+    "output_dir",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+    "max_steps",
+    "learning_rate",
+    "lr_scheduler_type",
+    "warmup_steps",
+    "weight_decay",
+    "bf16",
+    "seed",
+    "logging_steps",
+    "save_steps",
+    "report_to",
+}
+AXOLOTL_DATA = {
+    "path",
+    "ds_type",
+    "type",
+    "field_messages",
+    "message_property_mappings",
+    "roles",
+    "roles_to_train",
+    "train_on_eos",
+}
 AXOLOTL = {
-    "base_model", "chat_template", "datasets", "dataset_prepared_path", "val_set_size",
-    "output_dir", "sequence_len", "sample_packing", "micro_batch_size",
-    "gradient_accumulation_steps", "max_steps", "optimizer", "learning_rate", "lr_scheduler",
-    "warmup_steps", "weight_decay", "bf16", "seed", "logging_steps",
-}  # fmt: skip
+    "base_model",
+    "chat_template",
+    "datasets",
+    "dataset_prepared_path",
+    "val_set_size",
+    "output_dir",
+    "sequence_len",
+    "sample_packing",
+    "micro_batch_size",
+    "gradient_accumulation_steps",
+    "max_steps",
+    "optimizer",
+    "learning_rate",
+    "lr_scheduler",
+    "warmup_steps",
+    "weight_decay",
+    "bf16",
+    "seed",
+    "logging_steps",
+}
 
 
 def folder(finished, tmp_path, format, config, **more):
@@ -125,14 +171,18 @@ def test_the_trl_script_trains(finished, tmp_path):
 
 def talks(tmp_path, turns):
     rows = [{"messages": [{"role": r, "content": "x"} for r in turns]}]
-    rows += [{"messages": [{"role": r, "content": f"{i}"} for r in ("user", "assistant")]}
-             for i in range(3)]  # fmt: skip
+    rows += [
+        {"messages": [{"role": r, "content": f"{i}"} for r in ("user", "assistant")]}
+        for i in range(3)
+    ]
     workspace = Workspace(tmp_path / "workspace")
     file = write(tmp_path / "talks.jsonl", rows)
     data = dataset.run(workspace, dataset.Settings(path=str(file), holdout="0"))
-    return workspace, data, selection.run(
-        workspace, selection.Settings(parent=data, strategy="full")
-    )  # fmt: skip
+    return (
+        workspace,
+        data,
+        selection.run(workspace, selection.Settings(parent=data, strategy="full")),
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,18 +34,44 @@ def test_forms_keep_their_order():
         "eval",
     ]
     assert shown(finetune.Settings, advanced=True) == [
-        "lr", "batch_size", "max_length", "precision", "template", "preset", "seed", "decode", "name",
-    ]  # fmt: skip
+        "lr",
+        "batch_size",
+        "max_length",
+        "precision",
+        "template",
+        "preset",
+        "seed",
+        "decode",
+        "name",
+    ]
     assert shown(study.Settings, advanced=False) == [
-        "strategies", "budget", "seeds", "model", "method", "steps", "eval",
-    ]  # fmt: skip
+        "strategies",
+        "budget",
+        "seeds",
+        "model",
+        "method",
+        "steps",
+        "eval",
+    ]
     assert shown(study.Settings, advanced=True) == [
-        "lr", "batch_size", "max_length", "precision", "decode", "name",
-    ]  # fmt: skip
+        "lr",
+        "batch_size",
+        "max_length",
+        "precision",
+        "decode",
+        "name",
+    ]
     assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]
     assert shown(transfer.Settings, advanced=True) == [
-        "epochs", "checkpoints", "k", "lr", "batch_size", "max_length", "precision", "name",
-    ]  # fmt: skip
+        "epochs",
+        "checkpoints",
+        "k",
+        "lr",
+        "batch_size",
+        "max_length",
+        "precision",
+        "name",
+    ]
 
 
 def test_fingerprints_are_those_of_before_the_settings_were_shared(tmp_path):

@@ -58,15 +58,33 @@ def test_bad_input_of_a_group_is_one_sentence(finished, capfd):
 
 def test_a_killed_process_takes_the_group_down_and_the_run_resumes(finished, tmp_path):
     whole = finished.workspace.open(run(finished.workspace, settings(finished, seed=8)))
-    argv = [sys.executable, "-m", "core", "trajectories", "--dataset", finished.dataset, "--seed", "8",
-            "--processes", "2", "--map", "no", "--workspace", str(finished.workspace.root)]  # fmt: skip
+    argv = [
+        sys.executable,
+        "-m",
+        "core",
+        "trajectories",
+        "--dataset",
+        finished.dataset,
+        "--seed",
+        "8",
+        "--processes",
+        "2",
+        "--map",
+        "no",
+        "--workspace",
+        str(finished.workspace.root),
+    ]
     for key, value in TRAIN.items():
         if key not in ("dataset", "seed", "map"):
             argv += [f"--{key.replace('_', '-')}", f"{value}"]
     work = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     folder = wait_for_column(finished.workspace)
-    victim = subprocess.run(["pgrep", "-f", f"core trajectories.*{finished.workspace.root}"],
-                            capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+    victim = subprocess.run(
+        ["pgrep", "-f", f"core trajectories.*{finished.workspace.root}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     os.kill(int(victim[-1]), signal.SIGKILL)
     _, said = work.communicate(timeout=120)
     assert work.returncode == 2
@@ -88,9 +106,27 @@ def wait_for_column(workspace: Workspace) -> str:
 
 def test_processes_that_torchrun_started_end_with_one_id(finished):
     """As on several machines, where nobody of ours launches them."""
-    argv = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-            "-m", "core", "trajectories", "--dataset", finished.dataset, "--model", "scratch:tiny",
-            "--epochs", "1", "--map", "no", "--workspace", str(finished.workspace.root)]  # fmt: skip
+    argv = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "core",
+        "trajectories",
+        "--dataset",
+        finished.dataset,
+        "--model",
+        "scratch:tiny",
+        "--epochs",
+        "1",
+        "--map",
+        "no",
+        "--workspace",
+        str(finished.workspace.root),
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-5000:]
     assert finished.workspace.open(done.stdout.strip()).kind == "trajectories"
@@ -127,11 +163,15 @@ def test_a_bug_on_rank_0_reaches_the_others_at_once(how, unused_port):
     group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(unused_port)}
     both = [
         subprocess.Popen(
-            [sys.executable, "-c", ALONE, how], env={**os.environ, **group, "RANK": str(rank)},
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-c", ALONE, how],
+            env={**os.environ, **group, "RANK": str(rank)},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in range(2)
-    ]  # fmt: skip
+    ]
     try:
         assert [process.stdout.readline() for process in both] == ["ready\n"] * 2
         said = [process.communicate(timeout=10)[1] for process in both]

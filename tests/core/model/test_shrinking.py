@@ -114,10 +114,13 @@ def test_a_token_that_wraps_texts_keeps_its_place(saved, tmp_path):
     state["added_tokens"].append({**state["added_tokens"][0], "id": new, "content": "<|begin|>"})
     state["post_processor"] = {
         "type": "TemplateProcessing",
-        "single": [{"SpecialToken": {"id": "<|begin|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "single": [
+            {"SpecialToken": {"id": "<|begin|>", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
         "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
         "special_tokens": {"<|begin|>": {"id": "<|begin|>", "ids": [new], "tokens": ["<|begin|>"]}},
-    }  # fmt: skip
+    }
     file.write_text(json.dumps(state))
     before = tokenizers.load_tokenizer(str(tmp_path))
     assert before(WORDS[0])["input_ids"][0] == new

@@ -40,9 +40,16 @@ def test_a_model_without_padding_or_end_token_is_trained_recorded_and_answers(
 def test_a_tokenizer_of_another_model_is_refused_in_a_sentence(finished, tmp_path):
     folder = write_bare(tmp_path / "mixed", ["Sum of 1 and 2?"] * 40)
     LlamaForCausalLM(
-        LlamaConfig(vocab_size=50, hidden_size=32, intermediate_size=32, num_hidden_layers=1,
-                    num_attention_heads=2, bos_token_id=None, eos_token_id=None)
-    ).save_pretrained(folder)  # fmt: skip
+        LlamaConfig(
+            vocab_size=50,
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+    ).save_pretrained(folder)
     settings = {**TRAIN, "dataset": finished.dataset, "model": str(folder), "template": "plain"}
     with pytest.raises(ValueError, match=r"gives token 2\d\d, but the model knows only 50"):
         trajectories.run(finished.workspace, trajectories.Settings(**settings))

@@ -191,18 +191,26 @@ def test_copies_are_found_by_their_text(tmp_path):
     id = dataset.run(workspace, dataset.Settings(path=str(file), holdout="0"))
     pool = load(workspace.open(id)).set_index("row")
     assert pool["copies"].loc[[0, 1, 2, 3]].tolist() == [
-        facets.COPIED, facets.ONCE, facets.COPIED, facets.ONCE,
-    ]  # fmt: skip
+        facets.COPIED,
+        facets.ONCE,
+        facets.COPIED,
+        facets.ONCE,
+    ]
     assert pool.loc[0, "text"] == pool.loc[2, "text"]
 
 
 def test_the_inputs_own_categories_are_facets_and_the_source_is_not_there_twice(tmp_path):
     workspace = Workspace(tmp_path / "ws")
     lines = [
-        {"source": "ab"[i % 2], "topic": ["algebra", "sets", None][i % 3], "level": "one",
-         "instruction": f"What is {i} and {i}?", "output": f"{2 * i}"}
+        {
+            "source": "ab"[i % 2],
+            "topic": ["algebra", "sets", None][i % 3],
+            "level": "one",
+            "instruction": f"What is {i} and {i}?",
+            "output": f"{2 * i}",
+        }
         for i in range(60)
-    ]  # fmt: skip
+    ]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)))
     data = workspace.open(dataset.run(workspace, dataset.Settings(path=str(path), holdout="0")))

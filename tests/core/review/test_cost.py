@@ -25,8 +25,21 @@ def test_it_pays_below_the_share_of_the_papers_setting():
 
 
 @settings(deadline=None)
-@given(st.builds(Proxy, st.integers(1, 10**9), AMOUNTS, st.integers(0, 50), AMOUNTS, AMOUNTS, AMOUNTS, st.just(1.0)),
-       st.builds(Target, st.integers(1, 10**9), AMOUNTS, AMOUNTS, SHARES, st.booleans()), SHARES, AMOUNTS)  # fmt: skip
+@given(
+    st.builds(
+        Proxy,
+        st.integers(1, 10**9),
+        AMOUNTS,
+        st.integers(0, 50),
+        AMOUNTS,
+        AMOUNTS,
+        AMOUNTS,
+        st.just(1.0),
+    ),
+    st.builds(Target, st.integers(1, 10**9), AMOUNTS, AMOUNTS, SHARES, st.booleans()),
+    SHARES,
+    AMOUNTS,
+)
 def test_it_pays_exactly_below_the_break_even_and_from_the_run_named(done, tuned, share, epochs):
     for bill in (
         measured(done, tuned, share, epochs),
@@ -73,7 +86,9 @@ def test_a_budget_above_the_break_even_is_told_so():
     assert "never the target's compute" in cost.EQUAL_STEPS
 
 
-@pytest.mark.parametrize(("n", "text"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd"), (112, "112th")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("n", "text"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd"), (112, "112th")]
+)
 def test_ordinals(n, text):
     assert cost._th(n) == text
 

@@ -131,10 +131,17 @@ def test_agreement_of_ks_is_the_mean_over_seeds_with_another_seed_on_the_diagona
 
 def test_verdict_names_the_range_where_k_costs_no_more_than_a_seed():
     pairs = {
-        (5, 5): 0.95, (5, 30): 0.6, (5, 60): 0.55, (5, 120): 0.5,
-        (30, 30): 0.92, (30, 60): 0.94, (30, 120): 0.92,
-        (60, 60): 0.92, (60, 120): 0.93, (120, 120): 0.92,
-    }  # fmt: skip
+        (5, 5): 0.95,
+        (5, 30): 0.6,
+        (5, 60): 0.55,
+        (5, 120): 0.5,
+        (30, 30): 0.92,
+        (30, 60): 0.94,
+        (30, 120): 0.92,
+        (60, 60): 0.92,
+        (60, 120): 0.93,
+        (120, 120): 0.92,
+    }
     assert verdict(found(pairs, [5, 30, 60, 120])) == (
         "K does not matter between 30 and 120: selections agree 0.93; another seed of one K "
         "agrees 0.92, a plain random draw 0.50."

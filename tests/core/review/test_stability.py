@@ -22,9 +22,7 @@ def curves(n=N, groups=5, noise=0.02, seed=0):
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(0, 2**31), st.data()
-)  # fmt: skip
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(0, 2**31), st.data())
 def test_the_draw_takes_each_clusters_quota(labels, seed, data):
     labels = np.array(labels)
     budget = data.draw(st.integers(0, len(labels)))

@@ -138,9 +138,16 @@ def test_the_sentences_name_cluster_quota_neighbour_and_budget():
 
 def test_without_clusters_and_losses_the_pool_is_the_group():
     bare = Pool(
-        POOL.rows, POOL.ids, POOL.sources, np.zeros(0, np.int64), np.zeros((N, 0), np.float32),
-        np.zeros(0, np.int32), 1, "raw", False,
-    )  # fmt: skip
+        POOL.rows,
+        POOL.ids,
+        POOL.sources,
+        np.zeros(0, np.int64),
+        np.zeros((N, 0), np.float32),
+        np.zeros(0, np.int32),
+        1,
+        "raw",
+        False,
+    )
     draw = drawer("random", 1, bare)
     why = explain(bare, draw(9), int(POOL.rows[4]), draw)
     assert (why.cluster, why.size, why.taken, why.nearest) == (-1, N, 9, None)

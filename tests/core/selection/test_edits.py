@@ -224,15 +224,26 @@ def test_why_of_a_pinned_row_without_a_loss(holes):
     for row in odd:
         guess = why_row.by_cluster(pool, int(row), 0)
         found = why_row.explain(
-            pool, choice.positions, int(row), lambda n: pick(n).positions, reason="pinned",
-            guess=guess, stays=len(kept.stay.positions),
-        )  # fmt: skip
+            pool,
+            choice.positions,
+            int(row),
+            lambda n: pick(n).positions,
+            reason="pinned",
+            guess=guess,
+            stays=len(kept.stay.positions),
+        )
         assert (found.kept, found.cluster, found.needs) == (True, -1, 4)
         assert (found.taken, found.size) == (30, len(pool))
         assert (found.nearest is None) == (row != odd[1])
     other = int(pool.rows[choice.positions[5]])
-    found = why_row.explain(pool, choice.positions, other, lambda n: pick(n).positions,
-                        guess=why_row.by_cluster(pool, other, 0), stays=4)  # fmt: skip
+    found = why_row.explain(
+        pool,
+        choice.positions,
+        other,
+        lambda n: pick(n).positions,
+        guess=why_row.by_cluster(pool, other, 0),
+        stays=4,
+    )
     assert found.nearest
     assert 5 <= found.needs <= 30
 

@@ -100,8 +100,12 @@ def test_other_clusters_are_compared_and_named(copied):
     plain = save(copied, strategy="random", parent=eight)
     named = names(copied, *ids, plain)
     assert named == [
-        "s2l", "full", "s2l 25% · K = 8, centred", f"s2l 25% · clusters {other}", "random 25%",
-    ]  # fmt: skip
+        "s2l",
+        "full",
+        "s2l 25% · K = 8, centred",
+        f"s2l 25% · clusters {other}",
+        "random 25%",
+    ]
     found = chosen_by(copied, compare(copied, ids[0]))
     assert found[named[2], 0].parents == {"clusters": eight}
     assert found["s2l", 0].parents == {"clusters": copied.clusters}

@@ -10,11 +10,19 @@ from core.study.results import as_text, near_floor, verdict
 def table(**arms: list[float]) -> pd.DataFrame:
     """One metric, by arm and seed, twice: as a loss and as a share."""
     lines = [
-        {"arm": arm, "seed": seed, "rows": 20, "loss": value, "exact_match": value,
-         "loss_items": 50, "right": 4, "decoded": 8}
+        {
+            "arm": arm,
+            "seed": seed,
+            "rows": 20,
+            "loss": value,
+            "exact_match": value,
+            "loss_items": 50,
+            "right": 4,
+            "decoded": 8,
+        }
         for arm, values in arms.items()
         for seed, value in enumerate(values)
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(lines)
 
 

@@ -22,18 +22,26 @@ def made(tmp_path):
     data = workspace.draft("dataset", name="d", config={}, parents={}).seal({"rows": 41})
 
     def make(record="all", parents=(), **facts):
-        flags = pd.DataFrame({"n_tokens": [*LENGTHS, 500], "flag": [""] * 39 + ["loss not finite", "holdout"]})  # fmt: skip
+        flags = pd.DataFrame(
+            {"n_tokens": [*LENGTHS, 500], "flag": [""] * 39 + ["loss not finite", "holdout"]}
+        )
         config = {"record": record, "epochs": 2.0, "max_length": 40}
-        draft = workspace.draft("trajectories", name="t", config=config, parents={"dataset": data.id, **dict(parents)})  # fmt: skip
+        draft = workspace.draft(
+            "trajectories", name="t", config=config, parents={"dataset": data.id, **dict(parents)}
+        )
         flags.to_parquet(draft.path / "flags.parquet")
-        return draft.seal({"checkpoints": 3, "parameters": 1000, "train_seconds": 1, "record_seconds": 1, **facts})  # fmt: skip
+        return draft.seal(
+            {"checkpoints": 3, "parameters": 1000, "train_seconds": 1, "record_seconds": 1, **facts}
+        )
 
     make.workspace, make.dataset = workspace, data
     return make
 
 
 def matched(made, trajectories, **more):
-    draft = made.workspace.draft("selection", name="s", config={}, parents={"trajectories": trajectories.id})  # fmt: skip
+    draft = made.workspace.draft(
+        "selection", name="s", config={}, parents={"trajectories": trajectories.id}
+    )
     pd.DataFrame({"row": SELECTED}).to_parquet(draft.path / "table.parquet")
     old = draft.seal({"rows": 10, "response_tokens": 5})
     wanted = matched_size.Matching(match=old.id, target_parameters=1500, target_epochs=4, **more)
@@ -55,7 +63,9 @@ def test_a_matched_baseline_grows_by_that_over_what_the_target_costs(made):
 @pytest.mark.parametrize("record", ["all", "epoch"])
 def test_the_bill_says_the_same_as_the_baseline(made, record):
     paths = made(record)
-    groups = made.workspace.draft("clusters", name="c", config={}, parents={"trajectories": paths.id}).seal({"cluster_seconds": 1})  # fmt: skip
+    groups = made.workspace.draft(
+        "clusters", name="c", config={}, parents={"trajectories": paths.id}
+    ).seal({"cluster_seconds": 1})
     tokens = proxy_cost.tokens(paths, SELECTED)
     assert tokens == Tokens(280, 960), "a row without a finite loss cannot be selected"
     bill = cost.operations(proxy_cost.proxy(groups), tokens, 1500, 4)

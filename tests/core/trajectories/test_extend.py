@@ -314,8 +314,9 @@ def test_a_selection_is_topped_up_without_changing_what_was_kept(
     assert (made.summary["kept"], made.summary["kept_missing"]) == (30, 0)
     assert "30 of 30 rows stay" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"budget of 29 rows is 29 rows, less than the 30 kept"):
-        selection.run(finished.workspace, selection.Settings(parent=placed.id, budget="29",
-                                                          keep=first.id))  # fmt: skip
+        selection.run(
+            finished.workspace, selection.Settings(parent=placed.id, budget="29", keep=first.id)
+        )
 
 
 def test_rows_that_are_gone_are_counted_and_none_at_all_is_an_error(

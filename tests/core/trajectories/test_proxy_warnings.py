@@ -70,9 +70,12 @@ def test_an_artifact_from_before_these_counts_is_judged_by_what_it_has():
 
 @pytest.mark.parametrize("first_step", [0, 10])
 @given(
-    first=st.floats(0.01, 20), last=st.floats(0.01, 20), cut=st.integers(0, 1000),
-    odd=st.integers(0, 999), positions=st.sampled_from([None, 64, 2048]),
-)  # fmt: skip
+    first=st.floats(0.01, 20),
+    last=st.floats(0.01, 20),
+    cut=st.integers(0, 1000),
+    odd=st.integers(0, 999),
+    positions=st.sampled_from([None, 64, 2048]),
+)
 def test_every_warning_says_what_to_do(first_step, first, last, cut, odd, positions):
     facts = {"first_loss": first, "final_loss": last, "truncated": cut, "not_finite": odd}
     texts = found(first_step, **facts, positions=positions)

@@ -44,9 +44,13 @@ def test_each_trouble_is_found_where_it_was_put():
     losses[6] = 0.3  # flat, but low: known, not never learned
     result = found(flags, losses, np.array([3]))
     assert {n: f.rows.tolist() for n, f in result.items()} == {
-        "no_response": [0], "not_finite": [1], "truncated": [2], "duplicate": [3],
-        "never_learned": [4], "known": [6],
-    }  # fmt: skip
+        "no_response": [0],
+        "not_finite": [1],
+        "truncated": [2],
+        "duplicate": [3],
+        "never_learned": [4],
+        "known": [6],
+    }
     assert result["truncated"].sentence.startswith("1 of 20 rows of the pool are longer")
     assert result["never_learned"].sentence.startswith("1 of 18 rows measured stay high and flat")
     assert all(f.remedy for f in result.values())

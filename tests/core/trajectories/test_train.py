@@ -41,10 +41,12 @@ def test_a_loss_that_is_not_finite_flags_its_row_and_the_run_goes_on(finished, m
 
 def test_a_run_without_one_finite_loss_names_the_learning_rate(finished, monkeypatch):
     monkeypatch.setattr(
-        recorder, "score", lambda model, tokens, rows, **more: Scores(
+        recorder,
+        "score",
+        lambda model, tokens, rows, **more: Scores(
             np.full(len(rows), np.nan, np.float32), np.zeros((len(rows), 1), np.float16)
         ),
-    )  # fmt: skip
+    )
     settings = trajectories.Settings(dataset=finished.dataset, **TRAIN, seed=9)
     with pytest.raises(ValueError, match=r"no row has a finite loss .*smaller --lr"):
         trajectories.run(finished.workspace, settings)

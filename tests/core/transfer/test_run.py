@@ -157,7 +157,11 @@ def test_a_run_too_long_is_refused_and_offers_fewer_rows(finished, monkeypatch):
 )
 def test_the_answer_follows_the_interval(rho, answer):
     summary = {
-        "rho": rho, "rows": 500, "k": 5, "ari": [0.4, 0.3, 0.5],
-        "ari_proxy_ceiling": 0.8, "ari_chance": 0.01,
-    }  # fmt: skip
+        "rho": rho,
+        "rows": 500,
+        "k": 5,
+        "ari": [0.4, 0.3, 0.5],
+        "ari_proxy_ceiling": 0.8,
+        "ari_chance": 0.01,
+    }
     assert verdict(summary).startswith(answer)

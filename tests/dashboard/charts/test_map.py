@@ -115,9 +115,13 @@ def test_names_stay_within_the_map_and_apart_on_small_and_large_screens(width):
 
 def test_names_outside_what_is_shown_are_not_written():
     fig = map_charts.cluster_map(
-        points(), mode="category", k=5, title="c", labels=named([0, 0.5], [0, 0.5]),
+        points(),
+        mode="category",
+        k=5,
+        title="c",
+        labels=named([0, 0.5], [0, 0.5]),
         extent=(0.2, 1, 0.2, 1),
-    )  # fmt: skip
+    )
     assert [note.x for note in fig.layout.annotations] == [0.5]
     assert fig.layout.xaxis.range == (0.2, 1)
 

@@ -38,8 +38,11 @@ def test_cost_is_one_bar_whose_parts_are_named_and_add_up():
     assert fig.layout.xaxis.range == (0, 720)
     (words,) = (re.sub("<[^>]*>", "", note.text) for note in fig.layout.annotations)
     assert words.split("    ") == [
-        "Took 12 min", "■ tokenise 3 s", "■ train 7 min 0 s", "■ record 4 min 57 s",
-    ]  # fmt: skip
+        "Took 12 min",
+        "■ tokenise 3 s",
+        "■ train 7 min 0 s",
+        "■ record 4 min 57 s",
+    ]
 
 
 def test_a_run_of_no_time_has_a_bar_too():

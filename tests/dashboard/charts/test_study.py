@@ -36,6 +36,9 @@ def test_study_tells_long_names_apart_and_says_how_many_rows():
     assert names[2].replace(" ", "") == f"{long}0".replace(" ", ""), "whole, over lines"
     assert "1.010  (1,200 rows, 3 seeds)" in texts(fig)
     assert "3.010  (990 to 1,010 rows, 3 seeds)" in texts(fig)
-    assert fig.layout.height > study_charts.study_figure(
-        results({"a": 1.0, "b": 2.0, "c": 3.0}), "nll", "loss", True
-    ).layout.height  # fmt: skip
+    assert (
+        fig.layout.height
+        > study_charts.study_figure(
+            results({"a": 1.0, "b": 2.0, "c": 3.0}), "nll", "loss", True
+        ).layout.height
+    )

@@ -154,7 +154,9 @@ def test_pinned_rows_without_a_loss_are_in_first_and_others_never(name, how):
         assert np.isfinite(pool.losses[drawn]).all()
         assert (pool.labels[drawn] >= 0).all()
         assert len(set(positions)) == len(positions)
-        assert choice.positions.tolist() == pick(pool, name, wanted, 3, how, pinned).positions.tolist()  # fmt: skip
+        assert (
+            choice.positions.tolist() == pick(pool, name, wanted, 3, how, pinned).positions.tolist()
+        )
         if n:
             check_size(pool, name, choice, n)
         else:
@@ -233,6 +235,8 @@ def test_a_permuted_dataset_gives_the_same_ids_and_nan_rows_never(finished, tmp_
             chosen = selection.run(home, selection.Settings(parent=parent, **how))
             table = pd.read_parquet(home.open(chosen).path / "table.parquet")
             made.append(table["id"].tolist())
-            losses = np.load(home.open(home.open(parent).ancestor("trajectories").id).path / "losses.npy")  # fmt: skip
+            losses = np.load(
+                home.open(home.open(parent).ancestor("trajectories").id).path / "losses.npy"
+            )
             assert np.isfinite(losses[table["row"]]).all()
         assert made[0] == made[1], name

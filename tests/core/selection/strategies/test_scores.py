@@ -15,4 +15,7 @@ def test_what_the_trajectory_scores_take():
     assert ids(moved, "forgetting", "3") == ["0005", "0050", "0000"]
     assert pick(moved, "forgetting", "1").reasons == ["times forgotten 2, number 1 from the top"]
     spread = np.exp(-pool.losses[:, 1:]).std(1)
-    assert pick(pool, "cartography_ambiguous", "9").positions.tolist() == np.argsort(-spread, kind="stable")[:9].tolist()  # fmt: skip
+    assert (
+        pick(pool, "cartography_ambiguous", "9").positions.tolist()
+        == np.argsort(-spread, kind="stable")[:9].tolist()
+    )
