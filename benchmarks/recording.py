@@ -54,7 +54,7 @@ from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.model.tokens import Tokens, pad, tokenize, window
 from core.training import loop
-from core.training.response_loss import lean
+from core.training.response_loss import response_loss_only
 from core.training.settings import steps_for
 from core.workspace.store import Workspace
 
@@ -197,7 +197,10 @@ def train(
     """Return a training run over these batches: plain Trainer's, or with our loss."""
 
     def run() -> None:
-        with tempfile.TemporaryDirectory() as folder, lean(model) if ours else nullcontext():
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            response_loss_only(model) if ours else nullcontext(),
+        ):
             args = TrainingArguments(
                 output_dir=folder,
                 max_steps=len(batches),

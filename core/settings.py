@@ -276,7 +276,7 @@ def identity(
     }
 
 
-def foreign(settings: Any, config: dict[str, Any], own: tuple[str, ...]) -> list[str]:
+def conflicting_flags(settings: Any, config: dict[str, Any], own: tuple[str, ...]) -> list[str]:
     """List the flags given, but for those in `own`, that are not as in an earlier run's config."""
     return [
         s.flag

@@ -136,7 +136,7 @@ def health(artifact: Artifact) -> None:
         return
     st.markdown(f"{sum(s['set_aside'].values()):,} of {s['rows_read']:,} rows were skipped:")
     st.dataframe(pd.Series(s["set_aside"], name="rows"), width="content")
-    st.dataframe(data.set_aside(artifact)[:200], hide_index=True)
+    st.dataframe(data.skipped_rows(artifact)[:200], hide_index=True)
 
 
 widgets.title(

@@ -19,7 +19,7 @@ from core.clusters.settings import Settings
 from core.edits.state import Edits
 from core.errors import InputError
 from core.jobs.progress import say
-from core.settings import foreign
+from core.settings import conflicting_flags
 from core.trajectories.artifact import from_start, load_flags, load_losses
 from core.trajectories.features import features
 from core.workspace.artifact import Artifact
@@ -46,7 +46,7 @@ def resolved(trajectories: Artifact, settings: Settings) -> Settings:
             f"{trajectories.id} does not extend {clustered.id}, which {old.id} is a clustering of; "
             "make it by trajectories --extend, or cluster it without --extend"
         )
-    if given := foreign(settings, old.config, OWN):
+    if given := conflicting_flags(settings, old.config, OWN):
         raise InputError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
     config = {**old.config, **{name: getattr(settings, name) for name in OWN}}
     return dataclasses.replace(settings, **config)

@@ -1,4 +1,4 @@
-"""Rows of any format become examples: messages, source, answer, id; or are set aside, with why."""
+"""Rows of any format become examples: messages, source, answer, id; or are skipped, with why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.dataset import row_formats
-from core.dataset.readers import Rows, SetAside
+from core.dataset.readers import Rows, SkippedRow
 from core.dataset.row_formats import Turn
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.workspace.files import canonical
@@ -40,8 +40,8 @@ class Examples:
         return Examples(*([part[row] for row in rows] for part in parts))
 
 
-def understand(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples, bool]:
-    """Turn rows into examples, setting aside in `rows` what is not usable.
+def to_examples(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples, bool]:
+    """Turn rows into examples, skipping in `rows` what is not usable.
 
     Args:
         rows: What was read.
@@ -66,7 +66,7 @@ def understand(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples, 
             messages = turns({part: columns[part][at] for part in message_parts})
             answer = row_formats.text(columns["answer"][at]) if "answer" in columns else ""
             parsed.append((at, messages, answer))
-        except SetAside as e:
+        except SkippedRow as e:
             aside.append((at, str(e)))
     trainable = "response" in parts or any(_response(m) for _, m, _ in parsed)
     good = []
@@ -80,7 +80,7 @@ def understand(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples, 
     names = list(rows.columns)
     for at, reason in aside:
         row = {name: _cell(rows.columns[name][at]) for name in names}
-        rows.set_aside(rows.places[at], reason, json.dumps(row, default=str, ensure_ascii=False))
+        rows.skip(rows.places[at], reason, json.dumps(row, default=str, ensure_ascii=False))
     progress.update(len(rows.places))
     at_rows = [at for at, _, _ in good]
     conversations = [m for _, m, _ in good]
@@ -107,7 +107,7 @@ def own_ids(rows: Rows, column: str, at: Sequence[int]) -> list[str] | None:
         return None
     try:
         ids = [row_formats.text(v) for v in values]
-    except SetAside:
+    except SkippedRow:
         return None
     return ids if len(set(ids)) == len(ids) and all(map(str.strip, ids)) else None
 

@@ -1,6 +1,6 @@
 """Files, folders and hub datasets become rows: columns, and where each row stands.
 
-A new file type is one function and one entry in READERS. What cannot be read as a row is set aside
+A new file type is one function and one entry in READERS. What cannot be read as a row is skipped
 with its place and a reason.
 """
 
@@ -27,7 +27,7 @@ BESIDE = ("export.json", "dataset_info.json")
 JSON = json.JSONDecoder(strict=False)  # not strict: raw control characters are kept
 
 
-class SetAside(Exception):
+class SkippedRow(Exception):
     """A row that cannot be used; the message is the reason, in few words."""
 
 
@@ -40,16 +40,16 @@ class Rows:
     """Where each row stands: 1-based line or 0-based index."""
     place: str
     """Which of the two: "line" or "index"."""
-    aside: list[dict[str, Any]]
+    skipped: list[dict[str, Any]]
     """Rows that cannot be used: place, reason, preview."""
 
     def values(self, column: str) -> list[Any]:
         cells = self.columns[column]
         return cells if isinstance(cells, list) else cells.to_pylist()
 
-    def set_aside(self, number: int, reason: str, preview: str) -> None:
+    def skip(self, number: int, reason: str, preview: str) -> None:
         shown = preview[:200].encode("utf-8", "backslashreplace").decode()[:200]
-        self.aside.append({self.place: number, "reason": reason, "preview": shown})
+        self.skipped.append({self.place: number, "reason": reason, "preview": shown})
 
 
 def read_file(path: pathlib.Path) -> Rows:
@@ -111,7 +111,7 @@ def _lines(path: pathlib.Path) -> Rows:
                     if line:
                         yield number, JSON.decode(line.decode()), ""
                 except UnicodeDecodeError:
-                    rows.set_aside(number, "not UTF-8", line[:800].decode(errors="replace"))
+                    rows.skip(number, "not UTF-8", line[:800].decode(errors="replace"))
                 except (ValueError, RecursionError):
                     yield number, None, line[:800].decode(errors="replace")
 
@@ -129,11 +129,11 @@ def _records(path: pathlib.Path, rows: Rows, values: Iterable[tuple[int, Any, st
             names.update(dict.fromkeys(value))
         else:
             reason = "malformed line" if rows.place == "line" else "not an object"
-            rows.set_aside(number, reason, preview or json.dumps(value))
+            rows.skip(number, reason, preview or json.dumps(value))
     if not records:
-        seen = f"; the first one reads {rows.aside[0]['preview'][:80]!r}" if rows.aside else ""
+        seen = f"; the first one reads {rows.skipped[0]['preview'][:80]!r}" if rows.skipped else ""
         raise InputError(
-            f"{path} has no row: of {len(rows.aside):,} entries none is a JSON object{seen}; "
+            f"{path} has no row: of {len(rows.skipped):,} entries none is a JSON object{seen}; "
             "write one object a line, or one list of objects"
         )
     rows.columns = {name: [record.get(name) for record in records] for name in names}
@@ -145,7 +145,7 @@ def _csv(path: pathlib.Path) -> Rows:
     csv.field_size_limit(sys.maxsize)
     rows = Rows({}, [], "line", [])
     records, places = [], []
-    # surrogateescape: undecodable bytes become lone surrogates, set aside later as "not text"
+    # surrogateescape: undecodable bytes become lone surrogates, skipped later as "not text"
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as f:
         first = f.readline()
         f.seek(0)
@@ -160,13 +160,13 @@ def _csv(path: pathlib.Path) -> Rows:
             except StopIteration:
                 break
             except csv.Error as e:
-                rows.set_aside(number, "malformed line", str(e))
+                rows.skip(number, "malformed line", str(e))
                 continue
             if len(record) == len(header):
                 records.append(record)
                 places.append(number)
             elif record:
-                rows.set_aside(number, "malformed line", ",".join(record))
+                rows.skip(number, "malformed line", ",".join(record))
     if not records:
         raise InputError(
             f"{path} has no row of {len(header)} cells below its header {header!r:.300}"

@@ -1,7 +1,7 @@
 """What a row may look like: rows become messages.
 
 A new row format is one function and one entry in FORMATS. Texts are kept verbatim; what cannot be
-used is set aside with its place and a reason.
+used is skipped with its place and a reason.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from core.dataset.readers import JSON, SetAside
+from core.dataset.readers import JSON, SkippedRow
 from core.errors import InputError
 
 Turn = dict[str, str]
@@ -20,20 +20,20 @@ def text(value: Any) -> str:
     """Return a cell as text: "" for a missing one, numbers as Python writes them.
 
     Raises:
-        SetAside: it is no text.
+        SkippedRow: it is no text.
     """
     if isinstance(value, str):
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:  # a lone surrogate
-                raise SetAside("not text") from None
+                raise SkippedRow("not text") from None
         return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise SetAside("not text")
+    raise SkippedRow("not text")
 
 
 ROLES = {
@@ -50,18 +50,18 @@ def _chat(cells: dict[str, Any]) -> list[Turn]:
         try:
             items = JSON.decode(items.strip() or "[]")
         except (ValueError, RecursionError):
-            raise SetAside("not text") from None
+            raise SkippedRow("not text") from None
     turns = _system(cells)
     for item in [] if items is None else items if isinstance(items, list) else [items]:
         if not isinstance(item, dict):
-            raise SetAside("not text")
+            raise SkippedRow("not text")
         role = ROLES.get(str(item.get("role") or item.get("from")).lower())
         if role is None:
-            raise SetAside("unknown role")
+            raise SkippedRow("unknown role")
         content = item.get("value") if item.get("content") is None else item["content"]
         if isinstance(content, list):  # OpenAI's content parts; images and sound are no text
             if not all(isinstance(p, dict) and p.get("type", "text") == "text" for p in content):
-                raise SetAside("not text")
+                raise SkippedRow("not text")
             content = "".join(text(part.get("text")) for part in content)
         turns.append({"role": role, "content": text(content)})
     return turns
@@ -76,7 +76,7 @@ def _pair(cells: dict[str, Any]) -> list[Turn]:
     if "response" in cells:
         turns.append({"role": "assistant", "content": text(cells["response"])})
     if "prompt" in cells and not prompt.strip() and text(cells.get("response", "-")).strip():
-        raise SetAside("empty prompt")
+        raise SkippedRow("empty prompt")
     return turns
 
 

@@ -1,4 +1,4 @@
-"""Import a fine-tuning dataset: rows become messages, or are set aside with a reason.
+"""Import a fine-tuning dataset: rows become messages, or are skipped with a reason.
 
 The input is kept whole beside what was understood of it (original.parquet), so an export can give
 back the data's own columns. `row` numbers the kept rows in the order of the input.
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from core.dataset import holdout, row_formats
 from core.dataset.duplicates import compared
-from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, understand
+from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, to_examples
 from core.dataset.readers import FILE_TYPES, data_in, read
 from core.errors import InputError
 from core.jobs.progress import say
@@ -141,17 +141,17 @@ def load_any(workspace: Workspace, text: str) -> str:
 
 def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     rows = read(settings.path, settings.split)
-    n_read = len(rows.places) + len(rows.aside)
+    n_read = len(rows.places) + len(rows.skipped)
     part_names = ("prompt", "response", "source", "answer", "split", "id")
     named = {p: c for p in part_names if (c := getattr(settings, f"{p}_column"))}
     form, parts = row_formats.detect(list(rows.columns), settings.format, named)
-    found, trainable = understand(rows, form, parts)
+    found, trainable = to_examples(rows, form, parts)
     if settings.id_column and found.ids[:1] and own_ids(rows, parts["id"], found.at) is None:
         raise InputError(
             f"--id-column {settings.id_column!r} is not one distinct text or whole number a row; "
             "leave it away and ids are made from the content"
         )
-    reasons = collections.Counter(record["reason"] for record in rows.aside)
+    reasons = collections.Counter(record["reason"] for record in rows.skipped)
     if not found.at:
         seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
         raise InputError(
@@ -176,7 +176,7 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     original, json_columns = as_original(rows, found.at)
     _write(original, draft.path / "original.parquet")
     with (draft.path / "set_aside.jsonl").open("w", encoding="utf-8") as f:
-        for record in sorted(rows.aside, key=lambda r: int(r[rows.place])):
+        for record in sorted(rows.skipped, key=lambda r: int(r[rows.place])):
             f.write(json.dumps(record, ensure_ascii=False) + "\n")
     sources = collections.Counter(found.sources)
     summary = {
@@ -217,7 +217,7 @@ def _report(summary: dict[str, Any]) -> None:
     aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
     say(
         f"{summary['rows']:,} of {summary['rows_read']:,} rows read as {summary['format']}; "
-        f"set aside: {aside or 'none'}; exact duplicates: {summary['duplicates']:,}; "
+        f"skipped: {aside or 'none'}; exact duplicates: {summary['duplicates']:,}; "
         f"sources: {summary['n_sources']:,}; held out: {summary['holdout_rows']:,}"
     )
     if summary["holdout_rows"] < summary["holdout_asked"]:

@@ -55,7 +55,7 @@ def trimmed(spec: str) -> bool:
     return spec.startswith("shrink:") and spec.endswith(TRIM)
 
 
-def whole(spec: str) -> str:
+def base_of(spec: str) -> str:
     """Return the model that a shrunk one is cut from; of any other, the model itself.
 
     Raises:
@@ -111,7 +111,7 @@ def load_tokenizer_of(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBas
     Raises:
         InputError: there is no such model, or it has no tokenizer.
     """
-    base = whole(spec)
+    base = base_of(spec)
     if is_scratch(base):
         return train_tokenizer(texts, _shape(base)["vocabulary"])
     return load_tokenizer(base)

@@ -42,7 +42,7 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
         return Texts(file, ("prompt", "response"), "{}\n{}".format)
     if not loading.trimmed(model):
         return ()
-    tokenizer = tokenizers.load_tokenizer(loading.whole(model))
+    tokenizer = tokenizers.load_tokenizer(loading.base_of(model))
     name = choose(template, tokenizer, scratch=False)
     render = renderer(name, tokenizer)
 

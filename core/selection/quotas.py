@@ -63,13 +63,13 @@ def top_up(sizes: npt.ArrayLike, kept: npt.ArrayLike, budget: int) -> Ints:
 def quotas(
     sizes: npt.ArrayLike,
     budget: int,
-    had: npt.ArrayLike | None = None,
+    already_selected: npt.ArrayLike | None = None,
     fixed: Mapping[int, int] | None = None,
     caps: Mapping[int, int] | None = None,
     allocation: Allocation = "equal",
     *,
     cap: float = 0.5,
-    soft: npt.ArrayLike | None = None,
+    upper_bounds: npt.ArrayLike | None = None,
 ) -> Ints:
     """Share a budget over groups, some of which are set or capped by hand.
 
@@ -80,15 +80,15 @@ def quotas(
 
     Args:
         sizes: Members of each group (n_groups,), those that are in already included.
-        budget: Rows to share, the sum of had to the sum of sizes.
-        had: Members that are in already (n_groups,); none where left out. A group keeps them
-            whatever its share.
+        budget: Rows to share, the sum of already_selected to the sum of sizes.
+        already_selected: Members that are in (n_groups,), kept whatever the group's share; none
+            where left out.
         fixed: Group -> its rows, set by hand.
         caps: Group -> its most rows, set by hand.
         allocation: How the rest is shared.
         cap: Rows taken of a row, of `capped`.
-        soft: Most rows a group may have (n_groups,), for reasons other than a hand's; what is set
-            by hand goes before.
+        upper_bounds: Of each group (n_groups,), from filters and guards; quotas set by hand
+            override them.
 
     Returns:
         Rows taken of each group (n_groups,), summing to the budget exactly.
@@ -97,8 +97,8 @@ def quotas(
         InputError: what is set by hand cannot be met, or leaves no room for the budget.
     """
     sizes = np.asarray(sizes, np.int64)
-    low = np.zeros_like(sizes) if had is None else np.array(had, np.int64)
-    high = sizes if soft is None else np.minimum(sizes, np.asarray(soft, np.int64))
+    low = np.zeros_like(sizes) if already_selected is None else np.array(already_selected, np.int64)
+    high = sizes if upper_bounds is None else np.minimum(sizes, np.asarray(upper_bounds, np.int64))
     if allocation == "capped":
         high = np.minimum(high, np.floor(cap * sizes + 1e-9).astype(np.int64))
     high = np.maximum(high, low)

@@ -23,7 +23,7 @@ from core.jobs import process_group
 from core.jobs.progress import Progress, Stopped, speed, stop_requested
 from core.model import loading
 from core.model.tokens import IGNORED, Tokens, pad
-from core.training.response_loss import lean
+from core.training.response_loss import response_loss_only
 from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
@@ -143,7 +143,9 @@ def fit(
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
     own = recorder.loss if recorder else None
-    with contextlib.nullcontext() if own else lean(model):  # rows' own losses need all logits
+    with (
+        contextlib.nullcontext() if own else response_loss_only(model)
+    ):  # rows' own losses need all logits
         trainer = Trainer(
             model=model,
             args=args,

@@ -24,7 +24,7 @@ AT_ONCE = 2**26
 
 
 @contextlib.contextmanager
-def lean(model: PreTrainedModel) -> Iterator[None]:
+def response_loss_only(model: PreTrainedModel) -> Iterator[None]:
     """Let the model's forward return this loss alone, for a while.
 
     A model that does more to its logits than its output layer keeps its own forward.

@@ -17,7 +17,7 @@ from core.errors import InputError
 from core.jobs.progress import say
 from core.model import tokenizers
 from core.model.tokens import Tokens, tokenize
-from core.settings import foreign
+from core.settings import conflicting_flags
 from core.trajectories.artifact import KEPT, finish, load_flags, load_losses, load_steps, pool_rows
 from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
@@ -38,7 +38,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """
     old = workspace.open(settings.extend, "trajectories")
     dataset = old.open(settings.dataset, "dataset")
-    if given := foreign(settings, old.config, OWN):
+    if given := conflicting_flags(settings, old.config, OWN):
         raise InputError(f"--extend has the settings of {old.id}; leave {', '.join(given)} away")
     folders = kept(old)
     tokenizer = tokenizers.load_tokenizer(str(old.path / "proxy"))

@@ -174,16 +174,16 @@ class Draft:
         facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
         manifest = manifests.signed(facts)
         write_json(self.path / manifests.NAME, manifest)
-        return self.settle(manifest)
+        return self.finish_rename(manifest)
 
-    def whole(self) -> dict[str, Any] | None:
+    def read_manifest(self) -> dict[str, Any] | None:
         """Return the manifest of a draft whose maker was killed after writing it, else None."""
         try:
             return manifests.read(self.path)
         except InputError:
             return None
 
-    def settle(self, manifest: dict[str, Any]) -> Artifact:
+    def finish_rename(self, manifest: dict[str, Any]) -> Artifact:
         """Drop what is not part of the artifact, now that its manifest stands, and rename it."""
         kept = {pathlib.PurePath(name).parts[0] for name in manifest["files"]}
         for path in self.path.iterdir():
@@ -216,7 +216,7 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def claim(draft: pathlib.Path) -> IO[bytes]:
+def lock_draft(draft: pathlib.Path) -> IO[bytes]:
     """Lock a draft; the lock lasts as long as the file returned is open.
 
     Raises:

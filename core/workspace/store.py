@@ -18,7 +18,7 @@ from core.workspace.artifact import (
     Draft,
     Entry,
     Kind,
-    claim,
+    lock_draft,
     entry,
     find,
     load,
@@ -87,7 +87,7 @@ class Workspace:
         except OSError:
             path.rmdir()
             raise
-        return Draft(path, run, claim(path))
+        return Draft(path, run, lock_draft(path))
 
     def unfinished(self, kind: Kind, fingerprint: str, name: str = "") -> Draft | None:
         """Return the newest unfinished run with this fingerprint (and name, if given).
@@ -98,7 +98,7 @@ class Workspace:
         for path in sorted((self.root / kind).glob("*" + PARTIAL), reverse=True):
             run = read_json(path / RUN)
             if run and run.get("fingerprint") == fingerprint and name in ("", run["name"]):
-                return Draft(path, run, claim(path))
+                return Draft(path, run, lock_draft(path))
         return None
 
     def finished(self, kind: Kind, fingerprint: str, name: str = "") -> Artifact | None:
@@ -116,9 +116,9 @@ class Workspace:
             if done:
                 (done.path / RUN).unlink(missing_ok=True)  # killed just after the rename
             return done
-        manifest = draft.whole()
+        manifest = draft.read_manifest()
         if manifest:
-            return draft.settle(manifest)
+            return draft.finish_rename(manifest)
         draft.lock.close()
         return None
 
@@ -195,7 +195,7 @@ class Workspace:
         """
         path = self.find(wanted)
         if (path / RUN).exists():
-            claim(path).close()
+            lock_draft(path).close()
         dependants = self.children(wanted)
         if dependants:
             named = ", ".join(f"{e.kind} {e.id}" for e in dependants[:3])

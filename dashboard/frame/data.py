@@ -108,7 +108,7 @@ def columns(dataset: str) -> list[search.Column]:
     return search.columns(state.workspace().open(dataset, "dataset"))
 
 
-def set_aside(dataset: Artifact) -> list[dict[str, Any]]:
+def skipped_rows(dataset: Artifact) -> list[dict[str, Any]]:
     """Return the rows that the import set aside, with reasons."""
     return list(read_jsonl(dataset.path / "set_aside.jsonl"))
 

@@ -431,7 +431,9 @@ def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, copied, vis
     assert facts(page)["Steps"] == "14", "1.5 epochs of 9 batches"
     tokens = int(facts(page)["Response tokens"].split(" ")[0].replace(",", ""))
     assert facts(page)["Training tokens"] == f"{round(14 / 9 * tokens):,}", "of 14 batches"
-    assert "1.5 epochs in batches of 16" in next(m.help for m in page.metric if m.label == "Steps")
+    assert "1.556 epochs in batches of 16" in next(
+        m.help for m in page.metric if m.label == "Steps"
+    )
     made = selection.run(
         copied.workspace, selection.Settings(parent=copied.clusters, budget="100%")
     )

@@ -40,9 +40,19 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
     how, total = pool.switches, n + int(had.sum())
     fixed, caps = by_hand(how.quotas)
     everyone = np.concatenate([pool.labels, kept])
-    soft = _guard(pool, everyone, sizes + had, total, _high(pool))
+    upper_bounds = _guard(pool, everyone, sizes + had, total, _high(pool))
     taken = (
-        quotas(sizes + had, total, had, fixed, caps, how.allocation, cap=how.cap, soft=soft) - had
+        quotas(
+            sizes + had,
+            total,
+            had,
+            fixed,
+            caps,
+            how.allocation,
+            cap=how.cap,
+            upper_bounds=upper_bounds,
+        )
+        - had
     )
     rng = np.random.default_rng(seed)
     names = [f"cluster {c}" for c in range(k)]
@@ -57,7 +67,7 @@ def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     had = _kept_sources(pool, [group.source for group in groups])
     sizes = np.array([len(group.rows) for group in groups])
     rooms = np.array([_room(np.bincount(g.labels), how.cap, how.allocation) for g in groups])
-    taken = quotas(sizes + had, n + int(had.sum()), had, soft=rooms + had) - had
+    taken = quotas(sizes + had, n + int(had.sum()), had, upper_bounds=rooms + had) - had
     rng = np.random.default_rng(seed)
     parts: list[Choice] = []
     for group, quota in zip(groups, taken, strict=True):
@@ -66,8 +76,10 @@ def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
         titles = [f"source {group.source}, cluster {c}" for c in range(k)]
         none = np.zeros(k, np.int64)
         sizes = np.bincount(group.labels, minlength=k)
-        soft = _guard(inside, group.labels, sizes, int(quota), high)
-        shares = quotas(sizes, int(quota), allocation=how.allocation, cap=how.cap, soft=soft)
+        upper_bounds = _guard(inside, group.labels, sizes, int(quota), high)
+        shares = quotas(
+            sizes, int(quota), allocation=how.allocation, cap=how.cap, upper_bounds=upper_bounds
+        )
         drawn = _draw(inside, group.labels, shares, none, titles, how.pick, rng)
         parts.append(shuffled([Choice(group.rows[d.positions], d.reasons) for d in drawn], rng))
     return shuffled(parts, rng)

@@ -101,7 +101,7 @@ def test_no_usable_column(columns, wanted, named, match):
     ],
 )
 def test_set_aside(row, reason):
-    with pytest.raises(readers.SetAside, match=reason):
+    with pytest.raises(readers.SkippedRow, match=reason):
         parse(row)
 
 

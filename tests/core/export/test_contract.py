@@ -67,7 +67,7 @@ def test_every_file_type_is_read_whole(suffix, tmp_path):
     assert {name: rows.values(name) for name in rows.columns} == {
         name: [row[name] for row in ROWS] for name in ROWS[0]
     }
-    assert not rows.aside
+    assert not rows.skipped
 
 
 @pytest.mark.parametrize("suffix", [s for s, reader in READERS.items() if reader.magic])

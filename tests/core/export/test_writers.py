@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import selection
-from core.dataset.examples import understand
+from core.dataset.examples import to_examples
 from core.dataset.readers import Rows
 from core.export import writers
 from core.export.writers import Example
@@ -26,7 +26,7 @@ def test_any_turns_survive_both_forms(turns, form):
     line = json.loads(json.dumps(shape(Example(0, "x", "s", "", turns)), ensure_ascii=False))
     cells = {name: [value] for name, value in line.items()}
     column = "messages" if form == "messages" else "conversations"
-    found, _ = understand(Rows(cells, [0], "index", []), form, {"chat": column})
+    found, _ = to_examples(Rows(cells, [0], "index", []), form, {"chat": column})
     replies = [t["content"] for t in turns if t["role"] == "assistant"]
     usable = replies and replies[-1].strip()  # else an import sets the row aside
     assert found.messages == ([turns] if usable else [])

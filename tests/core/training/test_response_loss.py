@@ -55,7 +55,7 @@ def test_a_batch_without_a_response_has_gradients_of_zero(model, batch):
 
 def test_the_forward_is_the_models_own_again_afterwards(model, batch):
     before = model(input_ids=batch[0]).logits
-    with response_loss.lean(model):
+    with response_loss.response_loss_only(model):
         out = model(input_ids=batch[0], labels=batch[1], num_items_in_batch=4)
         assert list(out) == ["loss"]
     assert torch.equal(model(input_ids=batch[0]).logits, before)
@@ -66,6 +66,6 @@ def test_a_model_that_caps_its_logits_keeps_its_own_loss(batch):
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "head_dim": 8}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 256}
     capped = Gemma2ForCausalLM(Gemma2Config(**shape, **heads))
-    with response_loss.lean(capped):
+    with response_loss.response_loss_only(capped):
         out = capped(input_ids=batch[0], labels=batch[1])
     assert out.logits is not None
