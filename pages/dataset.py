@@ -79,7 +79,7 @@ def picture(artifact: Artifact) -> None:
 def rows(artifact: Artifact) -> None:
     """Read rows with the trained text marked: by token once there is a proxy's tokenizer."""
     controls = st.columns(2)
-    entries = state.workspace().entries("trajectories")
+    entries = state.workspace().recent("trajectories")
     proxies = state.distinct(
         {
             e.id: f"proxy {e.name}"

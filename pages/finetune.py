@@ -9,12 +9,15 @@ from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.model import loading
 from core.training.settings import epochs_of
-from core.workspace.artifact import Artifact
+from core.workspace.artifact import Artifact, Entry
 from core.workspace.files import read_jsonl
 from dashboard.charts import losses as loss_charts
 from dashboard.frame import data, forms, job_card, reader, state, widgets
 
 FORM = "finetune"
+
+SHOWN = 6
+"""Fine-tunes whose losses are drawn together, newest first."""
 
 
 def launch(settings: finetune.Settings) -> None:
@@ -37,7 +40,7 @@ def size_of(model: str, selection: Artifact) -> str:
 
 def live(job: Job, selection: Artifact) -> None:
     """Show the loss as it comes."""
-    for entry in state.workspace().entries("finetune"):
+    for entry in state.workspace().recent("finetune"):
         if entry.state == "unfinished" and entry.parents.get("selection") == selection.id:
             log = data.metrics(state.workspace().find(entry.id))
             if len(log):
@@ -84,21 +87,21 @@ def answers(artifact: Artifact) -> None:
                 column.code(reader.cut(str(r[key])) or "(nothing)", language=None, wrap_lines=True)
 
 
-def table(runs: list[Artifact]) -> None:
+def table(runs: list[Entry]) -> None:
     """List the runs so far."""
     st.dataframe(
         pd.DataFrame(
             [
                 {
-                    "run": a.name,
-                    "rows": a.summary["rows"],
-                    "steps": a.summary["steps"],
-                    **{key: a.summary.get(key) for key in metrics.METRICS},
-                    "items answered": a.summary.get("decoded"),
-                    "took": duration(a.manifest["seconds"]),
-                    "id": a.id,
+                    "run": e.name,
+                    "rows": e.summary["rows"],
+                    "steps": e.summary["steps"],
+                    **{key: e.summary.get(key) for key in metrics.METRICS},
+                    "items answered": e.summary.get("decoded"),
+                    "training took": duration(e.summary.get("train_seconds")),
+                    "id": e.id,
                 }
-                for a in runs
+                for e in runs
             ]
         ),
         hide_index=True,
@@ -122,8 +125,9 @@ workspace = state.workspace()
 dataset = selection.ancestor("dataset")
 job = jobs.newest(state.workspace(), "finetune", selection=selection.id)
 tried = [e for e in state.sealed("finetune") if e.summary["rows"]]
-runs = [workspace.open(e.id, e.kind) for e in tried[:50]]
-mine = [a for a in runs if a.parents["selection"] == selection.id]
+runs = tried[:50]
+of_this = [e for e in runs if e.parents.get("selection") == selection.id]
+mine = [workspace.open(e.id, e.kind) for e in of_this[:SHOWN]]
 left, right = st.columns([1.2, 2.6], gap="large")
 with left:
     if "clusters" in selection.parents:
@@ -158,7 +162,7 @@ with right:
     if shown is not None and (job is None or job.state not in jobs.ACTIVE):
         st.text(shown.name)
         scores(shown)
-        curves = {a.name: data.metrics(a.path) for a in (mine or [shown])[:6]}
+        curves = {a.name: data.metrics(a.path) for a in (mine or [shown])}
         st.plotly_chart(loss_charts.finetune_curves(curves))
         with st.expander("Read its answers", icon=":material/chat:"):
             answers(shown)

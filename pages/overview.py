@@ -16,7 +16,7 @@ STEPS = {
 }
 
 workspace = state.workspace()
-entries = workspace.entries()
+entries = workspace.recent()
 usable = [e for e in entries if e.state == "sealed"]
 widgets.title(
     "S2L Studio",

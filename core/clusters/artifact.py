@@ -50,7 +50,7 @@ def find(
     One from before clusters had fingerprints is known by its config.
     """
     wanted = key(settings, edits or edits_of(trajectories, settings))
-    for entry in workspace.entries("clusters"):
+    for entry in workspace.recent("clusters"):
         named = entry.state == "sealed" and settings.name in ("", entry.name)
         ours = named and entry.parents.get("trajectories") == trajectories.id
         if ours and (entry.fingerprint or _key_of_then(trajectories, entry)) == wanted:

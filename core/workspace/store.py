@@ -1,13 +1,13 @@
 """A workspace: artifacts on disk are the only truth. Sealed ones never change: cache them by id."""
 
 from __future__ import annotations
-from core.errors import InputError
 
 import contextlib
 import functools
 import os
 import pathlib
 import shutil
+import time
 from typing import Any
 
 from core.workspace.artifact import (
@@ -25,7 +25,13 @@ from core.workspace.artifact import (
     new_id,
     utc_now,
 )
-from core.workspace.files import read_json, write_json
+from core.errors import InputError
+from core.workspace.files import SETTLED, read_json, write_json
+
+RECHECK = 2.0
+"""Seconds after which a listing for a page looks into every artifact's folder again."""
+_LISTED: dict[str, tuple[int, float, list[Entry]]] = {}
+"""Folder of a kind -> its time of change when it was listed, when that was, and what it had."""
 
 
 class Workspace:
@@ -129,10 +135,11 @@ class Workspace:
 
         It is opened in the lineage of `like`, if that is given.
         """
-        for found in self.entries(kind):
+        for found in self.recent(kind):
             same = found.fingerprint == fingerprint and name in ("", found.name)
             if found.state == "sealed" and same:
-                return (like or self).open(found.id)
+                with contextlib.suppress(InputError):  # damaged a moment ago
+                    return (like or self).open(found.id)
         return None
 
     def find(self, wanted: str) -> pathlib.Path:
@@ -162,6 +169,26 @@ class Workspace:
                     out.append(entry(kind, item.path))
         return sorted(out, key=lambda e: e.id, reverse=True)
 
+    def recent(self, *kinds: Kind) -> list[Entry]:
+        """List as `entries` does, for pages: what changes *inside* an artifact is seen a bit later.
+
+        New, sealed, renamed and deleted ones are seen at once, as they change the folder of their
+        kind; a file that is changed in place is seen after at most RECHECK seconds.
+        """
+        out: list[Entry] = []
+        for kind in kinds or KINDS:
+            folder = str(self.root / kind)
+            try:
+                changed, now = pathlib.Path(folder).stat().st_mtime_ns, time.time()
+            except FileNotFoundError:
+                continue
+            kept = _LISTED.get(folder)
+            settled = changed < (now - SETTLED) * 1e9
+            if kept is None or kept[0] != changed or not settled or now - kept[1] > RECHECK:
+                kept = _LISTED[folder] = (changed, now, self.entries(kind))
+            out += kept[2]
+        return sorted(out, key=lambda e: e.id, reverse=True)
+
     def verify(self, wanted: str) -> list[str]:
         """Compare every file's content with the manifest; return a sentence per problem."""
         return self.open(wanted).verify()
@@ -171,7 +198,7 @@ class Workspace:
 
         Nothing is opened; what comes from something damaged or unfinished is not in.
         """
-        listed = functools.cache(lambda role: {e.id: e for e in self.entries(role)})
+        listed = functools.cache(lambda role: {e.id: e for e in self.recent(role)})
 
         @functools.cache
         def comes(id: str, kind: Kind) -> bool:

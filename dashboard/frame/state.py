@@ -35,7 +35,7 @@ def page(name: str) -> str:
 
 def sealed(kind: Kind) -> list[Entry]:
     """List the usable artifacts of a kind, newest first."""
-    return [e for e in workspace().entries(kind) if e.state == "sealed"]
+    return [e for e in workspace().recent(kind) if e.state == "sealed"]
 
 
 def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:

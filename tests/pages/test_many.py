@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.workspace import artifact, files, manifest
+from core.workspace import artifact, files, manifest, store
 from tests.pages.conftest import fine
 
 NAMED = {
@@ -57,6 +57,7 @@ def test_a_rerun_reads_only_the_manifest_that_changed(visit, crowd, page, monkey
     assert seen == []
     kind = NAMED[page][0] if NAMED[page] else "dataset"
     (crowd.workspace.find(getattr(crowd, kind)) / manifest.NAME).touch()
+    time.sleep(store.RECHECK + 0.1)
     fine(at.run())
     assert set(seen) == {getattr(crowd, kind)}
     time.sleep(files.SETTLED)
