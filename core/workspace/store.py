@@ -180,7 +180,7 @@ class Workspace:
             folder = str(self.root / kind)
             try:
                 changed, now = pathlib.Path(folder).stat().st_mtime_ns, time.time()
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
             kept = _LISTED.get(folder)
             settled = changed < (now - SETTLED) * 1e9

@@ -86,9 +86,9 @@ def test_shares_by_size_are_within_a_row_of_the_fraction_or_whole(sizes, data):
         ([50, 50, 50], 30, {"fixed": {0: 0}}, [0, 15, 15]),
         ([50, 50, 50], 30, {"caps": {0: 4}}, [4, 13, 13]),
         ([50, 50, 50], 30, {"caps": {0: 40}}, [10, 10, 10]),
-        ([50, 50, 50], 30, {"soft": [2, 50, 50]}, [2, 14, 14]),
-        ([50, 50, 50], 30, {"soft": [2, 50, 50], "fixed": {0: 12}}, [12, 9, 9]),
-        ([50, 50, 50], 30, {"had": [5, 0, 0], "fixed": {0: 8}}, [8, 11, 11]),
+        ([50, 50, 50], 30, {"upper_bounds": [2, 50, 50]}, [2, 14, 14]),
+        ([50, 50, 50], 30, {"upper_bounds": [2, 50, 50], "fixed": {0: 12}}, [12, 9, 9]),
+        ([50, 50, 50], 30, {"already_selected": [5, 0, 0], "fixed": {0: 8}}, [8, 11, 11]),
     ],
 )
 def test_by_hand(sizes, budget, how, taken):
@@ -105,9 +105,9 @@ def test_by_hand(sizes, budget, how, taken):
         ({"fixed": {0: 0, 1: 0, 2: 0}}, "leave room for 0 rows, less than the budget of 30"),
         ({"allocation": "capped", "cap": 0.1}, "leave room for 15 rows, less than the budget"),
         ({"caps": {0: 5, 1: 5, 2: 5}}, "leave room for 15 rows, less than the budget of 30"),
-        ({"fixed": {0: 2}, "had": [3, 0, 0]}, "is set to 2 rows but 3 of it stay"),
-        ({"caps": {0: 2}, "had": [3, 0, 0]}, "is capped at 2 rows but 3 of it stay"),
-        ({"fixed": {0: 28}, "had": [0, 3, 0]}, "stay in the other clusters are 31, more than"),
+        ({"fixed": {0: 2}, "already_selected": [3, 0, 0]}, "is set to 2 rows but 3 of it stay"),
+        ({"caps": {0: 2}, "already_selected": [3, 0, 0]}, "is capped at 2 rows but 3 of it stay"),
+        ({"fixed": {0: 28}, "already_selected": [0, 3, 0]}, "stay in the other clusters are 31, more than"),
     ],
 )
 def test_what_cannot_be_met_is_refused_in_a_sentence(how, message):

@@ -103,7 +103,7 @@ def test_what_was_killed_after_its_manifest_is_finished_and_not_made_again(works
     draft.lock.close()
     assert workspace.finished("dataset", "f") is None, "there is work left"
     draft = workspace.unfinished("dataset", "f")
-    monkeypatch.setattr(draft, "settle", lambda manifest: draft.lock.close())
+    monkeypatch.setattr(draft, "finish_rename", lambda manifest: draft.lock.close())
     (draft.path / "checkpoints").mkdir()
     draft.seal({"rows": 3}, drop=("checkpoints",))
     made = workspace.finished("dataset", "f")
