@@ -107,7 +107,10 @@ def test_by_hand(sizes, budget, how, taken):
         ({"caps": {0: 5, 1: 5, 2: 5}}, "leave room for 15 rows, less than the budget of 30"),
         ({"fixed": {0: 2}, "already_selected": [3, 0, 0]}, "is set to 2 rows but 3 of it stay"),
         ({"caps": {0: 2}, "already_selected": [3, 0, 0]}, "is capped at 2 rows but 3 of it stay"),
-        ({"fixed": {0: 28}, "already_selected": [0, 3, 0]}, "stay in the other clusters are 31, more than"),
+        (
+            {"fixed": {0: 28}, "already_selected": [0, 3, 0]},
+            "stay in the other clusters are 31, more than",
+        ),
     ],
 )
 def test_what_cannot_be_met_is_refused_in_a_sentence(how, message):
