@@ -167,6 +167,13 @@ def test_every_file_has_its_place_in_the_order():
     assert placed == set(ORDER)
 
 
+def test_every_folder_of_code_says_what_it_is():
+    """A folder named as something that git ignores once lost its first file."""
+    folders = {path.parent for m, path in FILES.items() if not m.startswith("pages.")}
+    assert [str(f) for f in sorted(folders) if not (f / "__init__.py").exists()] == []
+    assert all(ast.get_docstring(ast.parse((f / "__init__.py").read_text())) for f in folders)
+
+
 def test_imports_go_down_the_list():
     assert upwards(OURS) == []
 

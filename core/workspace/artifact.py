@@ -5,7 +5,6 @@ directory without the suffix is whole.
 """
 
 from __future__ import annotations
-from core.errors import InputError
 
 import contextlib
 import dataclasses
@@ -17,6 +16,7 @@ import secrets
 import shutil
 from typing import IO, Any, Literal, NamedTuple, get_args
 
+from core.errors import InputError
 from core.workspace import manifest as manifests
 from core.workspace.files import fsync, read_json, sha256_file, while_unchanged, write_json
 

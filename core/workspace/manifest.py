@@ -1,7 +1,6 @@
 """Manifests: what a sealed artifact says of itself, and the checks that it still says the truth."""
 
 from __future__ import annotations
-from core.errors import InputError
 
 import contextlib
 import functools
@@ -13,6 +12,7 @@ import platform
 import subprocess
 from typing import Any
 
+from core.errors import InputError
 from core.workspace.files import ROOT, canonical, read_json, while_unchanged
 
 SCHEMA = 1

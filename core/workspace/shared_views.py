@@ -4,11 +4,11 @@ Equal views have equal names, so nothing is written twice and nothing is ever ch
 """
 
 from __future__ import annotations
-from core.errors import InputError
 
 import re
 from typing import Any
 
+from core.errors import InputError
 from core.workspace.files import fingerprint, read_json, write_json
 from core.workspace.store import Workspace
 

@@ -10,6 +10,7 @@ import shutil
 import time
 from typing import Any
 
+from core.errors import InputError
 from core.workspace.artifact import (
     KINDS,
     PARTIAL,
@@ -18,14 +19,13 @@ from core.workspace.artifact import (
     Draft,
     Entry,
     Kind,
-    lock_draft,
     entry,
     find,
     load,
+    lock_draft,
     new_id,
     utc_now,
 )
-from core.errors import InputError
 from core.workspace.files import SETTLED, read_json, write_json
 
 RECHECK = 2.0

@@ -1,0 +1,1 @@
+"""Workspaces: artifacts on disk, sealed by a manifest."""
