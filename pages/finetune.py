@@ -15,9 +15,7 @@ from dashboard.charts import losses as loss_charts
 from dashboard.frame import data, forms, job_card, reader, state, widgets
 
 FORM = "finetune"
-
-SHOWN = 6
-"""Fine-tunes whose losses are drawn together, newest first."""
+SHOWN = 6  # fine-tunes whose losses are drawn together, newest first
 
 
 def launch(settings: finetune.Settings) -> None:

@@ -174,6 +174,18 @@ def test_every_folder_of_code_says_what_it_is():
     assert all(ast.get_docstring(ast.parse((f / "__init__.py").read_text())) for f in folders)
 
 
+def test_no_page_has_a_text_of_its_own():
+    """Streamlit shows a bare string of a page, a constant's docstring too, as text."""
+    bare = [
+        f"{m}:{node.lineno}"
+        for m, path in FILES.items()
+        if m.startswith("pages.")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    assert bare == []
+
+
 def test_imports_go_down_the_list():
     assert upwards(OURS) == []
 
