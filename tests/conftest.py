@@ -12,11 +12,16 @@ from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on two threads
 
+import hypothesis
 import pytest
 
 from core import clusters, dataset, finetune, jobs, selection, study, trajectories
 from core.training import time_estimate
 from core.workspace.store import Workspace
+
+hypothesis.settings.register_profile("same", derandomize=True)  # the same examples for everybody
+hypothesis.settings.register_profile("search", max_examples=2000)  # finds new ones: by hand
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 HOSTILE = (
     "<script>window.__pwned=1;alert(1)</script>",

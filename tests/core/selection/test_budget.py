@@ -75,10 +75,12 @@ def test_a_budget_reads_back_from_what_it_says(kind, value):
 
 
 DIGITS = r"(\d+|\d{1,3}(,\d{3})+)"
+NUMBER = rf"({DIGITS}(\.\d*)?|\.\d+)"
+COUNT = rf"{NUMBER}(\s*[kmg])?"
 FORMS = {
-    "rows": rf"{DIGITS}|\d*\.?\d+ ?k|({DIGITS}|\d*\.?\d+ ?k) ?rows?",
-    "share": r"\d*\.\d+|\d+\.|\d*\.?\d+ ?%",
-    "tokens": rf"({DIGITS}|\d*\.?\d+ ?k) ?tokens?",
+    "rows": rf"{COUNT}(\s*rows?)?",
+    "share": rf"{NUMBER}(\s*%)?",
+    "tokens": rf"{COUNT}\s*tokens?",
 }
 
 
@@ -87,15 +89,28 @@ def test_what_is_no_form_of_the_grammar_is_refused_by_name(text):
     spelt = text.strip().lower()
     kinds = {kind for kind, form in FORMS.items() if re.fullmatch(form, spelt, re.ASCII)}
     if kinds:
-        with contextlib.suppress(
-            InputError
-        ):  # 0, or more than all; the next test says what is read
+        # 0, or more than all; the next test says what is read
+        with contextlib.suppress(InputError):
             budget = parse(text)
             assert budget.kind in kinds
             assert budget.value > 0
     else:
         with pytest.raises(InputError, match=re.escape(repr(text))):
             parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("2.", Budget("rows", 2)),
+        ("2.0", Budget("rows", 2)),
+        ("1.", Budget("share", 1)),
+        ("1.0", Budget("share", 1)),
+        (".5", Budget("share", 0.5)),
+    ],
+)
+def test_a_point_makes_a_share_up_to_one_and_rows_above(text, budget):
+    assert parse(text) == budget
 
 
 @given(st.integers(1, 10**6), st.integers(1, 100))
