@@ -19,8 +19,10 @@ from core import clusters, dataset, finetune, jobs, selection, study, trajectori
 from core.training import time_estimate
 from core.workspace.store import Workspace
 
-hypothesis.settings.register_profile("same", derandomize=True)  # the same examples for everybody
-hypothesis.settings.register_profile("search", max_examples=2000)  # finds new ones: by hand
+hypothesis.settings.register_profile(
+    "same", derandomize=True, deadline=None
+)  # same examples for all
+hypothesis.settings.register_profile("search", max_examples=2000, deadline=None)  # by hand
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 HOSTILE = (
