@@ -5,29 +5,10 @@ import pandas as pd
 import streamlit as st
 
 from core import dataset, jobs
-from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, job_card, reader, server_files, state, widgets
+from dashboard.frame import data, job_card, reader, server_files, state, uploads, widgets
 from dashboard.frame.forms import form
-
-
-def uploaded() -> str:
-    """Keep an upload in the workspace and return its path."""
-    file = st.file_uploader(
-        f"A {FILE_TYPES} file, at most {st.get_option('server.maxUploadSize'):,} MB",
-        type=[suffix[1:] for suffix in SUFFIXES],
-    )
-    if file is None:
-        return ""
-    folder = state.workspace().root / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / pathlib.Path(file.name).name
-    if not target.exists() or target.stat().st_size != file.size:
-        with target.open("wb") as out:
-            while block := file.read(2**22):
-                out.write(block)
-    return str(target)
 
 
 def import_form(*, primary: bool) -> None:
@@ -44,7 +25,11 @@ def import_form(*, primary: bool) -> None:
     if how == "Hub":
         path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
     else:
-        path = uploaded() if how == "File" else server_files.path("dataset:server", folders=True)
+        path = (
+            uploads.ask("dataset")
+            if how == "File"
+            else server_files.path("dataset:server", folders=True)
+        )
     settings = form(
         dataset.Settings,
         "dataset",

@@ -1,4 +1,5 @@
 import html
+import pathlib
 import re
 
 import pytest
@@ -153,6 +154,55 @@ def test_what_the_engine_reads_can_be_uploaded(visit, bare, name):
     fine(press(at, "Import"))
     (job,) = jobs.jobs(bare)
     assert jobs.wait(bare, job.id, 60).state == "done", jobs.log_tail(bare, job.id)
+
+
+def pair(answer):
+    return f'{{"question": "1 + 1?", "answer": "{answer}"}}\n'.encode()
+
+
+def test_two_uploads_of_one_name_and_size_are_two_datasets(visit, bare):
+    at = fine(visit(bare.root, "dataset"))
+    for answer in "23":
+        at.file_uploader[0].set_value(("week.jsonl", pair(answer), "text/plain")).run()
+        fine(press(at, "Import"))
+        assert jobs.wait(bare, jobs.jobs(bare)[0].id, 60).state == "done"
+        at.run()
+    newest, oldest = (bare.open(e.id) for e in bare.entries("dataset"))
+    assert [a.name for a in (newest, oldest)] == ["week", "week"]
+    texts = [data.examples(a.id, [0])["response"].iloc[0] for a in (oldest, newest)]
+    assert texts == ["2", "3"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 250 + ".jsonl", "ü" * 120 + ".jsonl", "..a.jsonl", "数.jsonl"]
+)
+def test_an_upload_may_have_any_name(visit, bare, name):
+    at = fine(visit(bare.root, "dataset"))
+    fine(at.file_uploader[0].set_value((name, pair(2), "text/plain")).run())
+    fine(press(at, "Import"))
+    (job,) = jobs.jobs(bare)
+    path = pathlib.Path(flags(job)[2])
+    assert path.read_bytes() == pair(2)
+    assert jobs.wait(bare, job.id, 60).state == "done", jobs.log_tail(bare, job.id)
+    assert bare.entries("dataset")[0].name == path.stem
+
+
+def test_an_upload_is_stored_once_however_often_the_page_is_drawn(visit, bare):
+    at = fine(visit(bare.root, "dataset"))
+    at.file_uploader[0].set_value(("a.jsonl", pair(2), "text/plain")).run()
+    (stored,) = (p for p in (bare.root / "uploads").rglob("*") if p.is_file())
+    written = stored.stat().st_ino
+    fine(at.run())
+    assert stored.stat().st_ino == written
+
+
+def test_an_upload_that_cannot_be_kept_is_a_sentence(visit, bare):
+    bare.root.mkdir()
+    (bare.root / "uploads").write_text("in the way")
+    at = fine(visit(bare.root, "dataset"))
+    at.file_uploader[0].set_value(("a.jsonl", pair(2), "text/plain")).run()
+    assert not at.exception
+    assert "could not be kept" in at.error[0].value
 
 
 def test_files_that_the_engine_reads_are_named_where_a_path_is_wrong(visit, bare, folder):
