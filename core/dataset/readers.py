@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.errors import InputError
+from core.workspace.files import regular
 
 BOM = b"\xef\xbb\xbf"
 SAVED = ("state.json", "dataset_dict.json")
@@ -58,7 +59,7 @@ def read_file(path: pathlib.Path) -> Rows:
     Raises:
         InputError: nothing in it can be read as rows.
     """
-    with path.open("rb") as f:
+    with regular(path).open("rb") as f:
         head = f.read(1 << 16)
     for reader in READERS.values():
         if reader.magic and head.startswith(reader.magic):

@@ -25,7 +25,7 @@ from core.errors import InputError
 from core.jobs.progress import say
 from core.settings import Group, identity, setting, to_config
 from core.workspace.artifact import Artifact, Draft
-from core.workspace.files import fingerprint, sha256_file
+from core.workspace.files import fingerprint, given, sha256_file, unchanged
 from core.workspace.store import Workspace
 
 HELD_OUT = ("holdout", "test", "validation", "eval")
@@ -91,7 +91,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         InputError: the input is missing, unreadable, or has no usable row.
         Stopped: the run was asked to stop; nothing is kept.
     """
-    path = pathlib.Path(settings.path).expanduser()
+    path = given(settings.path)
     if path.exists():
         settings = dataclasses.replace(settings, path=str(data_in(path.absolute())))
     draft = workspace.draft(
@@ -102,7 +102,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         fingerprint=fingerprint("dataset", identity(settings)),
     )
     try:
-        return draft.seal(_import(draft, settings)).id
+        with unchanged(pathlib.Path(settings.path)):
+            summary = _import(draft, settings)
+        return draft.seal(summary).id
     except BaseException:
         draft.discard()
         raise
@@ -123,7 +125,7 @@ def load_any(workspace: Workspace, text: str) -> str:
     Raises:
         InputError: it is neither, or the file cannot be imported.
     """
-    path = pathlib.Path(text).expanduser().absolute()
+    path = given(text).absolute()
     if not path.is_file():
         try:
             workspace.find(text)

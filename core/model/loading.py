@@ -5,7 +5,6 @@ Remote code is never run and pickled weights are never read.
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -15,6 +14,7 @@ from core.model.tokenizers import (
     POSITIONS,
     explain_load_error,
     load_tokenizer,
+    named,
     quiet,
     train_tokenizer,
 )
@@ -139,7 +139,7 @@ def load_weights(spec: str) -> PreTrainedModel:
     from transformers import AutoModelForCausalLM
 
     quiet()
-    folder = pathlib.Path(spec).expanduser()
+    folder = named(spec)
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
     try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.model.templates import PLAIN_JINJA
+from core.workspace.files import given, regular
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,7 +37,7 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    folder = pathlib.Path(spec).expanduser()
+    folder = named(spec)
     looks_local = folder.is_absolute() or spec.startswith((".", "~")) or spec.count("/") > 1
     if looks_local and not folder.is_dir():
         raise InputError(f"no model directory {spec}")
@@ -59,6 +60,18 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def named(spec: str) -> pathlib.Path:
+    """Return a model's folder, if the name is one's; a hub id is that of none.
+
+    Raises:
+        InputError: reading what stands there could hang.
+    """
+    folder = given(spec)
+    for path in folder.iterdir() if folder.is_dir() else []:
+        regular(path)
+    return folder
 
 
 def explain_load_error(spec: str, part: str, error: Exception) -> str:

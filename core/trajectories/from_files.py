@@ -26,7 +26,7 @@ from core.trajectories.artifact import finish, pool_rows
 from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
 from core.workspace.artifact import Artifact
-from core.workspace.files import fingerprint, read_json, sha256_file
+from core.workspace.files import fingerprint, given, read_json, regular, sha256_file
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         Stopped: asked to stop between checkpoints; `resume` goes on there.
     """
     dataset = workspace.open(settings.dataset, "dataset")
-    path = pathlib.Path(settings.source).expanduser().absolute()
+    path = given(settings.source).absolute()
     folders = checkpoints(path)
     scored = bool(folders) and not any((f / "losses.pt").exists() for f in folders)
     if scored:
@@ -132,7 +132,7 @@ def _tensor(file: pathlib.Path) -> Float32s:
 
     import torch
 
-    if not file.exists():
+    if not regular(file).exists():
         raise InputError("has no losses.pt")
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
@@ -167,7 +167,7 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
         if table.ndim != 2 or table.dtype.kind not in "fiu" or not table.shape[1]:
             raise InputError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
         _fit(table[:, 0], dataset)
-        beside = path.with_name("steps.npy")
+        beside = regular(path.with_name("steps.npy"))
         steps = (
             np.load(beside, allow_pickle=False) if beside.exists() else range(1, 1 + len(table.T))
         )

@@ -10,15 +10,89 @@ import os
 import pathlib
 import re
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
+
+from core.errors import InputError
 
 ROOT = pathlib.Path(__file__).absolute().parents[2]
 """The repository: where commands run, and whose commit a manifest names."""
 SETTLED = 2.0
 """Seconds after which a file's times tell a later change; clocks of file systems are coarse."""
+NO_FILES = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What opening may wait on for ever, or act on."""
 T = TypeVar("T")
+
+
+def given(text: str) -> pathlib.Path:
+    """Return the path that a person names, ~ replaced: of a regular file, a folder or nothing yet.
+
+    Raises:
+        InputError: it cannot be opened, or opening it could hang.
+    """
+    try:
+        path = pathlib.Path(text).expanduser()
+        if path.is_symlink() and not path.exists():
+            path.resolve(strict=True)  # says where it goes round in a circle
+    except FileNotFoundError:
+        raise InputError(f"{text} is a link that leads to nothing; name another file") from None
+    except RuntimeError as e:  # nobody has this home, or links go round in a circle
+        why = str(e) if "home" in str(e) else "its symbolic links go round in a circle"
+        raise InputError(f"{text:.300} cannot be found: {why}; name another file") from None
+    except (ValueError, OSError) as e:
+        why = e.strerror if isinstance(e, OSError) else None
+        raise InputError(f"{text!r:.300} cannot be opened: {why or e}; name another file") from None
+    return regular(path)
+
+
+def regular(path: pathlib.Path) -> pathlib.Path:
+    """Return a path that can be opened without hanging.
+
+    Raises:
+        InputError: it is a pipe, a socket or a device, or the system refuses it.
+    """
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return path
+    except OSError as e:
+        raise InputError(f"{path!s:.300} cannot be opened: {e.strerror}; name another") from None
+    except ValueError as e:  # a NUL
+        raise InputError(f"{str(path)!r:.300} cannot be opened: {e}; name another") from None
+    if kind in NO_FILES:
+        raise InputError(f"{path} is {NO_FILES[kind]}; only regular files are read, so name one")
+    return path
+
+
+@contextlib.contextmanager
+def unchanged(path: pathlib.Path) -> Iterator[None]:
+    """Refuse what was read of a file that somebody wrote to meanwhile; folders are not looked at.
+
+    Raises:
+        InputError: at the end, the file is another than at the beginning.
+    """
+    before = _version(path)
+    yield
+    if _version(path) != before:
+        raise InputError(f"{path} changed while it was read; do it again, or give a copy")
+
+
+def _version(path: pathlib.Path) -> tuple[int, ...]:
+    """Return what changes when a file is written to or replaced; () where there is none."""
+    try:
+        s = path.stat()
+    except OSError:
+        return ()
+    if not stat.S_ISREG(s.st_mode):
+        return ()
+    return s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns
 
 
 def canonical(value: Any) -> str:
