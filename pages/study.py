@@ -6,6 +6,8 @@ import streamlit as st
 from core import jobs, study
 from core.finetune import metrics
 from core.study import arms
+from core.study.artifact import StudySummary
+from core.study.artifact import table as table_of
 from core.study.results import near_floor, verdict
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
@@ -38,8 +40,8 @@ def more_draws(artifact: Artifact) -> None:
 
 def picture(artifact: Artifact) -> None:
     """Draw the arms side by side."""
-    table = pd.read_parquet(artifact.path / "table.parquet")
-    base = artifact.summary["base"]
+    table, s = table_of(artifact), artifact.summary_as(StudySummary)
+    base = s["base"]
     usable = metrics.known(table)
     chosen = st.segmented_control(
         "Measure",
@@ -63,7 +65,6 @@ def picture(artifact: Artifact) -> None:
             float(full.mean()) if len(full) else None,
         )
     )
-    s = artifact.summary
     items = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
     own = "; saved selections: their own" if s.get("exploratory") else ""
     st.caption(

@@ -24,7 +24,8 @@ from core.dataset.readers import FILE_TYPES, data_in, read
 from core.errors import InputError
 from core.jobs.progress import say
 from core.settings import Group, identity, setting, to_config
-from core.workspace.artifact import Artifact, Draft
+from core.workspace.artifact import Artifact
+from core.workspace.draft import Draft
 from core.workspace.files import fingerprint, given, sha256_file, unchanged
 from core.workspace.store import Workspace
 

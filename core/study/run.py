@@ -26,6 +26,7 @@ from core.selection.strategies import catalog
 from core.settings import Auto, Group, setting, specs, to_config
 from core.study import arms
 from core.study.arms import Arms, seeds, strategies
+from core.study.artifact import StudySummary, write
 from core.study.results import BASE, as_text, caution
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -95,22 +96,23 @@ def run(workspace: Workspace, settings: Settings) -> str:
         | {f"{arm} {seed}": made.id for arm, seed, made in runs}
         | {f"settings of arm {arm.name}": arm.saved for arm in compared if arm.saved},
     )
-    table.to_parquet(draft.path / "table.parquet")
-    pd.DataFrame([{"arm": BASE, **base}]).to_parquet(draft.path / "base.parquet")
+    write(draft, table, pd.DataFrame([{"arm": BASE, **base}]))
     means = table.groupby("arm")[list(metrics.known(table))].mean()
     exploratory = [arm.name for arm in compared if arm.saved]
-    artifact = draft.seal(
-        {
-            "arms": [arm.name for arm in compared],
-            "exploratory": exploratory,
-            "seeds": seeds(s),
-            "steps": int(steps),
-            "budget": s.budget,
-            "test": test.name,
-            "base": base,
-            "means": {arm: row.to_dict() for arm, row in means.iterrows()},
-        }
-    )
+    summary: StudySummary = {
+        "arms": [arm.name for arm in compared],
+        "exploratory": exploratory,
+        "seeds": seeds(s),
+        "steps": int(steps),
+        "budget": s.budget,
+        "test": test.name,
+        "base": base,
+        "means": {
+            str(arm): {str(key): float(mean) for key, mean in row.items()}
+            for arm, row in means.iterrows()
+        },
+    }
+    artifact = draft.seal(summary)
     say(as_text(table, base))
     if exploratory:
         say(caution(exploratory))

@@ -12,7 +12,8 @@ from core.arrays import Ints, by_id
 from core.errors import InputError
 from core.jobs.progress import say
 from core.trajectories import proxy_warnings
-from core.workspace.artifact import Artifact, Draft
+from core.workspace.artifact import Artifact
+from core.workspace.draft import Draft
 from core.workspace.files import read_jsonl
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from core.model.tokens import Tokens
-    from core.workspace.artifact import Draft
+    from core.workspace.draft import Draft
 
 START = "start.json"
 LEARNED = 0.05

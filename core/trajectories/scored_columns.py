@@ -20,7 +20,7 @@ from core.arrays import Float32s
 from core.errors import InputError
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model import loading
-from core.workspace.artifact import Draft
+from core.workspace.draft import Draft
 from core.workspace.files import append_jsonl, fsync, read_jsonl
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from core.training.settings import steps_for
 from core.trajectories import draw_map, proxy_warnings
 from core.trajectories.artifact import finish, pool_rows
 from core.trajectories.settings import Settings, resolve
-from core.workspace.artifact import Draft
+from core.workspace.draft import Draft
 from core.workspace.files import fingerprint, read_json
 from core.workspace.store import Workspace
 

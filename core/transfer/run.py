@@ -24,7 +24,8 @@ from core.settings import MAX_SEED, Auto, Group, identity, setting, to_config
 from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
-from core.workspace.artifact import Artifact, Draft
+from core.workspace.artifact import Artifact
+from core.workspace.draft import Draft
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 

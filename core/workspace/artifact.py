@@ -1,24 +1,18 @@
-"""An artifact: sealed, listed, or still a draft; its directory and its manifest.
-
-Work happens in `<id>.partial/`. Sealing writes `manifest.json` last and renames the directory, so a
-directory without the suffix is whole.
-"""
+"""An artifact: a sealed directory with its manifest, opened or listed."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import datetime as dt
-import fcntl
 import os
 import pathlib
 import secrets
-import shutil
-from typing import IO, Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from core.errors import InputError
 from core.workspace import manifest as manifests
-from core.workspace.files import fsync, read_json, sha256_file, while_unchanged, write_json
+from core.workspace.files import read_json, sha256_file, while_unchanged
 
 Kind = Literal[
     "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune", "study"
@@ -33,6 +27,8 @@ MATCHES = "matches"
 BESIDE = (EXTENDS, MATCHES)
 """Parents that have a lineage of their own."""
 RUN = "run.json"
+Summary = TypeVar("Summary")
+"""The TypedDict that a noun declares of its manifests' summaries, in its `artifact.py`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +66,10 @@ class Artifact:
     @property
     def summary(self) -> dict[str, Any]:
         return self.manifest["summary"]  # type: ignore[no-any-return]
+
+    def summary_as(self, cls: type[Summary]) -> Summary:
+        """Return the summary as the noun of this artifact declares it."""
+        return cast(Summary, self.summary)
 
     @property
     def root(self) -> pathlib.Path:
@@ -135,75 +135,9 @@ class Entry(NamedTuple):
     fingerprint: str
     """Equal for runs that would give the same result; may be empty."""
 
-
-@dataclasses.dataclass
-class Draft:
-    """An artifact being made; `seal` turns it into an `Artifact`.
-
-    Its maker holds a lock on run.json, so that nobody else continues or deletes it meanwhile.
-    """
-
-    path: pathlib.Path
-    run: dict[str, Any]
-    lock: IO[bytes]
-
-    @property
-    def id(self) -> str:
-        return str(self.run["id"])
-
-    def seal(self, summary: dict[str, Any], *, drop: tuple[str, ...] = ()) -> Artifact:
-        """Write the manifest last, fsync, and rename the directory.
-
-        Args:
-            summary: The few numbers a listing shows.
-            drop: Work files below the directory that are not part of the artifact.
-
-        Raises:
-            OSError: the disk is full or not writable; the draft stays and can be resumed.
-        """
-        files = {}
-        for file in sorted(p for p in self.path.rglob("*") if p.is_file()):
-            inside = file.relative_to(self.path)
-            left_out = inside.parts[0] in (RUN, manifests.NAME, *drop)
-            if left_out or file.name.startswith("."):  # dots: what a killed writer left
-                continue
-            fsync(file)
-            files[inside.as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
-        started = dt.datetime.fromisoformat(self.run["created"])
-        seconds = round((utc_now() - started).total_seconds(), 1)
-        facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
-        manifest = manifests.signed(facts)
-        write_json(self.path / manifests.NAME, manifest)
-        return self.finish_rename(manifest)
-
-    def read_manifest(self) -> dict[str, Any] | None:
-        """Return the manifest of a draft whose maker was killed after writing it, else None."""
-        try:
-            return manifests.read(self.path)
-        except InputError:
-            return None
-
-    def finish_rename(self, manifest: dict[str, Any]) -> Artifact:
-        """Drop what is not part of the artifact, now that its manifest stands, and rename it."""
-        kept = {pathlib.PurePath(name).parts[0] for name in manifest["files"]}
-        for path in self.path.iterdir():
-            if path.name in kept | {manifests.NAME, RUN}:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink()
-        final = self.path.with_name(self.id)
-        self.path.rename(final)
-        fsync(final.parent)
-        (final / RUN).unlink(missing_ok=True)
-        self.lock.close()
-        return Artifact(final, manifest)
-
-    def discard(self) -> None:
-        """Delete the unfinished work."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self.lock.close()
+    def summary_as(self, cls: type[Summary]) -> Summary:
+        """Return the summary, of a sealed artifact, as its noun declares it."""
+        return cast(Summary, self.summary)
 
 
 def new_id(now: dt.datetime) -> str:
@@ -214,22 +148,6 @@ def new_id(now: dt.datetime) -> str:
 def utc_now() -> dt.datetime:
     """Return the time now, in UTC."""
     return dt.datetime.now(dt.UTC)
-
-
-def lock_draft(draft: pathlib.Path) -> IO[bytes]:
-    """Lock a draft; the lock lasts as long as the file returned is open.
-
-    Raises:
-        InputError: another process has it.
-    """
-    lock = (draft / RUN).open("r+b")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        name = draft.name.removesuffix(PARTIAL)
-        raise InputError(f"{name} is being worked on; wait for that run or stop it") from None
-    return lock
 
 
 def find(root: pathlib.Path, wanted: str, kinds: tuple[Kind, ...] = ()) -> pathlib.Path:

@@ -16,16 +16,15 @@ from core.workspace.artifact import (
     PARTIAL,
     RUN,
     Artifact,
-    Draft,
     Entry,
     Kind,
     entry,
     find,
     load,
-    lock_draft,
     new_id,
     utc_now,
 )
+from core.workspace.draft import Draft, lock_draft
 from core.workspace.files import SETTLED, read_json, write_json
 
 RECHECK = 2.0

@@ -76,11 +76,11 @@ PLACES = {
         lambda left: has(left, "steps.npy", "proxy") and not has(left, "flags.parquet"),
     ),
     "no manifest yet": (
-        {"call": "core.workspace.artifact:write_json", "number": 1},
+        {"call": "core.workspace.draft:write_json", "number": 1},
         lambda left: has(left, "flags.parquet") and not has(left, "manifest.json"),
     ),
     "manifest written": (
-        {"call": "core.workspace.artifact:write_json", "number": 1, "when": "after"},
+        {"call": "core.workspace.draft:write_json", "number": 1, "when": "after"},
         lambda left: has(left, "manifest.json", "checkpoints"),
     ),
     "checkpoints dropped": (

@@ -10,6 +10,7 @@ import pytest
 
 from core.__main__ import main
 from core.workspace import artifact, files, manifest, store
+from core.workspace import draft as drafts
 from core.workspace.store import Workspace
 
 
@@ -61,7 +62,7 @@ def test_what_is_dropped_survives_until_sealed(workspace, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(artifact, "write_json", full)
+        patch.setattr(drafts, "write_json", full)
         with pytest.raises(OSError, match="No space"):
             draft.seal({}, drop=("checkpoints",))
     assert (draft.path / "checkpoints" / "big").exists()
