@@ -50,6 +50,9 @@ class Spec:
     """Exclusive lower bound."""
     flags: tuple[str, ...] = ()
     """Other spellings of the flag."""
+    repeated: bool = False
+    """Whether the flag may be given several times; the value has a line each, so a line break
+    within one is written as backslash and n."""
     positional: bool = False
     """Whether it stands on the command line without its flag."""
     advanced: bool = False
@@ -200,6 +203,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
             how |= {"action": "store_const"} if bare else {"nargs": "?", "metavar": "yes|no"}
         else:
             how["metavar"] = spec.name.upper()
+            how |= {"action": _AddLine} if spec.repeated else {}
         parser.add_argument(spec.flag, *spec.flags, dest=spec.name, required=spec.required, **how)
 
 
@@ -223,6 +227,15 @@ def from_argv(cls: type[T], argv: Sequence[str]) -> T:
     return from_args(cls, vars(parser.parse_args(argv)))
 
 
+class _AddLine(argparse.Action):
+    """Keep what a flag is given as one more line of its value."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
+        line = str(values).replace("\r\n", "\n").replace("\n", r"\n")
+        before = getattr(namespace, self.dest, "")
+        setattr(namespace, self.dest, f"{before}\n{line}" if before else line)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(message)
@@ -230,11 +243,13 @@ class _Parser(argparse.ArgumentParser):
 
 def to_argv(settings: Any) -> list[str]:
     """List the flags that give these settings; defaults are left out."""
-    argv = []
+    argv: list[str] = []
     for spec in specs(type(settings)):
         value = getattr(settings, spec.name)
-        if value != spec.default:
-            text = _text(value)  # a text that begins with a dash would read as a flag
+        if value == spec.default:
+            continue
+        for text in value.split("\n") if spec.repeated else [_text(value)]:
+            # a text that begins with a dash would read as a flag
             argv += [f"{spec.flag}={text}"] if text.startswith("-") else [spec.flag, text]
     return argv
 

@@ -6,19 +6,25 @@ import collections
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from core.dataset import row_formats
+from core.dataset.cells import text, written_as
+from core.dataset.chat_cells import is_chat
+from core.dataset.detection import BY_NAME, SAMPLE
+from core.dataset.mapping import Given, Template
 from core.dataset.readers import Rows, SkippedRow
-from core.dataset.row_formats import Turn
 from core.jobs.progress import Progress, Stopped, stop_requested
+from core.model.conversation import Turn, is_trained, split_extras
 from core.workspace.files import canonical
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.large_string())]))
+MAX_REASONS = 20
+"""Reasons that quote what the data says; above, they are counted without the quote."""
 
 
 @dataclasses.dataclass
@@ -40,20 +46,26 @@ class Examples:
         return Examples(*([part[row] for row in rows] for part in parts))
 
 
-def to_examples(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples, bool]:
+def to_examples(rows: Rows, form: str, parts: Given) -> tuple[Examples, bool]:
     """Turn rows into examples, skipping in `rows` what is not usable.
 
     Args:
         rows: What was read.
         form: A key of FORMATS.
-        parts: Part -> column.
+        parts: Part -> column or template.
 
     Returns:
         The examples in input order, and whether they have responses to train on.
     """
     turns = row_formats.FORMATS[form].turns
-    columns = {part: rows.values(column) for part, column in parts.items()}
-    message_parts = [p for p in columns if p not in ("source", "answer", "split", "id")]
+    replied = parts.get("response", parts.get("answer"))
+    columns = {
+        part: rows.values(column).__getitem__
+        if isinstance(column, str)
+        else _filled(rows, column, replied if isinstance(replied, str) else None)
+        for part, column in parts.items()
+    }
+    message_parts = [p for p in columns if p not in BY_NAME]
     progress = Progress("import", len(rows.places))
     parsed: list[tuple[int, list[Turn], str]] = []
     aside: list[tuple[int, str]] = []
@@ -63,22 +75,24 @@ def to_examples(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples,
             if stop_requested():
                 raise Stopped("stopped; nothing was imported")
         try:
-            messages = turns({part: columns[part][at] for part in message_parts})
-            answer = row_formats.text(columns["answer"][at]) if "answer" in columns else ""
+            messages = turns({part: columns[part](at) for part in message_parts})
+            answer = text(columns["answer"](at)) if "answer" in columns else ""
             parsed.append((at, messages, answer))
         except SkippedRow as e:
             aside.append((at, str(e)))
-    trainable = "response" in parts or any(_response(m) for _, m, _ in parsed)
+    trainable = "response" in parts or any(map(_may_train, (m for _, m, _ in parsed)))
     good = []
     for entry in parsed:
-        if trainable and not _response(entry[1]).strip():
-            aside.append((entry[0], "empty response"))
-        elif not trainable and not entry[2].strip():
-            aside.append((entry[0], "empty answer" if "answer" in parts else "empty response"))
+        if reason := _unusable(entry[1], entry[2], trainable=trainable, answered="answer" in parts):
+            aside.append((entry[0], reason))
         else:
             good.append(entry)
     names = list(rows.columns)
-    for at, reason in aside:
+    seen = {record["reason"] for record in rows.skipped}
+    for at, reason in sorted(aside):
+        if reason not in seen and len(seen) >= MAX_REASONS:
+            reason = reason.partition(" '")[0]
+        seen.add(reason)
         row = {name: _cell(rows.columns[name][at]) for name in names}
         rows.skip(rows.places[at], reason, json.dumps(row, default=str, ensure_ascii=False))
     progress.update(len(rows.places))
@@ -86,9 +100,9 @@ def to_examples(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples,
     conversations = [m for _, m, _ in good]
     answers = [answer or None for _, _, answer in good]
     labels = columns.get("source")
-    sources = ["all" if labels is None else _label(labels[at]) for at in at_rows]
+    sources = ["all" if labels is None else _label(labels(at)) for at in at_rows]
     digests = [hashlib.sha256(canonical(m).encode()).hexdigest() for m in conversations]
-    own = own_ids(rows, parts["id"], at_rows) if "id" in parts else None
+    own = own_ids(rows, str(parts["id"]), at_rows) if "id" in parts else None
     ids = own or [digest[:16] for digest in digests]
     # copies are numbered by content first, so that their numbers do not depend on the row order
     copies: collections.Counter[str] = collections.Counter()
@@ -99,6 +113,32 @@ def to_examples(rows: Rows, form: str, parts: dict[str, str]) -> tuple[Examples,
     return found, trainable
 
 
+def _filled(rows: Rows, template: Template, replied: str | None) -> Callable[[int], str]:
+    """Return the text of a template in each row, by the row's place."""
+    values = {name: rows.values(name) for name in template.columns}
+    replies = rows.values(replied) if replied else None
+    return lambda at: template.fill(
+        {name: cells[at] for name, cells in values.items()}, replies[at] if replies else None
+    )
+
+
+def _unusable(turns: list[Turn], answer: str, *, trainable: bool, answered: bool) -> str:
+    """Say why an example can neither train nor test a model; "" if it can."""
+    if not trainable:
+        reason = "empty answer" if answered else "empty response"
+        return "" if answer.strip() else reason
+    reply = _reply(turns)
+    if reply is None and any(turn["role"] == "assistant" for turn in turns):
+        return "no reply to train on: all are marked as context"
+    return "" if reply is not None and _is_said(turns[reply]) else "empty response"
+
+
+def first_cells(rows: Rows, column: str, n: int) -> list[Any]:
+    """Return a column's cells of the first n rows."""
+    found = rows.columns[column]
+    return found[:n] if isinstance(found, list) else found.slice(0, n).to_pylist()
+
+
 def own_ids(rows: Rows, column: str, at: Sequence[int]) -> list[str] | None:
     """Return a column's values as ids, None unless each is a text or whole number, and distinct."""
     cells = rows.values(column)
@@ -106,21 +146,56 @@ def own_ids(rows: Rows, column: str, at: Sequence[int]) -> list[str] | None:
     if not all(isinstance(v, str | int) and not isinstance(v, bool) for v in values):
         return None
     try:
-        ids = [row_formats.text(v) for v in values]
+        ids = [text(v) for v in values]
     except SkippedRow:
         return None
     return ids if len(set(ids)) == len(ids) and all(map(str.strip, ids)) else None
 
 
-def _response(messages: list[Turn]) -> str:
-    """Return the last assistant turn, "" if there is none."""
-    return next((t["content"] for t in reversed(messages) if t["role"] == "assistant"), "")
+def _reply(turns: list[Turn]) -> int | None:
+    """Return the place of the last turn that is trained, None if none is."""
+    return next((i for i in reversed(range(len(turns))) if is_trained(turns[i])), None)
 
 
-def _prompt(messages: list[Turn]) -> str:
-    """Return the text of the turns before the last assistant turn; of all if there is none."""
-    last = max((i for i, t in enumerate(messages) if t["role"] == "assistant"), default=None)
-    return "\n\n".join(t["content"] for t in messages[:last])
+def _is_said(turn: Turn) -> bool:
+    return bool(turn["content"].strip() or "tool_calls" in turn or "reasoning_content" in turn)
+
+
+def _may_train(turns: list[Turn]) -> bool:
+    return any(turn["role"] == "assistant" and _is_said(turn) for turn in turns)
+
+
+def _response(turns: list[Turn]) -> str:
+    """Return the text of the last trained turn, "" if there is none."""
+    reply = _reply(turns)
+    return "" if reply is None else _shown(turns[reply])
+
+
+def _prompt(turns: list[Turn]) -> str:
+    """Return the text of the turns before the last trained one; of all if there is none."""
+    return "\n\n".join(map(_shown, turns[: _reply(turns)]))
+
+
+def _shown(turn: Turn) -> str:
+    """Return what a turn says: its content, then its calls of tools, as JSON, a line each."""
+    if "tool_calls" not in turn:
+        return str(turn["content"])
+    calls = [json.dumps(c["function"], ensure_ascii=False) for c in turn["tool_calls"]]
+    return "\n".join([turn["content"], *calls] if turn["content"] else calls)
+
+
+def as_text(rows: Rows, parts: Given) -> dict[str, str]:
+    """Return column -> how its cells are written as text, where they are no texts."""
+    said = {}
+    for part, column in parts.items():
+        if part in (*BY_NAME, "chat", "calls", "tools", "history", "choices"):
+            continue
+        for name in [column] if isinstance(column, str) else column.columns:
+            values = rows.values(name)
+            written = written_as(values)
+            if written and not any(map(is_chat, values[:SAMPLE])):
+                said[name] = written
+    return said
 
 
 def _label(value: Any) -> str:
@@ -138,23 +213,30 @@ def _cell(value: Any) -> Any:
 def as_table(found: Examples, held: set[int]) -> pa.Table:
     """Return the columns of examples.parquet; the rows `held` are held out.
 
+    `extras` is there only where some turn has more than role and content (core.model.conversation).
     `position` counts the well-formed rows of the input, kept or not: losses that somebody recorded
     elsewhere come in that order.
     """
     n = len(found.at)
-    return pa.table(
+    kept = [split_extras(turns) for turns in found.messages]
+    table = pa.table(
         {
             "row": pa.array(range(n), pa.int64()),
             "position": pa.array(found.at, pa.int64()),
             "id": pa.array(found.ids, pa.string()),
             "source": pa.array(found.sources, pa.string()),
-            "messages": pa.array(found.messages, MESSAGES),
+            "messages": pa.array((plain for plain, _ in kept), MESSAGES),
             "prompt": pa.array(map(_prompt, found.messages), pa.large_string()),
             "response": pa.array(map(_response, found.messages), pa.large_string()),
             "answer": pa.array(found.answers, pa.large_string()),
             "split": pa.array(["holdout" if i in held else "pool" for i in range(n)]),
         }
     )
+    extras = [more for _, more in kept]
+    if not any(extras):
+        return table
+    at = table.column_names.index("messages") + 1
+    return table.add_column(at, "extras", pa.array(extras, pa.large_string()))
 
 
 def as_original(rows: Rows, at: list[int]) -> tuple[pa.Table, list[str]]:
@@ -166,11 +248,11 @@ def as_original(rows: Rows, at: list[int]) -> tuple[pa.Table, list[str]]:
     keep = np.zeros(len(rows.places), bool)
     keep[at] = True
     columns, as_json = {}, []
-    for name, cells in rows.columns.items():
-        if isinstance(cells, pa.ChunkedArray):
-            columns[name] = cells.filter(pa.array(keep))
+    for name, kept in rows.columns.items():
+        if isinstance(kept, pa.ChunkedArray):
+            columns[name] = kept.filter(pa.array(keep))
             continue
-        values = [cells[i] for i in at]
+        values = [kept[i] for i in at]
         stored = _typed(values)
         if stored is None:
             as_json.append(name)

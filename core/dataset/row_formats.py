@@ -6,166 +6,229 @@ used is skipped with its place and a reason.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from core.dataset.readers import JSON, SkippedRow
-from core.errors import InputError
+from core.dataset import transcripts
+from core.dataset.cells import missing, structure, text
+from core.dataset.chat_cells import chat, is_chat, is_texts
+from core.dataset.choices import listed
+from core.dataset.readers import SkippedRow
+from core.dataset.tool_calls import calls, tools
+from core.model.conversation import Turn as Turn
 
-Turn = dict[str, str]
-
-
-def text(value: Any) -> str:
-    """Return a cell as text: "" for a missing one, numbers as Python writes them.
-
-    Raises:
-        SkippedRow: it is no text.
-    """
-    if isinstance(value, str):
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:  # a lone surrogate
-                raise SkippedRow("not text") from None
-        return value
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    raise SkippedRow("not text")
+Cells = dict[str, Any]
+"""Part -> cell of one row."""
 
 
-ROLES = {
-    **dict.fromkeys(("user", "human"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot"), "assistant"),
-    **dict.fromkeys(("system", "developer"), "system"),
-    **dict.fromkeys(("tool", "function", "observation"), "tool"),
-}
+def _chat(cells: Cells) -> list[Turn]:
+    turns = chat(cells["chat"])
+    system = _system(cells)
+    if system and turns and turns[0]["role"] == "system":
+        first = turns[0]["content"]
+        joined = first if first == system[0]["content"] else f"{system[0]['content']}\n\n{first}"
+        return _with_tools(cells, [{**turns[0], "content": joined}, *turns[1:]])
+    return _with_tools(cells, [*system, *turns])
 
 
-def _chat(cells: dict[str, Any]) -> list[Turn]:
-    items = cells["chat"]
-    if isinstance(items, str):  # a list in a CSV cell
-        try:
-            items = JSON.decode(items.strip() or "[]")
-        except (ValueError, RecursionError):
-            raise SkippedRow("not text") from None
-    turns = _system(cells)
-    for item in [] if items is None else items if isinstance(items, list) else [items]:
-        if not isinstance(item, dict):
-            raise SkippedRow("not text")
-        role = ROLES.get(str(item.get("role") or item.get("from")).lower())
-        if role is None:
-            raise SkippedRow("unknown role")
-        content = item.get("value") if item.get("content") is None else item["content"]
-        if isinstance(content, list):  # OpenAI's content parts; images and sound are no text
-            if not all(isinstance(p, dict) and p.get("type", "text") == "text" for p in content):
-                raise SkippedRow("not text")
-            content = "".join(text(part.get("text")) for part in content)
-        turns.append({"role": role, "content": text(content)})
-    return turns
-
-
-def _pair(cells: dict[str, Any]) -> list[Turn]:
-    prompt, more = text(cells.get("prompt")), text(cells.get("input"))
-    prompt += ("\n\n" if prompt and more else "") + more
-    turns = _system(cells)
+def _pair(cells: Cells) -> list[Turn]:
+    asked, replied = cells.get("prompt"), cells.get("response")
+    if _is_turns(replied):
+        reply = chat(replied)
+        if any(turn["role"] == "user" for turn in reply):  # whole, its prompt included
+            return _with_tools(cells, _opened(cells, reply))
+    else:
+        reply = [{"role": "assistant", "content": text(replied)}] if "response" in cells else []
+    if _is_turns(asked):
+        return _with_tools(cells, [*_opened(cells, chat(asked)), *reply])
+    prompt = _prompt(cells)
+    turns = [*_system(cells), *_history(cells)]
     if "prompt" in cells:
         turns.append({"role": "user", "content": prompt})
-    if "response" in cells:
-        turns.append({"role": "assistant", "content": text(cells["response"])})
-    if "prompt" in cells and not prompt.strip() and text(cells.get("response", "-")).strip():
-        raise SkippedRow("empty prompt")
-    return turns
+        if not prompt.strip() and (
+            "response" not in cells or any(t["content"].strip() for t in reply)
+        ):
+            raise SkippedRow("empty prompt")
+    return _with_tools(cells, turns + reply)
 
 
-def _system(cells: dict[str, Any]) -> list[Turn]:
-    content = text(cells.get("system"))
+def _prompt(cells: Cells) -> str:
+    """Return the prompt: its column, then what belongs to it, a blank line between."""
+    out = text(cells.get("prompt"))
+    for part in ("input", "context"):
+        more = text(cells.get(part))
+        out += ("\n\n" if out and more else "") + more
+    if not missing(cells.get("choices")):
+        answer = cells.get("response", cells.get("answer"))
+        out += "\n\n" + listed(cells["choices"], answer)
+    return out
+
+
+def _preference(cells: Cells) -> list[Turn]:
+    chosen = cells["response"]
+    if isinstance(chosen, str) and (said := transcripts.turns(chosen)):
+        return _opened(cells, said)
+    return _pair(cells)
+
+
+def _called(cells: Cells) -> list[Turn]:
+    asked: Turn = {"role": "user", "content": text(cells["prompt"])}
+    reply: Turn = {"role": "assistant", "content": "", "tool_calls": calls(cells["calls"])}
+    if not reply["tool_calls"]:
+        raise SkippedRow("empty response")
+    return _with_tools(cells, [*_system(cells), asked, reply])
+
+
+def _transcript(cells: Cells) -> list[Turn]:
+    written = text(cells["chat"])
+    said = transcripts.turns(written)
+    if written.strip() and not said:
+        raise SkippedRow("text without marks of who speaks")
+    return _opened(cells, said)
+
+
+def _opened(cells: Cells, turns: list[Turn]) -> list[Turn]:
+    opened = bool(turns) and turns[0]["role"] == "system"
+    return turns if opened else [*_system(cells), *turns]
+
+
+def _is_turns(cell: Any) -> bool:
+    """Return whether a cell of a prompt or a response is turns: a text only where it says roles."""
+    if isinstance(cell, str):
+        return cell.lstrip()[:1] == "[" and '"role"' in cell[:200] and is_chat(cell)
+    return isinstance(cell, list | dict) and is_chat(cell)
+
+
+def _system(cells: Cells) -> list[Turn]:
+    cell = structure(cells.get("system"))
+    if isinstance(cell, dict) and isinstance(cell.get("parts"), list):  # Gemini's
+        content = "".join(
+            text(part.get("text")) for part in cell["parts"] if isinstance(part, dict)
+        )
+    else:
+        content = text(cells.get("system"))
     return [{"role": "system", "content": content}] if content.strip() else []
+
+
+def _history(cells: Cells) -> list[Turn]:
+    found = structure(cells.get("history"))
+    return chat(found) if isinstance(found, list) else []
+
+
+def _with_tools(cells: Cells, turns: list[Turn]) -> list[Turn]:
+    if turns and "tools" in cells and (offered := tools(cells["tools"])):
+        return [{**turns[0], "tools": offered}, *turns[1:]]
+    return turns
 
 
 class Format(NamedTuple):
     """A row format: how its cells become turns, and which columns may play which part in it."""
 
-    turns: Callable[[dict[str, Any]], list[Turn]]
+    turns: Callable[[Cells], list[Turn]]
     parts: dict[str, tuple[str, ...]]
-    """Part -> column names, best first. "chat", or "prompt" and "response", must be found."""
+    """Part -> column names, best first."""
+    needs: tuple[str, ...] = ("prompt", "response")
+    """Parts without which it does not fit; a file to test with has an answer for its response."""
     columns_by_hand: bool = False
     """Whether a person may name the columns of the prompt and the response."""
+    by_choice: bool = False
+    """Whether it is taken only where a person asks for it."""
+    likely: bool = False
+    """Whether its columns alone do not make it sure."""
 
 
 SYSTEM = {"system": ("system", "system_prompt")}
-ALPACA = {"input": ("input", "context"), **SYSTEM}
+TOOLS = {"tools": ("tools", "functions")}
+CONTEXT = ("context", "passage", "article", "document", "background")
+MORE = {
+    "context": CONTEXT,
+    "choices": ("choices", "options"),
+    "history": ("history",),
+    **SYSTEM,
+    **TOOLS,
+}
+"""What belongs to a prompt beside its own column."""
+CHAT = {**SYSTEM, **TOOLS}
 ALPACA_RESPONSE = ("output", "response", "completion")
-QA_RESPONSE = ("response", "solution", "output", "completion", "answer")
+QA_RESPONSE = ("response", "solution", "output", "completion", "answer", "answerkey")
 COMMON = {
     "source": ("source", "task", "category", "topic", "dataset", "subset", "data_source"),
     "answer": ("answer",),
     "id": ("id", "uuid"),
 }
 FORMATS = {  # in the order of detection
-    "messages": Format(_chat, {"chat": ("messages",), **SYSTEM}),
-    "sharegpt": Format(_chat, {"chat": ("conversations", "conversation"), **SYSTEM}),
+    "messages": Format(_chat, {"chat": ("messages",), **CHAT}, ("chat",)),
+    "sharegpt": Format(_chat, {"chat": ("conversations", "conversation"), **CHAT}, ("chat",)),
+    "gemini": Format(
+        _chat,
+        {"chat": ("contents",), "system": ("systeminstruction", "system_instruction"), **TOOLS},
+        ("chat",),
+    ),
+    "function_calls": Format(
+        _called,
+        {"prompt": ("query", "question"), "calls": ("answers",), "tools": ("tools",), **SYSTEM},
+        ("prompt", "calls", "tools"),
+    ),
     "alpaca": Format(
         _pair,
-        {"prompt": ("instruction",), "response": ALPACA_RESPONSE, **ALPACA},
+        {"prompt": ("instruction",), "response": ALPACA_RESPONSE, "input": ("input",), **MORE},
         columns_by_hand=True,
     ),
     "prompt_completion": Format(
         _pair,
-        {"prompt": ("prompt",), "response": ("completion", "response", "output"), **SYSTEM},
+        {"prompt": ("prompt",), "response": ("completion", "response", "output"), **MORE},
         columns_by_hand=True,
     ),
     "question_answer": Format(
         _pair,
-        {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **SYSTEM},
+        {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **MORE},
         columns_by_hand=True,
     ),
-    "columns": Format(_pair, {}, columns_by_hand=True),
+    "two_columns": Format(
+        _pair,
+        {
+            "prompt": (
+                *("findings", "inputs", "input", "dialogue", "dialog", "article", "document"),
+                *("context", "question", "task", "text", "user", "human", "src", "source"),
+            ),
+            "response": (
+                *("impression", "impressions", "targets", "target", "summary", "highlights"),
+                *("output", "response", "completion", "solution", "assistant", "tgt"),
+            ),
+            **MORE,
+        },
+        likely=True,
+    ),
+    "transcript": Format(
+        _transcript, {"chat": ("text", "chat", "transcript"), **CHAT}, ("chat",), likely=True
+    ),
+    "preference": Format(
+        _preference,
+        {"prompt": ("prompt", "question", "instruction", "input"), "response": ("chosen",), **CHAT},
+        ("response",),
+        by_choice=True,
+    ),
+    "columns": Format(_pair, {}, ("response",), columns_by_hand=True),
 }
+LOOKS: dict[str, Callable[[Any], bool]] = {
+    "history": lambda cell: is_chat(cell) or _is_empty(cell),
+    "tools": lambda cell: isinstance(structure(cell), list | dict) or _is_empty(cell),
+    "calls": lambda cell: isinstance(structure(cell), list | dict),
+    "choices": lambda cell: isinstance(cell, str | list | dict) or _is_empty(cell),
+}
+"""Part -> whether a cell may play it; a column of that name whose cells may not has another use."""
 
 
-def detect(
-    columns: Sequence[str], wanted: str, named: dict[str, str]
-) -> tuple[str, dict[str, str]]:
-    """Choose the format, and the column of each part.
+def _is_empty(cell: Any) -> bool:
+    return missing(cell) or structure(cell) == [] or (isinstance(cell, str) and not cell.strip())
 
-    Args:
-        columns: What the data has.
-        wanted: A format, or "auto".
-        named: The user's choice for some parts: prompt, response, source, answer, split, id.
 
-    Returns:
-        The format's name, and part -> column. Without "chat" and "response", it is an evaluation
-        file: answers only.
+def may_be_chat(name: str, cell: Any) -> bool:
+    """Return whether a cell may hold a conversation, for a column of this name."""
+    return is_chat(cell) or (name in TALKS and is_texts(cell))
 
-    Raises:
-        InputError: a named column does not exist, or no format fits.
-    """
-    shown = ", ".join(repr(c[:40]) for c in columns[:30])
-    for part, column in named.items():
-        if column not in columns:
-            raise InputError(f"--{part}-column {column!r}: no such column; there are {shown}")
-    lower = {c.lower(): c for c in reversed(columns)}
 
-    def find(parts: dict[str, tuple[str, ...]]) -> dict[str, str]:
-        found = {p: [lower[n] for n in names if n in lower] for p, names in parts.items()}
-        return {p: names[0] for p, names in found.items() if names} | named
-
-    own = {"prompt", "response"} & named.keys()
-    tried = list(FORMATS) if wanted == "auto" else [wanted]
-    if wanted == "auto" and own:
-        tried = ["columns"] if len(own) == 2 else [n for n in tried if FORMATS[n].columns_by_hand]
-    for evaluation in (False, True):
-        for name in tried:
-            parts = find({**COMMON, **FORMATS[name].parts})
-            if "answer" not in named and parts.get("answer") == parts.get("response", ""):
-                del parts["answer"]
-            other = "answer" if evaluation else "response"
-            if "chat" in parts or (other in parts and ("prompt" in parts or name == "columns")):
-                return name, parts
-    what = "no usable column" if wanted == "auto" else f"--format {wanted} does not fit"
-    raise InputError(
-        f"{what}: there are {shown}; name two of them with --prompt-column and --response-column"
-    )
+TALKS = {"messages", "conversations", "conversation", "dialog", "dialogue", "dialogs", "turns"} | {
+    *("data", "chat", "utterances", "contents")
+}
+"""Names of columns in which a list of texts is a conversation, the person first."""

@@ -17,12 +17,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.dataset import holdout, row_formats
+from core.dataset import holdout, mapping, row_formats
+from core.dataset.detection import SAMPLE, Reading, detect
 from core.dataset.duplicates import compared
-from core.dataset.examples import as_original, as_table, content_fingerprint, own_ids, to_examples
-from core.dataset.readers import FILE_TYPES, data_in, read
+from core.dataset.examples import (
+    as_original,
+    as_table,
+    as_text,
+    content_fingerprint,
+    first_cells,
+    own_ids,
+    to_examples,
+)
+from core.dataset.readers import FILE_TYPES, Rows, data_in, read
+from core.dataset.report import report
 from core.errors import InputError
-from core.jobs.progress import say
+from core.model.conversation import conversations, stored_columns
 from core.settings import Group, identity, setting, to_config
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft
@@ -33,6 +43,13 @@ HELD_OUT = ("holdout", "test", "validation", "eval")
 ROW_GROUP = 2_048
 """Rows stored together; few, so that a page is read without the rest of its file."""
 SOURCES_LISTED = 200
+COLUMN_FLAGS = ("prompt", "response", "source", "answer", "split", "id")
+"""Parts that have a flag of their own, --prompt-column and the like."""
+FIRST = {
+    *("path", "split", "format", "limit", "seed", "holdout", "name"),
+    *(f"{part}_column" for part in COLUMN_FLAGS),
+}
+"""Settings when the first dataset was imported: `core.settings.identity`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,6 +79,13 @@ class Settings(Group):
         "", help=f"column that says {', '.join(HELD_OUT)} for rows to hold out", advanced=True
     )
     id_column: str = setting("", help="column with unique ids", advanced=True)
+    map: str = setting(
+        "",
+        repeated=True,
+        help="what a column means, PART=COLUMN, or a text of several, such as "
+        "prompt='{context}\\n\\n{question}'; once for each of " + ", ".join(mapping.PARTS),
+        advanced=True,
+    )
     limit: int = setting(
         0, minimum=0, help="import a random sample of this many rows; 0: all", advanced=True
     )
@@ -79,7 +103,8 @@ class Settings(Group):
     def validate(self) -> None:
         if self.holdout != "auto" and not (self.holdout.isascii() and self.holdout.isdigit()):
             raise InputError(f"--holdout is auto or a whole number, not {self.holdout!r}")
-        if self.split_column and self.holdout != "auto":
+        split = self.split_column or mapping.lines(self.map).get("split")
+        if split and self.holdout != "auto":
             raise InputError("--split-column says which rows to hold out; leave --holdout away")
         if not self.path:
             raise InputError("--path is empty; give a file or a hub dataset")
@@ -100,7 +125,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         name=settings.name or path.stem,
         config=to_config(settings),
         parents={},
-        fingerprint=fingerprint("dataset", identity(settings)),
+        fingerprint=fingerprint("dataset", identity(settings, first=FIRST)),
     )
     try:
         with unchanged(pathlib.Path(settings.path)):
@@ -112,12 +137,16 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 
 def examples(artifact: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read examples.parquet in row order; messages as lists of dictionaries."""
-    table = pq.read_table(artifact.path / "examples.parquet", columns=columns)
+    """Read examples.parquet in row order; messages as turns, with all that they carry."""
+    path = artifact.path / "examples.parquet"
+    wanted = pq.read_schema(path).names if columns is None else columns
+    if "messages" in wanted:
+        wanted = list(dict.fromkeys([*wanted, *stored_columns(pq.read_schema(path).names)]))
+    table = pq.read_table(path, columns=wanted)
     frame: pd.DataFrame = table.to_pandas()
-    if "messages" in table.column_names:
-        frame["messages"] = pd.Series(table["messages"].to_pylist(), dtype=object)
-    return frame
+    if "messages" in wanted:
+        frame["messages"] = pd.Series(conversations(table), dtype=object)
+    return frame.drop(columns=["extras"], errors="ignore")
 
 
 def load_any(workspace: Workspace, text: str) -> str:
@@ -136,7 +165,7 @@ def load_any(workspace: Workspace, text: str) -> str:
     wanted = Settings(path=str(path), holdout="0")
     content = sha256_file(path)
     for entry in workspace.entries("dataset"):
-        same = {**entry.config, "name": ""} == to_config(wanted)
+        same = {**to_config(wanted), **entry.config, "name": ""} == to_config(wanted)
         if entry.state == "sealed" and same and entry.summary["source_sha256"] == content:
             return entry.id
     return run(workspace, wanted)
@@ -145,10 +174,9 @@ def load_any(workspace: Workspace, text: str) -> str:
 def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     rows = read(settings.path, settings.split)
     n_read = len(rows.places) + len(rows.skipped)
-    part_names = ("prompt", "response", "source", "answer", "split", "id")
-    named = {p: c for p in part_names if (c := getattr(settings, f"{p}_column"))}
-    form, parts = row_formats.detect(list(rows.columns), settings.format, named)
-    found, trainable = to_examples(rows, form, parts)
+    reading = read_columns(rows, settings)
+    parts = reading.columns
+    found, trainable = to_examples(rows, reading.format, reading.parts)
     if settings.id_column and found.ids[:1] and own_ids(rows, parts["id"], found.at) is None:
         raise InputError(
             f"--id-column {settings.id_column!r} is not one distinct text or whole number a row; "
@@ -158,8 +186,8 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     if not found.at:
         seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
         raise InputError(
-            f"no usable row in {settings.path}, read as {form} from {parts}: {seen}; "
-            "name other columns with --prompt-column and --response-column"
+            f"no usable row in {settings.path}, read as {reading.format} from {parts}: {seen}; "
+            "name other columns with --map, or mend the rows"
         )
     order = sorted(range(len(found.at)), key=found.ids.__getitem__)  # for every draw
     n_usable = len(found.at)
@@ -168,10 +196,10 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
         found = found.take(sorted(order[i] for i in chosen))
     n = len(found.at)
     texts = [compared(turns) for turns in found.messages]
-    asked = 0 if settings.split_column else holdout.size(settings.holdout, n)
+    asked = 0 if "split" in parts else holdout.size(settings.holdout, n)
     held = set(holdout.draw(found.ids, texts, found.sources, asked, settings.seed))
-    if settings.split_column:
-        marks = rows.values(settings.split_column)
+    if "split" in parts:
+        marks = rows.values(parts["split"])
         held = {i for i, at in enumerate(found.at) if str(marks[at]).strip().lower() in HELD_OUT}
         asked = len(held)
     table = as_table(found, held)
@@ -195,15 +223,31 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
         "sources": dict(sorted(sources.items(), key=lambda s: (-s[1], s[0]))[:SOURCES_LISTED]),
         "n_sources": len(sources),
         "length_quantiles": {c: _quantiles(table[c].to_pylist()) for c in ("prompt", "response")},
-        "format": form,
+        "format": reading.format,
+        "certainty": reading.certainty,
         "columns": parts,
+        "left_out": list(reading.left_out),
+        "as_text": as_text(rows, reading.parts),
         "fingerprint": content_fingerprint(found),
         "trainable": trainable,
         "json_columns": json_columns,
         "source_sha256": sha256_file(p) if (p := pathlib.Path(settings.path)).is_file() else "",
     }
-    _report(summary)
+    report(summary)
     return summary
+
+
+def read_columns(rows: Rows, settings: Settings) -> Reading:
+    """Say what the columns of a table mean: as the settings name them, else as is clear from them.
+
+    Raises:
+        InputError: a column that is named does not exist, or no reading is clear.
+    """
+    columns = list(rows.columns)
+    flags = {p: c for p in COLUMN_FLAGS if (c := getattr(settings, f"{p}_column"))}
+    named = mapping.given(settings.map, flags, columns)
+    sample = {name: first_cells(rows, name, SAMPLE) for name in columns}
+    return detect(columns, settings.format, named, sample)
 
 
 def _write(table: pa.Table, path: pathlib.Path) -> None:
@@ -214,19 +258,3 @@ def _quantiles(texts: list[str]) -> dict[str, int]:
     lengths = [len(text) for text in texts]
     values = np.quantile(lengths, [0.5, 0.9, 0.99, 1.0]).round().astype(int).tolist()
     return dict(zip(("p50", "p90", "p99", "max"), values, strict=True))
-
-
-def _report(summary: dict[str, Any]) -> None:
-    aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
-    say(
-        f"{summary['rows']:,} of {summary['rows_read']:,} rows read as {summary['format']}; "
-        f"skipped: {aside or 'none'}; exact duplicates: {summary['duplicates']:,}; "
-        f"sources: {summary['n_sources']:,}; held out: {summary['holdout_rows']:,}"
-    )
-    if summary["holdout_rows"] < summary["holdout_asked"]:
-        say(
-            f"only {summary['holdout_rows']:,} of the {summary['holdout_asked']:,} rows asked for "
-            "are held out: the others have near-duplicates that would stay in the pool"
-        )
-    if not summary["trainable"]:
-        say("no response in this file: it can test a model, not train one")

@@ -231,7 +231,7 @@ def test_a_transfer_has_the_fingerprint_of_then(old):
 
 def test_a_dataset_is_read_to_the_same_rows(old):
     new, was = manifest(made(*again("data", path="rows.jsonl"))), manifest(IDS["data"])
-    assert new["summary"] == was["summary"]
+    assert {key: new["summary"][key] for key in was["summary"]} == was["summary"]
     both = [pd.read_parquet(folder(m["id"]) / "examples.parquet") for m in (new, was)]
     pd.testing.assert_frame_equal(*both)
 

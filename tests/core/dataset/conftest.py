@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import dataset
+from core.dataset import detection, row_formats
 from core.workspace.store import Workspace
 
 
@@ -48,3 +49,11 @@ def original(artifact):
         for name in artifact.summary["json_columns"]:
             row[name] = None if row[name] is None else json.loads(row[name])
     return frame
+
+
+def parse(row, wanted="auto", *, content=True, **named):
+    """Return the format of a row and its turns; `content`: the cells are looked at, too."""
+    sample = {name: [cell] for name, cell in row.items()} if content else None
+    reading = detection.detect(list(row), wanted, named, sample)
+    parts = {p: row[c] for p, c in reading.parts.items() if p not in detection.BY_NAME}
+    return reading.format, row_formats.FORMATS[reading.format].turns(parts)

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from core import dataset, selection
+from core.dataset.detection import detect
 from core.dataset.readers import READERS, Reader, read
 from core.dataset.row_formats import FORMATS as ROW_FORMATS
-from core.dataset.row_formats import detect
 from core.errors import InputError
 from core.export import trainers
 from core.export.trainers import TRAINERS
@@ -141,4 +141,5 @@ def test_every_member_says_what_a_person_is_told_of_it():
 def test_every_row_format_is_found_by_its_own_columns(name):
     columns = [names[0] for names in ROW_FORMATS[name].parts.values()] or ["p", "r"]
     by_hand = {} if ROW_FORMATS[name].parts else {"prompt": "p", "response": "r"}
-    assert detect(columns, "auto", by_hand)[0] == name
+    wanted = name if ROW_FORMATS[name].by_choice else "auto"
+    assert detect(columns, wanted, by_hand).format == name

@@ -1,0 +1,200 @@
+"""A cell that holds a conversation becomes turns, whatever its shape.
+
+Shapes: a list of turns with role and content (OpenAI, ShareGPT, Gemini), of texts by turns (LIMA,
+UltraChat), of question-and-reply pairs as lists or objects (histories, Capybara), an object of
+lists, and a text with marks; each also as JSON or Python text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.dataset import transcripts
+from core.dataset.cells import missing, structure, text
+from core.dataset.readers import SkippedRow
+from core.dataset.roles import CALLS, name_of, role_of
+from core.dataset.tool_calls import calls
+from core.model.conversation import Turn
+
+SPEAKERS = ("role", "from", "speaker")
+CONTENTS = ("content", "value", "text", "parts")
+MARKS = ("train", "loss", "weight")
+"""Keys by which a reply is said to be context only, where they are 0 or false."""
+REASONING = ("reasoning_content", "reasoning", "thinking")
+ASKED = ("user", "human", "input", "instruction", "question", "prompt")
+REPLIED = ("assistant", "gpt", "bot", "ai", "output", "response", "answer", "completion")
+
+
+def chat(cell: Any) -> list[Turn]:
+    """Return the turns of a conversation; none of an empty cell.
+
+    Raises:
+        SkippedRow: it holds something that is no turn, or none whose role is known.
+    """
+    found = structure(cell)
+    if missing(found):
+        return []
+    if isinstance(found, str):
+        if said := transcripts.turns(found):
+            return said
+        if not found.strip():
+            return []
+        raise SkippedRow("text that is no list of turns")
+    if isinstance(found, dict):
+        found = _items(found)
+    if not isinstance(found, list):
+        raise SkippedRow("not text")
+    if found and all(isinstance(item, str) for item in found):
+        return _by_turns(found)
+    out: list[Turn] = []
+    for item in found:
+        if isinstance(item, dict):
+            out += _turns(item)
+        elif isinstance(item, list) and len(item) == 2:
+            out += _by_turns([part for part in item if not missing(part)])
+        else:
+            raise SkippedRow("not text")
+    return out
+
+
+def is_chat(cell: Any) -> bool:
+    """Return whether a cell looks like a conversation: by its shape, not by what is said."""
+    found = structure(cell)
+    if isinstance(found, str):
+        return bool(transcripts.turns(found))
+    if isinstance(found, dict):
+        found = _items(found)
+    if not isinstance(found, list) or not found:
+        return False
+    first = found[0]
+    if isinstance(first, dict):
+        keys = {str(key).lower() for key in first}
+        has_role = bool(keys & {*SPEAKERS}) and bool(keys & {*CONTENTS, "tool_calls"})
+        return has_role or (bool(keys & {*ASKED}) and bool(keys & {*REPLIED}))
+    return all(isinstance(item, list) and len(item) == 2 for item in found)
+
+
+def is_texts(cell: Any) -> bool:
+    """Return whether a cell is a list of texts, at least a question and a reply."""
+    found = structure(cell)
+    several = isinstance(found, list) and len(found) > 1
+    return several and all(isinstance(item, str) for item in found)
+
+
+def _by_turns(said: list[Any]) -> list[Turn]:
+    return [
+        {"role": ("user", "assistant")[i % 2], "content": text(part)} for i, part in enumerate(said)
+    ]
+
+
+def _items(found: dict[str, Any]) -> list[Any]:
+    """Return an object as turns: one of lists, one with the turns within, or a single turn."""
+    inside = next((found[k] for k in ("messages", "conversations") if k in found), None)
+    if isinstance(inside, list):
+        return inside
+    lists = {key: part for key, part in found.items() if isinstance(part, list)}
+    if lists.keys() & {*SPEAKERS} and len({len(part) for part in lists.values()}) == 1:
+        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+    return [found]
+
+
+def _turns(item: dict[str, Any]) -> list[Turn]:
+    """Return the turn of an object, or the two of a question and its reply."""
+    speaker = next((item[key] for key in SPEAKERS if item.get(key) is not None), None)
+    if speaker is None:
+        return _pair(item)
+    name = name_of(str(speaker))
+    role = role_of(name)
+    if role is None:
+        raise SkippedRow(f"unknown role {str(speaker)[:30]!r}")
+    value = next((item[key] for key in CONTENTS if item.get(key) is not None), None)
+    turn: Turn = {"role": role, "content": ""}
+    more: list[Turn] = []
+    if name in CALLS and "tool_calls" not in item:
+        turn["tool_calls"] = calls(value)
+    elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        more = _parts(turn, value)
+    else:
+        turn["content"] = text(value)
+    if len(item) > 2 or value is None:
+        _extras(turn, item)
+    if role == "assistant" and value is None and len(turn) == 2:
+        raise SkippedRow("empty response")
+    return [*more, turn] if turn["content"] or len(turn) > 2 or not more else more
+
+
+def _extras(turn: Turn, item: dict[str, Any]) -> None:
+    """Add what a turn carries beside its text: keys of `core.model.conversation.EXTRAS`."""
+    if turn["role"] == "assistant":
+        if any(_is_no(item.get(key)) for key in MARKS):
+            turn["train"] = False
+        thought = next((item[key] for key in REASONING if item.get(key)), None)
+        if isinstance(thought, str) and thought.strip():
+            turn["reasoning_content"] = text(thought)
+        called = item.get("tool_calls") or item.get("function_call")
+        if called and (found := calls(called)):
+            turn["tool_calls"] = found
+    for key in ("tool_call_id", "name"):
+        if isinstance(item.get(key), str) and item[key]:
+            turn[key] = text(item[key])
+
+
+def _is_no(mark: Any) -> bool:
+    if isinstance(mark, str):
+        return mark.strip().lower() in ("0", "0.0", "false", "no")
+    return isinstance(mark, bool | int | float) and mark == 0
+
+
+def _parts(turn: Turn, parts: list[Any]) -> list[Turn]:
+    """Add a content that comes in parts to a turn; return the results of tools among them."""
+    texts, results, called = [], [], []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(text(part))
+            continue
+        part = {k: v for k, v in part.items() if v is not None} if isinstance(part, dict) else {}
+        kind = part.get("type") or next((k for k in part if k != "thought"), "text")
+        if kind == "text" and part.get("thought"):
+            turn["reasoning_content"] = turn.get("reasoning_content", "") + text(part.get("text"))
+        elif kind in ("text", "input_text", "output_text"):
+            texts.append(text(part.get("text")))
+        elif kind == "thinking":
+            thought = text(part.get("thinking"))
+            turn["reasoning_content"] = turn.get("reasoning_content", "") + thought
+        elif kind in ("tool_use", "functionCall", "function_call"):
+            called += calls(part if kind == "tool_use" else part[kind])
+        elif kind in ("tool_result", "functionResponse", "function_response"):
+            results.append(_result(part if kind == "tool_result" else part[kind]))
+        else:
+            raise SkippedRow(f"not text: content part {str(kind)[:30]!r}")
+    turn["content"] = "".join(texts)
+    if called:
+        turn["tool_calls"] = called
+    return results
+
+
+def _result(part: dict[str, Any]) -> Turn:
+    said: Turn = {"role": "tool", "content": ""}
+    value = part.get("content", part.get("response"))
+    if isinstance(value, list):
+        _parts(said, value)
+    else:
+        said["content"] = text(value)
+    for key, name in (("tool_call_id", "tool_use_id"), ("name", "name")):
+        if isinstance(part.get(name), str):
+            said[key] = part[name]
+    return said
+
+
+def _pair(item: dict[str, Any]) -> list[Turn]:
+    """Return the turns of an object whose keys say who speaks."""
+    out: list[Turn] = []
+    for key, value in item.items():
+        name = name_of(str(key))
+        known = "system" if name == "system" else None
+        role = "user" if name in ASKED else "assistant" if name in REPLIED else known
+        if role and not missing(value):
+            out.append({"role": role, "content": text(value)})
+    if not out:
+        raise SkippedRow("turn without a role")
+    return sorted(out, key=lambda turn: ("system", "user", "assistant").index(turn["role"]))

@@ -1,0 +1,50 @@
+"""The choices of a question, as lines of its prompt."""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import Any
+
+from core.dataset.cells import missing, structure, text
+from core.dataset.readers import SkippedRow
+
+LABELLED = re.compile(r"\s*\(?[A-Za-z0-9]{1,2}[).:]")
+
+
+def listed(choices: Any, answer: Any) -> str:
+    """Return choices as a line each, labelled as the answer names them.
+
+    Labels are the data's own where it has some; else 0, 1, 2 where the answer is such a number, and
+    not one of the choices; else A, B, C.
+
+    Raises:
+        SkippedRow: a number that is the answer names no choice.
+    """
+    found = structure(choices)
+    if missing(found):
+        return ""
+    if isinstance(found, dict):
+        texts, labels = found.get("text"), found.get("label")
+        if isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels):
+            found = dict(zip(map(text, labels), texts, strict=True))
+        pairs = [(str(label), said) for label, said in found.items() if not missing(said)]
+        return "\n".join(f"{label}. {text(said)}" for label, said in pairs)
+    if not isinstance(found, list):
+        return text(found)
+    said = [text(item) for item in found]
+    if said and all(map(LABELLED.match, said)):
+        return "\n".join(said)
+    labels = list(string.ascii_uppercase[: len(said)])
+    if _index(answer) and text(answer) not in said:
+        labels = [str(i) for i in range(len(said))]
+        if text(answer).strip() not in labels:
+            raise SkippedRow("answer names none of the choices")
+    if len(labels) < len(said):
+        labels = [str(i + 1) for i in range(len(said))]
+    return "\n".join(f"{label}. {line}" for label, line in zip(labels, said, strict=True))
+
+
+def _index(answer: Any) -> bool:
+    plain = isinstance(answer, int) and not isinstance(answer, bool)
+    return plain or (isinstance(answer, str) and answer.strip().isdecimal())

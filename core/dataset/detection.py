@@ -1,0 +1,216 @@
+"""Which row format a table has, and which column plays which part: by name, then by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from core.dataset import transcripts
+from core.dataset.cells import missing
+from core.dataset.mapping import Given, Template
+from core.dataset.row_formats import COMMON, FORMATS, LOOKS, Format, may_be_chat
+from core.errors import InputError
+
+SAMPLE = 200
+"""Rows at the beginning whose cells are looked at."""
+BY_NAME = ("source", "answer", "split", "id")
+"""Parts that are no text of the conversation."""
+Certainty = Literal["sure", "likely", "guess"]
+Sample = Mapping[str, Sequence[Any]]
+
+
+class Reading(NamedTuple):
+    """How a table is read."""
+
+    format: str
+    """A key of FORMATS."""
+    parts: Given
+    """Part -> column or template. Without "chat" and "response": a file to test with."""
+    certainty: Certainty
+    left_out: tuple[str, ...]
+    """Columns that play no part; they are kept beside the rows."""
+    test_only: bool = False
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Part -> column, or the template as it was written."""
+        return {p: c.written if isinstance(c, Template) else c for p, c in self.parts.items()}
+
+
+class UnclearColumns(InputError):
+    """No reading is clear; `what` says it without the flags that a page does not have."""
+
+    def __init__(self, what: str, flags: str) -> None:
+        super().__init__(f"{what}; {flags}")
+        self.what = what
+
+
+def detect(
+    columns: Sequence[str], wanted: str, named: Given, sample: Sample | None = None
+) -> Reading:
+    """Choose the format, and the column of each part.
+
+    Args:
+        columns: What the data has.
+        wanted: A format, or "auto".
+        named: The user's choice for some parts.
+        sample: Cells of the first rows, by column; without them names alone decide.
+
+    Raises:
+        UnclearColumns: no format fits, or none more than another.
+    """
+    own = named.keys() & {"prompt", "response", "chat"}
+    tried = [name for name, form in FORMATS.items() if not form.by_choice]
+    if wanted != "auto":
+        tried = [wanted]
+    elif "chat" in own:
+        tried = ["messages"]
+    elif {"prompt", "response"} <= own:
+        tried = ["columns"]
+    elif own:
+        tried = [name for name in tried if FORMATS[name].columns_by_hand]
+    asked = wanted != "auto" or bool(own)
+    for look in (sample, None):  # where no cell looks right by its content, by its name
+        for name in tried:
+            if look is None and FORMATS[name].likely and sample is not None and not asked:
+                continue
+            parts = _parts(FORMATS[name], columns, named, look)
+            if all(part in parts for part in FORMATS[name].needs):
+                return _reading(name, parts, columns, "sure" if asked else _certainty(name, parts))
+        if wanted == "auto" and not own and sample is not None and look is not None:
+            chats = _chat_columns(columns, sample)
+            if len(chats) == 1:
+                parts = _parts(FORMATS["messages"], columns, {**named, "chat": chats[0]}, look)
+                return _reading("messages", parts, columns, "likely")
+    if found := _test_file(tried, columns, named, sample):
+        return found
+    raise _unclear(columns, wanted, sample)
+
+
+def _test_file(
+    tried: list[str], columns: Sequence[str], named: Given, sample: Sample | None
+) -> Reading | None:
+    """Return the reading of a prompt with an answer and no response, if it is one.
+
+    Answers that are all numbers are what a test compares; words are replies to train on.
+    """
+    for name in tried:
+        form = FORMATS[name]
+        if "response" not in form.needs:
+            continue
+        parts = _parts(form, columns, named, sample)
+        others = [part for part in form.needs if part != "response"]
+        if "answer" not in parts or not all(part in parts for part in others):
+            continue
+        answer = parts["answer"]
+        by_content = sample is not None and isinstance(answer, str) and "answer" not in named
+        cells = sample[str(answer)] if by_content and sample else ()
+        if "prompt" in parts and not all(map(_is_number, cells)):
+            parts["response"] = parts.pop("answer")
+            return _reading(name, parts, columns, "likely")
+        return _reading(name, parts, columns, "likely")._replace(test_only=True)
+    return None
+
+
+def _parts(
+    form: Format, columns: Sequence[str], named: Given, sample: Sample | None
+) -> dict[str, str | Template]:
+    """Find the columns of a format's parts; none plays two, but where a person says so.
+
+    A template of the prompt says all that belongs to it, so nothing is added to it.
+    """
+    lower = {c.strip().lower(): c for c in reversed(columns)}
+    taken = {c for c in named.values() if isinstance(c, str)}
+    whole = isinstance(named.get("prompt"), Template)
+    found: dict[str, str | Template] = {}
+    for part, names in {**form.parts, **COMMON}.items():
+        if part in named or (whole and part in ("input", "context", "choices", "history")):
+            continue
+        for name in names:
+            column = lower.get(name)
+            if column is None or column in taken or not _looks(part, column, sample):
+                continue
+            found[part] = column
+            taken.add(column)
+            break
+    return found | named
+
+
+def _looks(part: str, column: str, sample: Sample | None) -> bool:
+    """Return whether the cells of a column may play a part."""
+    if sample is None:
+        return True
+    cells = sample[column]
+    if part == "chat":
+        name = column.strip().lower()
+        return any(may_be_chat(name, cell) for cell in cells)
+    look = LOOKS.get(part)
+    return look is None or all(map(look, cells))
+
+
+def _certainty(name: str, parts: Given) -> Certainty:
+    if name == "two_columns" and str(parts["prompt"]).strip().lower() == "source":
+        return "guess"
+    added = parts.keys() & {"choices"}
+    return "likely" if FORMATS[name].likely or added else "sure"
+
+
+def _reading(
+    name: str, parts: dict[str, str | Template], columns: Sequence[str], certainty: Certainty
+) -> Reading:
+    used: set[str] = set()
+    for part in parts.values():
+        used.update(part.columns if isinstance(part, Template) else [part])
+    return Reading(name, parts, certainty, tuple(c for c in columns if c not in used))
+
+
+def _chat_columns(columns: Sequence[str], sample: Sample) -> list[str]:
+    """List the columns most of whose cells hold conversations."""
+
+    def talks(column: str) -> Iterator[bool]:
+        name = column.strip().lower()
+        return (may_be_chat(name, cell) for cell in sample[column] if not missing(cell))
+
+    return [c for c in columns if (seen := list(talks(c))) and sum(seen) * 2 > len(seen)]
+
+
+def _is_number(cell: Any) -> bool:
+    if isinstance(cell, bool):
+        return False
+    try:
+        return missing(cell) or float(str(cell).strip().replace(",", "")) is not None
+    except ValueError:
+        return not str(cell).strip()
+
+
+def _unclear(columns: Sequence[str], wanted: str, sample: Sample | None) -> UnclearColumns:
+    shown = ", ".join(repr(c[:40]) for c in columns[:30])
+    what = "no usable column" if wanted == "auto" else f"--format {wanted} does not fit"
+    lower = {c.strip().lower() for c in columns}
+    chats = _chat_columns(columns, sample) if sample is not None else []
+    if {"chosen", "rejected"} <= lower:
+        return UnclearColumns(
+            f"{what}: {shown} are pairs of a preferred and a rejected reply",
+            "--format preference trains on the preferred one",
+        )
+    if len(chats) > 1:
+        return UnclearColumns(
+            f"{what}: {', '.join(map(repr, chats))} each hold conversations",
+            f"name one with --map conversation={chats[0]}",
+        )
+    if len(columns) == 1 and sample is not None:
+        return UnclearColumns(
+            f"{what}: {shown} is the only one, and its cells are no conversations (turns with a "
+            "role, or text with marks such as '### Human:' and '### Assistant:')",
+            f"--response-column {columns[0]} trains on all of it as replies without a prompt",
+        )
+    return UnclearColumns(
+        f"{what}: there are {shown}",
+        "name two of them with --prompt-column and --response-column, or a prompt of several with "
+        "--map prompt='{column}\\n\\n{column}' and --map response=COLUMN",
+    )
+
+
+def marked_text(sample: Sample, column: str) -> bool:
+    """Return whether a column holds transcripts."""
+    return any(isinstance(c, str) and bool(transcripts.turns(c)) for c in sample[column])

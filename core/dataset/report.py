@@ -1,0 +1,80 @@
+"""What an import tells of its result: on the command line and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.dataset.mapping import PARTS
+from core.jobs.progress import say
+
+NAMED = 8
+"""Columns named in a sentence; the rest are counted."""
+PROMPT = ("system", "history", "prompt", "input", "context", "choices")
+"""Parts of a prompt in the order in which it is put together."""
+
+
+def report(summary: Mapping[str, Any]) -> None:
+    """Say what was read, and what a person may have expected otherwise."""
+    aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
+    say(
+        f"{summary['rows']:,} of {summary['rows_read']:,} rows read as {summary['format']}; "
+        f"skipped: {aside or 'none'}; exact duplicates: {summary['duplicates']:,}; "
+        f"sources: {summary['n_sources']:,}; held out: {summary['holdout_rows']:,}"
+    )
+    for sentence in sentences(summary):
+        say(sentence)
+    if summary["left_out"]:
+        say(
+            f"not in the conversations: {_named(summary['left_out'])} (kept beside the rows; "
+            "--map prompt='{column}\\n\\n{column}' says what the prompt is made of)"
+        )
+    if summary["holdout_rows"] < summary["holdout_asked"]:
+        say(
+            f"only {summary['holdout_rows']:,} of the {summary['holdout_asked']:,} rows asked for "
+            "are held out: the others have near-duplicates that would stay in the pool"
+        )
+    if not summary["trainable"]:
+        answer = summary["columns"].get("answer", "COLUMN")
+        say(
+            "no response in this file: it can test a model, not train one; "
+            f"--response-column {answer} makes its answers the responses"
+        )
+
+
+def sentences(summary: Mapping[str, Any]) -> list[str]:
+    """Say how the columns were understood, as far as it goes without saying."""
+    columns = summary["columns"]
+    said = []
+    prompt = [columns[part] for part in PROMPT if part in columns]
+    reply = columns.get("response", columns.get("calls"))
+    if summary["certainty"] != "sure" or len(prompt) > 1:
+        sure = {"sure": "", "likely": ", most likely", "guess": ", as a guess"}
+        whole = [f"conversation: {columns['chat']}"] if "chat" in columns else []
+        whole += [f"prompt: {', then '.join(prompt)}"] if prompt and "chat" not in columns else []
+        whole += [f"reply: {reply}"] if reply else []
+        said.append("; ".join(whole) + sure[summary["certainty"]])
+    if "choices" in columns:
+        said.append(
+            f"{columns['choices']}: a line each, labelled 0, 1, 2 where the answer is such a "
+            "number, else A, B, C"
+        )
+    for column, written in summary["as_text"].items():
+        said.append(f"{column}: written as {written}")
+    return said
+
+
+def _named(columns: list[str]) -> str:
+    shown = ", ".join(columns[:NAMED])
+    return shown + (f" and {len(columns) - NAMED:,} more" if len(columns) > NAMED else "")
+
+
+def parts_of(columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the mapping that gives what was understood, for a person to change."""
+    prompt = [columns[p] for p in ("prompt", "input", "context", "choices") if p in columns]
+    parts = {part: column for part, column in columns.items() if part in PARTS}
+    if "chat" in columns:
+        parts["conversation"] = columns["chat"]
+    if len(prompt) > 1:
+        parts["prompt"] = "\n\n".join(f"{{{column}}}" for column in prompt)
+    return {part: parts[part] for part in PARTS if part in parts}

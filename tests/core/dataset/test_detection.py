@@ -1,0 +1,90 @@
+"""Which format a table has, and how sure that is."""
+
+import pytest
+
+from core.dataset.detection import UnclearColumns, detect
+from core.dataset.mapping import given
+from tests.core.dataset.conftest import parse
+
+QA = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+
+
+def look(row, **named):
+    return detect(list(row), "auto", named, {name: [cell] for name, cell in row.items()})
+
+
+def test_named_columns():
+    row = {"a": "a", "q": "q", "instruction": "other", "output": "x"}
+    assert parse(row, prompt="q", response="a") == ("columns", QA)
+    assert parse(row, response="a")[1][0]["content"] == "other"
+    assert parse({"text": "t"}, response="text") == (
+        "columns",
+        [{"role": "assistant", "content": "t"}],
+    )
+
+
+def test_names_of_columns_are_tolerant_of_case():
+    named = given("", {"prompt": "findings", "response": "Impression "}, ["FINDINGS", "IMPRESSION"])
+    assert named == {"prompt": "FINDINGS", "response": "IMPRESSION"}
+    with pytest.raises(ValueError, match="may be any of 'A', 'a'"):
+        given("", {"prompt": " a"}, ["A", "a"])
+
+
+def test_numbers_for_answers_are_a_test_and_words_are_replies():
+    numbers, words = ({"instruction": "q", "answer": a} for a in ("1,024", "Paris"))
+    assert look(numbers).test_only
+    assert look(numbers).parts == {"prompt": "instruction", "answer": "answer"}
+    assert look(words).parts == {"prompt": "instruction", "response": "answer"}
+    assert look(words).certainty == "likely"
+    assert look({"question": "q", "answer": 4}).parts == {
+        "prompt": "question",
+        "response": "answer",
+    }
+    assert look(words, answer="answer").test_only
+
+
+@pytest.mark.parametrize(
+    ("row", "certainty", "left_out"),
+    [
+        ({"instruction": "q", "output": "a", "n": 1}, "sure", ("n",)),
+        ({"findings": "q", "impression": "a", "study_id": 3}, "likely", ("study_id",)),
+        ({"source": "q", "target": "a"}, "guess", ()),
+        ({"question": "q", "choices": ["x"], "answer": 0, "subject": "s"}, "likely", ("subject",)),
+        ({"dialog": ["q", "a"], "act": [1]}, "likely", ("act",)),
+        ({"question": "q", "answer": "a", "options": 4}, "sure", ("options",)),
+    ],
+)
+def test_what_is_left_out_is_named_with_how_sure_the_reading_is(row, certainty, left_out):
+    reading = look(row)
+    assert (reading.certainty, reading.left_out) == (certainty, left_out)
+
+
+def test_a_column_plays_one_part():
+    assert look({"task": "q", "solution": "a"}).parts == {"prompt": "task", "response": "solution"}
+    row = {"instruction": "q", "output": "a", "context": "c"}
+    assert look(row, prompt="context").parts == {"prompt": "context", "response": "output"}
+
+
+@pytest.mark.parametrize(
+    ("row", "match"),
+    [
+        ({"foo": "x", "bar": "y"}, "'foo', 'bar'; name two of them with --prompt-column"),
+        ({"prompt": "x"}, "no usable column"),
+        ({"text": "Once upon a time"}, "'text' is the only one, .* no conversations"),
+        ({"prompt": "q", "chosen": "a", "rejected": "b"}, "--format preference"),
+        ({"a": QA, "b": QA}, "'a', 'b' each hold conversations; .* --map conversation=a"),
+    ],
+)
+def test_no_clear_reading(row, match):
+    with pytest.raises(UnclearColumns, match=match) as e:
+        look(row)
+    assert "--" not in e.value.what
+
+
+def test_a_format_that_does_not_fit():
+    with pytest.raises(UnclearColumns, match="--format messages does not fit"):
+        detect(["prompt", "completion"], "messages", {})
+    with pytest.raises(
+        ValueError, match="--response-column 'x': no such column; there are 'prompt'"
+    ):
+        given("", {"response": "x"}, ["prompt"])
