@@ -61,6 +61,9 @@ class Spec:
     """Only on the command line."""
     identity: bool = True
     """Whether a different value makes it a different run."""
+    later: bool = False
+    """Came after the first runs: it counts only where it differs from its default, so that earlier
+    runs are found again."""
 
     @property
     def required(self) -> bool:
@@ -285,6 +288,7 @@ def identity(
         s.name: getattr(settings, s.name)
         for s in specs(type(settings))
         if s.identity and s.name not in ignored
+        if not s.later or getattr(settings, s.name) != s.default
         if first is None
         or s.name in first
         or getattr(settings, s.name) != before.get(s.name, s.default)

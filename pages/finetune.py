@@ -1,3 +1,5 @@
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -54,9 +56,34 @@ def scores(artifact: Artifact) -> None:
     pairs += [(m.title, m.written(s[key], s)) for key, m in metrics.known(s).items()]
     widgets.facts(*pairs)
     st.caption(
-        f"Tested on {job_card.plain(s['test'])}; took {duration(artifact.manifest['seconds'])}. "
+        f"{how_answers_ended(s)}Tested on {job_card.plain(s['test'])}; "
+        f"took {duration(artifact.manifest['seconds'])}. "
         "Balanced loss is the mean over sources, so that large sources do not drown small ones."
     )
+
+
+def how_answers_ended(scores: dict[str, Any]) -> str:
+    """Count the answers that did not simply end, with their denominator."""
+    odd = {
+        "ran on to a next question": scores.get("ran_on", 0),
+        "ended at the length limit": scores.get("at_limit", 0),
+        "have no gold": scores.get("no_gold", 0),
+    }
+    told = [f"{n:,} of {scores['decoded']:,} {what}" for what, n in odd.items() if n]
+    return f"Answers: {'; '.join(told)}. " if told else ""
+
+
+def answer_notes(record: dict[str, Any]) -> str:
+    """Say what was compared with the expected answer, and what is odd about it."""
+    taken = f"{record['extracted']!r} ({record['where']})" if record["extracted"] else "no answer"
+    notes = [f"compared as {record['matcher']}: {taken}"]
+    if record["ran_on"]:
+        notes.append("ran on to a next question, which was cut off")
+    if record["at_limit"]:
+        notes.append("ended at the length limit")
+    if record["right"] != record["right_as_is"]:
+        notes.append(f"{'right' if record['right_as_is'] else 'wrong'} without the cut")
+    return "; ".join(notes)
 
 
 def answers(artifact: Artifact) -> None:
@@ -75,6 +102,8 @@ def answers(artifact: Artifact) -> None:
     for r in wanted[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]:
         with st.container(border=True):
             st.text(f"{'right' if r['right'] else 'wrong'}   {r['source']}   id {r['id']}")
+            if "where" in r:  # not in fine-tunes of earlier versions
+                st.text(answer_notes(r))
             columns = st.columns(3)
             for column, (title, key) in zip(
                 columns,
@@ -83,6 +112,9 @@ def answers(artifact: Artifact) -> None:
             ):
                 column.caption(title)
                 column.code(reader.cut(str(r[key])) or "(nothing)", language=None, wrap_lines=True)
+            if r.get("asked"):
+                with st.expander("The prompt as the model read it"):
+                    st.code(reader.cut(r["asked"]), language=None, wrap_lines=True)
 
 
 def table(runs: list[Entry]) -> None:

@@ -1,106 +1,232 @@
 """Answers: what a model said beside what is right.
 
-A new way to judge is one function and one entry in MATCHERS.
+A new way to judge is one function and one row in MATCHERS. Nothing that a model or a file says is
+ever run, and nothing takes longer than about a second.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from fractions import Fraction
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import pandas as pd
+from core.finetune import final_answer
+from core.finetune.final_answer import NOTHING, Found
+from core.finetune.maths import Expression, Members, Words, same
+from core.finetune.written_maths import WORDED, plain, understand
 
+JUDGED = 2
+"""Goes up when answers are judged in another way: scores of two ways are never compared."""
+NO_GOLD = "no gold"
 EXACT = 0.99
 """A verifier gives less for a partly right answer."""
-NUMBER = (
-    r"(?:(?<![\w)\]])[-\u2212]\$?)?"
-    r"(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:/\d+)?"
-)
-"""Commas part thousands only; a dash after a word or a number is no sign."""
 TestItem = dict[str, Any]
-"""One test item: prompt, answer, source, and for the demo task and metadata."""
+"""One test item: prompt, answer, source; `verifier` where it names its matcher; for the demo's
+tasks, task and metadata."""
+LETTER = re.compile(r"\(?\s*([A-J])\s*[).]?")
+CHOSEN = re.compile(
+    r"\W*(?:(?:the )?(?:option|choice|letter)\s*)?"
+    r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])(?=\s*$|[).:,;](?:\s|$)|\s+(?:because|since|is|as)\b))"
+)
+OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\s*$|[.,;:!\n])", re.IGNORECASE)
+ARITHMETIC = re.compile(r"[\w)}]\s*(?<!\d[eE])[-+*]\s*[\d({\\]")
+"""A sum that is left to be computed is no final number."""
+SECONDS = 0.5
+"""For a regular expression of a test file."""
 
 
-def extract_number(text: str) -> str:
-    r"""Return the final answer of a solution: `\boxed{}`, else `#### n`, else the last number."""
-    boxed = text.rfind("\\boxed{")
-    if boxed >= 0:
-        depth, start = 1, boxed + len("\\boxed{")
-        for end in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            if depth == 0:
-                return _clean_number(text[start:end])
-    marked = re.findall(r"####\s*([^\n]+)", text)
-    if marked:
-        numbers = re.findall(NUMBER, marked[-1])  # "#### 72 apples" is 72
-        return _clean_number(numbers[0] if len(numbers) == 1 else marked[-1])
-    numbers = re.findall(NUMBER, text)
-    return _clean_number(numbers[-1]) if numbers else ""
+class Verdict(NamedTuple):
+    """How an answer was judged, so that a person can check it."""
 
-
-def _clean_number(text: str) -> str:
-    text = re.sub(r"\\[dt]?frac\{(-?\d+)\}\{(\d+)\}", r"\1/\2", text)
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))|[$%\s]|\\!|\\ ", "", text).replace("\u2212", "-")
-    text = text.rstrip(".")
-    decimal = re.fullmatch(r"(-?)0*(\d*)\.(\d*?)0*", text)
-    if not decimal:
-        return text
-    sign, whole, part = decimal.groups()
-    return f"{sign}{whole or 0}" + (f".{part}" if part else "")
-
-
-def _same_number(said: str, entry: TestItem) -> bool:
-    wanted, got = extract_number(str(entry["answer"])), extract_number(said)
-    try:
-        return Fraction(got) == Fraction(wanted)
-    except (ValueError, ZeroDivisionError):  # not plain numbers
-        return got == wanted if wanted else _same_text(said, entry)
-
-
-def _same_text(said: str, entry: TestItem) -> bool:
-    return " ".join(said.lower().split()) == " ".join(str(entry["answer"]).lower().split())
-
-
-def _verified(said: str, entry: TestItem) -> bool:
-    """Ask the task's own verifier (reasoning-gym)."""
-    import reasoning_gym
-
-    check = reasoning_gym.get_score_answer_fn(entry["task"])
-    metadata = json.loads(entry["metadata"])
-    item = {"question": entry["prompt"], "answer": entry["answer"], "metadata": metadata}
-    try:
-        return bool(check(said.strip(), item) >= EXACT)
-    except Exception:  # some verifiers fall over nonsense instead of scoring it 0
-        return False
+    right: bool
+    extracted: str
+    """The final answer as it was taken from the text."""
+    where: str
+    """Where it stood."""
+    matcher: str
+    ran_on: bool
+    """Whether the text went on to a next question, which was cut off."""
 
 
 class Matcher(NamedTuple):
-    """A way to judge an answer, and the test sets that are judged so."""
+    """A way to judge an answer, and the golds that are judged so."""
 
-    right: Callable[[str, TestItem], bool]
-    """(what the model said, item)."""
-    fits: Callable[[pd.DataFrame], bool]
-    """Of all items: answer, and verifier where the input has one."""
+    judge: Callable[[str, str, Mapping[str, Any]], tuple[bool, Found]]
+    """(what the model said, gold, item) -> right, and what was taken for the final answer."""
+    fits: Callable[[str], bool]
+    """Whether a gold asks for it."""
+    sentence: str
+
+
+def judge(
+    prediction: str,
+    gold: str,
+    *,
+    item: Mapping[str, Any] | None = None,
+    matcher: str = "",
+    first_answer_only: bool = True,
+    stops: Sequence[str] = (),
+) -> Verdict:
+    """Judge an answer.
+
+    Args:
+        prediction: What the model said, all of it.
+        gold: The right answer: a bare one is itself the answer; of a solution its box or ####.
+        item: The test item, for matchers that need more than the gold.
+        matcher: A key of MATCHERS; by default the item's own, else the one the gold asks for.
+        first_answer_only: Cut the text where it runs on to a next question.
+        stops: What the template writes before a next question.
+    """
+    item = item or {}
+    gold = bare(gold)
+    name = matcher or matcher_of(gold, item)
+    said = final_answer.without_thoughts(prediction[-final_answer.LONGEST :])
+    first, ran_on = final_answer.cut(said, stops) if first_answer_only else (said, False)
+    if not gold.strip() and name not in ("reasoning-gym", "regex"):
+        return Verdict(False, "", NO_GOLD, name, ran_on)
+    right, found = MATCHERS[name].judge(first, gold, item)
+    return Verdict(right, found.text, found.where, name, ran_on)
+
+
+def matcher_of(gold: str, item: Mapping[str, Any] | None = None) -> str:
+    """Return the matcher that an item asks for: its own, else by the form of its gold."""
+    named = str((item or {}).get("verifier") or "")
+    if named in MATCHERS:
+        return named
+    return next(name for name, matcher in MATCHERS.items() if matcher.fits(gold))
+
+
+def bare(gold: str) -> str:
+    r"""Return the answer of a gold that is a whole solution: what its `\boxed{}` or #### says."""
+    if "\\boxed" in gold or "\\fbox" in gold or "####" in gold:
+        found = final_answer.marked(gold)
+        return found.text if found else gold
+    return gold
+
+
+def _number(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
+    right = understand(gold)
+    found = final_answer.marked(said, digits=True)
+    if found:
+        if not isinstance(understand(found.text), Expression) and found.where != "in a box":
+            after = found.text.rpartition("=")[2] if "=" in found.text else found.text
+            found = Found(final_answer.one_amount(after) or found.text, found.where)
+        return same(understand(found.text), right), found
+    found = _unmarked(said, numbers=True)
+    return same(understand(found.text), right), found
+
+
+def _maths(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
+    found = final_answer.marked(said) or _unmarked(said, numbers=False)
+    inner = final_answer.last_formula(found.text)
+    if inner and isinstance(understand(found.text), Words):
+        found = Found(inner[1].text, found.where)
+    return same(understand(found.text), understand(gold)), found
+
+
+def _unmarked(said: str, *, numbers: bool) -> Found:
+    """Return the final answer of a text without any mark."""
+    whole = said.strip()
+    if len(whole) <= final_answer.WHOLE:
+        answer = understand(whole)
+        one = isinstance(answer, Expression) and not ARITHMETIC.search(whole)
+        several = isinstance(answer, Members) and all(
+            isinstance(part, Expression) for part in answer.items
+        )  # 7 and 8 is no 8
+        if one or several if numbers else not isinstance(answer, Words):
+            return Found(whole, "whole text")
+    formula = final_answer.last_formula(said)
+    amount = final_answer.last_amount(said) if numbers else None
+    if formula and (amount is None or formula[0] >= amount[0]):
+        return formula[1]
+    if amount:
+        return amount[1]
+    return Found(whole, "whole text") if whole and not numbers else NOTHING
+
+
+def _choice(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
+    right = plain_letter(gold)
+    found = final_answer.marked(said)
+    text = WORDED.sub(r"\1", plain((found.text if found else said).strip("* "))).strip("{}* ")
+    chosen = CHOSEN.match(text if len(text) > 1 else text.upper())
+    where = found.where if found else "beginning"
+    if not chosen and not found:
+        others = list(re.finditer(r"\(([A-J])\)|\b([B-J])(?=[.\s]*$)", text))
+        chosen, where = (others[-1] if others else None), "last letter"
+    if not chosen:
+        return False, Found(found.text, found.where) if found else NOTHING
+    letter = (chosen[1] or chosen[2]).upper()
+    return letter == right, Found(letter, where)
+
+
+def plain_letter(gold: str) -> str:
+    r"""Return the letter of a choice, "" if a gold is none: B, (B), \text{(B)}."""
+    found = LETTER.fullmatch(WORDED.sub(r"\1", gold.strip(" $.")))
+    return found[1] if found else ""
+
+
+def _text(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
+    found = final_answer.marked(said) or Found(said.strip(), "whole text")
+    wanted, got = _words(gold), _words(found.text)
+    opening = OPENING.match(found.text)
+    if wanted in ("yes", "no", "true", "false") and opening:
+        return opening[1].lower() == wanted, Found(opening[1], found.where)
+    return got == wanted, found if len(found.text) <= 500 else Found(found.text[:500], found.where)
+
+
+def _words(text: str) -> str:
+    answer = understand(text)
+    spelt = answer.text if isinstance(answer, Words) else " ".join(text.casefold().split())
+    return re.sub(r"^(?:the|an?)\s+", "", spelt).strip(" .,;:!?\"'`*$")
+
+
+def _pattern(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
+    """Look for the gold, a regular expression, in the answer; a slow one is not found."""
+    import regex
+
+    try:
+        found = regex.search(gold, said, timeout=SECONDS)
+    except regex.error as e:
+        return False, Found("", f"the expression is broken: {e}")
+    except TimeoutError:
+        return False, Found("", "the expression took too long")
+    return found is not None, Found(found[0][:200], "found") if found else NOTHING
+
+
+def _verified(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
+    """Ask the task's own verifier (reasoning-gym)."""
+    import reasoning_gym
+
+    check = reasoning_gym.get_score_answer_fn(item["task"])
+    entry = {
+        "question": item["prompt"],
+        "answer": item["answer"],
+        "metadata": json.loads(item["metadata"]),
+    }
+    found = Found(said.strip(), "whole text")
+    try:
+        return bool(check(found.text, entry) >= EXACT), found
+    except Exception:  # some verifiers fall over nonsense instead of scoring it 0
+        return False, found
+
+
+def _is_number(gold: str) -> bool:
+    answer = understand(gold)
+    one = isinstance(answer, Expression) and len(set(answer.amount or answer.values)) == 1
+    return one and not ARITHMETIC.search(gold)
+
+
+def _is_maths(gold: str) -> bool:
+    return not isinstance(understand(gold), Words)
 
 
 MATCHERS: dict[str, Matcher] = {
-    "reasoning-gym": Matcher(
-        _verified, lambda items: bool((items["verifier"] == "reasoning-gym").all())
-    ),
-    "number": Matcher(
-        _same_number,
-        lambda items: bool(
-            items["answer"].map(lambda a: extract_number(str(a)) != "").mean() >= 0.8
-        ),
-    ),
-    "text": Matcher(_same_text, lambda items: True),
+    "reasoning-gym": Matcher(_verified, lambda gold: False, "the task's own verifier"),
+    "regex": Matcher(_pattern, lambda gold: False, "a regular expression is found in the answer"),
+    "choice": Matcher(_choice, lambda gold: bool(plain_letter(gold)), "the letter of a choice"),
+    "number": Matcher(_number, _is_number, "the same number"),
+    "maths": Matcher(_maths, _is_maths, "the same value, formula, set, tuple or interval"),
+    "text": Matcher(_text, lambda gold: True, "the same words, case and end marks aside"),
 }
-"""The first that fits a test set judges it."""
-
-
-def matcher_of(items: pd.DataFrame) -> str:
-    """Return the matcher that a test set asks for."""
-    return next(name for name, matcher in MATCHERS.items() if matcher.fits(items))
+"""The first that fits a gold judges its item."""

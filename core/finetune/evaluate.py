@@ -5,16 +5,17 @@ Answers are compared, never executed.
 
 from __future__ import annotations
 
+import collections
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core.arrays import by_id
+from core.arrays import Ints, by_id
+from core.dataset import holdout
 from core.errors import InputError
-from core.finetune.answers import MATCHERS, TestItem, matcher_of
+from core.finetune.answers import JUDGED, NO_GOLD, judge
 from core.finetune.metrics import measure
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model.loading import check_vocabulary, positions
@@ -28,13 +29,34 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DECODE_BATCH = 64
-DECODE_LONGEST = 256
+LONGEST_ANSWER = 1_024
+"""Tokens of an answer on auto, at most."""
+SAMPLE_SEED = 0
+"""Of the items that are answered: the same for every arm and run."""
 
 
-def longest_answer(response_lengths: npt.NDArray[np.int64]) -> int:
-    """Return how many tokens an answer may take: a little over the data's 99th percentile."""
-    known = response_lengths[response_lengths > 0]
-    return min(DECODE_LONGEST, 8 + int(np.quantile(known, 0.99)) if len(known) else DECODE_LONGEST)
+def longest_answer(trained: Ints, test: Ints, wanted: int | str = "auto") -> int:
+    """Return how many tokens an answer may take.
+
+    Args:
+        trained: Response tokens of the rows trained on (n_rows,).
+        test: Response tokens of the test items, 0 for those without a worked answer (n_items,).
+        wanted: A number; auto is a little over the 99th percentile of the longer of the two.
+    """
+    if wanted != "auto":
+        return int(wanted)
+    usual = [int(np.quantile(n, 0.99)) for part in (trained, test) if len(n := part[part > 0])]
+    return min(LONGEST_ANSWER, 8 + max(usual)) if usual else 256
+
+
+class Answered(NamedTuple):
+    """What a model said to one item."""
+
+    text: str
+    prompt: str
+    """As the model read it."""
+    at_limit: bool
+    """Whether it ended only because an answer may not be longer."""
 
 
 class Result(NamedTuple):
@@ -44,8 +66,8 @@ class Result(NamedTuple):
     generations: list[dict[str, Any]]
 
 
-def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
-    """Return the test items of a dataset in order of id, and the matcher they ask for.
+def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
+    """Return the test items of a dataset in order of id.
 
     Args:
         dataset: Any dataset.
@@ -67,7 +89,22 @@ def load_items(dataset: Artifact, split: str) -> tuple[pd.DataFrame, str]:
     items = items.iloc[by_id(items["id"].to_numpy())]
     no_answer = items["answer"].isna() | (items["answer"] == "")
     items["answer"] = items["answer"].where(~no_answer, items["response"])
-    return items, matcher_of(items)
+    return items
+
+
+def sample(items: pd.DataFrame, n: int) -> list[int]:
+    """Draw the items to answer, each source in proportion; ascending positions, the same always."""
+    if n >= len(items):
+        return list(range(len(items)))
+    rng = np.random.default_rng(SAMPLE_SEED)
+    sources = items["source"].astype(str).tolist()
+    room = holdout.quotas(sources, n)
+    chosen = []
+    for at in rng.permutation(len(items)).tolist():
+        if room[sources[at]] > 0:
+            room[sources[at]] -= 1
+            chosen.append(at)
+    return sorted(chosen)
 
 
 def evaluate(
@@ -79,7 +116,8 @@ def evaluate(
     split: str,
     template: str,
     max_length: int,
-    max_new: int,
+    trained: Ints,
+    answer_tokens: int | str,
     decode: int,
 ) -> Result:
     """Score a model on the test items of a dataset.
@@ -92,49 +130,92 @@ def evaluate(
         split: holdout or all.
         template: The template the model was trained with.
         max_length: Longest input, in tokens.
-        max_new: Longest answer, in tokens.
-        decode: Items answered for exact match, at most; 0 is none. The first by id.
+        trained: Response tokens of the rows trained on (n_rows,), for the longest answer.
+        answer_tokens: Longest answer, in tokens, or auto.
+        decode: Items answered for exact match, at most; 0 is none. Drawn as `sample` does.
     """
-    items, matcher = load_items(dataset, split)
+    items = load_items(dataset, split)
     rows = items["row"].to_numpy()
-    scores: dict[str, Any] = {"items": len(items), "matcher": matcher}
     tokens = tokenize(workspace, dataset, tokenizer, template).cut(max_length)
     check_vocabulary(model, tokens.highest())
     losses = score(model, tokens, rows).losses
-    generations: list[dict[str, Any]] = []
-    if decode:
-        asked = items.iloc[:decode]
-        said = generate(
-            model,
-            tokenizer,
-            renderer(template, tokenizer),
-            [_questions(m) for m in asked["messages"]],
-            max_length=max_length,
-            max_new=max_new,
-        )
-        match = MATCHERS[matcher].right
-        entries = cast("list[TestItem]", asked.to_dict("records"))
-        for entry, text in zip(entries, said, strict=True):
-            generations.append(
-                {
-                    "id": entry["id"],
-                    "source": entry["source"],
-                    "prompt": entry["prompt"],
-                    "answer": entry["answer"],
-                    "said": text,
-                    "right": match(text, entry),
-                }
-            )
+    own = tokens.cut(2**31).response_lengths()[rows]
+    max_new = longest_answer(trained, own, answer_tokens)
+    render = renderer(template, tokenizer)
+    asked = sample(items, decode) if decode else []
+    said = generate(
+        model,
+        tokenizer,
+        render,
+        [_questions(m) for m in items["messages"].iloc[asked]],
+        max_length=max_length,
+        max_new=max_new,
+    )
+    entries = cast("list[dict[str, Any]]", items.iloc[asked].to_dict("records"))
+    stops = next_turn(render)
+    generations = [_judged(*pair, stops) for pair in zip(entries, said, strict=True)]
+    right = pd.Series([g["right"] for g in generations], index=asked, dtype=object)
     judged = pd.DataFrame(
         {
             "source": items["source"].to_numpy(),
             "loss": np.where(np.isfinite(losses), losses, np.nan),
-            "right": pd.Series([g["right"] for g in generations], dtype=object).reindex(
-                range(len(items))
-            ),
+            "right": right.reindex(range(len(items))),
         }
     )
+    scores = {"items": len(items), "judged": JUDGED, **_counts(generations)}
+    if decode:
+        longer = int((own[asked] > max_new).sum())
+        scores |= {"answer_tokens": max_new, "longer_golds": longer}
     return Result(scores | measure(judged), generations)
+
+
+def _judged(entry: dict[str, Any], said: Answered, stops: tuple[str, ...]) -> dict[str, Any]:
+    """Return what is kept of one answer: all that a person needs to check its verdict."""
+    gold = str(entry["answer"] or "")
+    verdict = judge(said.text, gold, item=entry, stops=stops)
+    as_is = judge(said.text, gold, item=entry, first_answer_only=False)
+    return {
+        "id": entry["id"],
+        "source": entry["source"],
+        "prompt": entry["prompt"],
+        "asked": said.prompt,
+        "answer": gold,
+        "said": said.text,
+        "right": verdict.right,
+        "right_as_is": as_is.right,
+        "extracted": verdict.extracted,
+        "where": verdict.where,
+        "matcher": verdict.matcher,
+        "ran_on": verdict.ran_on,
+        "at_limit": said.at_limit,
+    }
+
+
+def _counts(generations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Count how answers ended and how they were judged."""
+    if not generations:
+        return {}
+    by_matcher = collections.Counter(g["matcher"] for g in generations).most_common()
+    one = len(by_matcher) == 1
+    return {
+        "matcher": by_matcher[0][0] if one else ", ".join(f"{m} {n:,}" for m, n in by_matcher),
+        "ran_on": sum(g["ran_on"] for g in generations),
+        "at_limit": sum(g["at_limit"] for g in generations),
+        "right_as_is": sum(g["right_as_is"] for g in generations),
+        "no_gold": sum(g["where"] == NO_GOLD for g in generations),
+    }
+
+
+def next_turn(render: Render) -> tuple[str, ...]:
+    """Return what a template writes before a person's next turn: there an answer has ended."""
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    try:
+        one = render(turns, False).rstrip()
+        two = render([*turns, {"role": "user", "content": "\u2042"}], False)
+    except Exception:  # a template may refuse a second turn; then there is nothing to run on into
+        return ()
+    lead = two[len(one) :].partition("\u2042")[0].strip() if two.startswith(one) else ""
+    return (lead,) if len(lead) > 1 else ()
 
 
 def _questions(messages: Any) -> list[dict[str, str]]:
@@ -153,7 +234,7 @@ def generate(
     *,
     max_length: int,
     max_new: int,
-) -> list[str]:
+) -> list[Answered]:
     """Answer conversations greedily, in batches of similar length, padded on the left.
 
     A prompt that leaves no room for its answer within the model's positions loses its beginning.
@@ -167,10 +248,9 @@ def generate(
     max_new = min(max_new, room // 2)
     keep = min(max_length, room - max_new)
     ends = _end_tokens(tokenizer, render)
-    prompts = [
-        tokenizer(render(c, True), add_special_tokens=False)["input_ids"] for c in conversations
-    ]
-    out = [""] * len(prompts)
+    texts = [render(c, True) for c in conversations]
+    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+    out = [Answered("", text, False) for text in texts]
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
     progress = Progress("answer test items", len(prompts))
     decode: Any = model.generate
@@ -195,9 +275,12 @@ def generate(
                 pad_token_id=pad,
                 eos_token_id=ends,
             )
-            texts = tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)
-            for i, text in zip(part, texts, strict=True):
-                out[i] = text
+            new = made[:, width:]
+            said = tokenizer.batch_decode(new, skip_special_tokens=True)
+            open_ended = (~torch.isin(new, torch.tensor(ends, device=new.device))).all(1)
+            full = open_ended & (new.shape[1] >= max_new)
+            for i, text, at_limit in zip(part, said, full.tolist(), strict=True):
+                out[i] = Answered(text, texts[i], at_limit)
             progress.update(min(start + DECODE_BATCH, len(order)))
     return out
 

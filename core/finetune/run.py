@@ -47,7 +47,7 @@ def make(
         InputError: bad settings, or nothing to test on.
         Stopped: asked to stop; what was saved can be resumed.
     """
-    from core.finetune.evaluate import evaluate, longest_answer
+    from core.finetune.evaluate import evaluate
     from core.model.tokens import tokenize, window
     from core.training.loop import Recipe, fit
 
@@ -106,7 +106,8 @@ def make(
         split=split,
         template=template,
         max_length=tokens.max_length,
-        max_new=longest_answer(tokens.response_lengths()),
+        trained=tokens.response_lengths(),
+        answer_tokens=s.answer_tokens,
         decode=s.decode,
     )
     write_result(draft.path, result)

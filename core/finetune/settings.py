@@ -71,9 +71,16 @@ class Tested(Group):
     )
     decode: int = setting(
         500,
-        help="Test items answered for exact match, at most; 0 is none",
+        help="Test items answered for exact match, at most, each source in proportion; 0 is none",
         minimum=0,
         advanced=True,
+    )
+    answer_tokens: int | Auto = setting(
+        "auto",
+        help="Longest answer, in tokens; auto is what the data's own answers take, at most 1,024",
+        minimum=1,
+        advanced=True,
+        later=True,
     )
 
 

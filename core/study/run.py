@@ -14,6 +14,7 @@ import pandas as pd
 from core import edits, finetune, selection
 from core.edits.state import Edits
 from core.finetune import metrics
+from core.finetune.retest import scores_of
 from core.finetune.settings import Target, Tested, short
 from core.jobs.progress import say
 from core.model import loading
@@ -87,7 +88,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
         say(f"arm {number + 1} of {len(wanted)}: {name}, seed {seed}, {steps:,} steps")
         runs.append((name, seed, _tuned(workspace, drawn, (test, split), s, seed, int(steps))))
     base = _base_scores(workspace, dataset, test, split, s)
-    table = pd.DataFrame([_record(arm, seed, made) for arm, seed, made in runs])
+    table = pd.DataFrame(
+        [
+            _record(arm, seed, made, scores_of(workspace, made, test, split))
+            for arm, seed, made in runs
+        ]
+    )
     draft = workspace.draft(
         "study",
         name=s.name or f"{dataset.name} · {s.budget} · {short(s.model)}",
@@ -158,7 +164,7 @@ def _base_scores(
     workspace: Workspace, dataset: Artifact, test: Artifact, split: str, s: Settings
 ) -> dict[str, Any]:
     """Test the target before any training; one from scratch with the first seed's weights."""
-    from core.finetune.evaluate import evaluate, longest_answer
+    from core.finetune.evaluate import evaluate
     from core.model.tokens import tokenize, window
 
     texts = pool_texts(dataset, s.model)
@@ -174,14 +180,15 @@ def _base_scores(
         split=split,
         template=template,
         max_length=tokens.max_length,
-        max_new=longest_answer(tokens.response_lengths()),
+        trained=tokens.response_lengths(),
+        answer_tokens=s.answer_tokens,
         decode=s.decode,
     )
     return finetune.headline(result.scores)
 
 
-def _record(arm: str, seed: int, made: Artifact) -> dict[str, Any]:
-    kept = {k: v for k, v in made.summary.items() if not isinstance(v, str)}
+def _record(arm: str, seed: int, made: Artifact, scores: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: v for k, v in scores.items() if not isinstance(v, str | dict)}
     return {
         "arm": arm,
         "seed": seed,

@@ -130,7 +130,7 @@ def as_declared(cls):
         row |= {n: list(facts[n]) for n in ("choices", "suggestions") if facts[n]}
         limits = ("minimum", "maximum", "above")
         row |= {n: facts[n] for n in limits if facts[n] is not None}
-        row |= {n: True for n in ("advanced", "hidden") if facts[n]}
+        row |= {n: True for n in ("advanced", "hidden", "later") if facts[n]}
         rows.append(row if spec.identity else row | {"identity": False})
     return rows
 

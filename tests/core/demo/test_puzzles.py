@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from core.demo.puzzles import HOLDOUT_PER_TASK, TASKS, generate, normalised
-from core.finetune.answers import MATCHERS
+from core.finetune.answers import judge
 
 DIGEST = """
 import hashlib, json
@@ -39,9 +39,9 @@ def test_splits_are_disjoint_unbalanced_and_verified():
     assert len(TASKS) >= 16
     assert len(questions["holdout"]) == HOLDOUT_PER_TASK * len(TASKS)
     assert max(n for n, _ in TASKS.values()) >= 10 * min(n for n, _ in TASKS.values())
-    verify = MATCHERS["reasoning-gym"].right
     for row in rows[::97]:
         entry = {**row, "prompt": row["question"]}
         assert json.loads(row["metadata"])
-        assert verify(row["answer"], entry)
-        assert not verify("nonsense", entry)
+        assert judge(row["answer"], row["answer"], item=entry).matcher == "reasoning-gym"
+        assert judge(row["answer"], row["answer"], item=entry).right
+        assert not judge("nonsense", row["answer"], item=entry).right

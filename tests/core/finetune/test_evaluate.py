@@ -28,7 +28,8 @@ def test_batches_answer_as_one_at_a_time(target, monkeypatch):
     together = answers()
     monkeypatch.setattr(evaluation, "DECODE_BATCH", 1)
     assert answers() == together
-    assert any(together)
+    assert any(answer.text for answer in together)
+    assert [answer.prompt for answer in together] == [render(talk, True) for talk in talks]
 
 
 def test_a_long_prompt_leaves_room_for_the_answer(target):
@@ -53,10 +54,9 @@ def test_an_answer_ends_at_the_templates_end_of_turn():
 
 def test_scores_of_the_held_out_rows(finished, target):
     dataset = finished.workspace.open(finished.dataset)
-    items, matcher = load_items(dataset, "holdout")
+    items = load_items(dataset, "holdout")
     assert len(items) == 20
     assert items["id"].is_monotonic_increasing
-    assert matcher == "number"  # four in five answers hold one
     scores, said = evaluate(
         finished.workspace,
         *target,
@@ -64,21 +64,22 @@ def test_scores_of_the_held_out_rows(finished, target):
         split="holdout",
         template="plain",
         max_length=64,
-        max_new=6,
+        trained=np.array([3, 4]),
+        answer_tokens=6,
         decode=7,
     )
     assert (scores["items"], scores["loss_items"], scores["decoded"]) == (20, 20, 7)
     assert scores["balanced_loss"] == pytest.approx(
         sum(scores["loss_by_source"].values()) / len(scores["loss_by_source"]), abs=1e-3
     )
-    assert [s["id"] for s in said] == items["id"].tolist()[:7]
+    assert [s["id"] for s in said] == items["id"].iloc[evaluation.sample(items, 7)].tolist()
     assert scores["right"] == sum(s["right"] for s in said)
     json.dumps(scores, allow_nan=False)
 
 
 def test_a_dataset_without_test_rows_says_what_to_do(finished, monkeypatch):
     dataset = finished.workspace.open(finished.dataset)
-    assert len(load_items(dataset, "all")[0]) == 160
+    assert len(load_items(dataset, "all")) == 160
     whole = pd.read_parquet
     monkeypatch.setattr(pd, "read_parquet", lambda path: whole(path).assign(split="pool"))
     with pytest.raises(ValueError, match="no held-out rows; name a test file with --eval"):
@@ -86,7 +87,61 @@ def test_a_dataset_without_test_rows_says_what_to_do(finished, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("lengths", "longest"), [([], 256), ([0, 0], 256), ([5, 6, 7], 14), ([900], 256)]
+    ("trained", "test", "longest"),
+    [
+        ([], [], 256),
+        ([0, 0], [0], 256),
+        ([5, 6, 7], [0], 14),
+        ([5, 6, 7], [20, 20], 28),  # as long as the test's own answers
+        ([900], [], 908),
+        ([5_000], [], 1_024),
+    ],
 )
-def test_the_longest_answer(lengths, longest):
-    assert evaluation.longest_answer(np.array(lengths, np.int64)) == longest
+def test_the_longest_answer(trained, test, longest):
+    lengths = np.array(trained, np.int64), np.array(test, np.int64)
+    assert evaluation.longest_answer(*lengths) == longest
+    assert evaluation.longest_answer(*lengths, 77) == 77
+
+
+def test_the_items_answered_are_drawn_from_every_source():
+    items = pd.DataFrame({"source": ["big"] * 90 + ["small"] * 10})
+    drawn = evaluation.sample(items, 20)
+    assert drawn == sorted(set(drawn))
+    assert items["source"].iloc[drawn].value_counts().to_dict() == {"big": 18, "small": 2}
+    assert drawn != list(range(20))
+    assert drawn == evaluation.sample(items, 20)
+    assert evaluation.sample(items, 100) == evaluation.sample(items, 10**6) == list(range(100))
+
+
+def test_an_answer_is_cut_where_its_template_begins_the_next_question():
+    tokenizer = tokenizers.train_tokenizer(["a b"], 300)
+    assert evaluation.next_turn(renderer("plain", tokenizer)) == ("Q:",)
+    assert evaluation.next_turn(renderer("alpaca", tokenizer)) == ("### Instruction:",)
+    assert evaluation.next_turn(lambda turns, opened: 1 / 0) == ()
+
+
+def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
+    dataset = finished.workspace.open(finished.dataset)
+    gold = load_items(dataset, "holdout")["answer"]
+    said = [f"#### {gold.iloc[0]}\nQ: more\n#### none"] + ["#### none of it"] * 19
+    monkeypatch.setattr(
+        evaluation,
+        "generate",
+        lambda *a, **k: [evaluation.Answered(text, "asked", i == 1) for i, text in enumerate(said)],
+    )
+    scores, kept = evaluate(
+        finished.workspace,
+        *target,
+        dataset,
+        split="holdout",
+        template="plain",
+        max_length=64,
+        trained=np.array([3]),
+        answer_tokens="auto",
+        decode=500,
+    )
+    counts = {k: scores[k] for k in ("right", "right_as_is", "ran_on", "at_limit", "decoded")}
+    assert counts == {"right": 1, "right_as_is": 0, "ran_on": 1, "at_limit": 1, "decoded": 20}
+    assert (kept[0]["asked"], kept[0]["where"]) == ("asked", "after ####")
+    assert kept[0]["extracted"] in str(gold.iloc[0])
+    assert kept[0]["ran_on"]

@@ -42,6 +42,7 @@ def test_forms_keep_their_order():
         "preset",
         "seed",
         "decode",
+        "answer_tokens",
         "name",
     ]
     assert shown(study.Settings, advanced=False) == [
@@ -59,6 +60,7 @@ def test_forms_keep_their_order():
         "max_length",
         "precision",
         "decode",
+        "answer_tokens",
         "name",
     ]
     assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]
