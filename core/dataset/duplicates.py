@@ -73,15 +73,16 @@ class Texts:
             flat.extend(map(vocabulary.__getitem__, words(text)))
             starts.append(len(flat))
         self.flat = np.frombuffer(flat, np.int32)
-        self.starts = np.frombuffer(starts, np.int64)
+        edges = np.frombuffer(starts, np.int64)
+        self.starts, self.ends = edges[:-1], edges[1:]
         self.codes = np.random.default_rng(0).integers(0, 2**64, len(vocabulary), dtype=np.uint64)
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.starts)
 
     def digest(self, doc: int) -> bytes:
         """Hash the words: equal for equal words."""
-        own = self.flat[self.starts[doc] : self.starts[doc + 1]]
+        own = self.flat[self.starts[doc] : self.ends[doc]]
         return hashlib.blake2b(own.tobytes(), digest_size=16).digest()
 
     def shingles(self, docs: Ints) -> tuple[Hashes, Ints]:
@@ -89,7 +90,7 @@ class Texts:
 
         Sorted by place, then by shingle.
         """
-        lengths = np.maximum(self.starts[docs + 1] - self.starts[docs] - (SHINGLE - 1), 0)
+        lengths = np.maximum(self.ends[docs] - self.starts[docs] - (SHINGLE - 1), 0)
         owner = np.repeat(np.arange(len(docs)), lengths)
         before = np.cumsum(lengths) - lengths
         at = np.arange(len(owner)) + np.repeat(self.starts[docs] - before, lengths)
@@ -161,12 +162,17 @@ class Index:
 
     def alike(self, text: Shingled) -> list[int]:
         """Return the near-duplicates among what was entered, itself too if it was."""
+        docs, least = self.candidates(text)
+        return docs[self.confirmed(text, docs, least)].tolist()
+
+    def candidates(self, text: Shingled) -> tuple[Ints, Ints]:
+        """Return what may be a near-duplicate, and how many shingles it must have in common."""
         met = array.array("q")
         for shingle in text.rare:
             if shingle in self.having:
                 met += self.having[shingle]
         if not met:
-            return []
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         near, of = NEAR
         docs, common = np.unique(np.frombuffer(met, np.int64), return_counts=True)
         n, sizes = len(text.all), self.sizes[docs]
@@ -174,13 +180,18 @@ class Index:
         # what the rarest of both have in common, and all the others of one of them
         most = common + np.maximum(n - _looked_up(np.array(n)), sizes - _looked_up(sizes))
         maybe = np.flatnonzero((np.minimum(n, sizes) >= least) & (most >= least))
-        out: list[int] = []
-        for start in range(0, len(maybe), BATCH):
-            part = maybe[start : start + BATCH]
+        maybe = maybe[np.argsort(-common[maybe], kind="stable")]  # the likeliest first
+        return docs[maybe], least[maybe]
+
+    def confirmed(self, text: Shingled, docs: Ints, least: Ints) -> Bools:
+        """Say which texts have at least so many shingles in common with a text."""
+        out = np.zeros(len(docs), bool)
+        for start in range(0, len(docs), BATCH):
+            part = slice(start, start + BATCH)
             value, owner = self.texts.shingles(docs[part])
-            at = np.minimum(np.searchsorted(text.all, value), n - 1)
-            both = np.bincount(owner[text.all[at] == value], minlength=len(part))
-            out += docs[part][both >= least[part]].tolist()
+            at = np.minimum(np.searchsorted(text.all, value), len(text.all) - 1)
+            both = np.bincount(owner[text.all[at] == value], minlength=len(docs[part]))
+            out[part] = both >= least[part]
         return out
 
 

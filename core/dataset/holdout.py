@@ -1,19 +1,17 @@
-"""Which rows are held out: a source-stratified draw that leaves no near-duplicate of a test row.
+"""Which rows are held out: a source-stratified draw of whole groups.
 
-Rows with the same words (case, spacing and punctuation aside) form a unit and move together. A unit
-that is a near-duplicate of any other unit, as `core.dataset.duplicates` has it, is never held out,
-so nothing in the pool resembles a test row.
+Rows that ask the same, begin one conversation or are near-duplicates form a group, as
+`core.dataset.groups` has it, so nothing in the pool gives a test row away. Datasets made before
+there were groups were drawn by `core.dataset.unlike_holdout`.
 """
 
 from __future__ import annotations
 
 import collections
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from core.dataset.duplicates import Texts, resembling
 from core.errors import InputError
 
 AUTO_SHARE, AUTO_MOST, AUTO_FROM = 0.05, 1000, 100
@@ -45,68 +43,41 @@ def quotas(sources: Sequence[str], n: int) -> collections.Counter[str]:
 
 
 def draw(
-    ids: Sequence[str], texts: Sequence[str], sources: Sequence[str], n: int, seed: int
+    ids: Sequence[str], groups: Sequence[int], sources: Sequence[str], n: int, seed: int
 ) -> list[int]:
-    """Draw the rows to hold out; the same ids whatever the order of the rows.
+    """Draw the rows to hold out, whole groups of them; the same ids whatever the order of the rows.
 
     Args:
         ids: Distinct, one a row.
-        texts: What is compared between rows.
+        groups: Rows of equal number stand on one side.
         sources: The strata.
-        n: Rows wanted; fewer come back when too few are unlike all others.
+        n: Rows wanted; fewer come back when the groups that are left are larger than what is
+            missing.
         seed: Of the draw.
 
     Returns:
         Row numbers, ascending.
     """
-    if n == 0:
-        return []
-    order = sorted(range(len(ids)), key=ids.__getitem__)
-    words = Texts(texts[row] for row in order)
-    by_words: dict[bytes, list[int]] = {}
-    firsts = []  # unit -> its first text in `words`
-    for i, row in enumerate(order):
-        rows = by_words.setdefault(words.digest(i), [])
-        if not rows:
-            firsts.append(i)
-        rows.append(row)
-    units = list(by_words.values())
-    docs = np.array(firsts)
-    resembles: dict[int, bool] = {}
+    by_group: dict[int, list[int]] = {}
+    for row in sorted(range(len(ids)), key=ids.__getitem__):
+        by_group.setdefault(groups[row], []).append(row)
+    queue = list(by_group.values())
+    queue = [queue[i] for i in np.random.default_rng(seed).permutation(len(queue)).tolist()]
     taken: list[int] = []
 
-    def take(queue: list[int], labels: Sequence[str], need: collections.Counter[str]) -> None:
-        """Take units in the order of the queue until every label has what it needs."""
+    def take(labels: Sequence[str], need: collections.Counter[str]) -> list[list[int]]:
+        """Take groups in order until every label has what it needs; return those left."""
+        left = []
+        for rows in queue:
+            wants = collections.Counter(labels[row] for row in rows)
+            if all(need[label] >= k for label, k in wants.items()):
+                taken.extend(rows)
+                need.subtract(wants)
+            else:
+                left.append(rows)
+        return left
 
-        def fits(unit: int, room: collections.Counter[str]) -> bool:
-            if len(units[unit]) == 1:
-                return room[labels[units[unit][0]]] > 0
-            wants = collections.Counter(labels[row] for row in units[unit])
-            return all(room[label] >= k for label, k in wants.items())
-
-        spare = 1.25
-        while queue and need.total() > 0:
-            room = collections.Counter({s: math.ceil(k * spare) + 4 for s, k in need.items() if k})
-            batch, later = [], []
-            for unit in queue:
-                if fits(unit, room):
-                    batch.append(unit)
-                    room.subtract(labels[row] for row in units[unit])
-                elif fits(unit, need):
-                    later.append(unit)
-            new = [unit for unit in batch if unit not in resembles]
-            resembles.update(zip(new, resembling(words, docs, np.array(new, int)), strict=True))
-            for unit in batch:
-                if not resembles[unit] and fits(unit, need):
-                    taken.append(unit)
-                    need.subtract(labels[row] for row in units[unit])
-            queue, spare = later, spare * 4
-
-    shuffled = np.random.default_rng(seed).permutation(len(units)).tolist()
-    take(shuffled, sources, quotas(sources, n))
-    short = n - sum(len(units[unit]) for unit in taken)
-    if short:  # some source has too few rows unlike all others: the rest may give them
-        chosen = set(taken)
-        left = [unit for unit in shuffled if unit not in chosen and not resembles.get(unit)]
-        take(left, [""] * len(ids), collections.Counter({"": short}))
-    return sorted(row for unit in taken for row in units[unit])
+    queue = take(sources, quotas(sources, n))
+    # some source has too few small groups: the rest may give them
+    take([""] * len(ids), collections.Counter({"": n - len(taken)}))
+    return sorted(taken)

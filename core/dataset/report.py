@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.dataset import sides
 from core.dataset.mapping import PARTS
 from core.jobs.progress import say
 
@@ -29,11 +30,8 @@ def report(summary: Mapping[str, Any]) -> None:
             f"not in the conversations: {_named(summary['left_out'])} (kept beside the rows; "
             "--map prompt='{column}\\n\\n{column}' says what the prompt is made of)"
         )
-    if summary["holdout_rows"] < summary["holdout_asked"]:
-        say(
-            f"only {summary['holdout_rows']:,} of the {summary['holdout_asked']:,} rows asked for "
-            "are held out: the others have near-duplicates that would stay in the pool"
-        )
+    for sentence in sides.report(summary):
+        say(sentence)
     if not summary["trainable"]:
         answer = summary["columns"].get("answer", "COLUMN")
         say(

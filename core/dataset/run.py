@@ -17,9 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.dataset import holdout, mapping, row_formats
+from core.dataset import mapping, row_formats, sides
 from core.dataset.detection import SAMPLE, Reading, detect
-from core.dataset.duplicates import compared
 from core.dataset.examples import (
     as_original,
     as_table,
@@ -39,17 +38,19 @@ from core.workspace.draft import Draft
 from core.workspace.files import fingerprint, given, sha256_file, unchanged
 from core.workspace.store import Workspace
 
-HELD_OUT = ("holdout", "test", "validation", "eval")
+BEFORE = {"holdout_rule": 1}
+"""What imports did before there were these settings, where that is not the default."""
+FIRST = (
+    *("path", "split", "format", "prompt_column", "response_column", "source_column"),
+    *("answer_column", "split_column", "id_column", "limit", "seed", "holdout"),
+)
+"""Settings that every fingerprint holds; a later one counts where it differs from its default, so
+that a dataset made before there was such a setting is found again."""
 ROW_GROUP = 2_048
 """Rows stored together; few, so that a page is read without the rest of its file."""
 SOURCES_LISTED = 200
 COLUMN_FLAGS = ("prompt", "response", "source", "answer", "split", "id")
 """Parts that have a flag of their own, --prompt-column and the like."""
-FIRST = {
-    *("path", "split", "format", "limit", "seed", "holdout", "name"),
-    *(f"{part}_column" for part in COLUMN_FLAGS),
-}
-"""Settings when the first dataset was imported: `core.settings.identity`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,9 @@ class Settings(Group):
         "", help="column with the final answer that a test compares", advanced=True
     )
     split_column: str = setting(
-        "", help=f"column that says {', '.join(HELD_OUT)} for rows to hold out", advanced=True
+        "",
+        help="column that says which rows to hold out: test, eval, dev, validation, holdout",
+        advanced=True,
     )
     id_column: str = setting("", help="column with unique ids", advanced=True)
     map: str = setting(
@@ -95,6 +98,13 @@ class Settings(Group):
         suggestions=("auto", "0"),
         help="rows sealed for testing, drawn per source: a number, or auto (5%, at most 1,000)",
         advanced=True,
+    )
+    holdout_rule: int = setting(
+        2,
+        minimum=1,
+        maximum=2,
+        help="what is held out together: 2 is rows that ask the same, too, 1 as imports did before",
+        hidden=True,
     )
     name: str = setting(
         "", identity=False, help="what people call it; the file's name when empty", advanced=True
@@ -125,7 +135,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         name=settings.name or path.stem,
         config=to_config(settings),
         parents={},
-        fingerprint=fingerprint("dataset", identity(settings, first=FIRST)),
+        fingerprint=fingerprint("dataset", identity(settings, first=FIRST, before=BEFORE)),
     )
     try:
         with unchanged(pathlib.Path(settings.path)):
@@ -165,6 +175,7 @@ def load_any(workspace: Workspace, text: str) -> str:
     wanted = Settings(path=str(path), holdout="0")
     content = sha256_file(path)
     for entry in workspace.entries("dataset"):
+        # nothing is held out, whatever the rule; settings that it is older than have their default
         same = {**to_config(wanted), **entry.config, "name": ""} == to_config(wanted)
         if entry.state == "sealed" and same and entry.summary["source_sha256"] == content:
             return entry.id
@@ -195,14 +206,20 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
         chosen = np.random.default_rng(settings.seed).permutation(n_usable)[: settings.limit]
         found = found.take(sorted(order[i] for i in chosen))
     n = len(found.at)
-    texts = [compared(turns) for turns in found.messages]
-    asked = 0 if "split" in parts else holdout.size(settings.holdout, n)
-    held = set(holdout.draw(found.ids, texts, found.sources, asked, settings.seed))
+    marks: list[Any] = []
     if "split" in parts:
-        marks = rows.values(parts["split"])
-        held = {i for i, at in enumerate(found.at) if str(marks[at]).strip().lower() in HELD_OUT}
-        asked = len(held)
-    table = as_table(found, held)
+        cells = rows.values(parts["split"])
+        marks = [cells[at] for at in found.at]
+    drawn = sides.choose(
+        found,
+        wanted=settings.holdout,
+        seed=settings.seed,
+        rule=settings.holdout_rule,
+        column=parts.get("split", ""),
+        marks=marks,
+    )
+    sides.write_pairs(draft.path, drawn.pairs)
+    table = as_table(found, drawn.held)
     _write(table, draft.path / "examples.parquet")
     original, json_columns = as_original(rows, found.at)
     _write(original, draft.path / "original.parquet")
@@ -214,9 +231,11 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
         "rows_read": n_read,
         "rows": n,
         "rows_parsed": len(rows.places),
-        "pool_rows": n - len(held),
-        "holdout_rows": len(held),
-        "holdout_asked": asked,
+        "pool_rows": n - len(drawn.held),
+        "holdout_rows": len(drawn.held),
+        "holdout_asked": drawn.asked,
+        "split_values": drawn.values,
+        "overlap": drawn.overlap.counts() if drawn.overlap else {},
         "set_aside": dict(reasons.most_common()),
         "not_sampled": n_usable - n,
         "duplicates": n - len(set(found.digests)),

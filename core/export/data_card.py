@@ -20,14 +20,18 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.dataset.run import BEFORE as IMPORTED_BEFORE
 from core.edits.row_sets import words
 from core.export.writers import BATCH, FORMATS
 from core.selection.reproduce import lineage
+from core.selection.settings import BEFORE as SELECTED_BEFORE
 from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs, to_argv
 from core.workspace.artifact import Artifact
 
 VARIABLES = {"dataset": "D", "trajectories": "T", "clusters": "C", "selection": "S"}
+BEFORE = {"dataset": IMPORTED_BEFORE, "selection": SELECTED_BEFORE}
+"""What artifacts did before there were some settings, where that is not the default."""
 LISTED = 30
 """Sources shown one by one."""
 SIZES = {
@@ -156,7 +160,8 @@ def settings_of(artifact: Artifact) -> Any:
     """Return the settings an artifact was made with, as far as they define its result."""
     cls = importlib.import_module(f"core.{artifact.kind}").Settings
     known = {s.name for s in specs(cls) if s.identity}
-    return cls(**{k: v for k, v in artifact.config.items() if k in known})
+    before = BEFORE.get(artifact.kind, {})  # it may be older than some setting
+    return cls(**before | {k: v for k, v in artifact.config.items() if k in known})
 
 
 def measure(dataset: Artifact, artifact: Artifact) -> Spread:

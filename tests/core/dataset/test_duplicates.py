@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset import duplicates, holdout
+from core.dataset.groups import Compared, groups
 from core.selection.filters import Filters, leave_out
 
 WORDS = ["one", "Two,", "three", "vier!", "fünf", "x+1", "中文", "ok中", "カナ", "--", "한", "_"]
@@ -59,7 +60,8 @@ def test_all_call_the_same_texts_near_duplicates(tmp_path_factory, seed, length)
             stays.append(row)
     assert sorted(set(range(n)) - set(np.concatenate([none, *out.values()]).tolist())) == stays
 
-    held = set(holdout.draw(ids.tolist(), texts, ["a"] * n, n - 1, seed))
+    together = groups(Compared(frame["messages"]), range(n))
+    held = set(holdout.draw(ids.tolist(), together, ["a"] * n, n - 1, seed))
     rest = sorted(set(range(n)) - held)
     assert not pairs[np.ix_(sorted(held), rest)].any(), "nothing in the pool resembles a test row"
     same = np.array([[duplicates.words(a) == duplicates.words(b) for b in texts] for a in texts])

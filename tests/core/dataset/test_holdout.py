@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given, settings
 
 from core.dataset import duplicates, holdout
+from core.dataset.groups import Compared, groups
 
 WORDS = [f"word{i}" for i in range(500)]
+
+
+def draw(ids, texts, sources, n, seed):
+    """Draw from rows that are a reply without a question each."""
+    talks = Compared([[{"role": "assistant", "content": text}] for text in texts])
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return holdout.draw(ids, groups(talks, order), sources, n, seed)
 
 
 def sentence(rng, n=30):
@@ -58,10 +66,10 @@ def test_distinct_texts_give_the_exact_count_per_source(content, n, seed):
     ids = [f"{rng.getrandbits(64):x}" for _ in range(120)]
     texts = [sentence(rng) for _ in ids]
     sources = rng.choices("abc", (6, 3, 1), k=120)
-    rows = holdout.draw(ids, texts, sources, n, seed)
+    rows = draw(ids, texts, sources, n, seed)
     assert collections.Counter(sources[i] for i in rows) == +holdout.quotas(sources, n)
     order = rng.sample(range(120), 120)
-    again = holdout.draw(
+    again = draw(
         [ids[i] for i in order], [texts[i] for i in order], [sources[i] for i in order], n, seed
     )
     assert {ids[order[i]] for i in again} == {ids[i] for i in rows}
@@ -79,7 +87,7 @@ def test_no_test_row_resembles_a_pool_row(content, n, length):
         texts.append("  ".join(words).upper() + "!")
     ids = [f"{i:03}" for i in range(len(texts))]
     sources = rng.choices("ab", k=len(texts))
-    held = set(holdout.draw(ids, texts, sources, n, 0))
+    held = set(draw(ids, texts, sources, n, 0))
     assert len(held) <= n
     for i in held:
         for j in set(range(len(texts))) - held:
@@ -95,23 +103,23 @@ def test_no_test_row_resembles_a_pool_row(content, n, length):
 def test_exact_copies_move_together():
     rng = random.Random(0)
     texts = [sentence(rng) for _ in range(50)]
-    held = holdout.draw(
+    held = draw(
         [f"{i:03}" for i in range(100)], texts + [t.title() for t in texts], ["a"] * 100, 10, 0
     )
     assert len(held) == 10
     assert {i % 50 for i in held if i < 50} == {i % 50 for i in held if i >= 50}
 
 
-def test_a_source_of_near_copies_is_replaced_by_others():
+def test_a_large_group_of_near_copies_is_replaced_by_others():
     rng = random.Random(0)
     base = sentence(rng, 60)
     texts = [f"{base} {w}" for w in WORDS[:50]] + [sentence(rng) for _ in range(50)]
     sources = ["near"] * 50 + ["far"] * 50
-    held = holdout.draw([f"{i:03}" for i in range(100)], texts, sources, 20, 0)
+    held = draw([f"{i:03}" for i in range(100)], texts, sources, 20, 0)
     assert len(held) == 20
     assert min(held) >= 50
 
 
 def test_all_near_copies_give_none():
     texts = [" ".join(WORDS[:60]) + f" {w}" for w in WORDS[:100]]
-    assert holdout.draw([f"{i:03}" for i in range(100)], texts, ["a"] * 100, 5, 0) == []
+    assert draw([f"{i:03}" for i in range(100)], texts, ["a"] * 100, 5, 0) == []

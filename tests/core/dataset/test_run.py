@@ -135,8 +135,11 @@ def test_mathmix(workspace):
     compared = [
         " ".join(words(f"{p} {r}")) for p, r in zip(frame.prompt, frame.response, strict=True)
     ]
-    sides = pd.Series(compared).groupby(frame["split"]).agg(set)
-    assert not sides["pool"] & sides["holdout"]
+    prompts = frame["prompt"].map(lambda text: " ".join(words(text)))
+    for texts in (pd.Series(compared), prompts):
+        sides = texts.groupby(frame["split"]).agg(set)
+        assert not sides["pool"] & sides["holdout"]
+    assert (s["overlap"]["items"], s["overlap"]["given_away"]) == (819, 0)
 
 
 def test_svamp_is_an_evaluation_file(workspace):

@@ -1,0 +1,163 @@
+"""Overlap: which test rows the training rows give away, and by which row.
+
+A test row is given away by a row that says or asks the same, or by a near-duplicate, as
+`core.dataset.groups` has it. Beside these the test rows are counted that have 13 words in a row in
+common with a training row (Brown et al., "Language models are few-shot learners", 2020, appendix
+C); wording that more than ten training rows have is left out, as it is there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from core.arrays import Ints
+from core.dataset.duplicates import BATCH, Hashes, Index
+from core.dataset.groups import Compared, Slices, questions
+
+N = 13
+WORDING = 10
+"""Training rows that may have some 13 words before these count as wording."""
+HOW = {
+    "copies": "the same words",
+    "prompts": "the same question",
+    "near": "a near-duplicate",
+    "ngrams": f"{N} words in a row in common",
+}
+"""What is counted, the strongest first -> in words."""
+
+
+@dataclasses.dataclass
+class Overlap:
+    """For each kind: place of the test row -> place of the first training row that is so."""
+
+    items: int
+    rows: int
+    found: dict[str, dict[int, int]]
+
+    @property
+    def given_away(self) -> set[int]:
+        """Places of the test rows that a training row gives away."""
+        return {i for how in HOW if how != "ngrams" for i in self.found[how]}
+
+    def counts(self) -> dict[str, int]:
+        """Return what a summary keeps."""
+        return {
+            "items": self.items,
+            "rows": self.rows,
+            "given_away": len(self.given_away),
+            **{how: len(self.found[how]) for how in HOW},
+        }
+
+    def pairs(self) -> list[tuple[int, int, str]]:
+        """Return (test row, training row, how) by place, each test row once by its strongest."""
+        best: dict[int, tuple[int, str]] = {}
+        for how in HOW:
+            for item, row in self.found[how].items():
+                best.setdefault(item, (row, how))
+        return [(item, *best[item]) for item in sorted(best)]
+
+
+def describe(counts: dict[str, int], rows: str) -> str:
+    """Say in a sentence how many test rows are given away; empty for none.
+
+    Args:
+        counts: As `Overlap.counts` has them.
+        rows: What the training rows are called, such as "rows of the pool".
+    """
+    if not counts:
+        return ""
+    if counts["given_away"]:
+        parts = [f"{HOW[how]} {counts[how]:,}" for how in HOW if counts[how]]
+        return (
+            f"{counts['given_away']:,} of {counts['items']:,} test rows also stand among the "
+            f"{counts['rows']:,} {rows} ({'; '.join(parts)}): a score on these says little of new "
+            "questions"
+        )
+    if counts["ngrams"]:
+        return (
+            f"none of {counts['items']:,} test rows stands among the {counts['rows']:,} {rows}; "
+            f"{counts['ngrams']:,} have {HOW['ngrams']} with one"
+        )
+    return ""
+
+
+def overlap(compared: Compared, test: Sequence[int], train: Sequence[int]) -> Overlap:
+    """Find the test rows that training rows give away; both are rows of `compared`."""
+    asked = questions(compared)
+    found: dict[str, dict[int, int]] = {how: {} for how in HOW}
+    first: dict[bytes, int] = {}
+    whole: dict[bytes, int] = {}
+    for at, row in enumerate(train):
+        whole.setdefault(compared.after[row][-1], at)
+        for key in asked[row].keys:
+            first.setdefault(key, at)
+    for item, row in enumerate(test):
+        if (at := whole.get(compared.after[row][-1])) is not None:
+            found["copies"][item] = at
+        known = [first[key] for key in asked[row].keys if key in first]
+        if known:
+            found["prompts"][item] = min(known)
+    said = [(compared.said[r], compared.ends[r]) for r in (*test, *train)]
+    texts = compared.slices(*zip(*said, strict=True))
+    prompts = compared.slices(
+        *zip(*((q.start, q.end) for q in map(asked.__getitem__, (*test, *train))), strict=True)
+    )
+    prompts.leave_out_instructions()
+    for item, at in (*_near(texts, len(test)), *_near(prompts, len(test))):
+        found["near"][item] = min(at, found["near"].get(item, at))
+    found["near"] |= {i: at for i, at in found["copies"].items() if i not in found["near"]}
+    found["ngrams"] = _ngrams(texts, len(test))
+    return Overlap(len(test), len(train), found)
+
+
+def _near(texts: Slices, n_test: int) -> Iterable[tuple[int, int]]:
+    """Yield near-duplicates, a place among the first n_test texts and one among the others."""
+    index = Index(texts)
+    for text in texts.walk(np.arange(n_test)):
+        index.enter(text)
+    for text in texts.walk(np.arange(n_test, len(texts))):
+        for item in index.alike(text):
+            yield item, text.doc - n_test
+
+
+def _ngrams(texts: Slices, n_test: int) -> dict[int, int]:
+    """Return place of a test text -> first other text that has N words in a row in common."""
+    own, owner = _grams(texts, np.arange(n_test))
+    grams = np.unique(own)
+    if not len(grams):
+        return {}
+    bins = np.zeros(2**24, bool)
+    bins[grams >> np.uint64(40)] = True
+    rows = np.zeros(len(grams), np.int64)
+    first = np.full(len(grams), len(texts))
+    for start in range(n_test, len(texts), BATCH):
+        docs = np.arange(start, min(start + BATCH, len(texts)))
+        value, doc = _grams(texts, docs)
+        maybe = bins[value >> np.uint64(40)]
+        value, doc = value[maybe], doc[maybe]
+        at = np.minimum(np.searchsorted(grams, value), len(grams) - 1)
+        hit = grams[at] == value
+        pairs = np.unique(np.stack([at[hit], doc[hit]]), axis=1)
+        rows += np.bincount(pairs[0], minlength=len(grams))
+        np.minimum.at(first, pairs[0], docs[pairs[1]] - n_test)
+    telling = (rows > 0) & (rows <= WORDING)
+    out: dict[int, int] = {}
+    at = np.searchsorted(grams, own)
+    for item, row in zip(owner[telling[at]].tolist(), first[at][telling[at]].tolist(), strict=True):
+        out[item] = min(row, out.get(item, row))
+    return out
+
+
+def _grams(texts: Slices, docs: Ints) -> tuple[Hashes, Ints]:
+    """Return the hashes of all N words in a row, and the place in docs of each."""
+    lengths = np.maximum(texts.ends[docs] - texts.starts[docs] - (N - 1), 0)
+    owner = np.repeat(np.arange(len(docs)), lengths)
+    before = np.cumsum(lengths) - lengths
+    at = np.arange(len(owner)) + np.repeat(texts.starts[docs] - before, lengths)
+    value = np.zeros(len(owner), np.uint64)
+    for k in range(N):
+        value = value * np.uint64(0x9E3779B97F4A7C15) + texts.codes[texts.flat[at + k]]
+    return value ^ (value >> np.uint64(29)), owner

@@ -1,0 +1,110 @@
+"""Sides: which rows of an import are the pool and which are held out, and what that leaks."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from core.dataset import holdout, split_column, unlike_holdout
+from core.dataset.duplicates import compared
+from core.dataset.examples import Examples
+from core.dataset.groups import Compared, groups
+from core.dataset.overlap import Overlap, describe, overlap
+from core.workspace.files import write_jsonl
+
+PAIRS = "overlap.jsonl"
+"""Held-out rows that pool rows give away: row, pool_row, how."""
+VALUES_LISTED = 50
+
+
+class Sides(NamedTuple):
+    """How the rows were divided."""
+
+    held: set[int]
+    asked: int
+    """Rows to be held out; as many as are, where a split column says."""
+    values: dict[str, tuple[int, split_column.Side]]
+    """Of the split column: value -> rows, side; empty without one."""
+    overlap: Overlap | None
+    """Held-out rows among the pool's; None where nothing is held out or an old rule asked for."""
+    pairs: list[dict[str, Any]]
+
+
+def choose(
+    found: Examples, *, wanted: str, seed: int, rule: int, column: str, marks: Sequence[Any]
+) -> Sides:
+    """Divide the rows into held-out ones and the pool.
+
+    Args:
+        found: The rows.
+        wanted: How many to hold out, "auto" or a number.
+        seed: Of the draw.
+        rule: 2, or 1 as it was done before questions were compared.
+        column: The split column, "" for none.
+        marks: Its cells, one a row.
+
+    Raises:
+        InputError: no row would be left to train on.
+    """
+    n = len(found.at)
+    asked = 0 if column else holdout.size(wanted, n)
+    values: dict[str, tuple[int, split_column.Side]] = {}
+    if rule == 1:
+        texts = [compared(turns) for turns in found.messages]
+        rows = unlike_holdout.draw(found.ids, texts, found.sources, asked, seed)
+        if column:
+            rows = [i for i, held in enumerate(split_column.read_first(marks)) if held]
+        return Sides(set(rows), asked if not column else len(rows), values, None, [])
+    if not (asked or column):
+        return Sides(set(), 0, values, None, [])
+    words = Compared(found.messages)
+    if column:
+        read = split_column.read(column, marks)
+        held = [row for row in range(n) if read.held[row]]
+        asked, values = len(held), read.values
+    else:
+        order = sorted(range(n), key=found.ids.__getitem__)
+        held = holdout.draw(found.ids, groups(words, order), found.sources, asked, seed)
+    sealed = set(held)
+    pool = [row for row in range(n) if row not in sealed]
+    if not (held and pool):
+        return Sides(sealed, asked, values, None, [])
+    shared = overlap(words, held, pool)
+    pairs = [
+        {"row": held[item], "pool_row": pool[at], "how": how} for item, at, how in shared.pairs()
+    ]
+    return Sides(sealed, asked, values, shared, pairs)
+
+
+def write_pairs(folder: pathlib.Path, pairs: list[dict[str, Any]]) -> None:
+    """Write which held-out row is like which pool row; no file without any."""
+    if pairs:
+        write_jsonl(folder / PAIRS, pairs)
+
+
+def report(summary: dict[str, Any]) -> list[str]:
+    """Say what a person must know of how the rows were divided."""
+    out = []
+    asked, held = summary["holdout_asked"], summary["holdout_rows"]
+    if held < asked:
+        out.append(
+            f"only {held:,} of the {asked:,} rows asked for are held out: the others ask the same "
+            "as too many rows, or are near-duplicates of them, that would have to be held out too"
+        )
+    out += said_values(summary.get("split_values", {}))
+    if told := describe(summary.get("overlap", {}), "rows of the pool"):
+        out.append(told)
+    return out
+
+
+def said_values(values: dict[str, Any]) -> list[str]:
+    """Say what a split column's values were understood as."""
+    out = []
+    for side in ("held out", "pool: not understood"):
+        named = [f"{value} {rows:,}" for value, (rows, where) in values.items() if where == side]
+        more = f" and {len(named) - VALUES_LISTED:,} more" if len(named) > VALUES_LISTED else ""
+        if named:
+            what = "held out" if side == "held out" else "not understood, so in the pool"
+            out.append(f"the split column's {what}: {', '.join(named[:VALUES_LISTED])}{more}")
+    return out
