@@ -5,16 +5,18 @@ import streamlit as st
 
 from core import jobs, study
 from core.finetune import metrics
-from core.study import arms
+from core.study import arms, comparison
 from core.study.artifact import StudySummary
 from core.study.artifact import table as table_of
-from core.study.results import near_floor, verdict
+from core.study.results import INTERVAL_FROM
+from core.study.sentences import near_floor
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.frame import forms, job_card, state, widgets
 from dashboard.study import saved_arms
 
 FORM = "study"
+BARS = "Bars are 95% intervals of the mean over seeds, the band is random's. "
 
 
 def launch(settings: study.Settings) -> None:
@@ -38,6 +40,19 @@ def more_draws(artifact: Artifact) -> None:
     )
 
 
+def answer(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Say in one sentence whether the selection did as well, and how surely; then what else."""
+    found = comparison.registered(table, key)
+    first, *others = [comparison.sentence(c, metrics.METRICS[key]) for c in found] or [""]
+    if first:
+        st.subheader(first, anchor=False)
+    margin = artifact.config.get(f"margin_{metrics.METRICS[key].short}")
+    full = comparison.as_good(table, key, comparison.OURS, float(margin)) if margin else ""
+    told = [*others, full, comparison.place_among_random(table, key)]
+    for line in filter(None, told):
+        st.markdown(line)
+
+
 def picture(artifact: Artifact) -> None:
     """Draw the arms side by side."""
     table, s = table_of(artifact), artifact.summary_as(StudySummary)
@@ -54,7 +69,7 @@ def picture(artifact: Artifact) -> None:
     )
     key = chosen or next(iter(usable))
     full = table.loc[table["arm"] == "full", key]
-    st.markdown(f"**{verdict(table, key)}**")
+    answer(artifact, table, key)
     st.plotly_chart(
         study_charts.study_figure(
             table,
@@ -71,13 +86,14 @@ def picture(artifact: Artifact) -> None:
         f"Every arm: the same base model, {s['steps']:,} steps, budget {s['budget']} (full: all "
         f"rows{own}), tested on {items:,} rows of {job_card.plain(s['test'])}. Dots are seeds "
         f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters do not. "
+        f"{BARS if len(s['seeds']) >= INTERVAL_FROM else ''}"
         "Equal steps saves data, not the target's computing time."
     )
     if s.get("exploratory"):  # none in a study made before there were any
         st.caption(job_card.plain(study.caution(s["exploratory"])))
     if low := near_floor(table):
         st.caption(low)
-    if len(s["seeds"]) < 3:
+    if len(s["seeds"]) < INTERVAL_FROM:
         more_draws(artifact)
     columns = [
         "arm",

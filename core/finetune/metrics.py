@@ -30,6 +30,11 @@ class Metric(NamedTuple):
     """The score that counts what it was measured on."""
     hits: str = ""
     """The score that counts how many of these were right; empty for a mean."""
+    scale: float = 1.0
+    """A difference is said in `short` units: times this."""
+    short: str = "nats"
+    margin: float = 0.05
+    """How much worse, in short units, is still as good; sealed with a study before it runs."""
     floor: float = 0.0
     """Below this in all arms it is near the floor of a small model, and the loss says more."""
 
@@ -78,6 +83,9 @@ METRICS = {
         form="{:.1%}",
         of="decoded",
         hits="right",
+        scale=100,
+        short="points",
+        margin=2,
         floor=0.3,
     ),
     "coverage": Metric(
@@ -89,6 +97,9 @@ METRICS = {
         form="{:.1%}",
         of="sources",
         hits="covered",
+        scale=100,
+        short="points",
+        margin=2,
     ),
 }
 """Key among a run's scores -> metric; the first is what a comparison shows first."""

@@ -14,6 +14,7 @@ import pandas as pd
 from core import edits, finetune, selection
 from core.edits.state import Edits
 from core.finetune import metrics
+from core.finetune.metrics import METRICS
 from core.finetune.retest import scores_of
 from core.finetune.settings import Target, Tested, short
 from core.jobs.progress import say
@@ -25,10 +26,10 @@ from core.selection import choose as selectors
 from core.selection.pool import NO_SOURCE
 from core.selection.strategies import catalog
 from core.settings import Auto, Group, setting, specs, to_config
-from core.study import arms
+from core.study import arms, comparison
 from core.study.arms import Arms, seeds, strategies
 from core.study.artifact import StudySummary, write
-from core.study.results import BASE, as_text, caution
+from core.study.sentences import BASE, as_text, caution
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -46,7 +47,29 @@ class Equal(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Arms, Target, Equal, Tested):
+class Margins(Group):
+    """How much worse than all the data is still as good: fixed before the first run."""
+
+    margin_nats: float = setting(
+        METRICS["loss"].margin,
+        above=0,
+        label="Margin of the loss",
+        help="As good as all the data within so many nats per response token; fixed beforehand",
+        advanced=True,
+        later=True,
+    )
+    margin_points: float = setting(
+        METRICS["exact_match"].margin,
+        above=0,
+        label="Margin of exact match",
+        help="As good as all the data within so many points of exact match; fixed beforehand",
+        advanced=True,
+        later=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Arms, Target, Equal, Tested, Margins):
     """Which selections to compare, on which target."""
 
     edits: int | Auto = setting(
@@ -120,6 +143,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     }
     artifact = draft.seal(summary)
     say(as_text(table, base))
+    first = next(iter(metrics.known(table)))
+    for found in comparison.registered(table, first):
+        say(f"{METRICS[first].title}: {comparison.sentence(found, METRICS[first])}")
     if exploratory:
         say(caution(exploratory))
     return artifact.id

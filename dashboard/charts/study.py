@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.study.results import mean_interval
 from dashboard.charts import figure, theme
 
 
@@ -19,7 +20,9 @@ def study_figure(
     base: float | None = None,
     full: float | None = None,
 ) -> go.Figure:
-    """One row per arm, best on top: a dot per seed, the mean, the range between seeds.
+    """One row per arm, best on top: a dot per seed, the mean and its 95% interval from 3 seeds.
+
+    The interval of random lies as a band behind all arms.
 
     Args:
         table: arm, seed, rows (selected) and a column named `metric`; lines without a value are
@@ -39,10 +42,14 @@ def study_figure(
     lines = max((name.count("<br>") + 1 for name in names), default=1)
     fig.update_yaxes(ticktext=names)
     fig.layout.height += max(0, figure.LINE_HEIGHT * lines + 8 - figure.ROW) * len(names)
-    gap = np.full(len(arms), np.nan)
+    known = {arm: mean_interval(part.to_numpy()) for arm, part in table.groupby("arm")[metric]}
+    intervals = np.array([known[arm] for arm in arms.index]).reshape(-1, 2)
+    if "random" in known and np.isfinite(known["random"]).all():
+        low, high = known["random"]
+        fig.add_vrect(low, high, fillcolor=theme.MUTED, opacity=0.15, line_width=0, layer="below")
     fig.add_trace(
         go.Scatter(
-            x=np.column_stack([arms["min"], arms["max"], gap]).ravel(),
+            x=np.column_stack([intervals, np.full(len(arms), np.nan)]).ravel(),
             y=np.repeat(np.arange(len(arms)), 3),
             mode="lines",
             hoverinfo="skip",
@@ -81,7 +88,8 @@ def study_figure(
     references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
     better = "lower is better" if lower_is_better else "higher is better"
     fig.update_xaxes(title={"text": f"{figure.label(label, 60)} · {better}", "standoff": 8})
-    values = table[metric].to_list() or list(references.values()) or [0.0]
+    drawn = [*table[metric], *intervals[np.isfinite(intervals)]]
+    values = drawn or list(references.values()) or [0.0]
     _references(fig, references, min(values), max(values))
     return fig
 

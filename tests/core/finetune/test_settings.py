@@ -61,6 +61,8 @@ def test_forms_keep_their_order():
         "precision",
         "decode",
         "answer_tokens",
+        "margin_nats",
+        "margin_points",
         "name",
     ]
     assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]
