@@ -5,9 +5,10 @@ import pandas as pd
 import streamlit as st
 
 from core import dataset, jobs
+from core.dataset import sides
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, job_card, reader, server_files, state, uploads, widgets
+from dashboard.frame import data, job_card, overlap, reader, server_files, state, uploads, widgets
 from dashboard.frame.forms import form
 
 
@@ -57,6 +58,9 @@ def picture(artifact: Artifact) -> None:
         ("Exact duplicates", f"{s['duplicates']:,}"),
         ("Sources", f"{s['n_sources']:,}"),
     )
+    for notice in sides.report(s):
+        overlap.tell(notice.text, warns=notice.warns)
+    overlap.side_by_side(artifact.path, artifact.id, artifact.id, "pool row")
     lengths = data.lengths(artifact.id)
     st.plotly_chart(loss_charts.length_histogram(lengths[["prompt", "response"]], "characters"))
 

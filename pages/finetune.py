@@ -14,7 +14,7 @@ from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
 from core.workspace.files import read_jsonl
 from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, forms, job_card, reader, state, widgets
+from dashboard.frame import data, forms, job_card, overlap, reader, state, widgets
 
 FORM = "finetune"
 SHOWN = 6  # fine-tunes whose losses are drawn together, newest first
@@ -53,8 +53,12 @@ def scores(artifact: Artifact) -> None:
     s = artifact.summary
     epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
     pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
-    pairs += [(m.title, m.written(s[key], s)) for key, m in metrics.known(s).items()]
+    seen = s.get("seen", 0)  # not in fine-tunes of earlier versions
+    pairs += [(m.called(seen), m.written(s[key], s)) for key, m in metrics.known(s).items()]
     widgets.facts(*pairs)
+    overlap.tell(s.get("overlap", ""), warns=seen > 0)
+    dataset = artifact.ancestor("selection").ancestor("dataset")
+    overlap.side_by_side(artifact.path, artifact.parents["test"], dataset.id, "trained row")
     st.caption(
         f"{how_answers_ended(s)}Tested on {job_card.plain(s['test'])}; "
         f"took {duration(artifact.manifest['seconds'])}. "
@@ -127,6 +131,7 @@ def table(runs: list[Entry]) -> None:
                     "rows": e.summary["rows"],
                     "steps": e.summary["steps"],
                     **{key: e.summary.get(key) for key in metrics.METRICS},
+                    "test rows also trained on": e.summary.get("seen"),
                     "items answered": e.summary.get("decoded"),
                     "training took": duration(e.summary.get("train_seconds")),
                     "id": e.id,

@@ -4,15 +4,16 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, study
+from core.dataset.overlap import describe
 from core.finetune import metrics
 from core.study import arms, comparison
 from core.study.artifact import StudySummary
 from core.study.artifact import table as table_of
 from core.study.results import INTERVAL_FROM
-from core.study.sentences import near_floor
+from core.study.sentences import near_floor, seen_of
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
-from dashboard.frame import forms, job_card, state, widgets
+from dashboard.frame import forms, job_card, overlap, state, widgets
 from dashboard.study import saved_arms
 
 FORM = "study"
@@ -58,12 +59,14 @@ def picture(artifact: Artifact) -> None:
     table, s = table_of(artifact), artifact.summary_as(StudySummary)
     base = s["base"]
     usable = metrics.known(table)
+    shared, seen = s.get("overlap", {}), seen_of(table)
+    overlap.tell(describe(shared, "rows of the pool"), warns=shared.get("given_away", 0) > 0)
     chosen = st.segmented_control(
         "Measure",
         list(usable),
         default=next(iter(usable)),
         required=True,
-        format_func=lambda key: usable[key].title,
+        format_func=lambda key: usable[key].called(seen),
         label_visibility="collapsed",
         key=f"study:metric:{artifact.id}",
     )
@@ -74,7 +77,7 @@ def picture(artifact: Artifact) -> None:
         study_charts.study_figure(
             table,
             key,
-            usable[key].axis,
+            f"{usable[key].called(seen)} ({usable[key].unit})",
             usable[key].lower_is_better,
             base.get(key),
             float(full.mean()) if len(full) else None,

@@ -15,7 +15,7 @@ PROMPT = ("system", "history", "prompt", "input", "context", "choices")
 """Parts of a prompt in the order in which it is put together."""
 
 
-def report(summary: Mapping[str, Any]) -> None:
+def report(summary: dict[str, Any]) -> None:
     """Say what was read, and what a person may have expected otherwise."""
     aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
     say(
@@ -30,8 +30,8 @@ def report(summary: Mapping[str, Any]) -> None:
             f"not in the conversations: {_named(summary['left_out'])} (kept beside the rows; "
             "--map prompt='{column}\\n\\n{column}' says what the prompt is made of)"
         )
-    for sentence in sides.report(summary):
-        say(sentence)
+    for notice in sides.report(summary):
+        say(notice.text)
     if not summary["trainable"]:
         answer = summary["columns"].get("answer", "COLUMN")
         say(

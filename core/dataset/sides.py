@@ -14,7 +14,7 @@ from core.dataset.overlap import Overlap, describe, overlap
 from core.workspace.files import write_jsonl
 
 PAIRS = "overlap.jsonl"
-"""Held-out rows that pool rows give away: row, pool_row, how."""
+"""Test rows that others give away: test_row, row, how (a key of `overlap.HOW`)."""
 VALUES_LISTED = 50
 
 
@@ -72,7 +72,7 @@ def choose(
         return Sides(sealed, asked, values, None, [])
     shared = overlap(words, held, pool)
     pairs = [
-        {"row": held[item], "pool_row": pool[at], "how": how} for item, at, how in shared.pairs()
+        {"test_row": held[item], "row": pool[at], "how": how} for item, at, how in shared.pairs()
     ]
     return Sides(sealed, asked, values, shared, pairs)
 
@@ -83,28 +83,39 @@ def write_pairs(folder: pathlib.Path, pairs: list[dict[str, Any]]) -> None:
         write_jsonl(folder / PAIRS, pairs)
 
 
-def report(summary: dict[str, Any]) -> list[str]:
-    """Say what a person must know of how the rows were divided."""
+class Notice(NamedTuple):
+    """What a person must know of how the rows were divided."""
+
+    text: str
+    warns: bool
+    """Whether something is to be mended."""
+
+
+def report(summary: dict[str, Any]) -> list[Notice]:
+    """Say how the rows were divided, as far as it does not go without saying."""
     out = []
     asked, held = summary["holdout_asked"], summary["holdout_rows"]
     if held < asked:
-        out.append(
+        few = (
             f"only {held:,} of the {asked:,} rows asked for are held out: the others ask the same "
             "as too many rows, or are near-duplicates of them, that would have to be held out too"
         )
-    out += said_values(summary.get("split_values", {}))
-    if told := describe(summary.get("overlap", {}), "rows of the pool"):
-        out.append(told)
+        out.append(Notice(few, True))
+    out += _of_values(summary.get("split_values", {}))
+    counts = summary.get("overlap", {})
+    if told := describe(counts, "rows of the pool"):
+        out.append(Notice(told, counts["given_away"] > 0))
     return out
 
 
-def said_values(values: dict[str, Any]) -> list[str]:
+def _of_values(values: dict[str, Any]) -> list[Notice]:
     """Say what a split column's values were understood as."""
     out = []
-    for side in ("held out", "pool: not understood"):
+    sides = {"held out": "held out", "pool: not understood": "not understood, so in the pool"}
+    for side, what in sides.items():
         named = [f"{value} {rows:,}" for value, (rows, where) in values.items() if where == side]
         more = f" and {len(named) - VALUES_LISTED:,} more" if len(named) > VALUES_LISTED else ""
         if named:
-            what = "held out" if side == "held out" else "not understood, so in the pool"
-            out.append(f"the split column's {what}: {', '.join(named[:VALUES_LISTED])}{more}")
+            text = f"the split column's {what}: {', '.join(named[:VALUES_LISTED])}{more}"
+            out.append(Notice(text, side != "held out"))
     return out

@@ -43,6 +43,12 @@ class Metric(NamedTuple):
         counts = f"{scores[self.hits]:,} of " if self.hits else "on "
         return f"{self.form.format(value)} ({counts}{scores[self.of]:,})"
 
+    def called(self, seen: float) -> str:
+        """Return the title; a loss is not called held out where so many test rows were seen."""
+        if not seen:
+            return self.title
+        return self.title.replace("Held-out", "Test").replace("held-out", "test")
+
     @property
     def axis(self) -> str:
         return f"{self.title} ({self.unit})"
@@ -133,6 +139,7 @@ def known(scores: Container[str]) -> dict[str, Metric]:
 def describe(scores: dict[str, Any]) -> str:
     """Say the scores in one line, each with its unit and denominator."""
     return "; ".join(
-        f"{metric.axis}: {metric.written(scores[key], scores)}"
+        f"{metric.called(scores.get('seen', 0))} ({metric.unit}): "
+        f"{metric.written(scores[key], scores)}"
         for key, metric in known(scores).items()
     )

@@ -11,6 +11,7 @@ from core.arrays import by_id
 from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune.metrics import describe
+from core.finetune.seen import seen
 from core.finetune.settings import Settings, default_lr, planned_steps, resolve, short
 from core.jobs.progress import say
 from core.model import loading
@@ -73,6 +74,9 @@ def make(
             f"{len(selected) - len(rows):,} of {len(selected):,} selected rows are left out: their "
             f"prompt fills all {tokens.max_length} tokens"
         )
+    shared = seen(dataset, rows, test, split)
+    if told := shared.sentence():
+        say(told)
     steps = steps_of(s, len(rows))
     lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
     if s.method == "lora":
@@ -110,7 +114,9 @@ def make(
         answer_tokens=s.answer_tokens,
         decode=s.decode,
     )
+    result = result._replace(scores={**result.scores, **shared.scores()})
     write_result(draft.path, result)
+    shared.write(draft.path)
     summary = {
         "rows": len(rows),
         "left_out": len(selected) - len(rows),
@@ -121,6 +127,7 @@ def make(
         "ids_sha256": selection.summary["ids_sha256"],
         "parameters": loading.size(model),
         "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
+        "overlap": told,
         **headline(result.scores),
     }
     artifact = draft.seal(summary, drop=("checkpoints",))

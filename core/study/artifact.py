@@ -27,6 +27,8 @@ class StudySummary(TypedDict):
     """Scores of the untuned base."""
     means: dict[str, dict[str, float]]
     """Arm -> metric -> mean over the seeds."""
+    overlap: NotRequired[dict[str, int]]
+    """Test rows that rows of the pool give away: `core.dataset.overlap`."""
 
 
 def write(draft: Draft, lines: pd.DataFrame, base: pd.DataFrame) -> None:

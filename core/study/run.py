@@ -9,13 +9,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core import edits, finetune, selection
+from core.dataset.overlap import describe
 from core.edits.state import Edits
 from core.finetune import metrics
 from core.finetune.metrics import METRICS
 from core.finetune.retest import scores_of
+from core.finetune.seen import seen
 from core.finetune.settings import Target, Tested, short
 from core.jobs.progress import say
 from core.model import loading
@@ -29,7 +32,7 @@ from core.settings import Auto, Group, setting, specs, to_config
 from core.study import arms, comparison
 from core.study.arms import Arms, seeds, strategies
 from core.study.artifact import StudySummary, write
-from core.study.sentences import BASE, as_text, caution
+from core.study.sentences import BASE, as_text, caution, seen_of
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -110,6 +113,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     for number, (name, seed, drawn) in enumerate(wanted):
         say(f"arm {number + 1} of {len(wanted)}: {name}, seed {seed}, {steps:,} steps")
         runs.append((name, seed, _tuned(workspace, drawn, (test, split), s, seed, int(steps))))
+    shared = seen(dataset, np.zeros(0, int), test, split).pool.counts()
+    if told := describe(shared, "rows of the pool"):
+        say(told)
     base = _base_scores(workspace, dataset, test, split, s)
     table = pd.DataFrame(
         [
@@ -140,12 +146,15 @@ def run(workspace: Workspace, settings: Settings) -> str:
             str(arm): {str(key): float(mean) for key, mean in row.items()}
             for arm, row in means.iterrows()
         },
+        "overlap": shared,
     }
     artifact = draft.seal(summary)
     say(as_text(table, base))
     first = next(iter(metrics.known(table)))
     for found in comparison.registered(table, first):
-        say(f"{METRICS[first].title}: {comparison.sentence(found, METRICS[first])}")
+        say(
+            f"{METRICS[first].called(seen_of(table))}: {comparison.sentence(found, METRICS[first])}"
+        )
     if exploratory:
         say(caution(exploratory))
     return artifact.id

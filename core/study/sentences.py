@@ -19,6 +19,11 @@ def caution(exploratory: list[str]) -> str:
     )
 
 
+def seen_of(table: pd.DataFrame) -> int:
+    """Return how many test rows the rows of some arm give away, at most; 0 where not counted."""
+    return int(table["seen"].fillna(0).max()) if "seen" in table else 0
+
+
 def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
     """Write the result as a table for a terminal: mean and range over seeds, denominators."""
     groups = [(BASE, pd.DataFrame([base]))] + [
@@ -26,7 +31,8 @@ def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
     ]
     metrics = known(table)
     width = max(20, *(len(arm) for arm, _ in groups))
-    titles = "".join(f" {metric.title:>34}" for metric in metrics.values())
+    seen = seen_of(table)
+    titles = "".join(f" {metric.called(seen):>34}" for metric in metrics.values())
     lines = [f"{'arm':{width}} {'rows':>6}{titles}"]
     for arm, part in groups:
         rows = f"{part['rows'].iloc[0]:,}" if "rows" in part else "0"

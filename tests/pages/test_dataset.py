@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from core import jobs
+from core import dataset, jobs
 from core.dataset.readers import SUFFIXES
 from dashboard.frame import data, reader
 from tests.conftest import NAME, SOURCE, rows, write
@@ -211,3 +211,24 @@ def test_files_that_the_engine_reads_are_named_where_a_path_is_wrong(visit, bare
     at = choose(visit(bare.root, "dataset"), "nothing")
     for suffix in SUFFIXES:
         assert f"rows{suffix}" in at.error[0].value
+
+
+def test_test_rows_that_the_pool_gives_away_are_shown_beside_what_is_like_them(
+    visit, bare, tmp_path
+):
+    talks = [
+        {"question": f"Is {i} *odd*?", "answer": f"It is {i}.", "part": "train"} for i in range(9)
+    ]
+    copies = [{**talk, "part": "dev"} for talk in talks[:3]]
+    strange = {**talks[4], "question": "Why?", "part": "![i](http://example.com/i)"}
+    path = write(tmp_path / "parts.jsonl", [*talks, *copies, strange])
+    dataset.run(bare, dataset.Settings(path=str(path), split_column="part"))
+    at = fine(visit(bare.root, "dataset"))
+    shown = words(at)
+    assert "held out: dev 3" in shown
+    assert "3 of 3 test rows also stand among the 10 rows of the pool" in shown
+    assert "not understood, so in the pool: ![i](http://example.com/i) 1" in shown
+    assert not any("![i](" in warning.value for warning in at.warning), "markdown is escaped"
+    (pairs,) = (t.value for t in at.dataframe if "alike by" in t.value)
+    assert pairs["its prompt"].tolist() == ["Is 0 *odd*?", "Is 1 *odd*?", "Is 2 *odd*?"]
+    assert pairs["prompt"].tolist() == pairs["its prompt"].tolist()

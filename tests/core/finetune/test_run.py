@@ -1,5 +1,6 @@
 import json
 
+import pandas as pd
 import pytest
 
 from core import dataset, finetune
@@ -112,3 +113,37 @@ def test_preset_paper_fills_in_what_was_left_at_its_default():
     made = resolve(Settings(selection="x", preset="paper", lr=1e-4))
     assert (made.model, made.batch_size, made.epochs) == ("microsoft/phi-2", 128, 3.0)
     assert (made.max_length, made.template, made.lr) == (512, "alpaca", 1e-4)
+
+
+def test_test_rows_that_were_trained_on_are_counted_and_the_loss_is_not_called_held_out(
+    finished, tmp_path, capsys
+):
+    rows = dataset.examples(finished.workspace.open(finished.dataset))
+    chosen = pd.read_parquet(finished.workspace.open(finished.selection).path / "table.parquet")
+    trained = rows.iloc[chosen["row"]]
+    fresh = [{"question": f"Is {i} of its own kind?", "answer": f"{i}"} for i in range(3)]
+    asked = [
+        {"question": p, "answer": r} for p, r in zip(trained.prompt, trained.response, strict=True)
+    ]
+    file = write(tmp_path / "test.jsonl", [*fresh, *asked[:4]])
+    made = tune(finished, steps=1, eval=str(file))
+    scores = read_json(made.path / "scores.json")
+    assert (scores["seen"], made.summary["seen"]) == (4, 4)
+    assert scores["overlap"]["trained"]["prompts"] == scores["overlap"]["pool"]["prompts"] == 4
+    assert scores["overlap"]["trained"]["items"] == 7
+    assert made.summary["overlap"].startswith("4 of 7 test rows also stand among the 34 rows train")
+    pairs = list(read_jsonl(made.path / "overlap.jsonl"))
+    tests = dataset.examples(finished.workspace.open(made.parents["test"]))
+    assert len(pairs) == 4
+    for pair in pairs:
+        assert tests["prompt"][pair["test_row"]] == rows["prompt"][pair["row"]]
+    said = capsys.readouterr().err
+    assert "4 of 7 test rows also stand" in said
+    assert "Exact match" in said
+    assert "eld-out" not in said
+
+
+def test_held_out_rows_were_never_trained_on(finished):
+    made = finished.workspace.open(finished.finetune)
+    assert (made.summary["seen"], made.summary["seen_in_pool"]) == (0, 0)
+    assert "given_away" in read_json(made.path / "scores.json")["overlap"]["pool"]

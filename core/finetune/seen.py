@@ -1,0 +1,105 @@
+"""Seen: the test rows that the training rows give away, as `core.dataset.overlap` has it."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from core.arrays import Bools, Ints
+from core.dataset.groups import Compared
+from core.dataset.overlap import Overlap, describe, overlap
+from core.dataset.sides import PAIRS
+from core.model.conversation import Turn, conversations, stored_columns
+from core.workspace.artifact import Artifact
+from core.workspace.files import write_jsonl
+
+BATCH = 4_096
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """Overlap of one test set with the rows trained on, and with the pool they are from."""
+
+    trained: Overlap
+    pool: Overlap
+    test_rows: Ints
+    """Places of the test items -> rows of their dataset."""
+    trained_rows: Ints
+
+    def scores(self) -> dict[str, Any]:
+        """Return what scores.json keeps; the plain numbers are in the summary, too."""
+        return {
+            "seen": len(self.trained.given_away),
+            "seen_in_pool": len(self.pool.given_away),
+            "overlap": {"trained": self.trained.counts(), "pool": self.pool.counts()},
+        }
+
+    def sentence(self) -> str:
+        """Say how many test rows are given away; empty where none is."""
+        trained = describe(self.trained.counts(), "rows trained on")
+        if self.pool.given_away and not self.trained.given_away:
+            return (
+                describe(self.pool.counts(), "rows of the pool") + "; none of them was trained on"
+            )
+        return trained
+
+    def write(self, folder: pathlib.Path) -> None:
+        """Write which test row is like which trained row; no file without any."""
+        pairs = [
+            {"test_row": int(self.test_rows[item]), "row": int(self.trained_rows[at]), "how": how}
+            for item, at, how in self.trained.pairs()
+        ]
+        if pairs:
+            write_jsonl(folder / PAIRS, pairs)
+
+
+def seen(dataset: Artifact, trained: Ints, test: Artifact, split: str) -> Seen:
+    """Compare a test set with rows of a dataset.
+
+    Args:
+        dataset: Where the training rows are from.
+        trained: Rows of it; the pool is compared, too.
+        test: The dataset tested on.
+        split: Which of its rows, "holdout" or "all".
+    """
+    asked, pool = _rows(test, "" if split == "all" else split), _rows(dataset, "pool")
+    test_rows, pool_rows = np.flatnonzero(asked), np.flatnonzero(pool)
+
+    def both() -> Iterator[list[Turn]]:
+        yield from _talks(test, asked)
+        yield from _talks(dataset, pool)
+
+    compared = Compared(both())
+    n_test = len(test_rows)
+    rows = np.intersect1d(trained, pool_rows)
+    places = n_test + np.searchsorted(pool_rows, rows)
+    return Seen(
+        overlap(compared, range(n_test), places.tolist()),
+        overlap(compared, range(n_test), range(n_test, len(compared))),
+        test_rows,
+        rows,
+    )
+
+
+def _rows(dataset: Artifact, split: str) -> Bools:
+    """Say which rows are of a split; all where it is empty."""
+    table = pq.read_table(dataset.path / "examples.parquet", columns=["split"])
+    return (np.array(table["split"].to_pylist(), object) == split) | (not split)
+
+
+def _talks(dataset: Artifact, wanted: Bools) -> Iterator[list[Turn]]:
+    """Yield the conversations of some rows, a batch in memory at a time."""
+    start = 0
+    with pq.ParquetFile(dataset.path / "examples.parquet") as file:
+        columns = stored_columns(file.schema_arrow.names)
+        for batch in file.iter_batches(BATCH, columns=columns):
+            keep = wanted[start : start + len(batch)]
+            start += len(batch)
+            for turns, kept in zip(conversations(batch), keep.tolist(), strict=True):
+                if kept:
+                    yield turns

@@ -1,0 +1,62 @@
+"""Test rows that other rows give away, shown side by side."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pandas as pd
+import streamlit as st
+
+from core.dataset.overlap import HOW
+from core.dataset.sides import PAIRS
+from core.workspace.files import read_jsonl
+from dashboard.frame import data, job_card, reader
+
+SHOWN = 50
+
+
+def tell(sentence: str, *, warns: bool) -> None:
+    """Show what is said of an overlap, nothing where nothing is said."""
+    if sentence:
+        text = job_card.plain(sentence[0].upper() + sentence[1:] + ".")
+        if warns:
+            st.warning(text, icon=":material/content_copy:")
+        else:
+            st.caption(text)
+
+
+def side_by_side(folder: pathlib.Path, tested: str, dataset: str, called: str) -> None:
+    """List the pairs that an artifact's folder holds, nothing where it has none.
+
+    Args:
+        folder: Of a dataset or a fine-tune.
+        tested: The dataset that the test rows are from.
+        dataset: The one that the others are from.
+        called: What the others are, such as "Pool row".
+    """
+    pairs = list(read_jsonl(folder / PAIRS)) if (folder / PAIRS).exists() else []
+    if not pairs:
+        return
+    with st.expander(
+        f"{len(pairs):,} test rows beside what is like them", icon=":material/compare:"
+    ):
+        shown = pairs[:SHOWN]
+        columns = "row, prompt, response"
+        left = data.examples(tested, [pair["test_row"] for pair in shown], columns)
+        right = data.examples(dataset, [pair["row"] for pair in shown], columns)
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "alike by": HOW[pair["how"]],
+                    "test row": pair["test_row"],
+                    "its prompt": reader.cut(left.loc[pair["test_row"], "prompt"]),
+                    called: pair["row"],
+                    "prompt": reader.cut(right.loc[pair["row"], "prompt"]),
+                    "response": reader.cut(right.loc[pair["row"], "response"]),
+                }
+                for pair in shown
+            ),
+            hide_index=True,
+        )
+        if len(pairs) > SHOWN:
+            st.caption(f"The first {SHOWN} of {len(pairs):,}; all stand in {PAIRS}.")
