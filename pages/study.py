@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -6,7 +7,7 @@ import streamlit as st
 from core import jobs, study
 from core.dataset.overlap import describe
 from core.finetune import metrics
-from core.study import arms, comparison
+from core.study import arms, comparison, items
 from core.study.artifact import StudySummary
 from core.study.artifact import table as table_of
 from core.study.results import INTERVAL_FROM
@@ -41,6 +42,46 @@ def more_draws(artifact: Artifact) -> None:
     )
 
 
+@st.cache_data(max_entries=32, show_spinner="Drawing items and seeds again")
+def item_interval(id: str, key: str) -> items.Interval | None:
+    """Return s2l's difference from random over the items of a study."""
+    if key not in ("loss", "exact_match"):
+        return None
+    runs = items.by_run(state.workspace().open(id, "study"))
+    return items.interval(runs, key, comparison.OURS, comparison.REGISTERED[0])
+
+
+def over_items(artifact: Artifact, key: str) -> str:
+    """Say the difference over the test items themselves; empty where they were not kept."""
+    found = item_interval(artifact.id, key)
+    if found is None:
+        return ""
+    metric = metrics.METRICS[key]
+    seeds = "one draw each" if found.seeds == 1 else f"{found.seeds} seeds"
+    return (
+        f"Over {found.items:,} test items that both answered ({seeds}): S2L minus random "
+        f"{found.mean:+.3g} {metric.short}, 95% interval {found.low:+.3g} to {found.high:+.3g}."
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def apart(id: str, seed: int) -> pd.DataFrame:
+    """Return the items that some arms have right and others wrong."""
+    return items.disagreements(state.workspace().open(id, "study"), seed)
+
+
+def by_item(artifact: Artifact) -> None:
+    """Read where the arms disagree: question, gold, each arm's answer."""
+    seeds = [int(s) for s in artifact.summary["seeds"]]
+    seed = st.segmented_control("Seed", seeds, default=seeds[0], required=True, key="study:seed")
+    found = apart(artifact.id, int(seed if seed is not None else seeds[0]))
+    if found.empty:
+        st.caption("All arms have the same items right, or none was answered.")
+        return
+    st.caption(f"{len(found):,} items that some arms have right and others wrong.")
+    st.dataframe(found, hide_index=True)
+
+
 def answer(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
     """Say in one sentence whether the selection did as well, and how surely; then what else."""
     found = comparison.registered(table, key)
@@ -49,7 +90,7 @@ def answer(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
         st.subheader(first, anchor=False)
     margin = artifact.config.get(f"margin_{metrics.METRICS[key].short}")
     full = comparison.as_good(table, key, comparison.OURS, float(margin)) if margin else ""
-    told = [*others, full, comparison.place_among_random(table, key)]
+    told = [*others, full, over_items(artifact, key), comparison.place_among_random(table, key)]
     for line in filter(None, told):
         st.markdown(line)
 
@@ -83,11 +124,11 @@ def picture(artifact: Artifact) -> None:
             float(full.mean()) if len(full) else None,
         )
     )
-    items = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
+    tested = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
     own = "; saved selections: their own" if s.get("exploratory") else ""
     st.caption(
         f"Every arm: the same base model, {s['steps']:,} steps, budget {s['budget']} (full: all "
-        f"rows{own}), tested on {items:,} rows of {job_card.plain(s['test'])}. Dots are seeds "
+        f"rows{own}), tested on {tested:,} rows of {job_card.plain(s['test'])}. Dots are seeds "
         f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters do not. "
         f"{BARS if len(s['seeds']) >= INTERVAL_FROM else ''}"
         "Equal steps saves data, not the target's computing time."
@@ -98,6 +139,18 @@ def picture(artifact: Artifact) -> None:
         st.caption(low)
     if len(s["seeds"]) < INTERVAL_FROM:
         more_draws(artifact)
+    tabs = st.tabs(["Runs", "Items"], on_change="rerun", key="study:tab")
+    if tabs[0].open:
+        with tabs[0]:
+            by_run(table, base, wide=bool(own))
+    if tabs[1].open:
+        with tabs[1]:
+            by_item(artifact)
+
+
+def by_run(table: pd.DataFrame, base: dict[str, Any], *, wide: bool) -> None:
+    """List the fine-tunes, the untuned base first."""
+    usable = metrics.known(table)
     columns = [
         "arm",
         "seed",
@@ -115,7 +168,7 @@ def picture(artifact: Artifact) -> None:
         frame[[c for c in columns if c in frame]],
         hide_index=True,
         column_config={
-            "arm": st.column_config.TextColumn(width="medium" if own else None),
+            "arm": st.column_config.TextColumn(width="medium" if wide else None),
             **widgets.metric_columns(),
             "rows": st.column_config.NumberColumn(format="localized"),
             "response_tokens": st.column_config.NumberColumn("response tokens", format="localized"),

@@ -64,6 +64,9 @@ class Result(NamedTuple):
 
     scores: dict[str, Any]
     generations: list[dict[str, Any]]
+    items: pd.DataFrame
+    """A line an item, in order of id: id, source, loss (nats per response token, NaN without a
+    response), right (None where it was not answered)."""
 
 
 def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
@@ -157,6 +160,7 @@ def evaluate(
     right = pd.Series([g["right"] for g in generations], index=asked, dtype=object)
     judged = pd.DataFrame(
         {
+            "id": items["id"].to_numpy(),
             "source": items["source"].to_numpy(),
             "loss": np.where(np.isfinite(losses), losses, np.nan),
             "right": right.reindex(range(len(items))),
@@ -166,7 +170,7 @@ def evaluate(
     if decode:
         longer = int((own[asked] > max_new).sum())
         scores |= {"answer_tokens": max_new, "longer_golds": longer}
-    return Result(scores | measure(judged), generations)
+    return Result(scores | measure(judged), generations, judged)
 
 
 def _judged(entry: dict[str, Any], said: Answered, stops: tuple[str, ...]) -> dict[str, Any]:

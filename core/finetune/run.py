@@ -168,6 +168,7 @@ def headline(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_result(folder: pathlib.Path, result: Result) -> None:
-    """Write scores.json and generations.jsonl."""
+    """Write scores.json, generations.jsonl and items.parquet."""
     write_json(folder / "scores.json", result.scores)
     write_jsonl(folder / "generations.jsonl", result.generations)
+    result.items.to_parquet(folder / "items.parquet")

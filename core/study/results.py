@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from core.arrays import Float64s
 
 INTERVAL_FROM, P_FROM, PERCENTILE_FROM = 3, 6, 19
 """Seeds from which an interval and a p value are shown; random draws from which a percentile is."""
@@ -62,7 +61,7 @@ class Share(NamedTuple):
     fisher_p: float
 
 
-def paired_t(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Paired:
+def paired_t(a: Sequence[float] | Float64s, b: Sequence[float] | Float64s) -> Paired:
     """Compare two arms seed by seed.
 
     Args:
@@ -82,13 +81,13 @@ def paired_t(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Paired
     return Paired(n, mean, mean - half, mean + half, p, sign_flip(d), sd)
 
 
-def mean_interval(values: Sequence[float] | Floats) -> tuple[float, float]:
+def mean_interval(values: Sequence[float] | Float64s) -> tuple[float, float]:
     """Return the 95% interval of a mean over seeds (Student's t); NaN below INTERVAL_FROM."""
     found = paired_t(values, np.zeros(len(values)))
     return found.low, found.high
 
 
-def sign_flip(differences: Floats) -> float:
+def sign_flip(differences: Float64s) -> float:
     """Return the share of sign changes whose mean is at least as far from 0; exact up to 20."""
     d = np.asarray(differences, float)
     if len(d) <= 20:
@@ -99,7 +98,7 @@ def sign_flip(differences: Floats) -> float:
     return float(far.mean())
 
 
-def welch(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Paired:
+def welch(a: Sequence[float] | Float64s, b: Sequence[float] | Float64s) -> Paired:
     """Compare two arms whose seeds are not paired."""
     from scipy import stats
 
@@ -110,8 +109,8 @@ def welch(a: Sequence[float] | Floats, b: Sequence[float] | Floats) -> Paired:
 
 
 def non_inferior(
-    arm: Sequence[float] | Floats,
-    other: Sequence[float] | Floats,
+    arm: Sequence[float] | Float64s,
+    other: Sequence[float] | Float64s,
     margin: float,
     *,
     lower_is_better: bool,
@@ -213,7 +212,7 @@ def adjusted_agreement(agreement: float, chance: float) -> float:
     return (agreement - chance) / (1 - chance)
 
 
-def bootstrap(differences: Floats, *, draws: int = 10_000, seed: int = 0) -> Floats:
+def bootstrap(differences: Float64s, *, draws: int = 10_000, seed: int = 0) -> Float64s:
     """Return the 95% intervals of mean differences, by drawing both seeds and items again.
 
     The hierarchical bootstrap (Davison and Hinkley 1997, 3.8): the items of all comparisons and
@@ -237,11 +236,11 @@ def bootstrap(differences: Floats, *, draws: int = 10_000, seed: int = 0) -> Flo
         items = _counts(rng, size, n) @ flat / n
         seeds = _counts(rng, size, s) / s
         means[start : start + size] = np.einsum("dks,ds->dk", items.reshape(size, k, s), seeds)
-    out: Floats = np.quantile(means, [0.025, 0.975], axis=0).T
+    out: Float64s = np.quantile(means, [0.025, 0.975], axis=0).T
     return out
 
 
-def _counts(rng: np.random.Generator, draws: int, n: int) -> Floats:
+def _counts(rng: np.random.Generator, draws: int, n: int) -> Float64s:
     """Return how often each of n is drawn, in n draws with replacement (draws, n)."""
     at = rng.integers(0, n, (draws, n)) + np.arange(draws)[:, None] * n
     return np.bincount(at.ravel(), minlength=draws * n).reshape(draws, n).astype(float)

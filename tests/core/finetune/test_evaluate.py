@@ -57,7 +57,7 @@ def test_scores_of_the_held_out_rows(finished, target):
     items = load_items(dataset, "holdout")
     assert len(items) == 20
     assert items["id"].is_monotonic_increasing
-    scores, said = evaluate(
+    scores, said, _ = evaluate(
         finished.workspace,
         *target,
         dataset,
@@ -129,7 +129,7 @@ def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
         "generate",
         lambda *a, **k: [evaluation.Answered(text, "asked", i == 1) for i, text in enumerate(said)],
     )
-    scores, kept = evaluate(
+    scores, kept, items = evaluate(
         finished.workspace,
         *target,
         dataset,
@@ -142,6 +142,7 @@ def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
     )
     counts = {k: scores[k] for k in ("right", "right_as_is", "ran_on", "at_limit", "decoded")}
     assert counts == {"right": 1, "right_as_is": 0, "ran_on": 1, "at_limit": 1, "decoded": 20}
+    assert items["right"].tolist() == [True] + [False] * 19
     assert (kept[0]["asked"], kept[0]["where"]) == ("asked", "after ####")
     assert kept[0]["extracted"] in str(gold.iloc[0])
     assert kept[0]["ran_on"]
