@@ -137,6 +137,12 @@ def picture(artifact: Artifact) -> None:
         st.caption(job_card.plain(study.caution(s["exploratory"])))
     if low := near_floor(table):
         st.caption(low)
+    if base.get("commonest"):  # not in studies made before it was counted
+        st.caption(
+            f"Exact match has a floor: each source's commonest answer is right for "
+            f"{base['commonest']:,} of {base['decoded']:,} items, the untuned base for "
+            f"{base['right']:,}."
+        )
     if len(s["seeds"]) < INTERVAL_FROM:
         more_draws(artifact)
     tabs = st.tabs(["Runs", "Items"], on_change="rerun", key="study:tab")

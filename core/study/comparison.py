@@ -86,7 +86,13 @@ def sentence(found: Comparison, metric: Metric) -> str:
     size = f"{_number(test.mean, metric, sign=True)} {metric.short}"
     if test.n < INTERVAL_FROM:
         draws = "one draw each" if test.n == 1 else "two draws each"
-        return f"{ours} minus {other}: {size}; {draws}: a walk-through, not evidence."
+        how = "better" if (test.mean < 0) == metric.lower_is_better else "worse"
+        by = (
+            f"{_number(abs(test.mean), metric)} {metric.short} {how} than"
+            if test.mean
+            else "level with"
+        )
+        return f"{ours} is {by} {other} on {draws}: a walk-through, not evidence."
     p = f", p = {found.p:.2g} adjusted for two comparisons" if math.isfinite(found.p) else ""
     if test.low > 0 or test.high < 0:
         better = (test.mean < 0) == metric.lower_is_better

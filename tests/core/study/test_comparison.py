@@ -50,7 +50,8 @@ def test_no_difference_says_what_would_settle_it():
 @pytest.mark.parametrize(("seeds", "words"), [(1, "one draw each"), (2, "two draws each")])
 def test_few_draws_are_no_evidence(seeds, words):
     said = verdict(table(s2l=[0.5, 0.6][:seeds], random=[0.7, 0.8][:seeds]), "loss")
-    assert said == f"S2L minus random: -0.200 nats; {words}: a walk-through, not evidence."
+    assert said == f"S2L is 0.200 nats better than random on {words}: a walk-through, not evidence."
+    assert verdict(table(s2l=[0.5], random=[0.5]), "loss").startswith("S2L is level with random on")
 
 
 def test_seeds_are_paired_and_only_shared_ones_count():
