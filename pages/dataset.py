@@ -108,13 +108,7 @@ def rows(artifact: Artifact) -> None:
     for row, example in found.iterrows():
         with st.container(border=True):
             st.text(f"row {row:,}   {example['source']}   {example['split']}")
-            messages = [dict(m) for m in example["messages"]]
-            parts = (
-                reader.by_template(messages, seen_by)
-                if proxy is None
-                else reader.by_proxy(messages, proxy)
-            )
-            st.html(reader.coloured(parts))
+            st.html(reader.as_seen(example["messages"], seen_by, proxy))
 
 
 def health(artifact: Artifact) -> None:

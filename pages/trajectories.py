@@ -79,10 +79,12 @@ def training_loss(artifact: Artifact) -> None:
 def flagged(artifact: Artifact) -> None:
     """Count the flags and list the rows that could not be measured, or not whole."""
     flags = data.flags(artifact.id)
-    counted = flags["flag"].replace("", "measured").value_counts()
+    counted = flags["flag"].astype(str).replace("", "measured").value_counts()
     st.dataframe(counted.rename("rows"), width="content")
-    odd = flags[flags["flag"].isin(["no response token", "loss not finite"]) | flags["truncated"]]
-    shown = odd.reset_index(names="row")[["row", "source", "n_tokens", "n_response", "flag"]]
+    flagged = flags["flag"].isin(["no response token", "loss not finite"])
+    odd = flags[flagged | flags["truncated"] | (flags["reason"] != "")]
+    columns = ["row", "source", "n_tokens", "n_response", "flag", "reason"]
+    shown = odd.reset_index(names="row")[columns]
     st.dataframe(shown.head(500), hide_index=True)
 
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from core.arrays import Ints
 from core.errors import InputError
+from core.model.conversation import with_extras
 from core.workspace.artifact import Artifact
 
 Kind = Literal["category", "number", "text"]
@@ -66,16 +67,22 @@ def fetch(dataset: Artifact, rows: Sequence[int] | Ints, columns: str = "*") -> 
     Args:
         dataset: The dataset.
         rows: A page of rows.
-        columns: Of examples.parquet, `row` among them.
+        columns: Of examples.parquet, `row` among them; messages come as whole turns.
     """
     wanted = [int(r) for r in rows]
     if not wanted:
         wanted = [-1]
+    names = pq.read_schema(dataset.path / EXAMPLES).names
+    whole = "messages" in columns.replace(",", " ").split()
+    if whole and "extras" in names:
+        columns += ", extras"
     with connect() as sql:  # literals, not a parameter: only those skip the other row groups
         found = sql.execute(
             f"select {columns} from read_parquet(?) where row in ({','.join(map(str, wanted))})",
             [str(dataset.path / EXAMPLES)],
         ).df()
+    if "messages" in found:
+        found = with_extras(found)
     return found.set_index("row", drop=False).reindex(wanted).dropna(subset=["row"])
 
 

@@ -17,10 +17,13 @@ from core.dataset import holdout
 from core.errors import InputError
 from core.finetune.answers import JUDGED, NO_GOLD, judge
 from core.finetune.metrics import measure
-from core.jobs.progress import Progress, Stopped, stop_requested
+from core.jobs.progress import Progress, Stopped, say, stop_requested
+from core.model.chat_template import Refused
+from core.model.conversation import Turn, is_trained, with_extras
 from core.model.loading import check_vocabulary, positions
+from core.model.rendering import Render, Renderer
 from core.model.scoring import evaluating, score
-from core.model.templates import Render, renderer
+from core.model.templates import renderer
 from core.model.tokens import tokenize
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -79,7 +82,7 @@ def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
     Raises:
         InputError: there are none.
     """
-    items = pd.read_parquet(dataset.path / "examples.parquet")
+    items = with_extras(pd.read_parquet(dataset.path / "examples.parquet"))
     kept = pq.ParquetFile(dataset.path / "original.parquet")
     there = [c for c in ("verifier", "task", "metadata") if c in kept.schema_arrow.names]
     original = kept.read(there).to_pandas()
@@ -145,12 +148,19 @@ def evaluate(
     own = tokens.cut(2**31).response_lengths()[rows]
     max_new = longest_answer(trained, own, answer_tokens)
     render = renderer(template, tokenizer)
-    asked = sample(items, decode) if decode else []
+    drawn = sample(items, decode) if decode else []
+    talks = {i: _questions(items["messages"].iloc[i]) for i in drawn}
+    asked = [i for i in drawn if _renders(render, talks[i])]
+    if len(asked) < len(drawn):
+        say(
+            f"{len(drawn) - len(asked):,} of {len(drawn):,} questions are not asked: the template "
+            "cannot render them"
+        )
     said = generate(
         model,
         tokenizer,
         render,
-        [_questions(m) for m in items["messages"].iloc[asked]],
+        [talks[i] for i in asked],
         max_length=max_length,
         max_new=max_new,
     )
@@ -170,6 +180,8 @@ def evaluate(
     if decode:
         longer = int((own[asked] > max_new).sum())
         scores |= {"answer_tokens": max_new, "longer_golds": longer}
+        if len(asked) < len(drawn):
+            scores["not_asked"] = len(drawn) - len(asked)
     return Result(scores | measure(judged), generations, judged)
 
 
@@ -230,19 +242,29 @@ def next_turn(render: Render) -> tuple[str, ...]:
     return (lead,) if len(lead) > 1 else ()
 
 
-def _questions(messages: Any) -> list[dict[str, str]]:
-    """Return the turns before the last answer."""
-    turns = [dict(m) for m in messages]
-    while turns and turns[-1]["role"] == "assistant":
-        turns.pop()
-    return turns
+def _questions(messages: list[Turn]) -> list[Turn]:
+    """Return the turns before the last reply that is the model's; all where there is none.
+
+    Replies that follow one another are one answer, but a call of a tool is not: its result is read.
+    """
+    last = max((i for i, turn in enumerate(messages) if is_trained(turn)), default=len(messages))
+    while 0 < last < len(messages) and messages[last - 1]["role"] == "assistant":
+        last -= 1
+    return messages[:last]
+
+
+def _renders(render: Render, talk: list[Turn]) -> bool:
+    try:
+        return bool(render(talk, True))
+    except Refused:
+        return False
 
 
 def generate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    render: Render,
-    conversations: list[list[dict[str, str]]],
+    render: Renderer,
+    conversations: list[list[Turn]],
     *,
     max_length: int,
     max_new: int,
@@ -297,10 +319,8 @@ def generate(
     return out
 
 
-def _end_tokens(tokenizer: PreTrainedTokenizerBase, render: Render) -> list[int]:
+def _end_tokens(tokenizer: PreTrainedTokenizerBase, render: Renderer) -> list[int]:
     """Return the tokens that end an answer: end of text, and the template's end of turn."""
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    last = tokenizer(render(turns, False).rstrip(), add_special_tokens=False)["input_ids"][-1]
-    added = tokenizer.added_tokens_decoder.get(last)
-    ends = {tokenizer.eos_token_id, last if added and added.special else None}
-    return sorted(e for e in ends if e is not None)
+    marks = (*render.marks.ends, render.marks.stop, render.marks.call_stop)
+    ends = {tokenizer.convert_tokens_to_ids(mark) for mark in marks if mark}
+    return sorted(e for e in {*ends, tokenizer.eos_token_id} if e is not None)

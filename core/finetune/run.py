@@ -16,6 +16,7 @@ from core.finetune.settings import Settings, default_lr, planned_steps, resolve,
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
+from core.model.remarks import by_reason, named, remedy
 from core.model.templates import choose
 from core.settings import identity, to_config
 from core.training.settings import epochs_of
@@ -67,13 +68,13 @@ def make(
     table = pd.read_parquet(selection.path / "table.parquet")
     selected = table["row"].to_numpy()[by_id(table["id"].to_numpy())]
     rows = selected[tokens.response_lengths()[selected] > 0]
+    untrained = tokens.untrained()
+    left_out = by_reason({r: untrained[r] for r in selected.tolist() if r in untrained})
+    for reason, gone in left_out:
+        say(f"{len(gone):,} of {len(selected):,} selected rows ({named(gone)}) left out: {reason}")
     if not len(rows):
-        raise InputError("no selected row has a response token left; raise --max-length")
-    if len(rows) < len(selected):
-        say(
-            f"{len(selected) - len(rows):,} of {len(selected):,} selected rows are left out: their "
-            f"prompt fills all {tokens.max_length} tokens"
-        )
+        why = left_out[0][0]
+        raise InputError(f"no selected row has a response token left; {remedy(why)} ({why})")
     shared = seen(dataset, rows, test, split)
     if told := shared.sentence():
         say(told)
@@ -120,6 +121,7 @@ def make(
     summary = {
         "rows": len(rows),
         "left_out": len(selected) - len(rows),
+        **({"left_out_why": {why: len(gone) for why, gone in left_out}} if left_out else {}),
         "steps": steps,
         "epochs": round(epochs_of(len(rows), steps, s.batch_size), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),

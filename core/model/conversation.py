@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 
 Turn = dict[str, Any]
@@ -61,6 +62,17 @@ def conversations(table: pa.Table | pa.RecordBatch) -> list[list[Turn]]:
         return [list(turns) for turns in messages]
     extras = table.column("extras").to_pylist()
     return [join_extras(*row) for row in zip(messages, extras, strict=True)]
+
+
+def with_extras(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of stored columns with whole turns in `messages` and no `extras`."""
+    extras = frame.get("extras", pd.Series(None, index=frame.index, dtype=object))
+    talks = [
+        join_extras(list(turns), more if isinstance(more, str) else None)
+        for turns, more in zip(frame["messages"], extras, strict=True)
+    ]
+    whole = pd.Series(talks, index=frame.index, dtype=object)
+    return frame.drop(columns="extras", errors="ignore").assign(messages=whole)
 
 
 def _more(turn: Turn) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 import pyarrow.parquet as pq
 
 from core.model import loading, tokenizers
-from core.model.templates import Message, choose, render_spans, renderer
+from core.model.chat_template import Refused
+from core.model.conversation import Turn, join_extras, stored_columns
+from core.model.spans import render_spans
+from core.model.templates import choose, renderer
 from core.workspace.artifact import Artifact
 
 
@@ -46,7 +49,11 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
     name = choose(template, tokenizer, scratch=False)
     render = renderer(name, tokenizer)
 
-    def rendered(messages: list[Message]) -> str:
-        return render_spans(render, messages, name)[0]
+    def rendered(messages: list[Turn], extras: str | None = None) -> str:
+        try:
+            return render_spans(render, join_extras(messages, extras), name)[0]
+        except Refused:  # tokenizing skips it, too, and says why
+            return ""
 
-    return Texts(file, ("messages",), rendered)
+    columns = stored_columns(pq.read_schema(file).names)
+    return Texts(file, tuple(columns), rendered)

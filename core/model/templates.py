@@ -1,32 +1,43 @@
-"""From messages to the text a model sees, with the character spans of the assistant's turns.
+"""From messages to the text a model sees: the model's own chat template, or one of two plain ones.
 
-A template is a function from messages to text. A span is found by rendering successive prefixes of
-the conversation: each must be a textual prefix of the next; a template that breaks this is refused.
+A template is a function from messages to text. Where the replies stand in that text is the work of
+`core.model.spans`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from core.errors import InputError
+from core.model.chat_template import chat
+from core.model.conversation import Turn, tools_of
+from core.model.marks import Inner, marks_of_chat, marks_of_plain
+from core.model.rendering import Renderer, Tools, try_tools
+from core.model.spans import render_spans as render_spans
 
-Message = dict[str, str]
-Render = Callable[[list[Message], bool], str]
-"""(messages, whether to open the assistant's next turn) -> text."""
-Span = tuple[int, int]
-
-TEMPLATES_VERSION = 1
+TEMPLATES_VERSION = 2
 """Part of the token cache's key: raise it when a template here gives another text."""
 ALPACA_INTRO = (
     "Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request.\n\n"
 )
-
+THINK, CALLS = "<think>\n{}\n</think>\n\n", "<tool_call>\n{}\n</tool_call>"
+"""How the plain templates write reasoning and tool calls: as Qwen's and Hermes' templates do."""
 
 PLAIN_JINJA = (
+    "{% if tools %}Tools: {{ tools | tojson }}{{ '\\n' }}{% endif %}"
     "{% for m in messages %}"
-    "{% if m['role'] == 'assistant' %}A:{{ m['content'] }}{{ eos_token }}"
+    "{% if m['role'] == 'assistant' %}A:"
+    "{% if m['reasoning_content'] %}"
+    "{{ '<think>\\n' + m['reasoning_content'] + '\\n</think>\\n\\n' }}{% endif %}"
+    "{{ m['content'] }}"
+    "{% for c in m['tool_calls'] or [] %}"
+    "{% if m['content'] or not loop.first %}{{ '\\n' }}{% endif %}"
+    "{{ '<tool_call>\\n' }}"
+    "{{ {'name': c['function']['name'], 'arguments': c['function']['arguments']} | tojson }}"
+    "{{ '\\n</tool_call>' }}{% endfor %}{{ eos_token }}"
     "{% elif m['role'] == 'user' %}Q: {{ m['content'] }}"
     "{% else %}{{ m['content'] }}{% endif %}{{ '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
@@ -34,16 +45,16 @@ PLAIN_JINJA = (
 """The plain template as scratch models carry it, for any other tool that loads them."""
 
 
-def _plain(tokenizer: Any) -> Render:
+def _plain(tokenizer: Any) -> Inner:
     bos, eos = _added_bos(tokenizer), tokenizer.eos_token or ""
 
-    def render(messages: list[Message], opened: bool) -> str:
-        text = bos
+    def render(messages: list[Turn], opened: bool) -> str:
+        text = bos + _offered(messages, "\n")
         for m in messages:
             if m["role"] == "assistant":
                 # no space after the colon: it would join the answer's first token when
                 # training, but stand alone before it when generating
-                text += f"A:{m['content']}{eos}\n"
+                text += f"A:{reply_text(m)}{eos}\n"
             else:
                 text += f"Q: {m['content']}\n" if m["role"] == "user" else f"{m['content']}\n"
         return text + ("A:" if opened else "")
@@ -51,14 +62,14 @@ def _plain(tokenizer: Any) -> Render:
     return render
 
 
-def _alpaca(tokenizer: Any) -> Render:
+def _alpaca(tokenizer: Any) -> Inner:
     bos, eos = _added_bos(tokenizer), tokenizer.eos_token or ""
 
-    def render(messages: list[Message], opened: bool) -> str:
-        text = bos + ALPACA_INTRO
+    def render(messages: list[Turn], opened: bool) -> str:
+        text = bos + ALPACA_INTRO + _offered(messages, "\n\n")
         for m in messages:
             if m["role"] == "assistant":
-                text += f"### Response:{m['content']}{eos}\n\n"
+                text += f"### Response:{reply_text(m)}{eos}\n\n"
             elif m["role"] == "user":
                 text += f"### Instruction:\n{m['content']}\n\n"
             else:
@@ -68,16 +79,32 @@ def _alpaca(tokenizer: Any) -> Render:
     return render
 
 
-def _chat(tokenizer: Any) -> Render:
-    def render(messages: list[Message], opened: bool) -> str:
-        return str(
-            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened)
-        )
+def _offered(messages: list[Turn], end: str) -> str:
+    tools = tools_of(messages)
+    return f"Tools: {json.dumps(tools, ensure_ascii=False)}{end}" if tools else ""
+
+
+def reply_text(turn: Turn) -> str:
+    """Return a reply with its reasoning and its calls, as the plain templates write it."""
+    thought = turn.get("reasoning_content")
+    calls = []
+    for call in turn.get("tool_calls") or []:
+        about = call.get("function", call) if isinstance(call, dict) else call
+        if isinstance(about, dict):
+            about = {"name": about.get("name"), "arguments": about.get("arguments", {})}
+        calls.append(CALLS.format(json.dumps(about, ensure_ascii=False)))
+    said = "\n".join(part for part in (turn["content"], *calls) if part)
+    return (THINK.format(thought) if thought else "") + said
+
+
+def _chat(tokenizer: Any) -> Inner:
+    def render(messages: list[Turn], opened: bool) -> str:
+        return chat(tokenizer, messages, opened)
 
     return render
 
 
-TEMPLATES: dict[str, Callable[[Any], Render]] = {"chat": _chat, "alpaca": _alpaca, "plain": _plain}
+TEMPLATES: dict[str, Callable[[Any], Inner]] = {"chat": _chat, "alpaca": _alpaca, "plain": _plain}
 
 
 def choose(name: str, tokenizer: Any, *, scratch: bool) -> str:
@@ -93,56 +120,16 @@ def choose(name: str, tokenizer: Any, *, scratch: bool) -> str:
     return "plain" if scratch else "chat" if tokenizer.chat_template else "alpaca"
 
 
-def renderer(name: str, tokenizer: Any) -> Render:
-    """Return the template, with special tokens inside people's texts made harmless.
-
-    A dataset that contains the text `<|im_end|>` must not be able to end a turn: a space is put
-    after the first character of such a text.
-    """
-    inner = TEMPLATES[name](tokenizer)
-    # a chat model's turn marks are often added tokens without being "the" special tokens
-    added = [str(t) for t in tokenizer.added_tokens_decoder.values() if t.special]
-    specials = sorted(s for s in {*tokenizer.all_special_tokens, *added} if len(s) > 1)
-
-    def defuse(text: str) -> str:
-        for s in specials:
-            if s in text:
-                text = text.replace(s, s[0] + " " + s[1:])
-        return text
-
-    def render(messages: list[Message], opened: bool) -> str:
-        safe = [{"role": m["role"], "content": defuse(m["content"])} for m in messages]
-        return inner(safe, opened)
-
-    return render
-
-
-def render_spans(render: Render, messages: list[Message], name: str) -> tuple[str, list[Span]]:
-    """Return the whole text and the character span [start, end) of every assistant turn.
-
-    A span holds the content and the end-of-turn mark, not the white space after it.
+def renderer(name: str, tokenizer: Any) -> Renderer:
+    """Return a template by name, for one tokenizer.
 
     Raises:
-        InputError: the template rewrites earlier turns, so spans cannot be known.
+        InputError: the model's chat template fails even on a question and its answer.
     """
-    spans: list[Span] = []
-    settled = ""  # the text up to the end of the last assistant turn
-    for k, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        before, after = render(messages[:k], True), render(messages[: k + 1], False)
-        if not (before.startswith(settled) and after.startswith(before)):
-            raise InputError(
-                f"template {name!r} does not keep earlier turns as they were, so the response "
-                "tokens cannot be found; choose another with --template alpaca or plain"
-            )
-        settled = after.rstrip()
-        spans.append((len(before), len(settled)))
-    answered = bool(messages) and messages[-1]["role"] == "assistant"
-    whole = settled if answered else render(messages, False).rstrip()
-    if not whole.startswith(settled):
-        raise InputError(f"template {name!r} rewrites turns; use --template alpaca or plain")
-    return whole, spans
+    inner = TEMPLATES[name](tokenizer)
+    if name != "chat":
+        return Renderer(inner, marks_of_plain(tokenizer), Tools())
+    return Renderer(inner, marks_of_chat(tokenizer, inner), try_tools(inner))
 
 
 def _added_bos(tokenizer: Any) -> str:

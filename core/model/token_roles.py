@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.model.templates import Render, render_spans
+from core.model.conversation import Turn
+from core.model.rendering import Render
+from core.model.spans import render_spans
 from core.model.tokens import token_spans
 
 
@@ -22,11 +24,15 @@ class Piece(NamedTuple):
 def pieces(
     tokenizer: Any,
     render: Render,
-    messages: list[dict[str, str]],
+    messages: list[Turn],
     template: str,
     max_length: int = 2**31,
 ) -> list[Piece]:
-    """Split what a model sees of a conversation into its tokens, each with its part in training."""
+    """Split what a model sees of a conversation into its tokens, each with its part in training.
+
+    Raises:
+        Refused: the template cannot render it.
+    """
     text, char_spans = render_spans(render, messages, template)
     [encoding] = tokenizer([text], add_special_tokens=False, verbose=False).encodings
     trained = np.zeros(len(encoding), bool)

@@ -5,9 +5,7 @@ Max length is a view on them, so changing it costs nothing. The cache can be del
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
-import operator
 import pathlib
 import secrets
 import shutil
@@ -20,20 +18,27 @@ import pyarrow.parquet as pq
 
 from core.arrays import Bools, Ints
 from core.errors import InputError
-from core.jobs.progress import Progress
+from core.jobs.progress import Progress, say
+from core.model.chat_template import TODAY, asks_for_date, sources
+from core.model.conversation import Turn, conversations, stored_columns
+from core.model.encoding import Collector
+from core.model.encoding import encode as encode
+from core.model.encoding import token_spans as token_spans
 from core.model.loading import positions
-from core.model.templates import TEMPLATES_VERSION, Render, Span, render_spans, renderer
+from core.model.remarks import FILLED, Remarks
+from core.model.rendering import Render
+from core.model.templates import TEMPLATES_VERSION, renderer
 from core.workspace.artifact import Artifact
-from core.workspace.files import fingerprint
+from core.workspace.files import fingerprint, write_json
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding
     from transformers import PreTrainedModel
 
 BATCH = 512
 IGNORED = -100
 """The label that a causal model's loss leaves out."""
+REMARKS = "remarks.json"
 SHORT = 128
 """Rows of at most this many tokens are never cut by default."""
 
@@ -51,6 +56,7 @@ class Tokens:
     span_offsets: Ints
     """The spans of row r are spans[span_offsets[r]:span_offsets[r + 1]] (n_rows + 1,)."""
     max_length: int
+    remarks: Remarks = dataclasses.field(default_factory=Remarks)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -79,6 +85,26 @@ class Tokens:
         size = np.maximum(np.minimum(self.spans[:, 1], self.max_length) - start, 0)
         total = np.concatenate([[0], np.cumsum(size)])
         out: Ints = total[self.span_offsets[1:]] - total[self.span_offsets[:-1]]
+        return out
+
+    def untrained(self) -> dict[int, str]:
+        """Return why rows have no response token: row -> reason."""
+        out = {}
+        whole = self.cut(2**31).response_lengths()
+        for row in np.flatnonzero(self.response_lengths() == 0).tolist():
+            out[row] = self.remarks.refused.get(
+                row,
+                FILLED.format(self.max_length) if whole[row] else "it has no reply to train on",
+            )
+        return out
+
+    def reasons(self) -> npt.NDArray[np.object_]:
+        """Return what is to be said of every row, "" of most (n_rows,)."""
+        out = np.full(len(self), "", object)
+        for what, rows in self.remarks.noted.items():
+            out[rows] = what
+        for row, why in self.untrained().items():
+            out[row] = why
         return out
 
     def highest(self) -> int:
@@ -138,8 +164,10 @@ def tokenize(
     Raises:
         InputError: the template cannot say where responses are.
     """
-    words = [tokenizer.eos_token, tokenizer.bos_token, *tokenizer.all_special_tokens]
+    words = [tokenizer.special_tokens_map, tokenizer.all_special_tokens]
     how = [template, tokenizer.chat_template, words, TEMPLATES_VERSION]
+    if template == "chat" and asks_for_date(sources(tokenizer)):
+        how.append(str(TODAY))
     key = fingerprint(dataset.id, tokenizer.backend_tokenizer.to_str(), how)
     folder = workspace.cache / "tokens" / key
     if not (folder / "offsets.npy").exists():
@@ -155,20 +183,41 @@ def tokenize(
         finally:
             shutil.rmtree(work, ignore_errors=True)
     size = (folder / "tokens.bin").stat().st_size
-    return Tokens(
+    tokens = Tokens(
         np.memmap(folder / "tokens.bin", np.uint32, "r") if size else np.zeros(0, np.uint32),
         np.load(folder / "offsets.npy"),
         np.load(folder / "spans.npy"),
         np.load(folder / "span_offsets.npy"),
         max_length,
+        Remarks.read(folder / REMARKS),
     )
+    for sentence in tokens.remarks.sentences(len(tokens)):
+        say(sentence)
+    return tokens
 
 
 def in_memory(
-    tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
+    tokenizer: Any,
+    render: Render,
+    talks: list[list[Turn]],
+    template: str,
+    rows: Ints | None = None,
 ) -> Tokens:
-    """Return the tokens of a few conversations, uncut and unstored."""
-    encoded = encode(tokenizer, render, conversations, template)
+    """Return the tokens of a few conversations, uncut and unstored.
+
+    Args:
+        tokenizer: Splits the text.
+        render: The template.
+        talks: The conversations.
+        template: Its name.
+        rows: What to call them in remarks (n_talks,); their place where left out.
+    """
+    collect = Collector(render, range(len(talks)) if rows is None else rows.tolist())
+    encoded = [
+        pair
+        for start in range(0, len(talks), BATCH)
+        for pair in collect.batch(tokenizer, talks[start : start + BATCH], template)
+    ]
     spans = [s for _, row in encoded for s in row]
     return Tokens(
         np.concatenate([ids for ids, _ in encoded]).astype(np.uint32),
@@ -176,6 +225,7 @@ def in_memory(
         np.array(spans, np.int64).reshape(-1, 2),
         np.cumsum([0, *(len(row) for _, row in encoded)]),
         2**31,
+        collect.remarks,
     )
 
 
@@ -216,14 +266,16 @@ def _write(
 ) -> None:
     """Write all rows, holding a batch of them and one number a row."""
     table = pq.ParquetFile(dataset.path / "examples.parquet")
+    columns = stored_columns(table.schema_arrow.names)
     n_rows, done = table.metadata.num_rows, 0
     lengths = np.zeros(n_rows + 1, np.int64)
     counts = np.zeros(n_rows + 1, np.int64)
     parts = [np.zeros((0, 2), np.int64)]
+    collect = Collector(render, range(n_rows))
     progress = Progress("tokenize", n_rows, brief=True)
     with (folder / "tokens.bin").open("wb") as out:
-        for batch in table.iter_batches(BATCH, columns=["messages"]):
-            encoded = encode(tokenizer, render, batch.column(0).to_pylist(), template)
+        for batch in table.iter_batches(BATCH, columns=columns):
+            encoded = collect.batch(tokenizer, conversations(batch), template)
             out.write(np.concatenate([ids for ids, _ in encoded]).astype(np.uint32).tobytes())
             here = slice(done + 1, done + 1 + len(encoded))
             lengths[here] = [len(ids) for ids, _ in encoded]
@@ -234,48 +286,5 @@ def _write(
             progress.update(done)
     np.save(folder / "spans.npy", np.concatenate(parts))
     np.save(folder / "span_offsets.npy", np.cumsum(counts))
+    write_json(folder / REMARKS, dataclasses.asdict(collect.remarks))
     np.save(folder / "offsets.npy", np.cumsum(lengths))
-
-
-def encode(
-    tokenizer: Any, render: Render, conversations: list[list[dict[str, str]]], template: str
-) -> list[tuple[Ints, list[Span]]]:
-    """Tokenize conversations; return per row its ids and its response spans in tokens.
-
-    A token that straddles the border between prompt and response counts as response.
-    """
-    rendered = [render_spans(render, messages, template) for messages in conversations]
-    encoded = tokenizer(
-        [text for text, _ in rendered],
-        add_special_tokens=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,  # too long for the model is no matter: rows are cut later
-    )
-    return [
-        (np.array(ids, np.int64), token_spans(row, char_spans))
-        for (_, char_spans), ids, row in zip(
-            rendered, encoded["input_ids"], encoded.encodings, strict=True
-        )
-    ]
-
-
-def token_spans(encoding: Encoding, char_spans: list[Span]) -> list[Span]:
-    """Return the tokens that hold characters of each span [start, end).
-
-    Listing the offsets of all tokens takes longer than all else here, so where one answer ends the
-    text only its first token is looked up.
-    """
-    n = len(encoding)
-    if len(char_spans) == 1:
-        [(start, end)] = char_spans
-        first = encoding.char_to_token(start)
-        if first is not None and (final := encoding.token_to_chars(n - 1)) and final[0] < end:
-            return [(first, n)]
-    chars = encoding.offsets
-    spans = []
-    for start, end in char_spans:
-        first = bisect.bisect_right(chars, start, key=operator.itemgetter(1))
-        last = bisect.bisect_left(chars, end, key=operator.itemgetter(0))
-        spans.append((first, max(first, last)))
-    return spans

@@ -135,9 +135,10 @@ def explain(
     )
 
 
-def outside(row: int, flag: str) -> str:
-    """Say why a row cannot be selected at all, from its flag in the trajectories."""
-    return f"Row {row:,} could not be selected: {OUTSIDE[flag]}."
+def outside(row: int, flag: str, reason: str = "") -> str:
+    """Say why a row cannot be selected at all, from its flag and reason in the trajectories."""
+    why = f" ({reason})" if reason and flag == "no response token" else ""
+    return f"Row {row:,} could not be selected: {OUTSIDE[flag]}{why}."
 
 
 def needed(position: int, pool: int, draw: Draw, guess: int = 0, stays: int = 0) -> int:

@@ -11,6 +11,7 @@ import pandas as pd
 from core.arrays import Ints, by_id
 from core.errors import InputError
 from core.jobs.progress import say
+from core.model.remarks import by_reason, remedy
 from core.trajectories import proxy_warnings
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft
@@ -87,8 +88,22 @@ def load_steps(artifact: Artifact) -> Ints:
 
 
 def load_flags(artifact: Artifact) -> pd.DataFrame:
-    """Return per row: id, source, n_tokens, n_response, truncated, flag ('' if measured)."""
-    return pd.read_parquet(artifact.path / "flags.parquet")
+    """Return per row: id, source, n_tokens, n_response, truncated, flag ('' if measured), reason.
+
+    The reason says why a row has no response token, or what its template did to it; '' for most,
+    and for all where it was not kept.
+    """
+    flags = pd.read_parquet(artifact.path / "flags.parquet")
+    return flags if "reason" in flags else flags.assign(reason="")
+
+
+def no_row_left(dataset: Artifact, tokens: Tokens) -> InputError:
+    """Say why no row can be trained on, and what to change."""
+    (reason, rows), *_ = by_reason(tokens.untrained())
+    return InputError(
+        f"no row of {dataset.name} has a response token left within {tokens.max_length} tokens; "
+        f"{remedy(reason)} ({len(rows):,} of {len(tokens):,} rows: {reason})"
+    )
 
 
 def pool_rows(
@@ -101,6 +116,7 @@ def pool_rows(
     flags["n_response"] = tokens.response_lengths()
     flags["truncated"] = tokens.full_lengths() > tokens.max_length
     flags["flag"] = np.where(flags["n_response"] > 0, "", "no response token")
+    flags["reason"] = tokens.reasons()
     pool = flags[(examples["split"] == "pool") & (flags["flag"] == "")]
     pool = pool.iloc[by_id(pool["id"].to_numpy())]
     if 0 < limit < len(pool):

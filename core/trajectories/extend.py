@@ -92,7 +92,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
         tokenizer.save_pretrained(draft.path / "proxy")
         steps = {"steps": old.summary["steps"], "parameters": old.summary["parameters"]}
         counts = {"carried": len(carried), "new": len(new), "held_out_before": int(sealed.sum())}
-        return finish(draft, rows, flags, {**steps, **counts}).id
+        facts = {**steps, **counts, **tokens.remarks.facts(len(tokens))}
+        return finish(draft, rows, flags, facts).id
     except InputError:
         draft.discard()  # it would fail again
         raise

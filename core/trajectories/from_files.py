@@ -22,7 +22,7 @@ from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
 from core.settings import identity, to_config
-from core.trajectories.artifact import finish, pool_rows
+from core.trajectories.artifact import finish, no_row_left, pool_rows
 from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
 from core.workspace.artifact import Artifact
@@ -50,6 +50,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokenizer = _tokenizer(dataset, model)
     tokens, template = _tokens(workspace, dataset, tokenizer, model, settings)
     rows, flags = pool_rows(dataset, tokens, settings.limit, settings.seed)
+    if not len(rows):
+        raise no_row_left(dataset, tokens)
     if scored:
         columns = [Column(step(f), scorer(f, tokens, rows, settings.precision)) for f in folders]
     elif folders:
@@ -76,7 +78,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             tokenizer.save_pretrained(draft.path / "proxy")
         digest = "" if path.is_dir() else sha256_file(path)
         facts = {"steps": columns[-1].step, "source_sha256": digest, "imported": True}
-        return finish(draft, rows, flags, facts).id
+        return finish(draft, rows, flags, {**facts, **tokens.remarks.facts(len(tokens))}).id
     except InputError:
         draft.discard()  # it would fail again
         raise

@@ -45,6 +45,7 @@ def note_start(
         "no_response": int((flags["flag"] == "no response token").sum()),
         "steps": steps,
         "tokenize_seconds": round(seconds, 1),
+        **tokens.remarks.facts(len(tokens)),
     }
     write_json(draft.path / START, facts)
     job = job_dir()
@@ -87,6 +88,7 @@ def warnings(
             f"{odd:,} of {summary['rows']:,} {plural} not finite at some recording and "
             f"{'are' if odd > 1 else 'is'} left out. {remedy}."
         )
+    out += [f"{said[:1].upper()}{said[1:]}." for said in summary.get("remarks", [])]
     cut, rows = int(summary["truncated"]), int(summary["rows"])
     if cut > CUT * rows:
         out.append(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Bools, Float32s, Float64s, Ints, Losses
+from core.model.remarks import was_cut
 
 FALL = 0.1
 """Share of its first loss that what was learned has lost at least."""
@@ -27,6 +28,14 @@ def never_learned(first: LossOrLosses, final: LossOrLosses, high: float) -> Bool
     pool's 75th percentile (METHOD: the noise guard). What has no loss (NaN) was not.
     """
     return (first - final < FALL * first) & (final > high)
+
+
+def _why(flags: pd.DataFrame) -> str:
+    """Say why rows have no response token, where it is not only that they were cut."""
+    reasons = (flags["reason"] if "reason" in flags else pd.Series(dtype=object)).value_counts()
+    if all(was_cut(reason) for reason in reasons.index if reason):
+        return ""
+    return " " + "; ".join(f"{n:,}: {why}" for why, n in reasons.items()) + "."
 
 
 class Finding(NamedTuple):
@@ -74,14 +83,17 @@ def screen(
         sentence = f"{len(rows):,} of {of:,} {'rows' if of != 1 else 'row'} {text}"
         return Finding(name, title, rows, sentence, remedy if len(rows) else "")
 
+    silent = pool & (flag == "no response token")
+    why = _why(flags[silent])
     found = [
         finding(
             "no_response",
             "No response token",
-            pool & (flag == "no response token"),
+            silent,
             n,
-            "of the pool have no response token within the proxy's longest row, so no loss.",
-            "They are in no cluster and no selection. Record again with a larger --max-length.",
+            f"of the pool have no response token within the proxy's longest row, so no loss.{why}",
+            "They are in no cluster and no selection. Record again with a larger --max-length"
+            + (", or with a template that takes them." if why else "."),
         ),
         finding(
             "not_finite",

@@ -15,7 +15,7 @@ from core.model.templates import choose
 from core.settings import identity, to_config
 from core.training.settings import steps_for
 from core.trajectories import draw_map, proxy_warnings
-from core.trajectories.artifact import finish, pool_rows
+from core.trajectories.artifact import finish, no_row_left, pool_rows
 from core.trajectories.settings import Settings, resolve
 from core.workspace.draft import Draft
 from core.workspace.files import fingerprint, read_json
@@ -55,10 +55,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     rows, flags = pool_rows(dataset, tokens, s.limit, s.seed)
     if not len(rows):
-        raise InputError(
-            f"no row of {dataset.name} has a response token left within {tokens.max_length} tokens;"
-            " raise --max-length"
-        )
+        raise no_row_left(dataset, tokens)
     batch_size = int(s.batch_size)
     steps = steps_for(len(rows), float(s.epochs), batch_size)
     per_epoch = -(-len(rows) // batch_size)
@@ -136,6 +133,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             ],
             "train_seconds": round(trained, 1),
             "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
+            **tokens.remarks.facts(len(tokens)),
         }
         return finish(draft, rows, flags, facts).id
 

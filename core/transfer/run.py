@@ -9,8 +9,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from core.arrays import Ints, by_id
 from core.clusters.kmeans import auto_k
@@ -18,7 +19,9 @@ from core.errors import InputError
 from core.finetune.settings import Target, default_lr, short
 from core.jobs.progress import say
 from core.model import loading
+from core.model.conversation import conversations, stored_columns
 from core.model.pool_texts import pool_texts
+from core.model.remarks import by_reason
 from core.model.templates import choose, renderer
 from core.settings import MAX_SEED, Auto, Group, identity, setting, to_config
 from core.training import settings as training
@@ -99,9 +102,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
     tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)
     places = np.flatnonzero(tokens.response_lengths() > 0)
     if len(places) < FEWEST:
+        why = "; ".join(f"{len(gone):,}: {r}" for r, gone in by_reason(tokens.untrained()))
         raise InputError(
             f"only {len(places)} of {len(rows)} rows have a response token left within "
-            f"{tokens.max_length} tokens of {s.model}; raise --max-length"
+            f"{tokens.max_length} tokens of {s.model} ({why}); raise --max-length, or take another "
+            "target"
         )
     if s.k != "auto" and int(s.k) > len(places):
         raise InputError(f"K = {s.k} but the probe has {len(places)} rows; choose a smaller --k")
@@ -275,9 +280,10 @@ def _tokens(
     from core.model.tokens import in_memory, window
 
     template = choose("auto", tokenizer, scratch=scratch)
-    frame = pd.read_parquet(dataset.path / "examples.parquet", columns=["messages"])
-    messages: npt.NDArray[np.object_] = frame["messages"].to_numpy()[rows]
-    tokens = in_memory(
-        tokenizer, renderer(template, tokenizer), [list(m) for m in messages], template
-    )
+    file = dataset.path / "examples.parquet"
+    columns = stored_columns(pq.read_schema(file).names)
+    talks = conversations(pq.read_table(file, columns=columns).take(pa.array(rows)))
+    tokens = in_memory(tokenizer, renderer(template, tokenizer), talks, template, rows)
+    for sentence in tokens.remarks.sentences(len(tokens)):
+        say(sentence)
     return tokens.cut(window(max_length, tokens.full_lengths(), model))

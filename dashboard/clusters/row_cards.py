@@ -132,7 +132,7 @@ def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
     facts = data.flags(artifact.id)
     edited = data.edits(dataset.id)
     names = dict(zip(made.table["cluster"], made.table["name"], strict=True))
-    texts = [str(t["content"]) for messages in frame["messages"] for t in messages]
+    texts = [text for messages in frame["messages"] for text in reader.written(messages)]
     wanted = st.session_state.get("clusters:search") or ""
     regex = bool(st.session_state.get("clusters:regex"))
     if picked_rows.search_problem(artifact):
@@ -149,14 +149,18 @@ def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
             title.append(f"cluster {cluster} ({names[cluster]})")
         if fact["flag"]:
             title.append(str(fact["flag"]))
+        if fact["reason"]:
+            title.append(str(fact["reason"]))
         if fact["truncated"]:
             title.append(f"cut, {fact['n_tokens']:,} tokens")
         spark = ""
         if np.isfinite(values[row]).all():
             title.append(f"loss {fact['first_loss']:.2f} → {fact['final_loss']:.2f}")
             spark = cluster_charts.sparkline(values[row], pool, (low, high))
+        talk = example["messages"]
         turns = [
-            reader.turn(t["role"], str(t["content"]), next(marks)) for t in example["messages"]
+            reader.turn(t, text, next(marks))
+            for t, text in zip(talk, reader.written(talk), strict=True)
         ]
         with st.container(border=True):
             st.html(reader.card(title, spark, turns, edited.notes.get(row, "")))

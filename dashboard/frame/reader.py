@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pandas as pd
 import streamlit as st
 
-from core.model.templates import render_spans, renderer
+from core.model.chat_template import Refused
+from core.model.conversation import Turn, is_trained, tools_of
+from core.model.templates import render_spans, renderer, reply_text
 from core.model.token_roles import Piece, pieces
 from core.workspace.artifact import Artifact
 from dashboard.frame import data
@@ -87,10 +90,23 @@ def card(title: Sequence[str], picture: str, turns: Sequence[str], note: str = "
     )
 
 
-def turn(role: str, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
+def written(turns: Sequence[Turn]) -> list[str]:
+    """Return the text of every turn, with the thoughts, calls and tools that it has."""
+    texts = [reply_text(t) if t["role"] == "assistant" else str(t["content"]) for t in turns]
+    if tools := tools_of(turns):
+        texts[0] = f"Tools: {json.dumps(tools, ensure_ascii=False)}\n{texts[0]}"
+    return texts
+
+
+def turn(one: Turn, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
     """Return a turn of a conversation as HTML: trained turns shaded, what was searched marked.
 
     Every character of the text is escaped.
+
+    Args:
+        one: The turn; a reply that is only context says so.
+        text: What it says, as `written` gives it.
+        found: What to mark in it.
     """
     shown, end, body = text[:LONGEST], 0, []
     for a, b in found:
@@ -100,10 +116,11 @@ def turn(role: str, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
     body.append(html.escape(shown[end:]))
     if len(text) > LONGEST:
         body.append(f"\n… {len(text) - LONGEST:,} more characters")
-    shade = TRAINED if role == "assistant" else ""
+    shade = TRAINED if is_trained(one) else ""
+    context = " · only read" if one["role"] == "assistant" else ""
     return (
-        f'<div style="{FAINT};margin-top:.4rem">{html.escape(role)}'
-        f"{' · trained' if shade else ''}</div>"
+        f'<div style="{FAINT};margin-top:.4rem">{html.escape(one["role"])}'
+        f"{' · trained' if shade else context}</div>"
         f'<div style="{TURN};{shade}">{"".join(body)}</div>'
     )
 
@@ -130,8 +147,12 @@ SHADES = {
 """Neighbours differ, so that the borders of tokens show."""
 
 
-def by_template(messages: list[dict[str, str]], template: str) -> list[Piece]:
-    """Split what a model sees into what is trained and what is read, by character."""
+def by_template(messages: list[Turn], template: str) -> list[Piece]:
+    """Split what a model sees into what is trained and what is read, by character.
+
+    Raises:
+        Refused: the template cannot render it.
+    """
     text, spans = render_spans(renderer(template, _PlainEnd()), messages, template)
     parts: list[Piece] = []
     end = 0
@@ -141,11 +162,26 @@ def by_template(messages: list[dict[str, str]], template: str) -> list[Piece]:
     return [*parts, Piece(text[end:], "read")]
 
 
-def by_proxy(messages: list[dict[str, str]], proxy: Artifact) -> list[Piece]:
-    """Split a row into the tokens that a trained proxy saw, cut where it was cut."""
+def by_proxy(messages: list[Turn], proxy: Artifact) -> list[Piece]:
+    """Split a row into the tokens that a trained proxy saw, cut where it was cut.
+
+    Raises:
+        Refused: its template cannot render it.
+    """
     tokenizer, template = data.tokenizer(proxy.id), str(proxy.config["template"])
     render = renderer(template, tokenizer)
     return pieces(tokenizer, render, messages, template, int(proxy.config["max_length"]))
+
+
+def as_seen(messages: list[Turn], template: str, proxy: Artifact | None) -> str:
+    """Return a row as HTML as a proxy saw it, or through a plain template where there is none."""
+    try:
+        parts = by_template(messages, template) if proxy is None else by_proxy(messages, proxy)
+    except Refused as e:
+        note = f'<div style="{FAINT}">not trained: {html.escape(str(e))}</div>'
+        texts = zip(messages, written(messages), strict=True)
+        return note + "".join(turn({**t, "train": False}, text) for t, text in texts)
+    return coloured(parts)
 
 
 def coloured(parts: list[Piece]) -> str:

@@ -89,5 +89,7 @@ def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:
 
 def _outside(clusters: str, row: int) -> str:
     flags = data.flags(state.workspace().open(clusters).ancestor("trajectories").id)
-    flag = str(flags["flag"].iloc[row]) if 0 <= row < len(flags) else ""
-    return f". {why.outside(row, flag)}" if flag in why.OUTSIDE else ""
+    if not 0 <= row < len(flags):
+        return ""
+    flag, reason = str(flags["flag"].iloc[row]), str(flags["reason"].iloc[row])
+    return f". {why.outside(row, flag, reason)}" if flag in why.OUTSIDE else ""

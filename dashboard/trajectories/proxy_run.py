@@ -113,6 +113,8 @@ def _numbers(job: Job, start: dict[str, Any], columns: list[dict[str, Any]], tot
     if not start:
         st.caption("Tokenizing comes first, then a trial of seconds that says how long it takes.")
         return
+    for remark in start.get("remarks", []):
+        st.caption(job_card.plain(remark))
     doing = "training" if stage in job_card.MAIN_STAGES else "recording"
     st.caption(
         f"Speed while {doing} · {start['truncated']:,} of {start['rows']:,} rows cut at "

@@ -62,13 +62,13 @@ def test_what_training_sees_begins_as_what_generation_sees(tokenizer):
         assert ids[: token_spans[-1][0]].tolist() == alone
 
 
-def test_a_template_that_rewrites_turns_is_refused_by_name(tokenizer):
+def test_a_template_that_rewrites_turns_is_trained_as_the_whole_text_has_them(tokenizer):
     tokenizer.chat_template = REWRITES
     try:
-        with pytest.raises(ValueError, match=r"template 'chat'.*--template alpaca or plain"):
-            render_spans(renderer("chat", tokenizer), TALK, "chat")
+        text, spans = render_spans(renderer("chat", tokenizer), TALK[1:], "chat")
     finally:
         tokenizer.chat_template = CHATML
+    assert [text[a:b] for a, b in spans] == ["It is 4.\nSure.", "<think></think>6<|end|>"]
 
 
 @pytest.mark.parametrize("mark", ["<|end|>", "<|im_end|>", "<|im_start|>"])
