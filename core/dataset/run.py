@@ -250,6 +250,7 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
         "fingerprint": content_fingerprint(found),
         "trainable": trainable,
         "json_columns": json_columns,
+        "read_as": rows.read_as,
         "source_sha256": sha256_file(p) if (p := pathlib.Path(settings.path)).is_file() else "",
     }
     report(summary)

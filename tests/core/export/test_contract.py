@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -49,6 +50,13 @@ def _parquet(path: pathlib.Path) -> None:
     pd.DataFrame(ROWS).to_parquet(path)
 
 
+def _workbook(path: pathlib.Path) -> None:
+    book = openpyxl.Workbook()
+    for cells in [list(ROWS[0]), *(list(row.values()) for row in ROWS)]:
+        book.active.append(cells)
+    book.save(path)
+
+
 SAMPLES = {
     ".jsonl": _lines,
     ".ndjson": _lines,
@@ -56,6 +64,7 @@ SAMPLES = {
     ".csv": _cells,
     ".tsv": _cells,
     ".parquet": _parquet,
+    ".xlsx": _workbook,
 }
 
 

@@ -38,12 +38,18 @@ def test_csv_cells_are_kept_as_written(load):
     assert [(r["line"], r["reason"]) for r in aside(artifact)] == [
         (5, "malformed line"),
         (6, "empty response"),
-        (7, "not text"),
     ]
     assert original(artifact) == [
         {"prompt": "q", "completion": "NA", "n": "007"},
         {"prompt": "two\nlines", "completion": 'a "b"', "n": ""},
+        {"prompt": "caf\u00e9", "completion": "a", "n": "1"},
     ]
+    assert artifact.summary["read_as"] == {
+        "encoding": "cp1252",
+        "delimiter": "comma",
+        "inner_quotes": "doubled",
+        "longest_cell_lines": 2,
+    }
 
 
 @pytest.mark.parametrize(
@@ -56,9 +62,8 @@ def test_csv_cells_are_kept_as_written(load):
         (
             "a.parquet",
             b"hello",
-            r"is binary or broken; give a file that ends in .*\.csv, \.tsv or \.parquet",
+            r"is binary or broken; give a file that ends in .*\.tsv, \.parquet or \.xlsx",
         ),
-        ("a.json", '[{"prompt": "q"}]'.encode("utf-16"), "UTF-16"),
         ("a.jsonl", b"{broken\n{again\n", "none is a JSON object.*'{broken'"),
         ("a.json", b'[{"prompt": "q"},\n{"pro', "broken JSON.*line 2"),
         ("a.json", b'{"prompt": "q", "completion": "a"}', "not a list of objects"),

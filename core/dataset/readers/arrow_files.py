@@ -1,0 +1,101 @@
+"""Parquet files and arrow tables; columns whose type few functions know are cast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.dataset.readers.rows import BATCH_ROWS, Rows
+from core.dataset.readers.sources import Source, refuse_swollen
+from core.errors import InputError
+
+SWELLS_UNREAD = 1 << 30
+"""Bytes up to which columns may grow by any factor: a repeated value is stored once."""
+
+
+def read_parquet(source: Source, encoding: str, split: str, some: bool) -> Iterator[Rows]:
+    """Yield the rows of a parquet file.
+
+    Args:
+        source: The file.
+        encoding: Not used.
+        split: Not used: a file is one split.
+        some: Whether the beginning is enough.
+
+    Raises:
+        InputError: it is broken, has no row, or swells too much.
+    """
+    with source.on_disk() as path:
+        try:
+            file = pq.ParquetFile(path)
+            checked(file.schema_arrow.names, file.metadata.num_rows, str(source))
+            size = max(path.stat().st_size, SWELLS_UNREAD // 200)
+            start, n_bytes = 0, 0
+            rows = min(BATCH_ROWS, 256) if some else BATCH_ROWS
+            for batch in file.iter_batches(rows):
+                n_bytes += batch.nbytes
+                refuse_swollen(source.path, n_bytes, size)
+                yield rows_of(pa.Table.from_batches([batch]), start)
+                start += len(batch)
+        except (pa.ArrowException, OSError) as e:
+            raise InputError(f"{source} is a broken parquet file ({e}); write it again") from e
+
+
+def tables(table: pa.Table, where: str) -> Iterator[Rows]:
+    """Yield the rows of a table.
+
+    Raises:
+        InputError: it has no row, or a name twice.
+    """
+    checked(table.column_names, table.num_rows, where)
+    for start in range(0, table.num_rows, BATCH_ROWS):
+        yield rows_of(table.slice(start, BATCH_ROWS), start)
+
+
+def checked(names: list[str], n_rows: int, where: str) -> None:
+    """Refuse a table without rows, or with a name twice.
+
+    Raises:
+        InputError: it is such a table.
+    """
+    if n_rows == 0:
+        raise InputError(f"{where} has no row; give a file with at least one")
+    if len(set(names)) < len(names):
+        raise InputError(f"{where} names a column twice in {names!r:.300}; rename one of them")
+
+
+def rows_of(table: pa.Table, start: int = 0) -> Rows:
+    """Return a table as rows, its first at index `start`."""
+    columns = {
+        name: _plain(column) for name, column in zip(table.column_names, table.columns, strict=True)
+    }
+    return Rows(columns, range(start, start + table.num_rows), "index", [])
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column whose every type can be filtered, written and turned into Python values."""
+    wanted = plain_type(column.type)
+    return column if wanted == column.type else column.cast(wanted)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type to cast to: views become plain, whatever they stand in."""
+    if "view" not in str(kind):
+        return kind
+    if kind == pa.string_view():
+        return pa.large_string()
+    if kind == pa.binary_view():
+        return pa.large_binary()
+    if pa.types.is_struct(kind):
+        return pa.struct([f.with_type(plain_type(f.type)) for f in kind])
+    if pa.types.is_map(kind):
+        return pa.map_(plain_type(kind.key_type), plain_type(kind.item_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(plain_type(kind.value_type), kind.list_size)
+    if pa.types.is_large_list(kind) or "large_list_view" in str(kind):
+        return pa.large_list(plain_type(kind.value_type))
+    if pa.types.is_list(kind) or "list_view" in str(kind):
+        return pa.list_(plain_type(kind.value_type))
+    return kind

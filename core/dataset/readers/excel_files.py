@@ -1,0 +1,93 @@
+"""Excel workbooks: the first sheet, by openpyxl in its read-only mode."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+from core.dataset.readers.rows import BATCH_ROWS, Rows
+from core.dataset.readers.sources import BROKEN, Source, refuse_swollen
+from core.errors import InputError
+
+
+def read_excel(source: Source, encoding: str, split: str, some: bool) -> Iterator[Rows]:
+    """Yield the rows of a workbook's first sheet; the others are named.
+
+    Args:
+        source: The file.
+        encoding: Not used.
+        split: The sheet of this name is read where there is one.
+        some: Not used: a sheet is read from its beginning.
+
+    Raises:
+        InputError: it is broken, or its sheet has no row.
+    """
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    with source.on_disk() as path, path.open("rb") as f, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of styles that are not read
+        try:
+            with zipfile.ZipFile(path) as parts:
+                n_bytes = sum(part.file_size for part in parts.infolist())
+            refuse_swollen(source.path, n_bytes, path.stat().st_size)
+            book = openpyxl.load_workbook(f, read_only=True, data_only=True)
+            sheet = book[split] if split in book.sheetnames else book.worksheets[0]
+            others = [name for name in book.sheetnames if name != sheet.title]
+            read_as: dict[str, Any] = {"sheet": sheet.title}
+            if others:
+                read_as["other_sheets"] = others
+            yield from _sheet(sheet.iter_rows(values_only=True), source, read_as)
+            book.close()
+        except (*BROKEN, InvalidFileException, KeyError, IndexError, ValueError, SyntaxError) as e:
+            if isinstance(e, InputError):
+                raise
+            raise InputError(f"{source} is a broken workbook ({e!r:.200}); save it again") from e
+
+
+def _sheet(
+    cells: Iterator[tuple[Any, ...]], source: Source, read_as: dict[str, Any]
+) -> Iterator[Rows]:
+    header = next(cells, ())
+    names = ["" if cell is None else str(cell).strip() for cell in header]
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
+        raise InputError(f"{source} names a column twice in {named!r:.300}; rename one of them")
+    if not named:
+        raise InputError(f"{source} has no names of columns in the first row of its first sheet")
+    records: list[tuple[Any, ...]] = []
+    places: list[int] = []
+    n_rows = 0
+    for number, record in enumerate(cells, 2):
+        if any(cell is not None for cell in record):
+            records.append(record)
+            places.append(number)
+            n_rows += 1
+        if len(records) == BATCH_ROWS:
+            yield _batch(records, places, names, read_as)
+            records, places = [], []
+    if records:
+        yield _batch(records, places, names, read_as)
+    if not n_rows:
+        raise InputError(f"{source} has no row below its header {named!r:.300}")
+
+
+def _batch(
+    records: list[tuple[Any, ...]], places: list[int], names: list[str], read_as: dict[str, Any]
+) -> Rows:
+    columns: dict[str, Any] = {}
+    for i, name in enumerate(names):
+        cells = [_value(record[i]) if i < len(record) else None for record in records]
+        if name or any(cell is not None for cell in cells):
+            columns[name or f"column {i + 1}"] = cells
+    return Rows(columns, places, "line", [], read_as)
+
+
+def _value(cell: Any) -> Any:
+    """Return a cell as text, number, truth or None; dates as ISO text."""
+    if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
+        return cell.isoformat()
+    return cell if cell is None or isinstance(cell, str | int | float | bool) else str(cell)

@@ -1,0 +1,153 @@
+"""Folders: what the datasets library saved, one data file, or the shards of a split."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import TypeVar
+
+from core.dataset.readers.file_types import SUFFIXES
+from core.errors import InputError
+
+SAVED = ("state.json", "dataset_dict.json")
+"""Files by which a folder of the datasets library is known: of one split, of several."""
+BESIDE = ("export.json", "dataset_info.json", "dataset_infos.json")
+"""Files that an export or the hub keeps beside its data."""
+SPLITS = {"train", "test", "validation", "valid", "val", "dev", "eval"}
+"""Names of folders that are splits."""
+F = TypeVar("F")
+_SHARD = re.compile(
+    r"^(?P<split>.*?)[-_.]?(?P<number>\d{4,6})(?:-of-(?P<of>\d{4,6}))?(?:-[0-9a-zA-Z-]+)?$"
+)
+
+
+def is_saved(path: pathlib.Path) -> bool:
+    """Return whether the datasets library saved this folder (`save_to_disk`)."""
+    return any((path / name).exists() for name in SAVED)
+
+
+def data_in(path: pathlib.Path) -> pathlib.Path:
+    """Return what is to be read of a path: the one data file of a folder, else the path itself.
+
+    Raises:
+        InputError: a folder has no data file, or several that are no shards.
+    """
+    if not path.is_dir() or is_saved(path):
+        return path
+    files = _files(path)
+    if len(files) == 1 and not _SHARD.match(_stem(files[0].name)):
+        return files[0]
+    shards_by_split(path)
+    return path
+
+
+def shards(path: pathlib.Path, split: str) -> list[pathlib.Path]:
+    """Return the files of a folder that hold a split, in the order of their numbers.
+
+    Raises:
+        InputError: there is no such split, or a file of it is missing.
+    """
+    return of_split(str(path), shards_by_split(path), split)
+
+
+def shards_by_split(path: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Return the data files of a folder, or of the one folder in it that has any, by split.
+
+    Raises:
+        InputError: there is none, or several that are no shards.
+    """
+    if here := _files(path):
+        return by_split(str(path), here, [f.name for f in here], alone=True)
+    below = [folder for folder in _folders(path) if _files(folder)]
+    if not below:
+        raise InputError(f"{path} has no data file ({', '.join(SUFFIXES)}); give one file")
+    if len(below) == 1:
+        files = _files(below[0])
+        return by_split(str(below[0]), files, [f.name for f in files], alone=False)
+    if {folder.name for folder in below} <= SPLITS:
+        return {folder.name: _files(folder) for folder in below}
+    named = ", ".join(str(folder.relative_to(path)) for folder in below[:5])
+    raise InputError(f"{path} has data in {len(below):,} folders: {named}; give one of them")
+
+
+def by_split(where: str, files: list[F], names: list[str], *, alone: bool) -> dict[str, list[F]]:
+    """Return files by the split that their names say: what stands before their numbers.
+
+    Args:
+        where: What holds them, for the message.
+        files: In the order of their names.
+        names: Theirs.
+        alone: Whether several without numbers are datasets of their own, rather than splits.
+
+    Raises:
+        InputError: they are datasets of their own.
+    """
+    found: dict[str, list[F]] = {}
+    shards = [_SHARD.match(_stem(name)) for name in names]
+    for file, name, shard in zip(files, names, shards, strict=True):
+        split = (shard["split"] if shard else _stem(name)) or "train"
+        found.setdefault(split, []).append(file)
+    if alone and len(files) > 1 and not any(shards):
+        shown = ", ".join(names[:5])
+        raise InputError(f"{where} has {len(files):,} data files: {shown}; give one of them")
+    for split in found:
+        _whole(where, split, [m for m in shards if m and (m["split"] or "train") == split])
+    return found
+
+
+def of_split(where: str, found: dict[str, list[F]], split: str) -> list[F]:
+    """Return the files of a split; of the only one, whatever it is called.
+
+    Raises:
+        InputError: there are several, none of that name.
+    """
+    if split not in found and len(found) > 1:
+        there = ", ".join(sorted(found))
+        raise InputError(
+            f"{where} has no split {split!r}; there are {there}: name one with --split"
+        )
+    return found[split] if split in found else next(iter(found.values()))
+
+
+def _whole(where: str, split: str, shards: list[re.Match[str]]) -> None:
+    """Refuse a split of which a file is missing.
+
+    Raises:
+        InputError: one is.
+    """
+    asked = max((int(shard["of"]) for shard in shards if shard["of"]), default=0)
+    missing = sorted(set(range(asked)) - {int(s["number"]) for s in shards if s["of"]})
+    if missing:
+        raise InputError(
+            f"{where} lacks {len(missing):,} of the {asked:,} files of split {split!r}, first "
+            f"number {missing[0]}; add them, or give one file"
+        )
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without the ends that say its type and compression."""
+    name = pathlib.PurePath(name).name
+    while (end := pathlib.PurePath(name).suffix.lower()) in SUFFIXES:
+        name = name[: -len(end)]
+    return name
+
+
+def _files(path: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(
+        p
+        for p in path.iterdir()
+        if p.suffix.lower() in SUFFIXES
+        and p.name not in BESIDE
+        and not p.name.startswith(".")
+        and p.is_file()
+    )
+
+
+def _folders(path: pathlib.Path) -> list[pathlib.Path]:
+    """Return the folders of a folder, or those one deeper where these have no files."""
+
+    def inside(folder: pathlib.Path) -> list[pathlib.Path]:
+        return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+    near = inside(path)
+    return near if any(map(_files, near)) else [deep for folder in near for deep in inside(folder)]

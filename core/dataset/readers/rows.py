@@ -1,0 +1,140 @@
+"""Rows: a dataset as read, before any of it is understood; a file is read as batches of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+BATCH_ROWS = 8_192
+"""Rows read together, at most."""
+BATCH_CHARS = 32 << 20
+"""Characters after which a batch ends, whatever its rows; few rows are longer than a kilobyte."""
+
+
+class SkippedRow(Exception):
+    """A row that cannot be used; the message is the reason, in few words."""
+
+
+@dataclasses.dataclass
+class Rows:
+    """A dataset, or a batch of one, as read."""
+
+    columns: dict[str, list[Any] | pa.ChunkedArray]
+    places: Sequence[int]
+    """Where each row stands: 1-based line or 0-based index."""
+    place: str
+    """Which of the two: "line" or "index"."""
+    skipped: list[dict[str, Any]]
+    """Rows that cannot be used: place, reason, preview; file where there are several."""
+    read_as: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """How the bytes were taken: encoding, delimiter and what else was detected or left out."""
+    file: str = ""
+    """Which of several files the rows come from."""
+
+    def values(self, column: str) -> list[Any]:
+        cells = self.columns[column]
+        return cells if isinstance(cells, list) else cells.to_pylist()
+
+    def skip(self, number: int, reason: str, preview: str) -> None:
+        shown = preview[:200].encode("utf-8", "backslashreplace").decode()[:200]
+        record = {self.place: number, "reason": reason, "preview": shown}
+        self.skipped.append({"file": self.file, **record} if self.file else record)
+
+    def first(self, n: int) -> Rows:
+        """Return the first n rows."""
+        columns = {name: cells[:n] for name, cells in self.columns.items()}
+        return dataclasses.replace(self, columns=columns, places=self.places[:n])
+
+
+def joined(batches: Sequence[Rows]) -> Rows:
+    """Return batches as one: the columns of any of them, missing cells as None."""
+    if len(batches) == 1:
+        return batches[0]
+    names = list(dict.fromkeys(name for batch in batches for name in batch.columns))
+    columns: dict[str, list[Any] | pa.ChunkedArray] = {}
+    for name in names:
+        parts = [batch.columns.get(name) for batch in batches]
+        arrays = [part for part in parts if isinstance(part, pa.ChunkedArray)]
+        if len(arrays) == len(parts) and len({array.type for array in arrays}) == 1:
+            columns[name] = pa.chunked_array([c for array in arrays for c in array.chunks])
+        else:
+            columns[name] = [
+                cell
+                for batch in batches
+                for cell in (
+                    batch.values(name) if name in batch.columns else [None] * len(batch.places)
+                )
+            ]
+    several = len({batch.file for batch in batches}) > 1
+    n = sum(len(batch.places) for batch in batches)
+    return Rows(
+        columns,
+        range(n) if several else [place for batch in batches for place in batch.places],
+        "index" if several else batches[0].place,
+        [record for batch in batches for record in batch.skipped],
+        batches[0].read_as,
+    )
+
+
+def described(read_as: dict[str, Any]) -> str:
+    """Return in words how a file was read: what was detected in it, and what left out."""
+    return "; ".join(
+        f"{key.replace('_', ' ')} {', '.join(value) if isinstance(value, list) else value}"
+        for key, value in read_as.items()
+    )
+
+
+class Records:
+    """Objects gathered into batches."""
+
+    def __init__(self, place: str, read_as: dict[str, Any]) -> None:
+        self.place, self.read_as = place, read_as
+        self.n_read = 0
+        self.n_skipped = 0
+        self.first_skipped = ""
+        """What the first entry that is no object looks like."""
+        self._start()
+
+    def _start(self) -> None:
+        self.batch = Rows({}, [], self.place, [], self.read_as)
+        self.records: list[dict[str, Any]] = []
+        self.places: list[int] = []
+        self.chars = 0
+
+    def skip(self, number: int, reason: str, preview: str) -> None:
+        self.batch.skip(number, reason, preview)
+        self.n_skipped += 1
+        self.first_skipped = self.first_skipped or self.batch.skipped[-1]["preview"]
+
+    def gather(self, values: Iterable[tuple[int, Any, int]]) -> Iterator[Rows]:
+        """Yield batches of values, each with its place and its length in characters.
+
+        A value that is no object is skipped; a list of objects is a conversation.
+        """
+        for number, value, length in values:
+            if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+                value = {"messages": value}
+            if not isinstance(value, dict):
+                reason = "malformed line" if self.place == "line" else "not an object"
+                self.skip(number, reason, json.dumps(value))
+                continue
+            self.records.append(value)
+            self.places.append(number)
+            self.chars += length
+            if len(self.records) == BATCH_ROWS or self.chars > BATCH_CHARS:
+                yield self._end()
+        if self.records or self.batch.skipped:
+            yield self._end()
+
+    def _end(self) -> Rows:
+        batch, records = self.batch, self.records
+        names = dict.fromkeys(name for record in records for name in record)
+        batch.columns = {name: [record.get(name) for record in records] for name in names}
+        batch.places = self.places
+        self.n_read += len(records)
+        self._start()
+        return batch

@@ -1,0 +1,75 @@
+"""A whole dataset, whatever holds it: in batches, at once, or only its beginning."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+from collections.abc import Generator
+
+from core.dataset.readers.arrow_files import tables
+from core.dataset.readers.file_types import READERS, read_source
+from core.dataset.readers.folders import by_split, data_in, is_saved, of_split, shards
+from core.dataset.readers.hub import from_disk, from_hub
+from core.dataset.readers.rows import Rows, joined
+from core.dataset.readers.sources import Source, sources
+
+
+def batches(where: str, split: str = "train", *, some: bool = False) -> Generator[Rows]:
+    """Yield the rows of a file, a folder or a hub dataset, some thousands at a time.
+
+    Args:
+        where: A path, or the name of a hub dataset.
+        split: Which one to read where there are several.
+        some: Whether the beginning is enough; then less is looked at before the first rows.
+
+    Raises:
+        InputError: it is missing or cannot be read as rows.
+    """
+    path = pathlib.Path(where).expanduser()
+    if path.is_dir():
+        path = data_in(path)
+    if path.is_dir() and is_saved(path):
+        yield from tables(from_disk(path, split), where)
+    elif not path.exists():
+        yield from tables(from_hub(where, split), where)
+    else:
+        files = shards(path, split) if path.is_dir() else [path]
+        found = [source for file in files for source in _held(file, split)]
+        for source in found:
+            for rows in read_source(source, split, some):
+                if len(found) > 1:
+                    rows.read_as["files"] = len(found)
+                yield rows
+
+
+def _held(file: pathlib.Path, split: str) -> list[Source]:
+    """Return the data files that a file holds of a split: itself, or what is in an archive."""
+    found = sources(file, tuple(READERS))
+    if len(found) == 1:
+        return found
+    splits = by_split(str(file), found, [source.inside for source in found], alone=True)
+    return of_split(str(file), splits, split)
+
+
+def read(where: str, split: str) -> Rows:
+    """Read a dataset at once.
+
+    Raises:
+        InputError: it is missing or cannot be read as rows.
+    """
+    return joined(list(batches(where, split)))
+
+
+def head(where: str | pathlib.Path, rows: int = 50, split: str = "train") -> Rows:
+    """Read only the first rows of a dataset, however large it is.
+
+    Raises:
+        InputError: it is missing or cannot be read as rows.
+    """
+    found: list[Rows] = []
+    with contextlib.closing(batches(str(where), split, some=True)) as parts:
+        for part in parts:
+            found.append(part)
+            if sum(len(batch.places) for batch in found) >= rows:
+                break
+    return joined(found).first(rows)
