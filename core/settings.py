@@ -44,6 +44,8 @@ class Spec:
     """The only values allowed; of a `Literal` annotation its words."""
     suggestions: tuple[str, ...] = ()
     """Values offered in a list, others allowed."""
+    members: tuple[str, ...] = ()
+    """Of a list separated by commas: what may stand in it, offered one by one."""
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None

@@ -7,6 +7,7 @@ import streamlit as st
 from core import jobs, study
 from core.dataset.overlap import describe
 from core.finetune import metrics
+from core.selection.strategies.catalog import STRATEGIES
 from core.study import arms, comparison, items
 from core.study.artifact import StudySummary
 from core.study.artifact import table as table_of
@@ -208,6 +209,9 @@ with left, st.container(border=True):
     if settings is not None:
         runs = len(arms.of(clusters, settings)) * len(arms.seeds(settings))
         st.caption(f"{runs} fine-tunes; those that exist already are reused")
+        with st.popover("What the arms are", icon=":material/info:", width="stretch"):
+            for name in arms.strategies(settings):
+                st.markdown(f"**{STRATEGIES[name].title}**: {STRATEGIES[name].sentence}")
         if st.button(
             "Start study",
             type="primary",

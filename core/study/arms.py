@@ -35,6 +35,8 @@ class Arms(Group):
     clusters: str = setting(help="Clusters id", hidden=True)
     strategies: str = setting(
         "s2l,random,random_per_source,full",
+        members=tuple(name for name, row in STRATEGIES.items() if not row.cost),
+        label="Arms",
         help="Arms, separated by commas; random and full belong in every comparison",
     )
     selections: str = setting(
@@ -43,9 +45,15 @@ class Arms(Group):
         "(switches, quotas, filters, budget, clusters) and with the study's seeds and edits",
         hidden=True,
     )
-    budget: str = setting("11%", help=f"Of every strategy but full: {budgets.GRAMMAR}")
+    budget: str = setting(
+        "11%",
+        suggestions=("2%", "5%", "11%", "20%", "50%"),
+        help=f"Of every strategy but full: {budgets.GRAMMAR}",
+    )
     seeds: str = setting(
-        "0,1,2", help="Draw and training seeds, separated by commas; one run each per arm"
+        "0,1,2",
+        members=tuple(map(str, range(10))),
+        help="Draw and training seeds, separated by commas; one run each per arm",
     )
 
     def validate(self) -> None:

@@ -57,6 +57,8 @@ def kept(cls: type[T], key: str, *, fixed: dict[str, Any]) -> T:
         held = st.session_state.get(f"{key}:{spec.name}")
         if held is None or spec.name in fixed:
             continue
+        if isinstance(held, list):
+            held = ",".join(held)
         with contextlib.suppress(InputError):
             values[spec.name] = spec.parse(held.strip()) if isinstance(held, str) else held
     try:
@@ -71,8 +73,21 @@ def preset(key: str, values: dict[str, Any]) -> None:
         st.session_state[f"{key}:{name}"] = value
 
 
+def listed(text: Any) -> list[str]:
+    """Return the parts of a text separated by commas."""
+    return [part.strip() for part in str(text or "").split(",") if part.strip()]
+
+
+def _held(key: str) -> list[str]:
+    """Return what the widget of a list holds, before it is drawn."""
+    held = st.session_state.get(key)
+    return [str(part) for part in held] if isinstance(held, list) else []
+
+
 def typed(spec: Spec, value: Any) -> Any:
     """Return a setting's value as its widget holds it: what is typed is text."""
+    if spec.members:
+        return listed(value)
     plain = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
     return value if plain else f"{value}"
 
@@ -96,6 +111,16 @@ def field(spec: Spec, key: str) -> Any:
         words = list(spec.choices)
         index = words.index(default) if default in words else 0
         return st.selectbox(spec.label, words, index=index, **common)
+    if spec.members:
+        chosen = st.multiselect(
+            spec.label,
+            list(dict.fromkeys([*spec.members, *listed(default), *_held(key)])),
+            default=listed(default),
+            accept_new_options=True,
+            placeholder="Choose, or type another",
+            **common,
+        )
+        return spec.parse(",".join(chosen))
     if spec.suggestions:
         options = list(dict.fromkeys([*spec.suggestions, st.session_state.get(key) or default]))
         index = options.index(default) if default in options else 0  # the same in every run: a
