@@ -5,6 +5,7 @@ from core.errors import InputError
 from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.frame import job_card, state, widgets
+from dashboard.story import show
 
 STEPS = {
     "dataset": ("Dataset", "Bring the examples", ":material/table_rows:"),
@@ -18,6 +19,9 @@ STEPS = {
 workspace = state.workspace()
 entries = workspace.recent()
 usable = [e for e in entries if e.state == "sealed"]
+if show.wanted():
+    show.present(usable)
+    st.stop()
 widgets.title(
     "S2L Studio",
     "A small proxy learns the whole dataset; examples whose losses fall alike form clusters; the "
@@ -97,6 +101,8 @@ elif not usable:
         st.space("small")
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
+if any(e.kind == "trajectories" for e in usable):
+    show.offer()
 pipeline()
 
 studies = [e for e in usable if e.kind == "study"]

@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 ORDER = [
     "pages",
     "dashboard.main",
+    "dashboard.story",
     "dashboard.study",
     "dashboard.selection",
     "dashboard.clusters",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -78,10 +78,10 @@ def disagreements(study: Artifact, seed: int) -> pd.DataFrame:
     """
     lines = table_of(study)
     lines = lines[lines["seed"] == seed]
-    said = {}
-    for arm, id in lines[["arm", "finetune"]].itertuples(index=False):
-        answers = read_jsonl(study.open(id).path / "generations.jsonl")
-        said[str(arm)] = {answer["id"]: answer for answer in answers}
+    said: dict[str, dict[str, Any]] = {}
+    for arm, run in lines[["arm", "finetune"]].itertuples(index=False):
+        records = read_jsonl(study.open(run).path / "generations.jsonl")
+        said[str(arm)] = {record["id"]: record for record in records}
     if not said:
         return pd.DataFrame()
     rows = []

@@ -112,7 +112,7 @@ def field(spec: Spec, key: str) -> Any:
         index = words.index(default) if default in words else 0
         return st.selectbox(spec.label, words, index=index, **common)
     if spec.members:
-        chosen = st.multiselect(
+        several = st.multiselect(
             spec.label,
             list(dict.fromkeys([*spec.members, *listed(default), *_held(key)])),
             default=listed(default),
@@ -120,7 +120,7 @@ def field(spec: Spec, key: str) -> Any:
             placeholder="Choose, or type another",
             **common,
         )
-        return spec.parse(",".join(chosen))
+        return spec.parse(",".join(several))
     if spec.suggestions:
         options = list(dict.fromkeys([*spec.suggestions, st.session_state.get(key) or default]))
         index = options.index(default) if default in options else 0  # the same in every run: a

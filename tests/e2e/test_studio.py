@@ -151,7 +151,7 @@ def test_the_demo_from_the_button_to_the_study(serve, tab, bare):
     assert jobs.status(bare, job.id).state == "done"
     link.click()
     title(page, "Study")
-    verdict = page.get_by_text(re.compile("ahead of|scored the same"))
+    verdict = page.get_by_text(re.compile("(better|worse) than random|level with random"))
     expect(verdict.first).to_be_visible()
     expect(page.get_by_text("a walk-through, not evidence").first).to_be_visible()
     (made,) = Workspace(bare.root).entries("study")
@@ -166,3 +166,13 @@ def test_the_demo_from_the_button_to_the_study(serve, tab, bare):
         page.goto(server.url(f"/{name}"))
         title(page, words)
         sound(settled(page))
+    page.goto(server.url())
+    button(page, "Present").click()
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    for step in ("The bill", "What the small model noticed", "Kinds of examples", "What we keep"):
+        expect(page.get_by_role("heading", name=step)).to_be_visible()
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("heading", name="Was it as good?")).to_be_visible()
+    sound(settled(page))
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()

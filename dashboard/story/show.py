@@ -1,0 +1,147 @@
+"""The frame of the story: five steps, arrow keys, large type, nothing that launches anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import streamlit as st
+
+from core.workspace.artifact import Entry
+from dashboard.story import noticed, steps
+from dashboard.story.project import newest
+
+STYLE = """<style>
+[data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
+[data-testid="stSidebarCollapsedControl"] {display: none}
+[data-testid="stMainBlockContainer"] {padding: 1.2rem 4vw 1rem; max-width: 1800px}
+[data-testid="stMainBlockContainer"] h2 {font-size: clamp(1.8rem, 2.6vw, 3.4rem)}
+[data-testid="stMainBlockContainer"] h4 {font-size: clamp(1.2rem, 1.7vw, 2.2rem)}
+[data-testid="stMainBlockContainer"] p {font-size: clamp(1rem, 1.2vw, 1.6rem)}
+[data-testid="stMainBlockContainer"] [data-testid="stMetricValue"] * {
+  font-size: clamp(1.8rem, 3vw, 4rem); line-height: 1.3}
+</style>"""
+
+
+class Step(NamedTuple):
+    """A step of the story."""
+
+    title: str
+    words: str
+    """In plain words, then the field's term."""
+    draw: Callable[..., None]
+    notes: str
+    """For the speaker."""
+
+
+STEPS = (
+    Step(
+        "The bill",
+        "What it takes to train on everything, and on a small part. (data selection)",
+        steps.bill,
+        "Say what the data is and who pays for the training. The question: is a part enough?",
+    ),
+    Step(
+        "What the small model noticed",
+        "A small model learns everything once; we watch how hard each example is for it. "
+        "(loss trajectories of a proxy)",
+        noticed.draw,
+        "Press Play. Some examples are learned at once, some late, some never: a fingerprint.",
+    ),
+    Step(
+        "Kinds of examples",
+        "Examples that are learned alike lie together. (k-means clusters of trajectories)",
+        steps.kinds,
+        "Pick two clusters and read an example of each. Islands on the map are no proof.",
+    ),
+    Step(
+        "What we keep",
+        "The same number of every kind, so that rare kinds stay. (equal quotas)",
+        steps.keep,
+        "Move the slider. Large kinds are thinned first; small ones are kept whole.",
+    ),
+    Step(
+        "Was it as good?",
+        "The same model, the same steps, other examples: chance is the one to beat. "
+        "(controlled comparison)",
+        steps.outcome,
+        "Read the sentence as it stands. Where it says 'not evidence', say so, and what would be.",
+    ),
+)
+
+
+def present(usable: list[Entry]) -> None:
+    """Show the story of the newest project, at the step of the address."""
+    st.html(STYLE)
+    project = newest(usable)
+    at = _step()
+    if project is None:
+        st.info("There is nothing to present yet: import a dataset, or run the demo.")
+        _leave()
+        return
+    bar = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right")
+    step = STEPS[at]
+    st.header(f"{at + 1} · {step.title}", anchor=False)
+    st.markdown(step.words)
+    with bar:
+        masked = st.toggle("Hide texts", value=True, key="story:masked", persist_state="session")
+        notes = st.toggle("Notes", key="story:notes", persist_state="session")
+        _timer()
+        _move("Back", at - 1, "Left", disabled=at == 0)
+        _move("Next", at + 1, "Right", disabled=at == len(STEPS) - 1)
+        _leave()
+    if notes:
+        st.info(step.notes, icon=":material/speaker_notes:")
+    step.draw(project, masked=masked)
+
+
+def _step() -> int:
+    """Return the step of the address, from 0; anything else is the first."""
+    text = st.query_params.get("step", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else 1
+    return min(max(number, 1), len(STEPS)) - 1
+
+
+def _move(label: str, to: int, key: str, *, disabled: bool) -> None:
+    def go() -> None:
+        st.query_params["step"] = str(to + 1)
+
+    st.button(label, on_click=go, shortcut=key, disabled=disabled, key=f"story:{label}")
+
+
+def _leave() -> None:
+    def leave() -> None:
+        for name in ("present", "step"):
+            st.query_params.pop(name, None)
+
+    st.button("Leave", on_click=leave, shortcut="Escape", key="story:leave")
+
+
+@st.fragment(run_every=1.0)
+def _clock(began: float) -> None:
+    minutes, seconds = divmod(int(time.time() - began), 60)
+    st.text(f"{minutes}:{seconds:02d}")
+
+
+def _timer() -> None:
+    """Count the minutes from when it was switched on."""
+    on = st.toggle("Timer", key="story:timer")
+    if not on:
+        st.session_state.pop("story:began", None)
+        return
+    _clock(st.session_state.setdefault("story:began", time.time()))
+
+
+def wanted() -> bool:
+    """Return whether the address asks for the story."""
+    return st.query_params.get("present") == "1"
+
+
+def offer() -> None:
+    """Offer the story, on the home page."""
+
+    def start() -> None:
+        st.query_params["present"] = "1"
+
+    st.button("Present", icon=":material/slideshow:", on_click=start, key="story:start")

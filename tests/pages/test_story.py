@@ -1,0 +1,68 @@
+"""The story on the home page: five steps from real artifacts, hidden texts, nothing to launch."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.story.show import STEPS
+from tests.conftest import HOSTILE
+from tests.pages.conftest import MAIN, fine, has_button, press, words
+
+LAUNCH = ("Start", "Run", "Import", "Train", "Delete", "Keep")
+
+
+@pytest.fixture
+def story(monkeypatch):
+    def open_story(root, step="1"):
+        monkeypatch.setenv("S2L_WORKSPACE", str(root))
+        at = AppTest.from_file(str(MAIN), default_timeout=60)
+        at.query_params["present"], at.query_params["step"] = "1", step
+        return fine(at.run())
+
+    return open_story
+
+
+@pytest.mark.parametrize("number", range(1, len(STEPS) + 1))
+def test_each_step_stands_on_its_own_and_launches_nothing(story, finished, number):
+    at = story(finished.root, str(number))
+    assert at.header[0].value == f"{number} · {STEPS[number - 1].title}"
+    assert not any(b.label.startswith(LAUNCH) for b in at.button)
+    assert STEPS[number - 1].words in words(at)
+    assert at.toggle(key="story:masked").value is True
+
+
+@pytest.mark.parametrize("number", range(1, len(STEPS) + 1))
+def test_an_empty_workspace_and_one_with_data_only_say_what_is_missing(story, bare, number):
+    assert "nothing to present" in words(story(bare.root, str(number)))
+
+
+@pytest.mark.parametrize("step", ["0", "9", "²", "-1", "x", "", "99999999999"])
+def test_any_address_shows_a_step(story, finished, step):
+    assert story(finished.root, step).header[0].value[0] in "15"
+
+
+def test_back_next_notes_and_leave(story, finished):
+    at = story(finished.root)
+    assert at.button(key="story:Back").disabled
+    press(at, "Next")
+    assert at.header[0].value.startswith("2 ·")
+    at.toggle(key="story:notes").set_value(True).run()
+    assert STEPS[1].notes in words(at)
+    press(at, "Leave")
+    assert "present" not in at.query_params
+    assert has_button(at, "Present")
+
+
+def test_texts_are_hidden_until_the_switch_is_turned(story, finished):
+    at = story(finished.root, "3")
+    hidden = [c.value for c in at.code]
+    assert hidden
+    assert not any(ch.isalpha() for text in hidden for ch in text)
+    at.toggle(key="story:masked").set_value(False).run()
+    assert any(ch.isalpha() for c in at.code for ch in c.value)
+
+
+def test_hostile_texts_stay_texts(story, finished):
+    for number in range(1, len(STEPS) + 1):
+        at = story(finished.root, str(number))
+        shown = [m.value for kind in ("markdown", "caption", "header") for m in at.get(kind)]
+        assert not any(text in value for text in HOSTILE[:2] for value in shown)
