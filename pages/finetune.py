@@ -14,6 +14,7 @@ from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
 from core.workspace.files import read_jsonl
 from dashboard.charts import losses as loss_charts
+from dashboard.escape import plain
 from dashboard.frame import data, forms, job_card, overlap, reader, state, widgets
 
 FORM = "finetune"
@@ -32,8 +33,10 @@ def size_of(model: str, selection: Artifact) -> str:
     if not size:
         return ""
     try:
-        proxy = selection.ancestor("trajectories").summary["parameters"]
+        proxy = selection.ancestor("trajectories").summary.get("parameters")
     except InputError:  # drawn from a dataset alone
+        proxy = None
+    if not proxy:  # imported losses do not say either
         return f"{size / 1e6:,.1f}M parameters; "
     return f"{size / 1e6:,.1f}M parameters, {size / proxy:,.1f}× the proxy; "
 
@@ -54,13 +57,15 @@ def scores(artifact: Artifact) -> None:
     epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
     pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
     seen = s.get("seen", 0)  # not in fine-tunes of earlier versions
-    pairs += [(m.called(seen), m.written(s[key], s)) for key, m in metrics.known(s).items()]
+    pairs += [
+        (plain(m.called(seen)), plain(m.written(s[key], s))) for key, m in metrics.known(s).items()
+    ]
     widgets.facts(*pairs)
     overlap.tell(s.get("overlap", ""), warns=seen > 0)
     dataset = artifact.ancestor("selection").ancestor("dataset")
     overlap.side_by_side(artifact.path, artifact.parents["test"], dataset.id, "trained row")
     st.caption(
-        f"{how_answers_ended(s)}Tested on {job_card.plain(s['test'])}; "
+        f"{how_answers_ended(s)}Tested on {plain(s['test'])}; "
         f"took {duration(artifact.manifest['seconds'])}. "
         "Balanced loss is the mean over sources, so that large sources do not drown small ones."
     )
@@ -174,7 +179,7 @@ with left:
             meant = finetune.resolve(settings)
             steps = finetune.steps_of(meant, selection.summary["rows"])
             st.caption(
-                f"{size_of(meant.model, selection)}{steps:,} steps of {meant.batch_size} rows"
+                f"{size_of(meant.model, selection)}{steps:,} steps of {meant.batch_size:,} rows"
             )
             if not (settings.eval or dataset.summary.get("holdout_rows")):
                 st.warning("No rows were held out at import: name a test file under Test set.")

@@ -4,6 +4,7 @@ from core import demo, jobs
 from core.errors import InputError
 from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
+from dashboard.escape import plain
 from dashboard.frame import job_card, state, widgets
 from dashboard.story import show
 
@@ -47,7 +48,7 @@ def pipeline() -> None:
             st.markdown(f"**{number} {icon} {name}**")
             if made:
                 plural = f"{len(made):,} made" if len(made) > 1 else "1 made"
-                st.caption(f"{plural}; newest: {job_card.plain(made[0].name[:48])}")
+                st.caption(f"{plural}; newest: {plain(made[0].name[:48])}")
             else:
                 st.caption(words)
             label = "Open" if made else "Begin" if kind == following else "Later"
@@ -66,9 +67,9 @@ def unusable(found: list[Entry]) -> None:
     """List unfinished and damaged work, each with what can be done."""
     for entry in found:
         left, right = st.columns([6, 1], vertical_alignment="center")
-        words = f"{entry.kind} {entry.id} · {job_card.plain(entry.name)}"
+        words = f"{plain(entry.kind)} {plain(entry.id)} · {plain(entry.name)}"
         if entry.state == "damaged":
-            left.error(f"{words}: {job_card.plain(entry.problem)}", icon=":material/broken_image:")
+            left.error(f"{words}: {plain(entry.problem)}", icon=":material/broken_image:")
         else:
             left.warning(f"{words}: unfinished; resume it on its page", icon=":material/pending:")
         if right.button("Delete", key=f"delete:{entry.id}", icon=":material/delete:"):
@@ -76,7 +77,7 @@ def unusable(found: list[Entry]) -> None:
                 workspace.delete(entry.id)
                 st.rerun()
             except InputError as e:
-                st.error(job_card.plain(str(e)))
+                st.error(plain(str(e)))
 
 
 demo_job = jobs.newest(state.workspace(), "demo")
@@ -107,7 +108,7 @@ pipeline()
 
 studies = [e for e in usable if e.kind == "study"]
 if studies:
-    widgets.next_step(f"See the comparison: {studies[0].name}", "study", study=studies[0].id)
+    widgets.next_step(f"See the comparison: {plain(studies[0].name)}", "study", study=studies[0].id)
 
 leftovers = [e for e in entries if e.state != "sealed"]
 busy = {j.id for j in jobs.active(workspace)}
@@ -134,8 +135,8 @@ if past:
     with st.expander(f"Past jobs ({len(past)})"):
         for job in past:
             words, icon = job_card.STATES[job.state]
-            st.markdown(f"{icon} {words} · {job_card.plain(job.title)} · {job.created[:16]}")
+            st.markdown(f"{icon} {words} · {plain(job.title)} · {plain(job.created[:16])}")
             if job.message:
-                st.caption(job_card.plain(job.message))
+                st.caption(plain(job.message))
 if usable and not any(e.kind == "study" for e in usable):
     st.button("Run the embedded demo", on_click=start_demo, type="tertiary")

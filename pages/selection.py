@@ -11,6 +11,7 @@ from core.workspace.artifact import EXTENDS
 from dashboard.charts import figure
 from dashboard.charts import selection as selection_charts
 from dashboard.clusters import preview as clusters_preview
+from dashboard.escape import plain
 from dashboard.frame import data, forms, job_card, reader, state, widgets
 from dashboard.selection import (
     before_after,
@@ -94,9 +95,9 @@ def facts(made: preview.Allocation, tokens: int) -> None:
             helps={
                 "Taken whole": "Clusters of which every row is taken",
                 "Training tokens": "Response tokens that a fine-tune of so many steps learns from",
-                "Steps": f"Of a fine-tune of {finetune.short(tune.model)} as its page stands: "
-                f"{epochs:.4g} epochs in batches of {tune.batch_size}"
-                + (f", at least {finetune.MIN_STEPS} steps" if auto else ""),
+                "Steps": f"Of a fine-tune of {plain(finetune.short(tune.model))} as its page "
+                f"stands: {epochs:.4g} epochs in batches of {tune.batch_size:,}"
+                + (f", at least {finetune.MIN_STEPS:,} steps" if auto else ""),
             },
         )
     with right:
@@ -161,22 +162,22 @@ with left, st.container(border=True):
         quota_bars.reset_all("form")
         st.stop()
     settings = dataclasses.replace(chosen, name=name)
-    st.caption(f":material/label: {job_card.plain(selection.title(settings))}")
+    st.caption(f":material/label: {plain(selection.title(settings))}")
     try:
         pool, staying = preview.prepared(settings)
         if earlier:
-            st.caption(f"{staying.sentence()}.")
+            st.caption(f"{plain(staying.sentence())}.")
         if edits_words := selection.edited(pool, staying):
-            st.caption(f":material/edit: {edits_words}")
+            st.caption(f":material/edit: {plain(edits_words)}")
         wanted = dataclasses.replace(settings, name="")
         if row.prefix and len(pool) > AT_ONCE:
             settings_panel.on_demand(wanted)
         tried = quota_bars.allocate(wanted)
     except InputError as e:
-        st.error(job_card.plain(str(e)), icon=":material/error:")
+        st.error(plain(str(e)), icon=":material/error:")
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):
-        st.error(job_card.plain(problem), icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
     made = tried.made
     if tried.problem:
         st.caption("The quotas set by hand cannot be met, so nothing can be saved.")

@@ -15,6 +15,7 @@ from core.study.results import INTERVAL_FROM
 from core.study.sentences import near_floor, seen_of
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
+from dashboard.escape import plain
 from dashboard.frame import forms, job_card, overlap, state, widgets
 from dashboard.study import saved_arms
 
@@ -88,12 +89,12 @@ def answer(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
     found = comparison.registered(table, key)
     first, *others = [comparison.sentence(c, metrics.METRICS[key]) for c in found] or [""]
     if first:
-        st.subheader(first, anchor=False)
+        st.subheader(plain(first), anchor=False)
     margin = artifact.config.get(f"margin_{metrics.METRICS[key].short}")
     full = comparison.as_good(table, key, comparison.OURS, float(margin)) if margin else ""
     told = [*others, full, over_items(artifact, key), comparison.place_among_random(table, key)]
     for line in filter(None, told):
-        st.markdown(line)
+        st.markdown(plain(line))
 
 
 def picture(artifact: Artifact) -> None:
@@ -108,7 +109,7 @@ def picture(artifact: Artifact) -> None:
         list(usable),
         default=next(iter(usable)),
         required=True,
-        format_func=lambda key: usable[key].called(seen),
+        format_func=lambda key: plain(usable[key].called(seen)),
         label_visibility="collapsed",
         key=f"study:metric:{artifact.id}",
     )
@@ -128,16 +129,16 @@ def picture(artifact: Artifact) -> None:
     tested = int(table["decoded"].max()) if "decoded" in table else int(table["items"].max())
     own = "; saved selections: their own" if s.get("exploratory") else ""
     st.caption(
-        f"Every arm: the same base model, {s['steps']:,} steps, budget {s['budget']} (full: all "
-        f"rows{own}), tested on {tested:,} rows of {job_card.plain(s['test'])}. Dots are seeds "
+        f"Every arm: the same base model, {s['steps']:,} steps, budget {plain(s['budget'])} (full: "
+        f"all rows{own}), tested on {tested:,} rows of {plain(s['test'])}. Dots are seeds "
         f"({len(s['seeds'])}): draw and training seed vary together; proxy and clusters do not. "
         f"{BARS if len(s['seeds']) >= INTERVAL_FROM else ''}"
         "Equal steps saves data, not the target's computing time."
     )
     if s.get("exploratory"):  # none in a study made before there were any
-        st.caption(job_card.plain(study.caution(s["exploratory"])))
+        st.caption(plain(study.caution(s["exploratory"])))
     if low := near_floor(table):
-        st.caption(low)
+        st.caption(plain(low))
     if base.get("commonest"):  # not in studies made before it was counted
         st.caption(
             f"Exact match has a floor: each source's commonest answer is right for "

@@ -33,6 +33,14 @@ HOSTILE = (
     "control \x07\x1b[31m characters \u202e and \x00 nothing",
     "</mark></pre><iframe srcdoc='<script>parent.__pwned=1</script>'>",
 )
+MARKUP = (
+    "<b>evilbold</b> ![i](http://evil.test/i)",
+    "**evilbold** http://evil.test/u a@evil.test",
+    ":red[evilbold] :material/skull: :smile: $evilmath$",
+    "[evilbold](http://evil.test/a) <a href='http://evil.test/h'>evilbold</a> <img src=x "
+    "onerror=window.__pwned=1>",
+)
+"""Every way into markdown, and into the HTML of charts; what it makes is an element "evilbold"."""
 LONG = "spam " * 20_000  # 100 KB
 NAME = "puzzles **bold** <b>tag</b> $x$"
 SOURCE = "<script>window.__pwned=1</script> **src**"

@@ -20,6 +20,7 @@ ORDER = [
     "dashboard.trajectories",
     "dashboard.frame",
     "dashboard.charts",
+    "dashboard.escape",
     "core.__main__",
     "core.commands",
     "core.demo",

@@ -170,7 +170,7 @@ def row_of(dataset: Artifact, wanted: str) -> int | None:
 
 def _number(text: str) -> int:
     clean = text.replace(",", "").strip()
-    return int(clean) if clean.isdigit() and len(clean) < 18 else -1
+    return int(clean) if clean.isdecimal() and len(clean) < 18 else -1
 
 
 def columns(dataset: Artifact) -> list[Column]:

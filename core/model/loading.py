@@ -66,7 +66,7 @@ def base_of(spec: str) -> str:
 
 def _parts(spec: str) -> tuple[str, int]:
     model, _, layers = spec.removeprefix("shrink:").removesuffix(TRIM).rpartition(":")
-    if not model or not layers.isdigit() or int(layers) < 1:
+    if not model or not layers.isdecimal() or int(layers) < 1:
         raise InputError(f"{spec!r} should read shrink:<model>:<layers>[:trim], as shrink:gpt2:4")
     return model, int(layers)
 

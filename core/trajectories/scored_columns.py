@@ -38,7 +38,7 @@ class Column:
 
 def checkpoints(path: pathlib.Path) -> list[pathlib.Path]:
     """List the checkpoint-* directories below a path by their number, not their name."""
-    found = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdigit()]
+    found = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdecimal()]
     return sorted(found, key=step)
 
 

@@ -145,6 +145,11 @@ def new_id(now: dt.datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"
 
 
+def is_id(text: str) -> bool:
+    """Say whether a text can be the id of an artifact: letters, digits and hyphens."""
+    return bool(text) and all(c.isalnum() or c == "-" for c in text)
+
+
 def utc_now() -> dt.datetime:
     """Return the time now, in UTC."""
     return dt.datetime.now(dt.UTC)
@@ -156,7 +161,7 @@ def find(root: pathlib.Path, wanted: str, kinds: tuple[Kind, ...] = ()) -> pathl
     Raises:
         InputError: there is none, or the id is no id.
     """
-    if wanted and all(c.isalnum() or c == "-" for c in wanted):
+    if is_id(wanted):
         for kind in (*kinds, *KINDS):
             for path in (f"{root}/{kind}/{wanted}", f"{root}/{kind}/{wanted}{PARTIAL}"):
                 if os.path.isdir(path):  # noqa: PTH112

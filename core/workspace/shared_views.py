@@ -28,6 +28,11 @@ def save(workspace: Workspace, view: dict[str, Any]) -> str:
     return name
 
 
+def is_name(text: str) -> bool:
+    """Say whether a text can be the name of a view."""
+    return re.fullmatch(r"[0-9a-f]{16}", text) is not None
+
+
 def load(workspace: Workspace, name: str) -> dict[str, Any]:
     """Return a view.
 
@@ -35,7 +40,7 @@ def load(workspace: Workspace, name: str) -> dict[str, Any]:
         InputError: there is none of this name.
     """
     found = None
-    if re.fullmatch(r"[0-9a-f]{16}", name):
+    if is_name(name):
         found = read_json(workspace.root / FOLDER / f"{name}.json")
     if found is None:
         raise InputError(f"no view {name!r} in {workspace.root}; ask for the link again")

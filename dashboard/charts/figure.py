@@ -7,7 +7,6 @@ sets fonts, text and grid colours for the light or dark scheme. Sizes are in pix
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.charts import theme
+from dashboard.escape import label as label  # charts say figure.label
 
 Floats = npt.NDArray[np.floating]
 
@@ -28,7 +28,6 @@ SELECTABLE: dict[str, object] = {
     "modeBarButtonsToRemove": ["zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "toImage"],
 }
 
-LABEL_LENGTH = 28  # characters of a name that a chart shows
 LINE_HEIGHT = 15
 ROW = 30  # height of one row of `rows`
 _TOP, _BOTTOM = 30, 46  # room for the y title above and the x axis below the plot
@@ -36,18 +35,6 @@ _CHARACTER = 6.4  # mean width of a character of a 12 px label
 _INK = {"size": 12, "color": theme.INK}
 _GLOW = [f"0 0 {width}px {theme.PAPER}" for width in (2, 2, 2, 3, 3, 3, 5, 5)]
 HALO = _INK | {"weight": 600, "shadow": ", ".join(_GLOW)}  # for maps
-
-
-def label(text: object, length: int = LABEL_LENGTH) -> str:
-    """Make a stranger's text safe and short: one line, no markup, no hover-template fields.
-
-    Plotly renders <b>, <a href>, <br> and entities in every label and expands %{...} in hovers.
-    """
-    clean = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in str(text)[:400])
-    clean = " ".join(clean.split())
-    if len(clean) > length:
-        clean = clean[: length - 1].rstrip() + "…"
-    return html.escape(clean).replace("%{", "%\u2060{").replace("$", "&#36;")
 
 
 def rgba(colour: str, alpha: float) -> str:

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from core.study.results import mean_interval
 from dashboard.charts import figure, theme
+from dashboard.escape import LABEL_LENGTH
 
 
 def study_figure(
@@ -96,7 +97,7 @@ def study_figure(
 
 def _wrapped(arm: str) -> str:
     """Write the whole name of an arm, over several lines where it is long: arms may differ late."""
-    lines = textwrap.wrap(str(arm), figure.LABEL_LENGTH) or [""]
+    lines = textwrap.wrap(str(arm), LABEL_LENGTH) or [""]
     return "<br>".join(figure.label(line) for line in lines)
 
 

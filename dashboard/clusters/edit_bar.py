@@ -16,7 +16,8 @@ from core.arrays import Ints
 from core.edits.state import Edits
 from core.errors import InputError
 from dashboard.clusters import picked_rows
-from dashboard.frame import data, job_card, state
+from dashboard.escape import plain
+from dashboard.frame import data, state
 
 
 def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
@@ -33,15 +34,15 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
     rows = picked.rows
     n = len(rows)
     if problem := st.session_state.pop("edits:error", ""):
-        st.error(job_card.plain(problem), icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center"):
         if picked.words:
-            st.markdown(picked.words)
+            st.markdown(plain(picked.words))
             st.button("Clear", icon=":material/close:", on_click=clear, type="tertiary")
         if n:
             out = int(np.isin(rows, edited.excluded).sum())
             pinned = int(np.isin(rows, edited.pinned).sum())
-            why = {"why": _plain_words(picked.words)}
+            why = {"why": picked.words.split(" rows ", 1)[-1]}
             if out < n:
                 _act(
                     f"Exclude all {n:,}",
@@ -92,7 +93,7 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
                     icon=f":material/{icon}:",
                     on_click=edit,
                     args=(change, dataset),
-                    help=f"{label}: {job_card.plain(what)}",
+                    help=f"{label}: {plain(what)}",
                     type="tertiary",
                 )
     if len(edited.excluded) or len(edited.pinned):
@@ -113,10 +114,6 @@ def _act(
         kwargs=named,
         help=help,
     )
-
-
-def _plain_words(words: str) -> str:
-    return words.split(" rows ", 1)[-1].replace("\\", "")
 
 
 def clear() -> None:

@@ -10,7 +10,8 @@ from core.dataset import duplicates
 from core.trajectories import row_checks
 from core.workspace.artifact import Artifact
 from dashboard.clusters.edit_bar import clear, edit
-from dashboard.frame import data, job_card, state
+from dashboard.escape import plain
+from dashboard.frame import data, state
 
 
 @st.cache_resource(max_entries=6, show_spinner="Looking for trouble in the rows")
@@ -33,8 +34,8 @@ def health(artifact: Artifact, dataset: str) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             icon = "check_circle" if not n else "error"
             st.markdown(
-                f":material/{icon}: **{finding.title}**  \n{job_card.plain(finding.sentence)} "
-                f"{job_card.plain(finding.remedy)}"
+                f":material/{icon}: **{plain(finding.title)}**  \n{plain(finding.sentence)} "
+                f"{plain(finding.remedy)}"
             )
             if n:
                 st.button(

@@ -8,7 +8,8 @@ from core import clusters
 from core.review import k_sweep
 from core.workspace.artifact import Artifact
 from dashboard.charts import k_sweep as k_sweep_charts
-from dashboard.frame import data, job_card
+from dashboard.escape import plain
+from dashboard.frame import data
 from dashboard.frame.data import CLUSTERING
 
 
@@ -26,7 +27,7 @@ def which_k(artifact: Artifact, settings: clusters.Settings) -> None:
         return
     with st.spinner("Clustering at several K…", show_time=True):
         found = compared(*key)
-    st.markdown(f"**{job_card.plain(k_sweep.verdict(found))}**")
+    st.markdown(f"**{plain(k_sweep.verdict(found))}**")
     st.plotly_chart(k_sweep_charts.sweep_curves(found.table, int(settings.k)))
     st.markdown("How much of the selection stays with another K; on the diagonal, another seed")
     st.plotly_chart(k_sweep_charts.sweep_agreement(k_sweep.by_k(found.agreement)))

@@ -6,6 +6,7 @@ workspace under a short name (`?sel=`). Ids are always spelled out, by `state`.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,7 @@ import streamlit as st
 from core.errors import InputError
 from core.workspace import shared_views
 from dashboard.clusters import picked_rows
+from dashboard.escape import plain
 from dashboard.frame import state
 
 PLAIN = {"map": "clusters:view", "colour": "clusters:colour", "tab": "clusters:tab"}
@@ -28,14 +30,22 @@ def restore() -> None:
         if value and value != st.session_state.get(f"link:{name}"):
             st.session_state[key] = value
     cluster = st.query_params.get("cluster", "")
-    if cluster.isdigit() and cluster != st.session_state.get("link:cluster"):
-        st.session_state["clusters:cluster"] = int(cluster)
+    if cluster and cluster != st.session_state.get("link:cluster"):
+        if re.fullmatch("[0-9]{1,9}", cluster):
+            st.session_state["clusters:cluster"] = int(cluster)
+        else:
+            _refuse("What the address has for cluster is not the number of a cluster.")
     name = st.query_params.get("sel", "")
     if name and name != st.session_state.get("link:sel"):
+        if not shared_views.is_name(name):
+            _refuse(
+                "What the address has for sel is not the name of a view: ask for the link again."
+            )
+            return
         try:
             view = shared_views.load(state.workspace(), name)
         except InputError as e:
-            st.error(f"The link names something that cannot be opened: {e}", icon=":material/link:")
+            _refuse(f"The link names something that cannot be opened: {plain(e)}")
             return
         for pick, nothing in PICKS.items():
             st.session_state[f"clusters:{pick}"] = view.get(pick, nothing)
@@ -43,6 +53,10 @@ def restore() -> None:
         for label, value in view.get("filters", {}).items():
             numbers = isinstance(value, list) and value and isinstance(value[0], float)
             st.session_state[picked_rows.value_key(label)] = tuple(value) if numbers else value
+
+
+def _refuse(sentence: str) -> None:
+    st.error(sentence, icon=":material/link:")
 
 
 def publish() -> None:

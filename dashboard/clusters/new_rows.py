@@ -7,6 +7,7 @@ import streamlit as st
 from core import clusters
 from core.clusters import extend
 from core.workspace.artifact import Artifact
+from dashboard.escape import plain
 from dashboard.frame import job_card, state
 
 
@@ -40,10 +41,9 @@ def _place(artifact: Artifact, earlier: str) -> None:
 def placed(kept: Artifact) -> clusters.Settings:
     """Say what an extended clustering is and how well it fits; return what it was made with."""
     earlier = kept.extended()[1]
-    st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
+    st.caption(f":material/check_circle: Kept as {plain(kept.name)}")
     st.markdown(
-        f"The clusters of **{job_card.plain(earlier.name)}**, "
-        "with new rows at their nearest centre."
+        f"The clusters of **{plain(earlier.name)}**, with new rows at their nearest centre."
     )
     show = st.success if kept.summary["drift"] <= extend.LIMIT else st.warning
     show(f"{extend.verdict(kept.summary)}.", icon=":material/moving:")

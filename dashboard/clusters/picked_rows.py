@@ -23,7 +23,8 @@ from core.workspace.artifact import Artifact
 from dashboard.clusters import area as clusters_area
 from dashboard.clusters import map as maps
 from dashboard.clusters.preview import Preview
-from dashboard.frame import data, job_card, state
+from dashboard.escape import plain
+from dashboard.frame import data, state
 
 OWN = labels("n_response", "first_loss", "final_loss", "drop", "forgetting")
 """Quantities of ours that rows can be filtered by."""
@@ -36,7 +37,7 @@ class Picked(NamedTuple):
     rows: Ints
     """In order of row; empty if nothing is picked."""
     words: str
-    """What they are, safe as markdown; empty if nothing is picked."""
+    """What they are, as people and data name it; empty if nothing is picked."""
     drawn: bool
     """Whether more than a cluster decides: then the map lights them up."""
 
@@ -68,7 +69,7 @@ def _base(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> tuple
     if cluster is None:
         return None, ""
     name = made.table.set_index("cluster")["name"][cluster]
-    return np.flatnonzero(made.labels == cluster), f"in cluster {cluster} ({job_card.plain(name)})"
+    return np.flatnonzero(made.labels == cluster), f"in cluster {cluster} ({name})"
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
@@ -100,7 +101,7 @@ def search_bar(artifact: Artifact, made: Preview) -> None:
         with st.popover(f"Filter ({n})" if n else "Filter", icon=":material/filter_alt:"):
             _filters(artifact, made)
     if problem := search_problem(artifact):
-        st.error(job_card.plain(problem), icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
 
 
 def search_problem(artifact: Artifact) -> str:
@@ -120,7 +121,7 @@ def _searched(artifact: Artifact) -> tuple[Ints | None, str]:
     regex = bool(st.session_state.get("clusters:regex"))
     dataset = artifact.ancestor("dataset")
     kind = "matching" if regex else "with"
-    return found(dataset.id, text, regex), f"{kind} “{job_card.plain(text)}”"
+    return found(dataset.id, text, regex), f"{kind} “{text}”"
 
 
 @st.cache_data(max_entries=24, show_spinner="Searching")
@@ -164,15 +165,15 @@ def _filters(artifact: Artifact, made: Preview) -> None:
         column, key = known[label], value_key(label)
         if column.kind == "category":
             _drop_unknown(key, column.values)
-            st.multiselect(label, column.values, key=key, persist_state="session")
+            st.multiselect(plain(label), column.values, key=key, persist_state="session")
         elif column.kind == "number" and column.low < column.high:
             low, high = column.low, column.high
             now = st.session_state.get(key)
             if now and not (low <= now[0] <= now[1] <= high):
                 st.session_state[key] = (low, high)
-            st.slider(label, low, high, (low, high), key=key, persist_state="session")
+            st.slider(plain(label), low, high, (low, high), key=key, persist_state="session")
         elif column.kind == "text":
-            st.text_input(f"{label} contains", key=key, persist_state="session")
+            st.text_input(f"{plain(label)} contains", key=key, persist_state="session")
 
 
 def _drop_unknown(key: str, options: tuple[str, ...]) -> None:
@@ -204,19 +205,19 @@ def _filtered(artifact: Artifact, made: Preview) -> tuple[Ints | None, str]:
             mask = np.zeros(len(frame), bool)
             mask[matching(dataset, condition)] = True
         hit = mask if hit is None else hit & mask
-        said.append(f"{job_card.plain(label)} {words}")
+        said.append(f"{label} {words}")
     return (None, "") if hit is None else (np.flatnonzero(hit), ", ".join(said))
 
 
 def _condition(column: Column, value: Any) -> tuple[Condition, str]:
     if column.kind == "category":
-        shown = " or ".join(job_card.plain(v) for v in value[:3])
+        shown = " or ".join(value[:3])
         more = f" or {len(value) - 3} more" if len(value) > 3 else ""
         return Condition(column.name, values=tuple(value)), f"is {shown}{more}"
     if column.kind == "number":
         low, high = map(float, value)
         return Condition(column.name, low=low, high=high), f"from {low:,.6g} to {high:,.6g}"
-    return Condition(column.name, text=value), f"contains “{job_card.plain(value)}”"
+    return Condition(column.name, text=value), f"contains “{value}”"
 
 
 def _one_of(values: pd.Series, condition: Condition) -> npt.NDArray[np.bool_]:

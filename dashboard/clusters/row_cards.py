@@ -16,7 +16,8 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import clusters as cluster_charts
 from dashboard.clusters import edit_bar, picked_rows
 from dashboard.clusters.preview import Preview
-from dashboard.frame import data, job_card, reader
+from dashboard.escape import plain
+from dashboard.frame import data, reader
 
 
 @st.fragment  # turning its pages leaves the map alone
@@ -71,7 +72,7 @@ def _jump(artifact: Artifact) -> int | None:
     dataset = artifact.ancestor("dataset")
     row = search.row_of(dataset, wanted)
     if row is None:
-        st.warning(f"No row has the number or id {job_card.plain(wanted)}.", icon=":material/tag:")
+        st.warning(f"No row has the number or id {plain(wanted)}.", icon=":material/tag:")
     return row
 
 

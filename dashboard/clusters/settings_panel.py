@@ -12,6 +12,7 @@ from core.trajectories import features as statistics
 from core.workspace.artifact import EXTENDS, Artifact
 from dashboard.clusters import new_rows, preview
 from dashboard.clusters.preview import Preview
+from dashboard.escape import plain
 from dashboard.frame import data, job_card, state
 
 AT_ONCE = 300_000
@@ -41,7 +42,7 @@ def panel(artifact: Artifact, kept: Artifact | None) -> tuple[clusters.Settings,
     settings = controls(artifact, kept)
     kept = clusters.find(state.workspace(), artifact, settings)
     if kept is not None:
-        st.caption(f":material/check_circle: Kept as {job_card.plain(kept.name)}")
+        st.caption(f":material/check_circle: Kept as {plain(kept.name)}")
         if st.button(
             "Choose a budget",
             type="primary",
@@ -99,7 +100,7 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
         )
         seed = st.number_input("Seed", 0, key="clusters:seed", persist_state="session")
         without = _without(artifact)
-    st.caption(f"auto would be K = {auto}, for 11% of {usable:,} rows")
+    st.caption(f"auto would be K = {auto:,}, for 11% of {usable:,} rows")
     return clusters.Settings(
         trajectories=artifact.id,
         k=int(k),
@@ -149,8 +150,8 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
     if large and last is not None and last != wanted and last.trajectories == artifact.id:
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(
-                f":material/history: Settings changed. The picture shows K = {last.k}, "
-                f"{last.features}."
+                f":material/history: Settings changed. The picture shows K = {plain(last.k)}, "
+                f"{plain(last.features)}."
             )
             if not st.button("Cluster again", icon=":material/refresh:"):
                 return preview.preview(last)

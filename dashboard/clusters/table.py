@@ -11,7 +11,8 @@ from dashboard.charts import losses as loss_charts
 from dashboard.clusters import edit_bar
 from dashboard.clusters.cluster_facts import choose, strands, table
 from dashboard.clusters.preview import Preview
-from dashboard.frame import data, job_card
+from dashboard.escape import plain
+from dashboard.frame import data
 
 
 def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: int | None) -> None:
@@ -77,17 +78,17 @@ def card(
         n = int((made.labels >= 0).sum())
         inside = data.flags(artifact.id)["source"][made.labels == cluster].value_counts()
         sources = ", ".join(
-            f"{job_card.plain(str(s))} {c / facts['size']:.0%}" for s, c in inside[:3].items() if c
+            f"{plain(str(s))} {c / facts['size']:.0%}" for s, c in inside[:3].items() if c
         )
         st.markdown(
-            f"**Cluster {cluster}: {job_card.plain(facts['name'])}**  \n"
-            f"{job_card.plain(facts['behaviour'])}  \n"
+            f"**Cluster {cluster}: {plain(facts['name'])}**  \n"
+            f"{plain(facts['behaviour'])}  \n"
             f"{facts['size']:,} of {n:,} rows ({facts['size'] / n:.1%}), "
             f"{facts['tokens']:.0f} response tokens a row  \n"
             f"Loss {facts['first_loss']:.2f} → {facts['final_loss']:.2f}, "
             f"{facts['forgetting']:.1f} upward moves a row  \n"
             f"Sources: {sources}  \n"
-            f"Nearest: cluster {facts['neighbour']}, {facts['distance']:.2f} away"
+            f"Nearest: cluster {facts['neighbour']:.0f}, {facts['distance']:.2f} away"
         )
         if kept is None:
             st.caption("Keep this clustering to name its clusters.")

@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.settings import Spec, specs
+from dashboard.escape import plain
 
 T = TypeVar("T")
 
@@ -29,10 +30,10 @@ def form(
     """
     values = dict(fixed)
     shown = [s for s in specs(cls) if s.name not in fixed and s.name not in leave_out]
-    plain = [s for s in shown if not s.hidden and not s.advanced]
+    first = [s for s in shown if not s.hidden and not s.advanced]
     more = [s for s in shown if not s.hidden and s.advanced]
     problems: list[str] = []
-    for spec in plain:
+    for spec in first:
         _collect(spec, key, values, problems)
     if more:
         with st.expander("More settings", icon=":material/tune:"):
@@ -43,7 +44,7 @@ def form(
             return cls(**values)
         except InputError as e:
             problems.append(str(e))
-    st.error("; ".join(problems), icon=":material/error:")
+    st.error(plain("; ".join(problems)), icon=":material/error:")
     return None
 
 
@@ -88,8 +89,8 @@ def typed(spec: Spec, value: Any) -> Any:
     """Return a setting's value as its widget holds it: what is typed is text."""
     if spec.members:
         return listed(value)
-    plain = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
-    return value if plain else f"{value}"
+    as_it_is = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
+    return value if as_it_is else f"{value}"
 
 
 def _collect(spec: Spec, key: str, values: dict[str, Any], problems: list[str]) -> None:

@@ -13,6 +13,7 @@ from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.settings import to_argv
 from core.workspace.artifact import Kind
+from dashboard.escape import plain
 from dashboard.frame import state
 
 STATES = {
@@ -34,7 +35,7 @@ def launch(noun: str, settings: Any, title: str, form: str, *flags: str) -> str:
     try:
         id = jobs.submit(state.workspace(), argv, title=title, device="cpu", key=key)
     except OSError as e:
-        st.error(f"The job could not be started: {e}", icon=":material/error:")
+        st.error(f"The job could not be started: {plain(e)}", icon=":material/error:")
         st.stop()
     state.spend(form)
     return id
@@ -101,7 +102,7 @@ def _card_body(id: str, was_active: bool) -> None:
 def _active(job: Job, words: str) -> None:
     left, right = st.columns([5, 1], vertical_alignment="center")
     if job.state == "queued":
-        ahead = f"; {job.ahead} before it" if job.ahead else ""
+        ahead = f"; {job.ahead:,} before it" if job.ahead else ""
         left.progress(0.0, text=f"{plain(job.title)}  \n{words}{ahead}")
     else:
         share, text = headline(job)
@@ -130,13 +131,13 @@ def headline(job: Job) -> tuple[float, str]:
         (last[s] for s in MAIN_STAGES if s in last and newest["stage"].startswith(("record", s))),
         newest,
     )
-    parts = [f"{main['stage']}: {main['step']:,} of {main['total']:,}"]
+    parts = [f"{plain(main['stage'])}: {main['step']:,} of {main['total']:,}"]
     if "loss" in main and newest is main:  # else it stands still, and the line gets too long
         parts.append(f"loss {main['loss']:.3f}")
     if main.get("left"):
         parts.append(f"about {duration(main['left'])} left")
     if newest is not main:
-        parts.append(f"{newest['stage']}, {newest['step'] / max(1, newest['total']):.0%}")
+        parts.append(f"{plain(newest['stage'])}, {newest['step'] / max(1, newest['total']):.0%}")
     return min(1.0, main["step"] / max(1, main["total"])), " · ".join(parts)
 
 
@@ -168,13 +169,6 @@ def _took(job: Job) -> str:
         return ""
     seconds = dt.datetime.fromisoformat(job.ended) - dt.datetime.fromisoformat(job.started)
     return duration(seconds.total_seconds())
-
-
-def plain(text: str) -> str:
-    """Take the markdown out of people's names, which must show as they are written."""
-    for character in r"\`*_{}[]()<>#+-.!|~$:":
-        text = text.replace(character, "\\" + character)
-    return text
 
 
 @st.fragment(run_every=2.0)

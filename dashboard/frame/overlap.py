@@ -10,7 +10,8 @@ import streamlit as st
 from core.dataset.overlap import HOW
 from core.dataset.sides import PAIRS
 from core.workspace.files import read_jsonl
-from dashboard.frame import data, job_card, reader
+from dashboard.escape import plain
+from dashboard.frame import data, reader
 
 SHOWN = 50
 
@@ -18,7 +19,7 @@ SHOWN = 50
 def tell(sentence: str, *, warns: bool) -> None:
     """Show what is said of an overlap, nothing where nothing is said."""
     if sentence:
-        text = job_card.plain(sentence[0].upper() + sentence[1:] + ".")
+        text = plain(sentence[0].upper() + sentence[1:] + ".")
         if warns:
             st.warning(text, icon=":material/content_copy:")
         else:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.dataset.readers import SUFFIXES
 from core.workspace.files import ROOT
+from dashboard.escape import plain
 
 
 def allowed() -> pathlib.Path:
@@ -29,17 +30,19 @@ def path(key: str, *, folders: bool = False, suffixes: tuple[str, ...] = SUFFIXE
         "Path on the server",
         key=key,
         placeholder="file or folder" if folders else "file name or path",
-        help=f"What lies below {root} can be read; set S2L_DATA to allow another folder",
+        help=f"What lies below {plain(root)} can be read; set S2L_DATA to allow another folder",
         persist_state="session",
     ).strip()
     if not text:
         return ""
     found = (root / text).resolve()
     if not found.is_relative_to(root):
-        st.error(f"Only files below {root} can be read; S2L_DATA names the allowed folder.")
+        st.error(f"Only files below {plain(root)} can be read; S2L_DATA names the allowed folder.")
         return ""
     if not (found.is_file() or (folders and found.is_dir())):
         near = sorted(p.name for s in suffixes for p in root.glob(f"*{s}"))
-        st.error(f"There is no file {found}. Here: {', '.join(near[:10]) or 'no data files'}.")
+        st.error(
+            plain(f"There is no file {found}. Here: {', '.join(near[:10]) or 'no data files'}.")
+        )
         return ""
     return str(found)

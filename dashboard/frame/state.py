@@ -16,9 +16,10 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
-from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind
+from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind, is_id
 from core.workspace.files import ROOT
 from core.workspace.store import Workspace
+from dashboard.escape import plain
 
 PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
 
@@ -46,11 +47,19 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
     """
     named = st.query_params.get(kind)
     if named:
+        if not is_id(named):
+            st.error(
+                f"What the address has for {kind} is not an id. An id is made of letters, digits "
+                "and hyphens: ask for the link again.",
+                icon=":material/error:",
+            )
+            return None
         try:
             artifact = _whole(workspace().open(named, kind))
         except InputError as e:
             st.error(
-                f"The link names something that cannot be opened: {e}", icon=":material/error:"
+                f"The link names something that cannot be opened: {plain(e)}",
+                icon=":material/error:",
             )
             return None
         remember(artifact)

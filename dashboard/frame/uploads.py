@@ -15,7 +15,8 @@ import streamlit as st
 
 from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.files import explain_os_error, sha256_file
-from dashboard.frame import job_card, state
+from dashboard.escape import plain
+from dashboard.frame import state
 
 FOLDER = "uploads"
 BLOCK = 2**22
@@ -43,7 +44,7 @@ def ask(key: str) -> str:
             path = str(store(state.workspace().root / FOLDER, file.name, file))
         except OSError as e:
             problem = f"The file could not be kept: {explain_os_error(e)}"
-            st.error(job_card.plain(problem), icon=":material/error:")
+            st.error(plain(problem), icon=":material/error:")
             return ""
         st.session_state[stored] = (file.file_id, path)
     return path

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.finetune.metrics import METRICS
 from core.workspace.artifact import KINDS, Artifact, Kind
+from dashboard.escape import plain
 from dashboard.frame import job_card, state
 
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}
@@ -39,7 +40,7 @@ def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
             entries = state.sealed(kind)
             if artifact is None or not entries:
                 continue
-            label = f"{kind}: {job_card.plain(state.title_of(artifact))}"
+            label = f"{kind}: {plain(state.title_of(artifact))}"
             with st.popover(label, icon=":material/swap_horiz:"):
                 ids = [e.id for e in entries]
                 names = state.distinct(
@@ -54,7 +55,7 @@ def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
                     on_change=_changed,
                     args=(kind, f"chip:{kind}:{artifact.id}"),
                 )
-                st.caption(artifact.id)
+                st.caption(plain(artifact.id))
     return found
 
 

@@ -9,7 +9,8 @@ from core.arrays import Ints
 from core.review import before_after, facets
 from dashboard.charts import review as review_charts
 from dashboard.charts import selection as selection_charts
-from dashboard.frame import job_card, state
+from dashboard.escape import plain
+from dashboard.frame import state
 from dashboard.selection import preview
 from dashboard.selection.preview import Allocation
 
@@ -27,7 +28,7 @@ def frame(clusters: str, edited: int) -> pd.DataFrame:
 def before(clusters: str, edited: int, made: Allocation) -> None:
     """Compare the selection with the pool and with random draws of its size."""
     found = compared(clusters, edited, made.chosen, made.key)
-    st.markdown(job_card.plain(found.sentence()))
+    st.markdown(plain(found.sentence()))
     st.plotly_chart(review_charts.facet_distances(found.facets, found.draws, found.rows))
     st.plotly_chart(review_charts.facet_panels(found.facets, found.shares))
     st.caption(

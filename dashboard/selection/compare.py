@@ -12,7 +12,8 @@ from core.errors import InputError
 from core.review import comparison
 from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
-from dashboard.frame import job_card, reader, state
+from dashboard.escape import plain
+from dashboard.frame import reader, state
 from dashboard.selection.before_after import frame
 
 
@@ -50,20 +51,20 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
         return
     sets = comparison.read(workspace, chosen)
     a, b = chosen[:2]
-    st.markdown(job_card.plain(comparison.sentence(sets[a], sets[b], len(frame(clusters, edited)))))
+    st.markdown(plain(comparison.sentence(sets[a], sets[b], len(frame(clusters, edited)))))
     st.plotly_chart(review_charts.overlap_matrix(comparison.jaccard(sets), names))
     known = comparison.settings({id: workspace.open(id).config for id in chosen})
     st.dataframe(known.table.astype(str).rename(columns=names), hide_index=True)
-    st.caption(f"Settings that differ; {known.equal} are equal.")
+    st.caption(f"Settings that differ; {known.equal:,} are equal.")
     try:
         _differences(frame(clusters, edited), sets, a, b, names)
     except InputError as e:  # rows that are not in this clustering's pool
-        st.caption(job_card.plain(str(e)))
+        st.caption(plain(str(e)))
     pair = comparison.pair(sets[a], sets[b])
     only = st.segmented_control(
         "Read rows only in",
         [a, b],
-        format_func=names.__getitem__,
+        format_func=lambda id: plain(names[id]),
         default=a,
         required=True,
         key="selection:only",
@@ -99,7 +100,7 @@ def _differences(
     st.dataframe(table, hide_index=True, column_config={"distance": bar})
     st.caption(
         "Facets that differ, furthest apart first (0 the same, 1 nothing in common); "
-        f"{found.equal} do not differ."
+        f"{found.equal:,} do not differ."
     )
     if len(sums.table):
         totals = sums.table.drop(columns="difference").rename(columns=names)

@@ -13,7 +13,8 @@ from core.review import cost as costs
 from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
-from dashboard.frame import job_card, state
+from dashboard.escape import plain
+from dashboard.frame import state
 
 
 def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
@@ -21,7 +22,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     try:
         done = proxy_cost.proxy(clusters)
     except (InputError, KeyError) as e:
-        st.caption(f"The cost of these trajectories is not known: {job_card.plain(str(e))}")
+        st.caption(f"The cost of these trajectories is not known: {plain(str(e))}")
         return
     left, right = st.columns(2)
     size = left.number_input(
@@ -44,19 +45,19 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     trajectories = clusters.ancestor("trajectories")
     tokens = proxy_cost.tokens(trajectories, chosen)
     bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))
-    st.markdown(job_card.plain(bill.sentence()))
+    st.markdown(plain(bill.sentence()))
     st.plotly_chart(review_charts.cost_bars(bill.table(), bill.unit))
     tuned = _finetuned(trajectories)
     if tuned is not None:
         seconds = costs.measured(done, tuned, tokens.share, float(epochs or 1))
         st.markdown(
             f"As measured with a target of {tuned.parameters / 1e6:,.1f} million parameters: "
-            f"{job_card.plain(seconds.sentence())}"
+            f"{plain(seconds.sentence())}"
         )
         st.plotly_chart(review_charts.cost_bars(seconds.table(), seconds.unit))
     else:
         st.markdown(
-            f"{job_card.plain(done.sentence())} Fine-tune a target on a selection to see here how "
+            f"{plain(done.sentence())} Fine-tune a target on a selection to see here how "
             "many seconds it saves."
         )
     st.caption(costs.EQUAL_STEPS)

@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.export.trainers import MODEL, TRAINERS, reading
 from core.export.writers import FORMATS
 from core.workspace.artifact import Artifact
+from dashboard.escape import plain
 from dashboard.frame import job_card, state
 
 
@@ -79,9 +80,9 @@ def _write(settings: export.Settings, place: pathlib.Path) -> None:
         export.run(state.workspace(), settings)
     except OSError as e:
         problem = f"{place.parent} cannot be made: {e.strerror}; export with another --out, below"
-        st.error(job_card.plain(problem), icon=":material/error:")
+        st.error(plain(problem), icon=":material/error:")
     except InputError as e:
-        st.error(job_card.plain(str(e)), icon=":material/error:")
+        st.error(plain(str(e)), icon=":material/error:")
 
 
 def zipped(place: pathlib.Path) -> bytes:

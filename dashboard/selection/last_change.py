@@ -79,6 +79,6 @@ def by_cluster(moved: list[int], came: Labels, went: Labels) -> str:
         return ""
     more = int(np.isin(came, moved).sum()) - int(np.isin(went, moved).sum())
     others = len(came) - len(went) - more
-    which = f"Cluster {moved[0]}" if len(moved) == 1 else f"{len(moved):,} clusters"
+    which = f"Cluster {moved[0]:,}" if len(moved) == 1 else f"{len(moved):,} clusters"
     unit = "row" if abs(more) == 1 else "rows"
     return f"{which}: {more:+,} {unit}, the others {others:+,}. ".replace("-", "\u2212")

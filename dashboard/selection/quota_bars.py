@@ -22,7 +22,8 @@ from core.selection.s2l_options import by_hand, put
 from core.selection.settings import Settings
 from dashboard.charts import selection as selection_charts
 from dashboard.clusters.preview import Preview
-from dashboard.frame import job_card, reader
+from dashboard.escape import plain
+from dashboard.frame import reader
 from dashboard.selection import preview
 from dashboard.selection.preview import Allocation
 
@@ -199,7 +200,7 @@ def reset_all(key: str) -> None:
 def _refused(tried: Tried) -> None:
     """Say why the quotas cannot be met and what is shown instead, and offer the way back."""
     shown = "with the last quotas that worked" if tried.quotas else "without quotas"
-    st.error(f"{job_card.plain(tried.problem)}. Shown {shown}.", icon=":material/error:")
+    st.error(f"{plain(tried.problem)}. Shown {shown}.", icon=":material/error:")
     st.button("Undo", on_click=use, args=(tried.quotas,), icon=":material/undo:")
 
 
@@ -212,7 +213,7 @@ def _one(cluster: int, table: pd.DataFrame, known: Preview, *, settable: bool) -
     name = known.table.set_index("cluster")["name"][cluster]
     how = ", set by hand" if cluster in fixed else ""
     how = f", at most {caps[cluster]:,} by hand" if cluster in caps else how
-    _head(f"**Cluster {cluster}** ({job_card.plain(name)}): taken {taken:,} of {size:,}{how}")
+    _head(f"**Cluster {cluster}** ({plain(name)}): taken {taken:,} of {size:,}{how}")
     if not settable:
         return
     key = f"selection:rows:{cluster}"

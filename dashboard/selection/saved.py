@@ -11,7 +11,8 @@ from core.errors import InputError
 from core.selection import budget
 from core.settings import specs
 from core.workspace.artifact import Artifact
-from dashboard.frame import data, forms, job_card, state, widgets
+from dashboard.escape import plain
+from dashboard.frame import data, forms, state, widgets
 from dashboard.selection import export_panel
 
 
@@ -53,7 +54,7 @@ def edits_that_count(dataset: Artifact, shown: Artifact | None) -> int:
     if shown is None or selection.honoured(shown) == now:
         return now
     st.caption(
-        f":material/history: Shown with the edits that {job_card.plain(shown.name)} was made with; "
+        f":material/history: Shown with the edits that {plain(shown.name)} was made with; "
         "rows were excluded or pinned since."
     )
     st.button("Use the edits of now", width="stretch", on_click=_leave)
@@ -79,7 +80,7 @@ def save(settings: selection.Settings) -> None:
 
 def saved(artifact: Artifact) -> None:
     """Offer what can be done with a saved selection."""
-    st.caption(f":material/check_circle: Saved as {job_card.plain(artifact.name)}")
+    st.caption(f":material/check_circle: Saved as {plain(artifact.name)}")
     widgets.next_step("Fine-tune a target on it", "finetune", primary=True, selection=artifact.id)
     widgets.next_step("Compare it in a study", "study", selection=artifact.id)
     st.download_button(

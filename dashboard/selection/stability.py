@@ -8,7 +8,8 @@ import streamlit as st
 from core.review import stability
 from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
-from dashboard.frame import job_card, state
+from dashboard.escape import plain
+from dashboard.frame import state
 from dashboard.frame.data import CLUSTERING
 from dashboard.selection import preview
 
@@ -27,7 +28,7 @@ def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None
         return
     with st.spinner("Clustering in eleven ways…", show_time=True):
         found = stabilities(*key)
-    st.markdown(f"**{job_card.plain(found.headline())}**")
+    st.markdown(f"**{plain(found.headline())}**")
     st.plotly_chart(review_charts.stability_figure(found.table, found.switches, found.chance))
     where = "" if found.rows == found.of else f", on a sample of {found.rows:,} of {found.of:,}"
     st.caption(

@@ -13,7 +13,8 @@ from core.review import why_row as why
 from core.selection import budget, choose, s2l_options
 from core.selection.pool import Pool
 from core.selection.strategies.catalog import STRATEGIES
-from dashboard.frame import data, job_card, reader, state
+from dashboard.escape import plain
+from dashboard.frame import data, reader, state
 from dashboard.selection import preview
 from dashboard.selection.preview import Allocation
 
@@ -38,7 +39,7 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
         return
     found_row = search.row_of(dataset, wanted)
     if found_row is None:
-        st.warning(f"No row has the number or id {job_card.plain(wanted)}.", icon=":material/help:")
+        st.warning(f"No row has the number or id {plain(wanted)}.", icon=":material/help:")
         return
     row = found_row
     chosen = np.flatnonzero(np.isin(pool.rows, made.chosen))
@@ -69,10 +70,10 @@ def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> No
                 stays=len(staying.stay.positions),
             )
     except InputError as e:
-        st.warning(job_card.plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
+        st.warning(plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
         return
     for line in found.sentences():
-        st.markdown(job_card.plain(line))
+        st.markdown(plain(line))
     nearest = [found.nearest.row] if found.nearest else []
     reader.reader(dataset.id, [row, *nearest], "selection:why-rows")
 

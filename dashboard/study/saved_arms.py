@@ -7,7 +7,8 @@ import streamlit as st
 from core.selection.strategies.catalog import having
 from core.study import arms
 from core.workspace.artifact import Artifact, Entry
-from dashboard.frame import job_card, state
+from dashboard.escape import plain
+from dashboard.frame import state
 
 
 def saved(clusters: Artifact) -> str:
@@ -24,7 +25,7 @@ def saved(clusters: Artifact) -> str:
         before = list(dict.fromkeys([*before, named.id]))
     elif named:
         st.error(
-            job_card.plain(
+            plain(
                 f"{named.name} cannot be an arm here: it is of another dataset than these "
                 "clusters, or compares at equal epochs."
             ),

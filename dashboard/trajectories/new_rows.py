@@ -6,6 +6,7 @@ import streamlit as st
 
 from core import trajectories
 from core.workspace.artifact import Artifact
+from dashboard.escape import plain
 from dashboard.frame import job_card, state
 
 KEEPS = "train a proxy with Keep checkpoints on, under More settings"
@@ -17,7 +18,7 @@ def extend_form(artifact: Artifact, busy: bool) -> None:
     if len(lineage) > 1:
         s = artifact.summary
         st.caption(
-            f"These extend {job_card.plain(lineage[1].name)}: {s['carried']:,} rows keep their "
+            f"These extend {plain(lineage[1].name)}: {s['carried']:,} rows keep their "
             f"losses, {s['new']:,} were scored on its checkpoints. The proxy was not trained on "
             "those: what it knows by heart of the old rows, it does not know of them."
         )
@@ -36,7 +37,7 @@ def extend_form(artifact: Artifact, busy: bool) -> None:
     )
     st.caption(
         f"Rows that were measured keep their losses; only the others are scored, on the "
-        f"{artifact.summary['checkpoints']} checkpoints kept."
+        f"{artifact.summary['checkpoints']:,} checkpoints kept."
     )
     settings = trajectories.Settings(dataset=chosen, extend=artifact.id)
     st.button(

@@ -18,6 +18,7 @@ from core.workspace.artifact import Artifact
 from core.workspace.files import read_json, read_jsonl
 from dashboard.charts import losses as loss_charts
 from dashboard.charts import run as run_charts
+from dashboard.escape import plain
 from dashboard.frame import data, forms, job_card, state, widgets
 
 FORM = "trajectories"
@@ -53,7 +54,7 @@ def long_run(job: Job, settings: trajectories.Settings | None) -> bool:
         for words, flags, seconds in found["ways"]:
             shorter = dataclasses.replace(settings, **flags)
             st.button(
-                f"Train {words}: at most {duration(seconds)}",
+                f"Train {plain(words)}: at most {duration(seconds)}",
                 key=f"shorter:{words}",
                 icon=":material/bolt:",
                 on_click=begin,
@@ -107,7 +108,7 @@ def _numbers(job: Job, start: dict[str, Any], columns: list[dict[str, Any]], tot
         "Flagged rows": _number(flagged),
     }
     found = _note(job, "estimate.json")
-    hints = {"Time left": f"A trial before it said: {found['text']}" if found else None}
+    hints = {"Time left": f"A trial before it said: {plain(found['text'])}" if found else None}
     for column, (label, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
         column.metric(label, value, help=hints.get(label))
     if not start:
@@ -131,7 +132,7 @@ def warn(artifact: Artifact) -> None:
     lengths = data.flags(artifact.id)["n_tokens"].to_numpy()
     first = data.steps(artifact.id)[0]
     for warning in proxy_warnings.warnings(artifact.summary, artifact.config, lengths, first):
-        st.warning(job_card.plain(warning), icon=":material/warning:")
+        st.warning(plain(warning), icon=":material/warning:")
 
 
 def facts(artifact: Artifact) -> None:
@@ -139,7 +140,7 @@ def facts(artifact: Artifact) -> None:
     s = artifact.summary
     pairs = [
         ("Measured", f"{s['measured']:,} of {s['rows']:,}"),
-        ("Recordings", f"{s['checkpoints']} in {s['steps']:,} steps"),
+        ("Recordings", f"{s['checkpoints']:,} in {s['steps']:,} steps"),
         ("Mean loss", f"{s['first_loss']:.2f} → {s['final_loss']:.2f}"),
         ("Cut", f"{s['truncated']:,}"),
         ("Not measurable", f"{s['unmeasurable']:,}"),

@@ -12,6 +12,7 @@ from core.jobs.record import Job
 from core.workspace.artifact import Artifact
 from core.workspace.files import read_json
 from dashboard.charts import transfer as transfer_charts
+from dashboard.escape import plain
 from dashboard.frame import forms, job_card, state
 
 TITLE = "Can it speak for your target?"
@@ -101,14 +102,14 @@ def _begin_anyway(job: Job, settings: transfer.Settings | None) -> None:
 def picture(made: Artifact) -> None:
     """Show what a try found: the answer, the agreement over training, what to make of it."""
     s = made.summary
-    st.markdown(f"**{job_card.plain(transfer.verdict(s))}**")
+    st.markdown(f"**{plain(transfer.verdict(s))}**")
     table = pd.read_parquet(made.path / "table.parquet")
     st.plotly_chart(transfer_charts.agreement_curves(table, transfer.YES, transfer.PART))
     st.caption(
         f"At the same share of training, are the {s['rows']:,} rows in the same order of loss? "
         "1 is the same order, 0 no relation. Look at the right end, and whether the line rises. "
         "Clusters are those of the trajectories so far. "
-        f"The band is over rows only: another run of {job_card.plain(made.config['model'])} would "
+        f"The band is over rows only: another run of {plain(made.config['model'])} would "
         f"move it too. Response length alone orders the target's losses to "
         f"{abs(s['rho_by_length'][0]):.2f}."
     )

@@ -11,7 +11,7 @@ from core import edits, selection
 from dashboard.charts import selection as selection_charts
 from dashboard.clusters import preview as data
 from dashboard.selection import before_after, preview
-from tests.pages.conftest import fine, has_button, press, words
+from tests.pages.conftest import fine, has_button, press, unescaped, words
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +139,7 @@ def test_more_than_the_budget_says_why_and_is_undone(page, copied, table):
     at = slider(page, one).set_value(size).run()
     assert not at.exception
     (problem,) = at.error
-    assert f"set by hand are {size} rows, more than the budget of 15" in problem.value
+    assert f"set by hand are {size} rows, more than the budget of 15" in unescaped(problem.value)
     assert "with the last quotas that worked" in problem.value
     assert slider(at, one).value == size, "it can be moved back as well"
     assert not has_button(at, "Save this selection")

@@ -2,7 +2,7 @@ import pytest
 
 from core import jobs
 from tests.conftest import NAME
-from tests.pages.conftest import button, fine, flags, go, has_button, press, words
+from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def test_without_a_selection_it_says_what_to_do(visit, bare):
 
 def test_it_names_its_input_and_shows_the_run_so_far(page):
     assert f"selection: {NAME}" in words(page)
-    facts = {m.label: m.value for m in page.metric}
+    facts = {m.label: unescaped(m.value) for m in page.metric}
     assert facts["Steps"].startswith("4 on 34 rows")
     assert facts["Exact match"].endswith("of 8)")
     assert len(page.dataframe[0].value) == 4, "its own and three of the study"
@@ -30,7 +30,7 @@ def test_its_answers_can_be_read(page):
 def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
     page.text_input(key="finetune:lr").set_value("abc").run()
     (shown,) = page.error
-    assert shown.value == "--lr takes a number or auto, not 'abc'"
+    assert unescaped(shown.value) == "--lr takes a number or auto, not 'abc'"
     assert not page.exception
     assert not has_button(page, "Start fine-tune")
 

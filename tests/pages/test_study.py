@@ -2,7 +2,7 @@ import pytest
 
 from core import clusters, jobs, selection, study
 from tests.conftest import NAME
-from tests.pages.conftest import button, fine, flags, go, has_button, press, words
+from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def typed(box, value):
 def test_bad_settings_show_one_sentence(page):
     typed(page.selectbox(key="study:budget"), "200%")
     (shown,) = page.error
-    assert "200%" in shown.value
+    assert "200%" in unescaped(shown.value)
     assert not page.exception
     page.selectbox(key="study:budget").set_value("11%").run()
     typed(page.multiselect(key="study:strategies"), ["s2l", "magic"])

@@ -9,7 +9,7 @@ from core.trajectories import proxy_warnings
 from core.workspace.files import append_jsonl, write_json
 from dashboard.frame import data
 from tests.conftest import NAME, write
-from tests.pages.conftest import button, fine, flags, go, has_button, press, words
+from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
     page.text_input(key="trajectories:lr").set_value("abc").run()
     assert not page.exception
     (shown,) = page.error
-    assert shown.value == "--lr takes a number or auto, not 'abc'"
+    assert unescaped(shown.value) == "--lr takes a number or auto, not 'abc'"
     assert not has_button(page, "Train proxy")
     fine(page.text_input(key="trajectories:lr").set_value("0.001").run())
     assert has_button(page, "Train proxy")
@@ -305,7 +305,7 @@ def test_only_what_lies_in_the_allowed_folder_can_be_imported(page, elsewhere, p
     assert not page.exception
     (shown,) = page.error
     assert why in shown.value
-    assert ("mine.npy" in shown.value) == (why == "There is no file")
+    assert ("mine.npy" in unescaped(shown.value)) == (why == "There is no file")
     assert not has_button(page, "Import losses")
 
 

@@ -43,7 +43,7 @@ def test_a_recording_inside_the_training_stands_beside_it(headline):
     share, words = headline(TRAINING, {"stage": "record 2/13", "step": 50, "total": 200})
     assert share == 0.25
     assert "loss" not in words, "it stands still meanwhile"
-    assert words.endswith("about 1 min 30 s left · record 2/13, 25%")
+    assert words.endswith("about 1 min 30 s left · record 2\\/13, 25%")
 
 
 def test_a_stage_of_its_own_has_its_own_bar(headline):
