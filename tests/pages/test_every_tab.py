@@ -132,4 +132,4 @@ def test_every_tab_of_every_page_opens(visit, made, origin):
             at.run()
             sound(at, f"{label} of {page}")
             opened += 1
-    assert opened == 20
+    assert opened >= 20
