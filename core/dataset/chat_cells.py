@@ -110,8 +110,9 @@ def _turns(item: dict[str, Any]) -> list[Turn]:
     value = next((item[key] for key in CONTENTS if item.get(key) is not None), None)
     turn: Turn = {"role": role, "content": ""}
     more: list[Turn] = []
-    if name in CALLS and "tool_calls" not in item:
-        turn["tool_calls"] = calls(value)
+    called = item.get("tool_calls") if name in CALLS else None  # the content says them again
+    if name in CALLS and (called is None or isinstance(structure(value), list | dict)):
+        turn["tool_calls"] = calls(called or value)
     elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
         more = _parts(turn, value)
     else:

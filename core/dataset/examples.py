@@ -188,7 +188,7 @@ def as_text(rows: Rows, parts: Given) -> dict[str, str]:
     """Return column -> how its cells are written as text, where they are no texts."""
     said = {}
     for part, column in parts.items():
-        if part in (*BY_NAME, "chat", "calls", "tools", "history", "choices"):
+        if part in (*BY_NAME, "chat", "calls", "tools", "history", "choices", "empty_system"):
             continue
         for name in [column] if isinstance(column, str) else column.columns:
             values = rows.values(name)

@@ -107,7 +107,8 @@ def _system(cells: Cells) -> list[Turn]:
         )
     else:
         content = text(cells.get("system"))
-    return [{"role": "system", "content": content}] if content.strip() else []
+    kept = content.strip() or cells.get("empty_system") is True
+    return [{"role": "system", "content": content}] if kept else []
 
 
 def _history(cells: Cells) -> list[Turn]:
@@ -137,7 +138,8 @@ class Format(NamedTuple):
     """Whether its columns alone do not make it sure."""
 
 
-SYSTEM = {"system": ("system", "system_prompt")}
+SYSTEM = {"system": ("system", "system_prompt"), "empty_system": ("empty_system",)}
+"""An empty cell is no system turn, unless the row says so, as our own alpaca export does."""
 TOOLS = {"tools": ("tools", "functions")}
 CONTEXT = ("context", "passage", "article", "document", "background")
 MORE = {

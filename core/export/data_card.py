@@ -68,13 +68,14 @@ class Spread(NamedTuple):
     """Column -> characters a row in the pool, and in the selection."""
 
 
-def write(artifact: Artifact, format: str, command: str) -> str:
+def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str] = ()) -> str:
     """Return the card as markdown.
 
     Args:
         artifact: The selection.
         format: A key of FORMATS.
         command: How a trainer is started on the data, empty where none was asked for.
+        left_out: What the format or the trainer leaves out, a sentence each.
     """
     line = lineage(artifact)
     dataset = artifact.ancestor("dataset")
@@ -108,6 +109,8 @@ def write(artifact: Artifact, format: str, command: str) -> str:
         "## What they hold",
         _sources(spread),
         _lengths(spread),
+        "## What was left out",
+        _left_out(dataset, summary, left_out),
         "## Limits",
         LIMITS + ("\n" + S2L_LIMITS if STRATEGIES[strategy].switches else ""),
         "## How to reproduce",
@@ -190,6 +193,24 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
         {s: (before[s], after[s]) for s in order},
         lengths,
     )
+
+
+def _left_out(dataset: Artifact, selected: dict[str, Any], notes: Sequence[str]) -> str:
+    """List what is not in the export: rows, in the order of the pipeline, then parts of rows."""
+    s = dataset.summary
+    lines = [
+        f"{words(sum(s['set_aside'].values()))} of {s['rows_read']:,} could not be used: "
+        + ", ".join(f"{_plain(reason)} {n:,}" for reason, n in s["set_aside"].items())
+        if s["set_aside"]
+        else "",
+        f"{words(s['not_sampled'])} not in the sample that was imported"
+        if s.get("not_sampled")
+        else "",
+        f"{words(s['holdout_rows'])} held out for testing" if s["holdout_rows"] else "",
+        f"{words(selected['pool'] - selected['rows'])} of the pool not selected",
+        *(_plain(note) for note in notes),
+    ]
+    return "\n".join(f"- {line}" for line in lines if line)
 
 
 def _front_matter(artifact: Artifact, format: str) -> str:

@@ -7,6 +7,7 @@ its files: only those does an overwrite take away.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 
 from core.errors import InputError
@@ -14,6 +15,7 @@ from core.export import data_card
 from core.export.target import MANIFEST, publish
 from core.export.trainers import MODEL, TRAINERS, Job, check_rows
 from core.export.trainers import check as check_trainer
+from core.export.turn_formats import NOTHING, carried
 from core.export.writers import FORMATS, examples
 from core.jobs.progress import say
 from core.settings import Group, setting
@@ -58,13 +60,19 @@ def run(workspace: Workspace, settings: Settings) -> str:
     form = FORMATS[s.format]
     out = pathlib.Path(s.out).expanduser().absolute()
     folder = _is_folder(out, s)
+    there, left_out = NOTHING, []
     if s.config != "none":
         dataset = artifact.ancestor("dataset")
-        check_rows(s.config, examples(artifact), dataset.id)
+        check_rows(s.config, s.format, examples(artifact), dataset.id)
+        there = carried(examples(artifact))
+        trainer = TRAINERS[s.config]
+        left_out = [f"{trainer.title} {loss}" for loss in trainer.losses(there)]
     with publish(out, folder, s.overwrite) as temp:
         if folder:
             temp.mkdir()
-        form.write(temp / form.file if folder else temp, artifact)
+        written = temp / form.file if folder else temp
+        write = functools.partial(form.write, trained=True) if s.config != "none" else form.write
+        left_out += write(written, artifact)
         if folder:
             facts = {
                 "selection": artifact.id,
@@ -72,17 +80,20 @@ def run(workspace: Workspace, settings: Settings) -> str:
                 "config": s.config,
                 "rows": artifact.summary["rows"],
                 "ids_sha256": artifact.summary["ids_sha256"],
+                "left_out": left_out,
             }
             texts = {}
             command = ""
             if s.config != "none":
-                job = Job(s.format, form.file, s.model, artifact.summary["rows"])
+                job = Job(s.format, form.file, s.model, artifact.summary["rows"], there)
                 texts, command = TRAINERS[s.config].files(job), TRAINERS[s.config].command
-            texts["README.md"] = data_card.write(artifact, s.format, command)
+            texts["README.md"] = data_card.write(artifact, s.format, command, left_out)
             for name, text in texts.items():
                 (temp / name).write_text(text, encoding="utf-8")
             files = {p.name: sha256_file(p) for p in sorted(temp.iterdir())}
             write_json(temp / MANIFEST, {**facts, "files": files})
+    for note in left_out:
+        say(note)
     rows = artifact.summary["rows"]
     say(f"{rows:,} rows in {out} (ids sha256 {artifact.summary['ids_sha256']})")
     return str(out)

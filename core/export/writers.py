@@ -7,161 +7,132 @@ them, and an import gives the same examples again.
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 import pathlib
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.dataset.row_formats import Turn
 from core.errors import InputError
+from core.export.own_columns import BATCH as BATCH
+from core.export.own_columns import OwnColumns, records
+from core.export.own_columns import tables as tables
+from core.export.turn_formats import Example as Example
+from core.export.turn_formats import alpaca, carried, for_trainer, messages, sharegpt
+from core.model.conversation import conversations, stored_columns
 from core.workspace.artifact import Artifact
 
-BATCH = 2_000
-"""Rows in memory at once."""
-SHAREGPT = {"user": "human", "assistant": "gpt", "system": "system", "tool": "observation"}
-
-
-class Example(NamedTuple):
-    """A selected row as it was understood."""
-
-    row: int
-    id: str
-    source: str
-    answer: str
-    """Empty where there is none."""
-    turns: list[Turn]
-
-
-def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the selected rows of one of the dataset's files, a batch at a time."""
-    dataset = artifact.ancestor("dataset")
-    wanted = np.zeros(dataset.summary["rows"], bool)
-    wanted[pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]] = True
-    start = 0
-    with pq.ParquetFile(dataset.path / file) as source:
-        for batch in source.iter_batches(BATCH, columns=columns):
-            keep = wanted[start : start + len(batch)]
-            start += len(batch)
-            if keep.any():
-                yield pa.Table.from_batches([batch]).filter(pa.array(keep))
+EXAMPLES = "examples.parquet"
+Shape = Callable[[Example], dict[str, Any]]
 
 
 def examples(artifact: Artifact) -> Iterator[Example]:
-    """Yield the selected rows as turns."""
-    columns = ["row", "id", "source", "answer", "messages"]
-    for table in tables(artifact, "examples.parquet", columns):
-        for r in table.to_pylist():
-            yield Example(r["row"], r["id"], r["source"], r["answer"] or "", r["messages"])
+    """Yield the selected rows as turns, with all that they carry."""
+    path = artifact.ancestor("dataset").path / EXAMPLES
+    stored = stored_columns(pq.read_schema(path).names)
+    for table in tables(artifact, EXAMPLES, ["row", "id", "source", "answer", *stored]):
+        facts = table.drop_columns(stored).to_pylist()
+        for r, turns in zip(facts, conversations(table), strict=True):
+            yield Example(r["row"], r["id"], r["source"], r["answer"] or "", turns)
 
 
 def jsonl_lines(artifact: Artifact) -> Iterator[str]:
     """Yield the selected rows as lines of JSON; columns kept as JSON text are plain again."""
-    as_json = artifact.ancestor("dataset").summary.get("json_columns", [])
-    for table in tables(artifact, "original.parquet"):
-        for record in table.to_pylist():
-            for column in as_json:
-                if record[column] is not None:
-                    record[column] = json.loads(record[column])
-            yield json.dumps(record, ensure_ascii=False, default=str) + "\n"
+    return map(Lines().line, records(artifact))
 
 
-def alpaca(example: Example) -> dict[str, Any]:
-    """Return a question and its answer as instruction and output; a system turn has its own key.
+class Lines:
+    """Writes values as lines of JSON; what JSON has no number for (NaN, infinity) is null."""
 
-    Raises:
-        InputError: the row is not one question and one answer.
-    """
-    roles = [turn["role"] for turn in example.turns]
-    first = roles.index("user") if "user" in roles else 0
-    if roles[:first] not in ([], ["system"]) or roles[first:] != ["user", "assistant"]:
-        raise InputError(
-            f"row {example.row} has the turns {', '.join(roles)}; alpaca holds one question and "
-            "one answer: use --format messages or sharegpt"
-        )
-    system, question, answer = ["", *(turn["content"] for turn in example.turns)][-3:]
-    return {"instruction": question, "input": "", "output": answer, "system": system}
+    def __init__(self) -> None:
+        self.odd = 0
+        """Lines with such a number."""
 
+    def line(self, value: Any) -> str:
+        """Return a value as JSON and a line break."""
+        try:
+            text = json.dumps(value, ensure_ascii=False, default=str, allow_nan=False)
+        except ValueError:
+            self.odd += 1
+            text = json.dumps(_finite(value), ensure_ascii=False, default=str)
+        return text + "\n"
 
-def messages(example: Example) -> dict[str, Any]:
-    """Return the turns as OpenAI writes them."""
-    return {"messages": example.turns}
-
-
-def sharegpt(example: Example) -> dict[str, Any]:
-    """Return the turns as ShareGPT writes them."""
-    turns = [{"from": SHAREGPT[t["role"]], "value": t["content"]} for t in example.turns]
-    return {"conversations": turns}
+    def notes(self) -> list[str]:
+        """Say what was not written as it was."""
+        odd = "have a number that JSON has not (NaN, infinity), written as null"
+        return [f"{self.odd:,} rows {odd}"] if self.odd else []
 
 
-def _write_jsonl(path: pathlib.Path, artifact: Artifact) -> None:
-    _write_lines(path, jsonl_lines(artifact))
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value
+
+
+def _write_jsonl(path: pathlib.Path, artifact: Artifact) -> list[str]:
+    out = Lines()
+    _write_lines(path, map(out.line, records(artifact)))
+    return out.notes()
 
 
 def _write_turns(
-    path: pathlib.Path,
-    artifact: Artifact,
-    shape: Callable[[Example], dict[str, Any]],
-) -> None:
+    path: pathlib.Path, artifact: Artifact, shape: Shape, trained: bool = False
+) -> list[str]:
+    """Write a line a row, each with the same keys, as table readers want; return what was left."""
     answered = "answer" in artifact.ancestor("dataset").summary.get("columns", {})
+    out = Lines()
 
-    def line(example: Example) -> str:  # every line has the same keys, as table readers want
-        facts = {**shape(example), "id": example.id, "source": example.source}
-        facts |= {"answer": example.answer} if answered else {}
-        return json.dumps(facts, ensure_ascii=False) + "\n"
+    def lines() -> Iterator[str]:
+        there = carried(examples(artifact))
+        columns = [c for c in there.columns if shape is alpaca or c == "tools"]
+        for example in examples(artifact):
+            facts = {**shape(example), "id": example.id, "source": example.source}
+            facts |= {"answer": example.answer} if answered else {}
+            facts = for_trainer(facts, there.turn_keys) if trained else facts
+            yield out.line(facts | {c: None for c in columns if c not in facts})
 
-    _write_lines(path, map(line, examples(artifact)))
-
-
-def _write_alpaca(path: pathlib.Path, artifact: Artifact) -> None:
-    _write_turns(path, artifact, alpaca)
-
-
-def _write_messages(path: pathlib.Path, artifact: Artifact) -> None:
-    _write_turns(path, artifact, messages)
+    _write_lines(path, lines())
+    return out.notes()
 
 
-def _write_sharegpt(path: pathlib.Path, artifact: Artifact) -> None:
-    _write_turns(path, artifact, sharegpt)
+def _write_parquet(path: pathlib.Path, artifact: Artifact) -> list[str]:
+    table = OwnColumns(artifact)
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        for part in table.parts():
+            writer.write_table(part)
+    return table.notes()
 
 
-def _write_parquet(path: pathlib.Path, artifact: Artifact) -> None:
-    parts = tables(artifact, "original.parquet")
-    first = next(parts)
-    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
-        writer.write_table(first)
-        for table in parts:
-            writer.write_table(table)
-
-
-def _write_datasets(path: pathlib.Path, artifact: Artifact) -> None:
+def _write_datasets(path: pathlib.Path, artifact: Artifact) -> list[str]:
     import datasets
 
-    parts = tables(artifact, "original.parquet")
-    first = next(parts)
+    table = OwnColumns(artifact)
     with tempfile.TemporaryDirectory(prefix=".", suffix=".partial", dir=path.parent) as place:
         stream = f"{place}/rows.arrow"  # what the library maps, and then copies in pieces
-        with pa.OSFile(stream, "wb") as sink, pa.ipc.new_stream(sink, first.schema) as writer:
-            writer.write_table(first)
-            for table in parts:
-                writer.write_table(table)
+        with pa.OSFile(stream, "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            for part in table.parts():
+                writer.write_table(part)
         datasets.Dataset.from_file(stream).save_to_disk(path)
+    return table.notes()
 
 
-def _write_ids(path: pathlib.Path, artifact: Artifact) -> None:
+def _write_ids(path: pathlib.Path, artifact: Artifact) -> list[str]:
     def lines() -> Iterator[str]:
-        for table in tables(artifact, "examples.parquet", ["id"]):
+        for table in tables(artifact, EXAMPLES, ["id"]):
             for id in table["id"].to_pylist():
                 if len(id.splitlines()) > 1:
                     raise InputError(f"the id {id!r} has a line break; use --format jsonl")
                 yield id + "\n"
 
     _write_lines(path, lines())
+    return []
 
 
 def _write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
@@ -173,7 +144,8 @@ def _write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
 class Format(NamedTuple):
     """A format: how it is written, and what a person is told of it."""
 
-    write: Callable[[pathlib.Path, Artifact], None]
+    write: Callable[[pathlib.Path, Artifact], list[str]]
+    """(path, selection) -> what was left out, a sentence each."""
     file: str
     """Its name in a folder; "." where the folder itself is the data."""
     sentence: str
@@ -182,15 +154,19 @@ class Format(NamedTuple):
 FORMATS = {
     "jsonl": Format(_write_jsonl, "data.jsonl", "JSON lines in the data's own columns."),
     "alpaca": Format(
-        _write_alpaca,
+        functools.partial(_write_turns, shape=alpaca),
         "data.jsonl",
         "JSON lines of instruction, input, output and system; one question and answer a row.",
     ),
     "messages": Format(
-        _write_messages, "data.jsonl", "JSON lines of messages with role and content, all turns."
+        functools.partial(_write_turns, shape=messages),
+        "data.jsonl",
+        "JSON lines of messages with role and content, all turns.",
     ),
     "sharegpt": Format(
-        _write_sharegpt, "data.jsonl", "JSON lines of conversations with from and value, all turns."
+        functools.partial(_write_turns, shape=sharegpt),
+        "data.jsonl",
+        "JSON lines of conversations with from and value, all turns.",
     ),
     "parquet": Format(_write_parquet, "data.parquet", "A parquet table of the data's own columns."),
     "datasets": Format(

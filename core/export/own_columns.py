@@ -1,0 +1,121 @@
+"""The data's own columns, as they came: row by row, or as a table.
+
+A column that arrow has no type for is stored as JSON text (`core.dataset.examples.as_original`).
+Rows get their values back; a table gets conversations back as lists of structs, which trainers
+read, and keeps the rest as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from core.dataset.chat_cells import SPEAKERS
+from core.workspace.artifact import Artifact
+
+ORIGINAL = "original.parquet"
+BATCH = 2_000
+"""Rows in memory at once."""
+
+
+def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the selected rows of one of the dataset's files, a batch at a time."""
+    dataset = artifact.ancestor("dataset")
+    wanted = np.zeros(dataset.summary["rows"], bool)
+    wanted[pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]] = True
+    start = 0
+    with pq.ParquetFile(dataset.path / file) as source:
+        for batch in source.iter_batches(BATCH, columns=columns):
+            keep = wanted[start : start + len(batch)]
+            start += len(batch)
+            if keep.any():
+                yield pa.Table.from_batches([batch]).filter(pa.array(keep))
+
+
+def records(artifact: Artifact) -> Iterator[dict[str, Any]]:
+    """Yield the selected rows in the data's own columns, values as they were."""
+    kept = artifact.ancestor("dataset").summary.get("json_columns", [])
+    for table in tables(artifact, "original.parquet"):
+        for record in table.to_pylist():
+            for column in kept:
+                if record[column] is not None:
+                    record[column] = json.loads(record[column])
+            yield record
+
+
+class OwnColumns:
+    """The selected rows in the data's own columns, as a table that is read a part at a time."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        dataset = artifact.ancestor("dataset")
+        self.artifact = artifact
+        schema = pq.read_schema(dataset.path / ORIGINAL)
+        self.texts = [str(name) for name in dataset.summary.get("json_columns", [])]
+        """Columns that are JSON text."""
+        self.types = {name: found for name in self.texts if (found := self._type_of(name))}
+        """Columns that are lists of structs again."""
+        for name, kind in self.types.items():
+            schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
+        self.schema = schema
+
+    def parts(self) -> Iterator[pa.Table]:
+        """Yield the rows, a batch at a time."""
+        for table in tables(self.artifact, ORIGINAL):
+            for name, kind in self.types.items():
+                at = table.schema.get_field_index(name)
+                cells = pa.array(map(_turns, table[name].to_pylist()), kind)
+                table = table.set_column(at, pa.field(name, kind), cells)
+            yield table
+
+    def notes(self) -> list[str]:
+        """Say which columns are not as they came."""
+        left = [name for name in self.texts if name not in self.types]
+        filled = "keys that only some turns have are null in the others"
+        out = [f"the column {name} holds structs: {filled}" for name in self.types]
+        return out + [
+            f"the column {name} is JSON text, as its rows differ in kind" for name in left
+        ]
+
+    def _type_of(self, name: str) -> pa.DataType | None:
+        """Return the type of a column of conversations, None for others and where there is none."""
+        found = pa.schema([pa.field(name, pa.null())])
+        try:
+            for table in tables(self.artifact, ORIGINAL, [name]):
+                cells = [_turns(text) for text in table[name].to_pylist()]
+                if not all(cell is None or _is_talk(cell) for cell in cells):
+                    return None
+                part = pa.schema([pa.field(name, pa.infer_type(cells))])
+                found = pa.unify_schemas([found, part], promote_options="permissive")
+            kind = found.field(name).type
+            for table in tables(self.artifact, ORIGINAL, [name]):  # all must fit
+                pa.array(map(_turns, table[name].to_pylist()), kind)
+        except (pa.ArrowException, UnicodeError, OverflowError):
+            return None
+        return None if pa.types.is_null(kind) else kind
+
+
+def _is_talk(cell: Any) -> bool:
+    return isinstance(cell, list) and all(isinstance(t, dict) and {*SPEAKERS} & {*t} for t in cell)
+
+
+def _turns(text: str | None) -> Any:
+    """Return the turns in a JSON text, the arguments of their calls as JSON text.
+
+    As structs, calls of unlike tools would get each other's arguments, as null.
+    """
+    found = None if text is None else json.loads(text)
+    if not isinstance(found, list):
+        return found
+    for turn in found:
+        calls = turn.get("tool_calls") if isinstance(turn, dict) else None
+        for call in calls if isinstance(calls, list) else []:
+            function = call.get("function") if isinstance(call, dict) else None
+            if isinstance(function, dict) and isinstance(function.get("arguments"), dict | list):
+                function["arguments"] = json.dumps(function["arguments"], ensure_ascii=False)
+    return found
