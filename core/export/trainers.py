@@ -105,18 +105,11 @@ def _unread(carried: Carried) -> list[str]:
 def _of_template(carried: Carried) -> list[str]:
     """Others give all to the model's chat template."""
     c = carried
-    said = {
-        "reasoning": c.reasoning,
-        "names": c.names,
-        "tools": c.tools,
-        "tool calls": c.tool_calls,
-    }
-    return [
-        f"reads {what} as far as the model's chat template has a place for them, in {rows:,} of "
-        f"{c.rows:,} rows"
-        for what, rows in said.items()
-        if rows
-    ]
+    said = {"reasoning": c.reasoning, "names": c.names, "tools": c.tools, "calls": c.tool_calls}
+    named = [f"{what} ({rows:,} of {c.rows:,} rows)" for what, rows in said.items() if rows]
+    if not named:
+        return []
+    return [f"reads as far as the model's chat template has a place for it: {', '.join(named)}"]
 
 
 def _silent(turns: list[Turn]) -> str:

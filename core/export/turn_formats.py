@@ -120,9 +120,9 @@ def for_trainer(line: dict[str, Any], turn_keys: Iterable[str]) -> dict[str, Any
         out["tools"] = json.dumps(line["tools"], ensure_ascii=False)
     for column in ("messages", "conversations"):
         if column in line:
-            blank = dict.fromkeys(turn_keys)
             out[column] = [
-                {**blank, **turn} | ({"content": ""} if turn.get("content", "") is None else {})
+                {**turn, **{key: None for key in turn_keys if key not in turn}}
+                | ({"content": ""} if turn.get("content", "") is None else {})
                 for turn in line[column]
             ]
     return out
