@@ -17,6 +17,8 @@ from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, get_args, get_ori
 from core.errors import InputError
 
 Auto = Literal["auto"]
+Names = Literal["", "dataset", "model", "losses", "test set", "export"]
+"""What a text names that is opened: the browser may not name every one there is."""
 MAX_SEED = 2**32 - 1
 """The largest that numpy and scikit-learn take."""
 P = ParamSpec("P")
@@ -61,6 +63,8 @@ class Spec:
     """Shown under "More settings" on the page."""
     hidden: bool = False
     """Only on the command line."""
+    names: Names = ""
+    """What its text names, where that is opened; empty for a text that is none."""
     identity: bool = True
     """Whether a different value makes it a different run."""
     later: bool = False
@@ -218,7 +222,9 @@ def from_args(cls: type[T], values: dict[str, str]) -> T:
     Raises:
         InputError: a value is malformed or out of range; the message names the flag.
     """
-    return cls(**{s.name: s.parse(values[s.name]) for s in specs(cls) if s.name in values})
+    # argparse takes the text "--" out of a value, which leaves an empty list
+    texts = {name: "--" if value == [] else value for name, value in values.items()}
+    return cls(**{s.name: s.parse(texts[s.name]) for s in specs(cls) if s.name in texts})
 
 
 def from_argv(cls: type[T], argv: Sequence[str]) -> T:

@@ -24,13 +24,9 @@ def import_form(*, primary: bool) -> None:
         help="Upload a file, name one on the server, or a dataset of the model hub",
     )
     if how == "Hub":
-        path = st.text_input("Hub dataset id", placeholder="owner/name", key="dataset:hub").strip()
+        path = server_files.hub_id("dataset:hub")
     else:
-        path = (
-            uploads.ask("dataset")
-            if how == "File"
-            else server_files.path("dataset:server", folders=True)
-        )
+        path = uploads.ask("dataset") if how == "File" else server_files.path("dataset:server")
     settings = form(
         dataset.Settings,
         "dataset",

@@ -37,7 +37,9 @@ def from_elsewhere(dataset: Artifact, *, busy: bool) -> None:
         "A folder of checkpoint-* with losses.pt (the official code) or with models, which are "
         "then scored; or a .npy or .parquet table of losses, a row an example."
     )
-    source = server_files.path("trajectories:source", folders=True, suffixes=(".npy", ".parquet"))
+    source = server_files.path(
+        "trajectories:source", suffixes=(".npy", ".parquet"), marks=("checkpoint-",)
+    )
     if source:
         settings = trajectories.Settings(dataset=dataset.id, source=source)
         if st.button("Import losses", width="stretch", disabled=busy):

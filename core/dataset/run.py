@@ -59,7 +59,8 @@ class Settings(Group):
 
     path: str = setting(
         help=f"File that ends in {FILE_TYPES}, a folder with one, one of the datasets library "
-        "(save_to_disk), or a hub dataset: owner/name or owner/name:config"
+        "(save_to_disk), or a hub dataset: owner/name or owner/name:config",
+        names="dataset",
     )
     split: str = setting("train", help="split of a hub dataset, or of a folder that has several")
     format: str = setting(

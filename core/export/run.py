@@ -36,7 +36,8 @@ class Settings(Group):
     )
     out: str = setting(
         help="Where to: named with the format's suffix, such as .jsonl, a file; without a suffix a "
-        "folder with a data card"
+        "folder with a data card",
+        names="export",
     )
     config: str = setting(
         "none", help="Also write what a trainer needs", choices=("none", *TRAINERS)

@@ -28,6 +28,7 @@ class Target(Group):
         "scratch:small",
         help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
         label="Target model",
+        names="model",
         suggestions=loading.TARGETS,
     )
     method: Literal["full", "lora"] = setting("full", help="Train all weights, or a LoRA adapter")
@@ -68,6 +69,7 @@ class Tested(Group):
         "",
         label="Test set",
         help="Test file or dataset id; the dataset's own held-out rows when empty",
+        names="test set",
     )
     decode: int = setting(
         500,

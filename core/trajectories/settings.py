@@ -23,6 +23,7 @@ class Settings(Group):
         help="Proxy: scratch:tiny, scratch:small, a local directory, a hub id, "
         "or shrink:<model>:<layers>, with :trim cut to the data's vocabulary too",
         label="Proxy model",
+        names="model",
         suggestions=loading.PROXIES,
     )
     epochs: float | Auto = training.epochs("Passes over the data; auto is 3, or 6 from scratch")
@@ -92,6 +93,7 @@ class Settings(Group):
         flags=("--import",),
         help="Take losses from elsewhere instead of training: a directory of checkpoint-* with "
         "losses.pt or with models to score, or a .npy or .parquet matrix",
+        names="losses",
         hidden=True,
     )
     extend: str = setting(

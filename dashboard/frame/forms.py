@@ -11,6 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.settings import Spec, specs
 from dashboard.escape import plain
+from dashboard.frame import access
 
 T = TypeVar("T")
 
@@ -104,8 +105,13 @@ def field(spec: Spec, key: str) -> Any:
     """Draw one setting and return its value.
 
     Raises:
-        InputError: what was typed is not a value of the setting.
+        InputError: what was typed is not a value of the setting, or names what a page may not.
     """
+    value = _widget(spec, key)
+    return access.check(spec.names, value) if spec.names else value
+
+
+def _widget(spec: Spec, key: str) -> Any:
     common: dict[str, Any] = {"key": key, "help": _sentence(spec), "persist_state": "session"}
     default = None if spec.default is dataclasses.MISSING else spec.default
     if spec.choices:

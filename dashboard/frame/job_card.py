@@ -14,7 +14,7 @@ from core.jobs.record import Job
 from core.settings import to_argv
 from core.workspace.artifact import Kind
 from dashboard.escape import plain
-from dashboard.frame import state
+from dashboard.frame import access, state
 
 STATES = {
     "queued": ("Waiting", ":material/hourglass_empty:"),
@@ -29,8 +29,15 @@ MAIN_STAGES = ("train proxy", "train target")
 
 
 def launch(noun: str, settings: Any, title: str, form: str, *flags: str) -> str:
-    """Start what the command line would start; the form's nonce keeps a double click single."""
-    argv = [noun, *to_argv(settings), *flags]
+    """Start what the command line would start; the form's nonce keeps a double click single.
+
+    All that the settings name must be what a page may name.
+    """
+    try:
+        argv = [noun, *to_argv(access.checked(settings)), *flags]
+    except InputError as e:
+        st.error(plain(str(e)), icon=":material/error:")
+        st.stop()
     key = f"{form}:{state.nonce(form)}:{' '.join(argv)}"
     try:
         id = jobs.submit(state.workspace(), argv, title=title, device="cpu", key=key)
@@ -160,8 +167,17 @@ def ended(job: Job, words: str, icon: str) -> None:
             key=f"resume:{job.id}",
             help="From the last saved checkpoint" + (", if there is one" if failed else ""),
         ):
-            jobs.resume(state.workspace(), job.id)
+            _resume(job)
             st.rerun(scope="app")  # not on_click: it would redraw this card, of the old job, alone
+
+
+def _resume(job: Job) -> None:
+    try:
+        access.checked(jobs.settings_of(job), again=True)
+    except InputError as e:
+        st.error(plain(str(e)), icon=":material/error:")
+        st.stop()
+    jobs.resume(state.workspace(), job.id)
 
 
 def _took(job: Job) -> str:

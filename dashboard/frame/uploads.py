@@ -16,9 +16,8 @@ import streamlit as st
 from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.files import explain_os_error, sha256_file
 from dashboard.escape import plain
-from dashboard.frame import state
+from dashboard.frame import access, state
 
-FOLDER = "uploads"
 BLOCK = 2**22
 """Bytes read at once."""
 LONGEST = 200
@@ -41,7 +40,7 @@ def ask(key: str) -> str:
     id, path = st.session_state.get(stored, ("", ""))
     if id != file.file_id or not pathlib.Path(path).is_file():
         try:
-            path = str(store(state.workspace().root / FOLDER, file.name, file))
+            path = str(store(state.workspace().root / access.UPLOADS, file.name, file))
         except OSError as e:
             problem = f"The file could not be kept: {explain_os_error(e)}"
             st.error(plain(problem), icon=":material/error:")

@@ -14,7 +14,7 @@ from core.export.trainers import MODEL, TRAINERS, reading
 from core.export.writers import FORMATS
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
-from dashboard.frame import job_card, state
+from dashboard.frame import access, job_card, state
 
 
 def panel(selection: Artifact) -> None:
@@ -42,14 +42,18 @@ def panel(selection: Artifact) -> None:
                 "Target model", MODEL, key="export:model", help="A hub id or a directory"
             )
         place = folder(selection, format, config)
-        settings = export.Settings(
-            selection=selection.id,
-            format=format,
-            config=config,
-            model=model,
-            out=str(place),
-            overwrite=True,
-        )
+        try:
+            settings = export.Settings(
+                selection=selection.id,
+                format=format,
+                config=config,
+                model=model,
+                out=str(place),
+                overwrite=True,
+            )
+        except InputError as e:
+            st.error(plain(str(e)), icon=":material/error:")
+            return
         if st.button("Write the folder", icon=":material/folder_zip:", width="stretch"):
             with st.spinner("Writing…", show_time=True):
                 _write(settings, place)
@@ -71,13 +75,13 @@ def panel(selection: Artifact) -> None:
 def folder(selection: Artifact, format: str, config: str) -> pathlib.Path:
     """Return where an export of the page stands."""
     parts = [selection.id, format, *([config] if config != "none" else [])]
-    return state.workspace().root / "exports" / "-".join(parts)
+    return state.workspace().root / access.EXPORTS / "-".join(parts)
 
 
 def _write(settings: export.Settings, place: pathlib.Path) -> None:
     try:
         place.parent.mkdir(exist_ok=True)
-        export.run(state.workspace(), settings)
+        export.run(state.workspace(), access.checked(settings))
     except OSError as e:
         problem = f"{place.parent} cannot be made: {e.strerror}; export with another --out, below"
         st.error(plain(problem), icon=":material/error:")
@@ -89,6 +93,6 @@ def zipped(place: pathlib.Path) -> bytes:
     """Return a folder as a ZIP."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(p for p in place.rglob("*") if p.is_file()):
+        for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink()):
             archive.write(path, path.relative_to(place.parent))
     return out.getvalue()

@@ -68,6 +68,13 @@ def press(at: AppTest, label: str) -> AppTest:
     return button(at, label).click().run()
 
 
+def typed(at: AppTest, key: str, text: object) -> AppTest:
+    """Type what is not in the list into a list that takes new options."""
+    box = at.selectbox(key=key)
+    box.options.append(str(text))  # else AppTest looks for it in vain
+    return box.set_value(str(text)).run()
+
+
 def button(at: AppTest, label: str) -> Any:
     found = [b for b in at.button if b.label.startswith(label)]
     assert len(found) == 1, f"{label!r} among {[b.label for b in at.button]}"

@@ -1,4 +1,5 @@
 import html
+import os
 import pathlib
 import re
 
@@ -6,9 +7,9 @@ import pytest
 
 from core import dataset, jobs
 from core.dataset.readers import SUFFIXES
-from dashboard.frame import data, reader
+from dashboard.frame import data, reader, server_files
 from tests.conftest import NAME, SOURCE, rows, write
-from tests.pages.conftest import fine, flags, has_button, press, words
+from tests.pages.conftest import fine, flags, has_button, press, typed, unescaped, words
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 def choose(at, path):
     at.button_group(key="dataset:from").set_value("Path").run()
-    return at.text_input(key="dataset:server").set_value(str(path)).run()
+    return typed(at, "dataset:server", path)
 
 
 def test_empty_it_says_what_will_stand_here(visit, bare):
@@ -134,7 +135,7 @@ def test_a_bad_setting_shows_one_sentence(page):
     page.text_input(key="dataset:split_column").set_value("part").run()
     page.selectbox(key="dataset:holdout").set_value("0").run()
     (shown,) = page.error
-    assert "--split-column" in shown.value
+    assert "--split-column" in unescaped(shown.value)
     assert not page.exception
 
 
@@ -205,12 +206,71 @@ def test_an_upload_that_cannot_be_kept_is_a_sentence(visit, bare):
     assert "could not be kept" in at.error[0].value
 
 
-def test_files_that_the_engine_reads_are_named_where_a_path_is_wrong(visit, bare, folder):
-    for suffix in SUFFIXES:
-        (folder / f"rows{suffix}").touch()
-    at = choose(visit(bare.root, "dataset"), "nothing")
-    for suffix in SUFFIXES:
-        assert f"rows{suffix}" in at.error[0].value
+def listed(at):
+    at.button_group(key="dataset:from").set_value("Path").run()
+    return at.selectbox(key="dataset:server").options
+
+
+def test_what_can_be_read_is_listed_newest_first(visit, bare, folder):
+    (folder / "sub" / "deep").mkdir(parents=True)
+    (folder / "saved").mkdir()
+    (folder / "empty").mkdir()
+    (folder / "saved" / "dataset_dict.json").write_text("{}")
+    names = [f"rows{suffix}" for suffix in SUFFIXES] + ["sub/deep/a.jsonl"]
+    for age, name in enumerate(names):
+        (folder / name).touch()
+        os.utime(folder / name, (1e9 - age, 1e9 - age))
+    (folder / ".hidden.jsonl").touch()
+    (folder / "notes.md").touch()
+    (folder / "loop").symlink_to(folder)
+    for name in ("sub/deep", "saved"):
+        os.utime(folder / name, (2e9, 2e9))
+    at = fine(visit(bare.root, "dataset"))
+    found = listed(at)
+    assert sorted(found[:2]) == ["saved/", "sub/deep/"]
+    assert [n for n in found if not n.startswith("saved")][1:] == names
+    said = words(at)
+    assert f"What lies below {folder} can be read (S2L_DATA)" in said
+    assert f"The list has all {len(found)}" in said
+
+
+def test_a_long_list_says_how_much_of_it_is_shown(visit, bare, folder, monkeypatch):
+    monkeypatch.setattr(server_files, "SHOWN", 3)
+    for i in range(7):
+        (folder / f"{i}.jsonl").touch()
+    at = fine(visit(bare.root, "dataset"))
+    assert len(listed(at)) == 3
+    assert "The list has the newest 3 of 7" in words(at)
+    monkeypatch.setattr(server_files, "LOOKED_AT", 1)
+    (folder / "deeper").mkdir()
+    fine(at.run())
+    assert "deeper folders were not looked at" in words(at)
+
+
+def test_several_folders_are_listed_by_whole_paths(visit, bare, folder, monkeypatch):
+    other = folder.parent / "other"
+    other.mkdir()
+    for place in (folder, other):
+        write(place / "a.jsonl", rows())
+    monkeypatch.setenv("S2L_DATA", f"{folder}{os.pathsep}{other}")
+    at = fine(visit(bare.root, "dataset"))
+    assert sorted(listed(at)) == sorted([str(folder / "a.jsonl"), str(other / "a.jsonl")])
+    assert f"{folder} or {other}" in words(at)
+    at.selectbox(key="dataset:server").set_value(str(other / "a.jsonl")).run()
+    fine(press(at, "Import"))
+    assert flags(jobs.jobs(bare)[0])[2] == str(other / "a.jsonl")
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "../secret.jsonl", "core/dataset", "text", "a b"])
+def test_the_hub_field_takes_hub_ids_only(visit, bare, folder, text):
+    at = fine(visit(bare.root, "dataset"))
+    at.button_group(key="dataset:from").set_value("Hub").run()
+    at.text_input(key="dataset:hub").set_value(text).run()
+    assert len(at.error) == 1
+    assert next(b for b in at.button if b.label == "Import").disabled
+    at.text_input(key="dataset:hub").set_value("owner/name:config").run()
+    fine(at)
+    assert not next(b for b in at.button if b.label == "Import").disabled
 
 
 def test_test_rows_that_the_pool_gives_away_are_shown_beside_what_is_like_them(

@@ -93,7 +93,7 @@ def test_a_folder_with_one_is_no_trap(tmp_path, odd, capsys):
     odd(folder)
     root = ["--workspace", str(tmp_path / "w")]
     assert main(["dataset", "--path", str(folder), *root]) == 2
-    assert "only regular files are read" in capsys.readouterr().err
+    assert "has no data file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
