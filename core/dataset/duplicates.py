@@ -33,6 +33,8 @@ NEAR = (4, 5)
 BATCH = 4_096
 MAX_BINS = 2**26
 """Bins in which the texts that have a shingle are counted, a byte each."""
+COUNTED = 60_000
+"""Shingles counted at once: fewer than 16 bits hold."""
 _SPACES = {c: " " for c in range(128) if not chr(c).isalnum()}
 _SEPARATORS = re.compile(r"[\W_]+")
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
@@ -56,7 +58,7 @@ class Shingled(NamedTuple):
 
     doc: int
     all: Hashes
-    """Distinct, ascending; a text shorter than a shingle has none."""
+    """Distinct, the rarest first; a text shorter than a shingle has none."""
     rare: list[int]
     """Of the rarest 1/5 + 1 those that another text may have, too."""
 
@@ -85,53 +87,77 @@ class Texts:
         own = self.flat[self.starts[doc] : self.ends[doc]]
         return hashlib.blake2b(own.tobytes(), digest_size=16).digest()
 
+    def windows(self, docs: Ints) -> tuple[Hashes, Ints]:
+        """Return the shingles of some texts, as 40 bits, and the place in docs of each, ascending.
+
+        One that a text has twice is there twice.
+        """
+        n_words = self.ends[docs] - self.starts[docs]
+        n = np.maximum(n_words - (SHINGLE - 1), 0)
+        n_words = np.where(n, n_words, 0)
+        ends = np.cumsum(n_words)
+        at = np.arange(n_words.sum()) + np.repeat(self.starts[docs] - ends + n_words, n_words)
+        codes = self.codes[self.flat[at]]
+        stop = max(len(codes) - SHINGLE + 1, 0)
+        value = np.zeros(stop, np.uint64)
+        for k in range(SHINGLE):
+            value *= np.uint64(0x9E3779B97F4A7C15)
+            value += codes[k : k + stop]
+        whole = np.ones(len(codes), bool)  # not those that reach into the next text
+        whole[(ends[n > 0][:, None] - np.arange(1, SHINGLE)).ravel()] = False
+        return value[whole[:stop]] >> np.uint64(24), np.repeat(np.arange(len(docs)), n)
+
     def shingles(self, docs: Ints) -> tuple[Hashes, Ints]:
         """Return the distinct shingles of some texts, as 40 bits, and the place in docs of each.
 
         Sorted by place, then by shingle.
         """
-        lengths = np.maximum(self.ends[docs] - self.starts[docs] - (SHINGLE - 1), 0)
-        owner = np.repeat(np.arange(len(docs)), lengths)
-        before = np.cumsum(lengths) - lengths
-        at = np.arange(len(owner)) + np.repeat(self.starts[docs] - before, lengths)
-        value = np.zeros(len(owner), np.uint64)
-        for k in range(SHINGLE):
-            value = value * np.uint64(0x9E3779B97F4A7C15) + self.codes[self.flat[at + k]]
+        value, owner = self.windows(docs)
         # one integer sorts by place, then shingle: 24 bits for the place, 40 for the shingle
-        both = (owner.astype(np.uint64) << np.uint64(40)) | (value >> np.uint64(24))
-        both.sort()
-        both = both[np.append(True, both[1:] != both[:-1])[: len(both)]]
+        both = _distinct((owner.astype(np.uint64) << np.uint64(40)) | value)
         return both & np.uint64(2**40 - 1), (both >> np.uint64(40)).astype(np.int64)
 
     @functools.cached_property
     def _bins(self) -> npt.NDArray[np.uint8]:
-        """Count the texts that have a shingle, at most 255; some shingles share a bin."""
-        counts = np.zeros(min(MAX_BINS, 1 << (4 * len(self.flat)).bit_length()), np.uint8)
+        """Count how often a shingle is there, at most 255; some shingles share a bin."""
+        counts = np.zeros(min(MAX_BINS, 1 << (2 * len(self.flat)).bit_length()), np.uint16)
         for start in range(0, len(self), BATCH):
-            value, _ = self.shingles(np.arange(start, min(start + BATCH, len(self))))
-            bins, texts = np.unique(value & np.uint64(len(counts) - 1), return_counts=True)
-            counts[bins] = np.minimum(counts[bins] + texts, 255)
-        return counts
+            value, _ = self.windows(np.arange(start, min(start + BATCH, len(self))))
+            bins = (value & np.uint64(len(counts) - 1)).astype(np.intp)
+            for at in range(0, len(bins), COUNTED):
+                some = bins[at : at + COUNTED]
+                np.add.at(counts, some, np.uint16(1))  # of its own type, else 40 times slower
+                counts[some] = np.minimum(counts[some], 255)
+        return counts.astype(np.uint8)
 
     def walk(self, docs: Ints) -> Iterator[Shingled]:
         """Yield texts with their shingles, in the order of docs."""
         for start in range(0, len(docs), BATCH):
             part = docs[start : start + BATCH]
-            value, owner = self.shingles(part)
-            sizes = np.bincount(owner, minlength=len(part))
-            ends = np.cumsum(sizes)
+            value, owner = self.windows(part)
             texts = self._bins[value & np.uint64(len(self._bins) - 1)].astype(np.uint64)
             # place, texts and shingle in 12, 8 and 40 bits: sorted within a text, rarest first
             rarest = (owner.astype(np.uint64) << np.uint64(48)) | (texts << np.uint64(40)) | value
-            rarest.sort()
+            rarest = _distinct(rarest)
+            owner = (rarest >> np.uint64(48)).astype(np.int64)
+            value = rarest & np.uint64(2**40 - 1)
+            sizes = np.bincount(owner, minlength=len(part))
+            ends = np.cumsum(sizes)
             rank = np.arange(len(value)) - np.repeat(ends - sizes, sizes)
             shared = (rarest >> np.uint64(40)) & np.uint64(255) > 1
             rare = np.flatnonzero((rank < _looked_up(sizes)[owner]) & shared)
             stops = np.cumsum(np.bincount(owner[rare], minlength=len(part))).tolist()
-            looked_up = (rarest[rare] & np.uint64(2**40 - 1)).tolist()
+            looked_up = value[rare].tolist()
+            ends = ends.tolist()
             for i, doc in enumerate(part.tolist()):
-                own = value[ends[i] - sizes[i] : ends[i]]
+                own = value[ends[i - 1] if i else 0 : ends[i]]
                 yield Shingled(doc, own, looked_up[stops[i - 1] if i else 0 : stops[i]])
+
+
+def _distinct(values: Hashes) -> Hashes:
+    """Return the distinct values, ascending; the array is sorted in place."""
+    values.sort()
+    return values[np.append(True, values[1:] != values[:-1])[: len(values)]]
 
 
 def _looked_up(sizes: Ints) -> Ints:
@@ -186,11 +212,12 @@ class Index:
     def confirmed(self, text: Shingled, docs: Ints, least: Ints) -> Bools:
         """Say which texts have at least so many shingles in common with a text."""
         out = np.zeros(len(docs), bool)
+        own = np.sort(text.all)
         for start in range(0, len(docs), BATCH):
             part = slice(start, start + BATCH)
             value, owner = self.texts.shingles(docs[part])
-            at = np.minimum(np.searchsorted(text.all, value), len(text.all) - 1)
-            both = np.bincount(owner[text.all[at] == value], minlength=len(docs[part]))
+            at = np.minimum(np.searchsorted(own, value), len(own) - 1)
+            both = np.bincount(owner[own[at] == value], minlength=len(docs[part]))
             out[part] = both >= least[part]
         return out
 

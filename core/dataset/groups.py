@@ -29,6 +29,8 @@ LONG = 10
 """Words of a user's turn that is a question wherever it stands."""
 SHARED = (0.05, 20)
 """An instruction: what at least this share of the rows have, and this many."""
+MARKS = 2**20
+"""Bins by which most shingles are seen not to be common."""
 SAMPLE = 2_000
 """Questions from which it is learned what their instructions have in common."""
 
@@ -40,12 +42,15 @@ class Slices(Texts):
         self.flat, self.starts, self.ends, self.codes = flat, starts, ends, codes
         self.common: Hashes = np.zeros(0, np.uint64)
 
-    def shingles(self, docs: Ints) -> tuple[Hashes, Ints]:
-        """Return the distinct shingles of some texts, and the place in docs of each."""
-        value, owner = super().shingles(docs)
+    def windows(self, docs: Ints) -> tuple[Hashes, Ints]:
+        """Return the shingles of some texts that count, and the place in docs of each."""
+        value, owner = super().windows(docs)
         if not len(self.common):
             return value, owner
-        keep = ~np.isin(value, self.common)
+        maybe = np.flatnonzero(self._marked[value & np.uint64(len(self._marked) - 1)])
+        at = np.minimum(np.searchsorted(self.common, value[maybe]), len(self.common) - 1)
+        keep = np.ones(len(value), bool)
+        keep[maybe[self.common[at] == value[maybe]]] = False
         return value[keep], owner[keep]
 
     def leave_out_instructions(self) -> None:
@@ -54,6 +59,8 @@ class Slices(Texts):
         sample = np.unique(np.linspace(0, len(self) - 1, min(SAMPLE, len(self))).astype(int))
         value, counts = np.unique(self.shingles(sample)[0], return_counts=True)
         self.common = value[counts >= max(least, share * len(sample))]
+        self._marked = np.zeros(MARKS, bool)
+        self._marked[self.common & np.uint64(MARKS - 1)] = True
 
 
 class Compared:
@@ -78,7 +85,7 @@ class Compared:
         self.system: list[bytes] = []
 
         def add(text: str) -> bytes:
-            codes = array.array("i", map(vocabulary.__getitem__, words(text)))
+            codes = array.array("i", list(map(vocabulary.__getitem__, words(text))))
             flat.extend(codes)
             return codes.tobytes()
 

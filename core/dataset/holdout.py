@@ -69,6 +69,10 @@ def draw(
         """Take groups in order until every label has what it needs; return those left."""
         left = []
         for rows in queue:
+            if len(rows) == 1 and need[labels[rows[0]]] > 0:  # nearly all are
+                taken.append(rows[0])
+                need[labels[rows[0]]] -= 1
+                continue
             wants = collections.Counter(labels[row] for row in rows)
             if all(need[label] >= k for label, k in wants.items()):
                 taken.extend(rows)

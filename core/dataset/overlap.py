@@ -84,6 +84,17 @@ def describe(counts: dict[str, int], rows: str) -> str:
     return ""
 
 
+def words_in_common(compared: Compared, test: Sequence[int], train: Sequence[int]) -> Overlap:
+    """Find the test rows with words in common, where `groups` set the two apart.
+
+    So no training row says or asks the same, and none is a near-duplicate.
+    """
+    said = [(compared.said[r], compared.ends[r]) for r in (*test, *train)]
+    texts = compared.slices(*zip(*said, strict=True))
+    found: dict[str, dict[int, int]] = {how: {} for how in HOW}
+    return Overlap(len(test), len(train), found | {"ngrams": _ngrams(texts, len(test))})
+
+
 def overlap(compared: Compared, test: Sequence[int], train: Sequence[int]) -> Overlap:
     """Find the test rows that training rows give away; both are rows of `compared`."""
     asked = questions(compared)

@@ -10,7 +10,7 @@ from core.dataset import holdout, split_column, unlike_holdout
 from core.dataset.duplicates import compared
 from core.dataset.examples import Examples
 from core.dataset.groups import Compared, groups
-from core.dataset.overlap import Overlap, describe, overlap
+from core.dataset.overlap import Overlap, describe, overlap, words_in_common
 from core.workspace.files import write_jsonl
 
 PAIRS = "overlap.jsonl"
@@ -70,7 +70,7 @@ def choose(
     pool = [row for row in range(n) if row not in sealed]
     if not (held and pool):
         return Sides(sealed, asked, values, None, [])
-    shared = overlap(words, held, pool)
+    shared = (overlap if column else words_in_common)(words, held, pool)
     pairs = [
         {"test_row": held[item], "row": pool[at], "how": how} for item, at, how in shared.pairs()
     ]

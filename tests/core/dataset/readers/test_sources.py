@@ -1,0 +1,121 @@
+"""Compressed files and archives are read as what they hold, and never swell beyond reason."""
+
+import gzip
+import io
+import json
+import time
+import tracemalloc
+import zipfile
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from core.dataset.readers import head, read
+from core.errors import InputError
+
+ROWS = [{"prompt": f"q {i}", "output": f"a {i}"} for i in range(6)]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+CELLS = b"prompt,output\n" + "".join(f"q {i},a {i}\n" for i in range(6)).encode()
+
+
+def archive(**members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as f:
+        for name, content in members.items():
+            f.writestr(name.replace("__", "/").replace("_", "."), content)
+    return out.getvalue()
+
+
+def zstd(content):
+    return pa.Codec("zstd").compress(content, asbytes=True)
+
+
+def as_parquet():
+    out = io.BytesIO()
+    pd.DataFrame(ROWS).to_parquet(out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl.gz", gzip.compress(LINES)),
+        ("two.jsonl.gz", gzip.compress(LINES[:60]) + gzip.compress(LINES[60:])),
+        ("a.gz", gzip.compress(LINES)),
+        ("a.CSV.GZ", gzip.compress(CELLS)),
+        ("a.csv.zst", zstd(CELLS)),
+        ("a.parquet.gz", gzip.compress(as_parquet())),
+        ("a.zip", archive(README_md=b"no data", data__rows_csv=CELLS)),
+        ("a.zip", archive(rows_parquet=as_parquet())),
+        ("named_wrongly.jsonl", gzip.compress(LINES)),
+    ],
+)
+def test_what_is_compressed_is_read(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    found = read(str(path), "train")
+    cells = zip(found.values("prompt"), found.values("output"), strict=True)
+    assert [dict(zip(ROWS[0], row, strict=True)) for row in cells] == ROWS
+    assert len(head(path, 2).places) == 2
+
+
+def test_shards_in_an_archive_are_one_split(tmp_path):
+    lines = LINES.splitlines(keepends=True)
+    path = tmp_path / "a.zip"
+    names = (
+        "train-00000-of-00002.jsonl",
+        "train-00001-of-00002.jsonl",
+        "test-00000-of-00001.jsonl",
+    )
+    with zipfile.ZipFile(path, "w") as f:
+        for name, part in zip(names, (lines[:2], lines[2:5], lines[5:]), strict=True):
+            f.writestr(f"data/{name}", b"".join(part))
+    assert read(str(path), "train").values("prompt") == ["q 0", "q 1", "q 2", "q 3", "q 4"]
+    assert read(str(path), "test").values("prompt") == ["q 5"]
+    with pytest.raises(InputError, match="no split 'dev'; there are test, train"):
+        read(str(path), "dev")
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst", "zip"])
+def test_a_file_that_swells_is_refused_at_once(tmp_path, suffix):
+    path = tmp_path / f"bomb.jsonl.{suffix}"
+    zeros = b'{"prompt": "q"}\n' * (1 << 18)
+    if suffix == "gz":
+        with gzip.open(path, "wb") as f:
+            for _ in range(40):
+                f.write(zeros)
+    elif suffix == "zst":
+        with pa.CompressedOutputStream(str(path), "zstd") as f:
+            for _ in range(40):
+                f.write(zeros)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as f:
+            f.writestr("rows.jsonl", zeros * 40)
+    start = time.process_time()
+    tracemalloc.start()
+    with pytest.raises(InputError, match="swells to more than 200 times"):
+        read(str(path), "train")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("a.jsonl.gz", gzip.compress(LINES)[:-20], "is broken"),
+        ("a.jsonl.gz", b"\x1f\x8b and then nothing", "is broken"),
+        ("a.csv.zst", zstd(CELLS)[:-9], "is broken"),
+        ("a.zip", archive(rows_csv=CELLS)[:-30], "is a broken zip file"),
+        ("a.zip", archive(README_md=b"no data"), "has no data file"),
+        ("a.zip", archive(a_csv=CELLS, b_csv=CELLS), "has 2 data files: a.csv, b.csv; give one"),
+        ("a.xlsx", archive(xl__workbook_xml=b"<nothing"), "is a broken workbook"),
+    ],
+)
+def test_what_is_broken_is_one_sentence(tmp_path, name, content, match):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=match):
+        read(str(path), "train")
