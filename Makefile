@@ -40,7 +40,7 @@ check: $(VENV)/ready-dev  ## lint and type-check
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-docs: $(VENV)/ready  ## write the table of docs/strategies.md again, after a change of the catalog
+docs: $(VENV)/ready  ## write the tables of docs/strategies.md and docs/models.md again
 	PYTHONPATH=. $(PY) docs/tables.py
 
 bench: $(VENV)/ready-dev  ## measure side by side: DATA=rows.jsonl, TARGET=model directory (both optional)

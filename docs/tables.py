@@ -2,10 +2,18 @@
 
 import pathlib
 
-from core.selection.strategies.catalog import as_markdown
+from core.model import architectures
+from core.selection.strategies import catalog
 
-page = pathlib.Path(__file__).with_name("strategies.md")
-before, rest = page.read_text(encoding="utf-8").split("<!-- strategies -->\n")
-after = rest.split("<!-- /strategies -->\n")[1]
-table = f"<!-- strategies -->\n{as_markdown()}<!-- /strategies -->\n"
-page.write_text(before + table + after, encoding="utf-8")
+
+def write(name: str, table: str) -> None:
+    """Put a table between the marks of the page of its name."""
+    page = pathlib.Path(__file__).with_name(f"{name}.md")
+    before, rest = page.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")
+    after = rest.split(f"<!-- /{name} -->\n")[1]
+    table = f"<!-- {name} -->\n{table}<!-- /{name} -->\n"
+    page.write_text(before + table + after, encoding="utf-8")
+
+
+write("strategies", catalog.as_markdown())
+write("models", architectures.as_markdown())

@@ -62,7 +62,12 @@ HEAVY = {
     "trl",
     "scipy",
 }
-CALLBACKS = {"core.training.loop", "core.trajectories.recorder", "core.trajectories.epoch_recorder"}
+CALLBACKS = {
+    "core.training.loop",
+    "core.training.trainer",
+    "core.trajectories.recorder",
+    "core.trajectories.epoch_recorder",
+}
 """A callback subclasses transformers' own class, so it is imported inside functions only."""
 LONGEST = 330
 """Lines of a file."""

@@ -18,6 +18,7 @@ from core.demo.puzzles import TASKS, Row, generate
 from core.jobs.progress import Progress, say
 from core.model import loading
 from core.settings import Group, setting
+from core.training.recipe import Recipe
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
@@ -99,7 +100,7 @@ def base_model(workspace: Workspace, rows: list[Row]) -> pathlib.Path:
     """Return the directory of the shared base model, training it the first time."""
     from core.model.templates import renderer
     from core.model.tokens import in_memory
-    from core.training.loop import Recipe, fit
+    from core.training.loop import fit
 
     key = fingerprint("base", BASE, loading.SCRATCH["tiny"], rows)
     folder = workspace.cache / "base" / key / "puzzle-base"

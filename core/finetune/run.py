@@ -19,6 +19,7 @@ from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason, named, remedy
 from core.model.templates import choose
 from core.settings import identity, to_config
+from core.training.recipe import Recipe
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, write_json, write_jsonl
@@ -51,7 +52,7 @@ def make(
     """
     from core.finetune.evaluate import evaluate
     from core.model.tokens import tokenize, window
-    from core.training.loop import Recipe, fit
+    from core.training.loop import fit
 
     s = resolve(settings)
     dataset = selection.ancestor("dataset")

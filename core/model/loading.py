@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from core.errors import InputError
+from core.model import checkpoint
+from core.model.output_layer import output_layer
 from core.model.shrinking import shrink, trim
 from core.model.tokenizers import (
     POSITIONS,
@@ -129,29 +131,42 @@ def _shape(spec: str) -> dict[str, int]:
     return SCRATCH[name]
 
 
-def load_weights(spec: str) -> PreTrainedModel:
-    """Load a model in fp32 from a local directory or the hub: safetensors or GGUF, never a pickle.
+def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") -> PreTrainedModel:
+    """Load a model from a local directory or the hub: safetensors or GGUF, never a pickle.
+
+    In fp32; one that stays `frozen` in the run's own precision where that is a GPU's.
 
     Raises:
-        InputError: there is none, or it cannot be read.
+        InputError: there is none, it cannot be read, it is no decoder-only one, or its weights are
+            not whole.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     quiet()
     folder = named(spec)
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
+    where = str(folder) if folder.is_dir() else spec
+    half = frozen and device() == "cuda" and in_bf16(precision, "cuda")
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            str(folder) if folder.is_dir() else spec,
-            dtype=torch.float32,
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
+        checkpoint.check_kind(spec, config)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            where,
+            dtype=torch.bfloat16 if half else torch.float32,
             trust_remote_code=False,
             use_safetensors=None if extra else True,
+            output_loading_info=True,
             **extra,
         )
+    except InputError:
+        raise
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
         raise InputError(explain_load_error(spec, "model", e)) from e
+    checkpoint.check_weights(spec, model, found)
+    output_layer(model)
+    return model  # type: ignore[no-any-return]
 
 
 def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

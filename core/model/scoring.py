@@ -9,7 +9,6 @@ training.
 from __future__ import annotations
 
 import collections
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +19,7 @@ from core.arrays import Ints
 from core.errors import InputError
 from core.jobs.progress import say
 from core.model.loading import in_bf16
+from core.model.output_layer import backbone, evaluating, output_layer
 from core.model.tokens import Tokens, batches, pad
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ TOKEN_BUDGET = {"cpu": (2048, 4096), "mps": (8192, 8192), "cuda": (65536, 65536)
 """Padded tokens a batch, in fp32 and in bf16."""
 TILE = {"cpu": (512, 4096), "mps": (1024, 8192), "cuda": (8192, 16384)}
 """Response tokens and vocabulary entries projected at once."""
+WHOLE = 2**26
+"""Logits held at once where they cannot be had in tiles: 256 MB in fp32."""
 
 
 class Scores(NamedTuple):
@@ -66,8 +68,7 @@ def score(
         report: Called with the number of rows done.
 
     Raises:
-        InputError: not even one row fits into memory, or the model changes its logits after the
-            output layer.
+        InputError: not even one row fits into memory, or as `output_layer`.
     """
     import torch
 
@@ -122,40 +123,47 @@ class _View(NamedTuple):
     logits: Callable[[torch.Tensor], Iterator[torch.Tensor]]
     """Hidden states (n, width) to fp32 logits in tiles of the vocabulary (n, tile)."""
     device: torch.device
+    at_once: int
+    """Hidden states turned into logits at a time."""
 
 
 def _view(model: PreTrainedModel, half: bool) -> _View:
     """Look at a model in fp32, or in bf16 through a copy of its weights; it stays as it is.
 
     Raises:
-        InputError: the model does more to its logits than a linear layer (scaling, soft-capping).
+        InputError: as `output_layer`.
     """
     import torch
 
-    inner, head = backbone(model), check_head(model)
+    inner, out = backbone(model), output_layer(model)
+    head = out.layer
     kind = torch.bfloat16 if half else torch.float32
     # a head that is more than a matrix (an adapter's) is taken as it is
-    plain = type(head) is torch.nn.Linear
+    plain = out.linear and type(head) is torch.nn.Linear
     weight = head.weight.to(kind) if plain else None
     bias = head.bias.to(kind) if plain and head.bias is not None else None
     cast = {n: p.to(kind) for n, p in inner.named_parameters()} if half else {}
+    own_kind = next(head.parameters()).dtype
     size = TILE[model.device.type][1]
 
     def hidden(ids: torch.Tensor) -> torch.Tensor:
         asked = {"input_ids": ids, "use_cache": False}
-        out: Any = torch.func.functional_call(inner, cast, (), asked) if half else inner(**asked)
-        return out.last_hidden_state  # type: ignore[no-any-return]
+        found: Any = torch.func.functional_call(inner, cast, (), asked) if half else inner(**asked)
+        return found.last_hidden_state  # type: ignore[no-any-return]
 
     def logits(states: torch.Tensor) -> Iterator[torch.Tensor]:
         if weight is None:
-            yield head(states.float()).float()
+            yield (head if out.linear else out.logits)(states.to(own_kind)).float()
             return
         for start in range(0, len(weight), size):
             part = slice(start, start + size)
             own = bias[part] if bias is not None else None
             yield torch.nn.functional.linear(states, weight[part], own).float()
 
-    return _View(hidden, logits, model.device)
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    tile = TILE[model.device.type][0]
+    at_once = tile if weight is not None else min(tile, max(1, WHOLE // vocabulary))
+    return _View(hidden, logits, model.device, at_once)
 
 
 def _batch_losses(
@@ -169,9 +177,8 @@ def _batch_losses(
     row, position = (torch.from_numpy(i).to(view.device) for i in mask.nonzero())
     before, targets = hidden[row, position - 1], inputs[row, position]
     sums = torch.zeros(len(ids), dtype=torch.float32, device=view.device)
-    size = TILE[view.device.type][0]
-    for start in range(0, len(row), size):
-        part = slice(start, start + size)
+    for start in range(0, len(row), view.at_once):
+        part = slice(start, start + view.at_once)
         sums.index_add_(0, row[part], _token_losses(view, before[part], targets[part]))
     return sums.cpu().numpy().astype(np.float64), hidden
 
@@ -202,45 +209,3 @@ def _means(hidden: torch.Tensor, lengths: Ints) -> npt.NDArray[np.float16]:
     means = (hidden.float() * weights).sum(1) / weights.sum(1).clamp(min=1)
     out: npt.NDArray[np.float16] = means.cpu().numpy().astype(np.float16)
     return out
-
-
-def backbone(model: PreTrainedModel) -> torch.nn.Module:
-    """Return the part of a causal model that gives hidden states, adapters included."""
-    adapted: Any = model
-    inner = adapted.get_base_model() if hasattr(model, "peft_config") else model
-    return inner.base_model  # type: ignore[no-any-return]
-
-
-def check_head(model: PreTrainedModel) -> Any:
-    """Return the output layer, checked against the model's own logits on two tokens.
-
-    Raises:
-        InputError: the model does more to its logits than this layer (scaling, soft-capping).
-    """
-    import torch
-
-    head: Any = model.get_output_embeddings()
-    capped = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-    ids = torch.tensor([[1, 2]], device=model.device)
-    hidden = backbone(model)(input_ids=ids, use_cache=False).last_hidden_state
-    # not model(...): accelerate puts a bf16 cast around the forward of the instance
-    own = type(model).forward(model, input_ids=ids, use_cache=False).logits.float()
-    gap = float((head(hidden).float() - own).abs().max())
-    if capped or gap > 1e-3 * float(own.abs().max()):  # a cap hardly shows on small logits
-        raise InputError(
-            f"{type(model).__name__} changes its logits after the output layer (by {gap:.3g}), "
-            "which the loss recorder does not reproduce; use another model"
-        )
-    return head
-
-
-@contextlib.contextmanager
-def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """Switch dropout off for a while; parts that were in either mode are so again after."""
-    was = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in was:
-            module.training = training

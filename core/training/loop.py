@@ -6,9 +6,6 @@ deletes older ones by step. Resuming takes the newest COMPLETE one by its path.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import math
 import pathlib
 import shutil
 import time
@@ -18,55 +15,30 @@ import numpy as np
 from transformers import TrainerCallback
 
 from core.arrays import Ints
-from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import Progress, Stopped, speed, stop_requested
 from core.model import loading
-from core.model.tokens import IGNORED, Tokens, pad
-from core.training.response_loss import response_loss_only
+from core.model.tokens import Tokens
+from core.training.micro_batches import ByRow, MicroBatches
+from core.training.order import schedule, shards
+from core.training.recipe import Recipe
 from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
-    from collections import deque
-    from collections.abc import Callable
-
-    import torch
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
 COMPLETE = "COMPLETE"
-SAVE_SECONDS = 60.0
-GROUPED_BATCHES = 50
 
 
 class Recorder(Protocol):
     """A Trainer callback that records every row's loss on the way."""
 
     @property
-    def loss(self) -> Callable[..., torch.Tensor] | None:
-        """The training loss, kept by row on its way; None where the model's own is left alone."""
-
-    @property
-    def batches(self) -> deque[Ints] | None:
-        """The rows of each batch in order, where `loss` needs to know them."""
+    def by_row(self) -> ByRow | None:
+        """Is told every row's loss as training meets it; None where nobody asks."""
 
     def cost(self, step: int) -> tuple[float, float]:
         """Return the seconds that recordings took up to a step, and those still to come."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that defines a training run besides model and data."""
-
-    steps: int
-    batch_size: int
-    lr: float
-    seed: int
-    warmup: float = 0.03
-    """Share of the steps."""
-    weight_decay: float = 0.0
-    precision: str = "auto"
-    """Of the matrix products: fp32, bf16, or auto (bf16 on a GPU that has it)."""
-    save_seconds: float = SAVE_SECONDS
 
 
 def fit(
@@ -97,10 +69,12 @@ def fit(
 
     Raises:
         Stopped: someone asked for it; a checkpoint was saved first.
-        InputError: the loss became NaN or infinite.
+        InputError: the loss became NaN or infinite, or the model cannot be trained.
     """
     import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
+    from transformers import PrinterCallback, TrainingArguments
+
+    from core.training.trainer import StepTrainer
 
     resume = newest_complete(folder / "checkpoints")
     step = int(resume.name.split("-")[1]) if resume else 0
@@ -142,74 +116,30 @@ def fit(
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
-    own = recorder.loss if recorder else None
-    with (
-        contextlib.nullcontext() if own else response_loss_only(model)
-    ):  # rows' own losses need all logits
-        trainer = Trainer(
-            model=model,
-            args=args,
-            train_dataset=shards(planned, process_group.world()),  # type: ignore[arg-type]
-            data_collator=_Collator(tokens, recorder.batches if recorder else None),
-            compute_loss_func=own,
-            callbacks=[recorder, keeper] if recorder else [keeper],  # type: ignore[list-item]
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    trainer = StepTrainer(
+        model=model,
+        args=args,
+        train_dataset=shards(planned, process_group.world()),  # type: ignore[arg-type]
+        data_collator=_collate,
+        callbacks=[recorder, keeper] if recorder else [keeper],  # type: ignore[list-item]
+    )
+    trainer.remove_callback(PrinterCallback)
+    responses = tokens.response_lengths()
+    trainer.plan, trainer.items = planned, [int(responses[part].sum()) for part in planned]
+    trainer.parts = MicroBatches(
+        model, tokens, recipe.micro_batch, recorder.by_row if recorder else None
+    )
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if keeper.stopped:
         raise Stopped(f"stopped at step {trainer.state.global_step:,} of {recipe.steps:,}; saved")
     return keeper.seconds()
 
 
-def schedule(lengths: Ints, rows: Ints, recipe: Recipe) -> list[Ints]:
-    """Return the rows of every step, known before the first, so that resuming is exact.
+def _collate(parts: list[Ints]) -> dict[str, Any]:
+    """Name the rows of one part; they are read where they are trained on."""
+    import torch
 
-    Each epoch is a fresh permutation, cut into groups of 50 batches in which rows are sorted by
-    length (random batches of mixed lengths are 2-3 parts padding), its batches shuffled.
-    """
-    rng = np.random.default_rng(recipe.seed)
-    group = GROUPED_BATCHES * recipe.batch_size
-    out: list[Ints] = []
-    while len(out) < recipe.steps:
-        mixed = rng.permutation(rows)
-        batches = []
-        for start in range(0, len(mixed), group):
-            part = mixed[start : start + group]
-            part = part[np.argsort(lengths[part], kind="stable")]
-            cuts = range(recipe.batch_size, len(part), recipe.batch_size)
-            batches += np.split(part, cuts)
-        out += [batches[i] for i in rng.permutation(len(batches))]
-    return out[: recipe.steps]
-
-
-def shards(steps: list[Ints], world: int) -> list[Ints]:
-    """Cut every step's rows into one part a process, in the order in which they take them."""
-    if world == 1:
-        return steps
-    return [part for rows in steps for part in (rows[i::world] for i in range(world))]
-
-
-class _Collator:
-    """Turn a batch of rows into padded ids and labels; prompt and padding are not trained."""
-
-    def __init__(self, tokens: Tokens, seen: deque[Ints] | None = None) -> None:
-        """Keep the rows of each batch in `seen`, if given."""
-        self.tokens, self.seen = tokens, seen
-
-    def __call__(self, features: list[Ints]) -> dict[str, Any]:
-        import torch
-
-        rows = np.concatenate(features)
-        if self.seen is not None:
-            self.seen.append(rows)
-        if len(rows):
-            ids, mask = pad(self.tokens, rows, pad_id=0)
-        else:  # a step of fewer rows than processes: this one trains on nothing
-            ids, mask = np.zeros((1, 2), np.int64), np.zeros((1, 2), bool)
-        return {
-            "input_ids": torch.from_numpy(ids),
-            "labels": torch.from_numpy(np.where(mask, ids, IGNORED)),
-        }
+    return {"rows": torch.from_numpy(np.concatenate(parts))}
 
 
 class _Keeper(TrainerCallback):
@@ -259,12 +189,9 @@ class _Keeper(TrainerCallback):
     ) -> None:
         if not logs or "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):
-            raise InputError(
-                f"the training loss became {logs['loss']} at step {state.global_step:,}; "
-                f"try a smaller --lr than {args.learning_rate:g}"
-            )
         record = {"step": state.global_step, "loss": logs["loss"], "lr": logs["learning_rate"]}
+        if "grad_norm" in logs:
+            record["grad_norm"] = logs["grad_norm"]
         if process_group.main():
             append_jsonl(self.folder / "metrics.jsonl", record)
         self.last = {"loss": logs["loss"]}

@@ -7,12 +7,9 @@ response token are projected, a part at a time; the loss and its gradients are t
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from core.errors import InputError
-from core.model.scoring import backbone, check_head
+from core.model.output_layer import OutputLayer, backbone
 from core.model.tokens import IGNORED
 
 if TYPE_CHECKING:
@@ -23,68 +20,67 @@ AT_ONCE = 2**26
 """Logits held at a time: 256 MB in fp32. More are computed again when gradients are."""
 
 
-@contextlib.contextmanager
-def response_loss_only(model: PreTrainedModel) -> Iterator[None]:
-    """Let the model's forward return this loss alone, for a while.
-
-    A model that does more to its logits than its output layer keeps its own forward.
-    """
-    import torch
-
-    try:
-        with torch.no_grad():
-            check_head(model)
-    except InputError:
-        yield
-        return
-
-    def forward(
-        input_ids: torch.Tensor,
-        labels: torch.Tensor,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        **kwargs: Any,
-    ) -> dict[str, torch.Tensor]:
-        return {"loss": loss(model, input_ids, labels, num_items_in_batch)}
-
-    model.forward = forward  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        del model.forward  # what others have wrapped around it goes too
-
-
 def loss(
     model: PreTrainedModel,
+    out: OutputLayer,
     ids: torch.Tensor,
     labels: torch.Tensor,
-    items: torch.Tensor | int | None = None,
+    items: int,
 ) -> torch.Tensor:
-    """Return the mean loss over the response tokens of a batch (a scalar, nats).
+    """Return the summed loss over the response tokens of a batch, divided by `items` (nats).
 
     Args:
-        model: One whose logits are its output layer's.
+        model: Of which `out` is the output layer.
+        out: Projects hidden states.
         ids: (n_rows, n_tokens), padded on the right.
         labels: The ids where a token is trained, -100 elsewhere (n_rows, n_tokens).
-        items: Divides the summed loss; the batch's own response tokens when None.
+        items: Response tokens of the whole step, of which this batch may be a part.
     """
+    return _sum(model, out, ids, labels, by_row=False)[0] / items
+
+
+def loss_and_rows(
+    model: PreTrainedModel,
+    out: OutputLayer,
+    ids: torch.Tensor,
+    labels: torch.Tensor,
+    items: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the same, and the mean loss of each row's own response tokens (n_rows,)."""
+    total, tokens = _sum(model, out, ids, labels, by_row=True)
+    row = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)[0]
+    sums = tokens.new_zeros(len(ids)).index_add(0, row, tokens.detach())
+    return total / items, sums / row.bincount(minlength=len(ids))
+
+
+def _sum(
+    model: PreTrainedModel,
+    out: OutputLayer,
+    ids: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    by_row: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the summed loss, and with `by_row` that of every response token (n,)."""
     import torch
     from torch.utils.checkpoint import checkpoint
 
-    head: Any = model.get_output_embeddings()
     hidden = backbone(model)(input_ids=ids, use_cache=False).last_hidden_state
     row, position = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
     states, targets = hidden[row, position], labels[row, position + 1]
+    project = out.layer if out.linear else out.logits
+    way = "none" if by_row else "sum"
 
     def part(some: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        out = torch.nn.functional.cross_entropy(head(some).float(), wanted, reduction="sum")
-        return out
+        return torch.nn.functional.cross_entropy(project(some).float(), wanted, reduction=way)
 
     size = max(1, AT_ONCE // int(model.config.get_text_config().vocab_size))
     if len(states) <= size:
-        total = part(states, targets)
+        found = part(states, targets)
     else:
-        parts = zip(states.split(size), targets.split(size), strict=True)
-        total = torch.stack(
-            [checkpoint(part, *p, use_reentrant=False, preserve_rng_state=False) for p in parts]
-        ).sum()
-    return total / (len(targets) if items is None else items)
+        parts = [
+            checkpoint(part, *p, use_reentrant=False, preserve_rng_state=False)
+            for p in zip(states.split(size), targets.split(size), strict=True)
+        ]
+        found = torch.cat(parts) if by_row else torch.stack(parts).sum()
+    return found.sum(), found

@@ -19,14 +19,14 @@ from core.arrays import Ints
 from core.errors import InputError
 from core.jobs.progress import duration, job_dir, say
 from core.model import loading
-from core.model.tokens import Tokens, batches, pad
+from core.model.tokens import Tokens, batches
 from core.workspace.files import write_json
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from core.training.loop import Recipe
+    from core.training.recipe import Recipe
 
 LONG = 30 * 60.0
 """Seconds above which a run is not begun without saying so."""
@@ -80,8 +80,8 @@ def measure(
     import torch
 
     from core.model.scoring import TOKEN_BUDGET, score
-    from core.training.loop import schedule
-    from core.training.response_loss import loss
+    from core.training.micro_batches import MicroBatches
+    from core.training.order import schedule
 
     twin: Any = copy.deepcopy(model)
     twin.to(loading.device())
@@ -89,7 +89,8 @@ def measure(
     half = loading.in_bf16(recipe.precision, loading.device())
     cast = torch.autocast(twin.device.type, torch.bfloat16, enabled=half)
     rng = np.random.default_rng(0)
-    lengths = tokens.lengths()
+    lengths, responses = tokens.lengths(), tokens.response_lengths()
+    parts = MicroBatches(twin, tokens, recipe.micro_batch)
     steps = schedule(lengths, rows, recipe)
     largest = max(steps, key=lambda rows: len(rows) * int(lengths[rows].max()))
     scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type][half]))
@@ -99,12 +100,8 @@ def measure(
     twin.train()
     while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
         batch = steps[rng.integers(len(steps))] if train else largest
-        ids, mask = pad(tokens, batch, 0)
-        labels = torch.from_numpy(np.where(mask, ids, -100)).to(twin.device)
         start = time.monotonic()
-        with cast:
-            found = loss(twin, torch.from_numpy(ids).to(twin.device), labels)
-        found.backward()
+        parts.backward(batch, int(responses[batch].sum()), lambda: cast)
         optimizer.step()
         optimizer.zero_grad()
         if twin.device.type == "cuda":

@@ -6,58 +6,40 @@ if the model has any, so rows of a column differ in the weights behind them by u
 
 from __future__ import annotations
 
-import collections
 import hashlib
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from transformers import TrainerCallback
 
 from core.arrays import Ints
-from core.model.tokens import IGNORED
 from core.trajectories.recorder import quantiles
 from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
-    import torch
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 
 class EpochRecorder(TrainerCallback):
     """Write `losses.npy` (n_rows, n_epochs) and `steps.npy`, the last step of every whole epoch.
 
-    Its `loss` takes the place of the Trainer's own and gives the same value.
+    Told by the training step what each row's loss was.
     """
 
     def __init__(self, n_rows: int, folder: pathlib.Path, steps_per_epoch: int, epochs: int):
         """Record `epochs` whole epochs of `steps_per_epoch` steps for a dataset of `n_rows`."""
         self.n_rows, self.folder = n_rows, folder
         self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
-        self.batches: collections.deque[Ints] = collections.deque()
-        """Rows of the batches collated and not yet trained on, in order."""
         self.done = 0
-        """Batches trained on."""
+        """Steps trained."""
 
-    def loss(
-        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None
-    ) -> torch.Tensor:
-        """Return the training loss and keep each row's own."""
-        import torch
-
-        logits = outputs.logits[:, :-1].float()
-        targets = labels[:, 1:].to(logits.device)
-        losses = torch.nn.functional.cross_entropy(
-            logits.reshape(-1, logits.shape[-1]), targets.reshape(-1), reduction="none"
-        ).view(targets.shape)
-        counts = (targets != IGNORED).sum(1)
-        rows = self.batches.popleft()
+    def by_row(self, rows: Ints, losses: npt.NDArray[np.float32]) -> None:
+        """Keep the losses that a step's rows had."""
         epoch = self.done // self.steps_per_epoch
-        self.done += 1
         if epoch < self.epochs:
-            own = (losses.detach().sum(1) / counts).cpu().numpy()
-            self._map()[rows, epoch] = own
-        return losses.sum() / (counts.sum() if num_items_in_batch is None else num_items_in_batch)
+            self._map()[rows, epoch] = losses
 
     def on_train_begin(
         self,
@@ -67,7 +49,6 @@ class EpochRecorder(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         self.done = state.global_step
-        self.batches.clear()
         log = self.folder / "columns.jsonl"
         if state.global_step == 0:
             log.unlink(missing_ok=True)
@@ -83,6 +64,7 @@ class EpochRecorder(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        self.done = state.global_step
         epoch, rest = divmod(state.global_step, self.steps_per_epoch)
         if rest or epoch > self.epochs:
             return

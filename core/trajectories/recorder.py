@@ -95,9 +95,8 @@ class TrajectoryRecorder(TrainerCallback):
     killed run knows what it has. Columns after the step that a run resumes from are dropped.
     """
 
-    loss = None
-    """The training's own loss is left alone."""
-    batches = None
+    by_row = None
+    """What training itself saw of each row is not asked for."""
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
 from core.settings import identity, to_config
+from core.training.recipe import Recipe
 from core.training.settings import steps_for
 from core.trajectories import draw_map, proxy_warnings
 from core.trajectories.artifact import finish, no_row_left, pool_rows
@@ -33,7 +34,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.model.tokens import tokenize, window
-    from core.training.loop import Recipe, fit
+    from core.training.loop import fit
     from core.training.time_estimate import check_disk, foresee
     from core.trajectories.epoch_recorder import EpochRecorder
     from core.trajectories.recorder import TrajectoryRecorder

@@ -25,6 +25,7 @@ from core.model.remarks import by_reason
 from core.model.templates import choose, renderer
 from core.settings import MAX_SEED, Auto, Group, identity, setting, to_config
 from core.training import settings as training
+from core.training.recipe import Recipe
 from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
@@ -90,7 +91,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         InputError: bad settings, an unreadable model, or a run too long to begin unasked.
         Stopped: asked to stop; what was saved can be resumed.
     """
-    from core.training.loop import Recipe, fit
+    from core.training.loop import fit
     from core.training.time_estimate import check_disk, foresee
     from core.trajectories.recorder import TrajectoryRecorder
 

@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from core.model import loading, scoring, tokens
+from core.model.output_layer import output_layer
 from core.model.scoring import score
 
 
@@ -162,17 +163,15 @@ def test_it_draws_no_random_number_and_leaves_every_mode_as_it_was(data):
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_a_model_that_caps_its_logits_is_refused(data):
+@pytest.mark.parametrize("cap", [None, 0.05, 30.0])
+def test_a_model_that_caps_its_logits_is_scored_as_it_speaks(data, cap):
     shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 8}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 2048}
-    capped = Gemma2ForCausalLM(Gemma2Config(**shape, **heads))
-    with pytest.raises(ValueError, match="Gemma2ForCausalLM changes its logits"):
-        score(capped, data, np.arange(4))
-    honest = Gemma2ForCausalLM(Gemma2Config(**shape, **heads, final_logit_softcapping=None))
+    torch.manual_seed(0)
+    model = Gemma2ForCausalLM(Gemma2Config(**shape, **heads, final_logit_softcapping=cap))
     rows = np.arange(4)
-    np.testing.assert_allclose(
-        score(honest, data, rows).losses, plain(honest, data, rows), atol=1e-5
-    )
+    np.testing.assert_allclose(score(model, data, rows).losses, plain(model, data, rows), atol=1e-5)
+    assert output_layer(model).linear == (cap is None), "a cap that hides at small logits is found"
 
 
 class Scaled(GPT2LMHeadModel):
@@ -182,9 +181,41 @@ class Scaled(GPT2LMHeadModel):
         return out
 
 
-def test_a_model_that_scales_its_logits_is_refused(data):
+@pytest.mark.parametrize("whole", [scoring.WHOLE, 3])
+def test_a_model_that_scales_its_logits_is_scored_as_it_speaks(data, whole, monkeypatch):
+    monkeypatch.setattr(scoring, "WHOLE", whole)
+    torch.manual_seed(0)
     model = Scaled(GPT2Config(vocab_size=2048, n_embd=32, n_layer=1, n_head=2))
-    with pytest.raises(ValueError, match="Scaled changes its logits"):
+    rows = np.arange(4)
+    before = torch.get_rng_state()
+    np.testing.assert_allclose(score(model, data, rows).losses, plain(model, data, rows), atol=1e-5)
+    assert "forward" not in vars(model.transformer)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Backwards(GPT2LMHeadModel):
+    def forward(self, input_ids, **kwargs):
+        return super().forward(input_ids.flip(1), **kwargs)
+
+
+class Apart(GPT2LMHeadModel):
+    def forward(self, input_ids, **kwargs):
+        out = super().forward(input_ids, **kwargs)
+        out.logits = out.logits + self.transformer.wte(input_ids) @ self.lm_head.weight.T
+        return out
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Backwards, "Backwards looks at the tokens that follow, so it is no causal"),
+        (Apart, "logits of Apart do not follow from its last hidden states"),
+    ],
+)
+def test_a_model_that_cannot_be_recorded_is_refused(data, kind, words):
+    torch.manual_seed(0)
+    model = kind(GPT2Config(vocab_size=2048, n_embd=32, n_layer=1, n_head=2))
+    with pytest.raises(ValueError, match=words):
         score(model, data, np.arange(4))
 
 

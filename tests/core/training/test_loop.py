@@ -15,7 +15,8 @@ from core.model import loading, tokens
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.training import loop
-from core.training.loop import Recipe, fit, newest_complete
+from core.training.loop import fit, newest_complete
+from core.training.recipe import Recipe
 from core.trajectories import recorder
 from core.trajectories.epoch_recorder import EpochRecorder
 from core.trajectories.recorder import TrajectoryRecorder, fallen
@@ -242,13 +243,18 @@ def test_the_recorder_works_in_a_strangers_trainer(data, texts, tmp_path):
     args = TrainingArguments(
         output_dir=str(tmp_path), max_steps=4, report_to=[], save_strategy="no", disable_tqdm=True
     )
-    rows = [np.array([i]) for i in range(20)]
     args.remove_unused_columns = False
+
+    def collate(rows):
+        ids, mask = tokens.pad(data, np.array(rows), pad_id=0)
+        labels = np.where(mask, ids, -100)
+        return {"input_ids": torch.from_numpy(ids), "labels": torch.from_numpy(labels)}
+
     Trainer(
         model=model,
         args=args,
-        train_dataset=rows,
-        data_collator=loop._Collator(data),
+        train_dataset=list(range(20)),
+        data_collator=collate,
         callbacks=[recorder],
     ).train()
     assert recorder.steps.tolist() == [0, 2, 4]

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from core.model import loading, tokens
-from core.training import loop, time_estimate
-from core.training.loop import Recipe
+from core.training import loop, micro_batches, time_estimate
+from core.training.recipe import Recipe
 from core.training.time_estimate import measure
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -55,7 +55,7 @@ def test_the_micro_run_begins_with_the_largest_batch(finished, monkeypatch):
         return ids, mask
 
     tokens_pad = tokens.pad
-    monkeypatch.setattr(time_estimate, "pad", pad)
+    monkeypatch.setattr(micro_batches, "pad", pad)
     measure(model, data, rows, recipe, seconds=10.0)
     steps = loop.schedule(data.lengths(), rows, recipe)
     assert sizes[0] == max(len(s) * data.lengths()[s].max() for s in steps)
