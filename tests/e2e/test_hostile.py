@@ -16,7 +16,7 @@ from playwright.sync_api import Error
 from core import clusters, dataset, edits, jobs, selection, trajectories
 from core.workspace import files, manifest
 from tests.conftest import MARKUP, rows, write
-from tests.e2e.conftest import settled, sound
+from tests.e2e.conftest import Server, settled, sound
 
 EVIL = " ".join(MARKUP)
 MADE_BY_TEXTS = """() => {
@@ -105,12 +105,19 @@ def hostile(finished, tmp_path_factory):
     return finished._replace(dataset=data, trajectories=paths, clusters=groups, selection=chosen)
 
 
+@pytest.fixture(scope="module")
+def server(browser, hostile, tmp_path_factory):
+    started = Server(hostile.root, tmp_path_factory.mktemp("server") / "log")
+    yield started
+    started.kill()
+
+
 class Visitor:
     """A person who opens, points at and chooses everything."""
 
     def __init__(self, page) -> None:
         self.page = page
-        self.steps = 0
+        self.steps = self.tipped = self.hovered = 0
 
     def harmless(self, step):
         """Check the page as it stands."""
@@ -135,36 +142,38 @@ class Visitor:
             self.tips(step)
             self.charts(step)
 
-    def tips(self, step):
-        seen = self.page.locator('[data-testid="stTooltipHoverTarget"]:visible')
-        for i in range(min(seen.count(), 40)):
-            with contextlib.suppress(Error):  # scrolled away, or covered
-                seen.nth(i).hover(timeout=500)
-        self.page.wait_for_timeout(100)
-        self.harmless(f"tips of {step}")
+    def tips(self, step, most=2):
+        """Point at what has a tip; once one is open, the next open at once."""
+        targets = self.page.locator('[data-testid="stTooltipHoverTarget"]:visible')
+        shown = self.page.locator('[data-testid="stTooltipContent"]')
+        for i in range(min(targets.count(), most)):
+            with contextlib.suppress(Error):  # covered, or gone
+                targets.nth(i).hover(timeout=300, force=True)
+                shown.first.wait_for(timeout=600)
+                self.tipped += 1
+                self.harmless(f"tip {i} of {step}")
 
     def charts(self, step):
-        for chart in self.page.locator(".js-plotly-plot .nsewdrag:visible").all()[:12]:
+        for chart in self.page.locator(".js-plotly-plot .nsewdrag:visible").all()[:4]:
             with contextlib.suppress(Error):
                 chart.scroll_into_view_if_needed(timeout=500)
                 area = chart.bounding_box()
-                for x, y in ((0.2, 0.3), (0.5, 0.5), (0.8, 0.75)):
+                for x, y in ((0.3, 0.5), (0.6, 0.7)):
                     self.page.mouse.move(
                         area["x"] + x * area["width"], area["y"] + y * area["height"], steps=2
                     )
                 self.page.wait_for_timeout(60)
+                self.hovered += self.page.locator(".hoverlayer .hovertext").count()
         self.harmless(f"charts of {step}")
 
     def menus(self, step):
         """Open every list of options and every popover."""
         for kind in ('[role="combobox"]:visible', '[data-testid="stPopover"] button:visible'):
-            for i in range(min(self.page.locator(kind).count(), 12)):
+            for i in range(min(self.page.locator(kind).count(), 8)):
                 with contextlib.suppress(Error):
                     self.page.locator(kind).nth(i).click(timeout=1000)
                     self.settle(120)
                     self.harmless(f"{kind} {i} of {step}")
-                    if "Popover" in kind:
-                        self.tips(f"popover {i} of {step}")
                 self.page.keyboard.press("Escape")
 
     def tabs(self, step):
@@ -176,8 +185,7 @@ class Visitor:
             self.look(f"{name} of {step}")
 
 
-def test_hostile_texts_stay_texts_on_every_page(serve, tab, hostile):
-    server = serve(hostile.root)
+def test_hostile_texts_stay_texts_on_every_page(server, tab, hostile):
     page = tab(server.url())
     visitor = Visitor(page)
     visitor.look("overview")
@@ -191,10 +199,11 @@ def test_hostile_texts_stay_texts_on_every_page(serve, tab, hostile):
         visitor.menus(name)
         sound(page)
     assert visitor.steps > 60
+    assert visitor.tipped > 10
+    assert visitor.hovered > 3
 
 
-def test_hostile_filters_colours_and_searches_stay_texts(serve, tab, hostile):
-    server = serve(hostile.root)
+def test_hostile_filters_colours_and_searches_stay_texts(server, tab, hostile):
     colour = urllib.parse.quote(f"{MARKUP[0]} (input)")
     page = tab(server.url(f"/clusters?clusters={hostile.clusters}&cluster=1&colour={colour}"))
     visitor = Visitor(page)
@@ -210,21 +219,21 @@ def test_hostile_filters_colours_and_searches_stay_texts(serve, tab, hostile):
     search.press("Enter")
     visitor.settle(800)
     page.get_by_role("button", name="Filter").first.click()
-    for column in MARKUP[:3]:
-        page.get_by_role("combobox", name="Filter by").click()
-        page.get_by_role("option", name=f"{column} (input)").click()
+    for column in (MARKUP[0], MARKUP[2]):
+        box = page.get_by_role("combobox", name="Filter by")
+        box.fill(column)
+        box.press("Enter")
         visitor.settle(500)
-        page.keyboard.press("Escape")
         visitor.harmless(f"filter {column}")
+        shown = page.get_by_text(f"{column} (input)").filter(visible=True)
+        assert shown.count() > 0
     sound(page)
 
 
-@pytest.mark.parametrize("text", [MARKUP[0], "../../etc"])
-def test_a_hostile_address_is_refused_in_plain_words(serve, tab, hostile, text):
-    server = serve(hostile.root)
+def test_a_hostile_address_is_refused_in_plain_words(server, tab, hostile):
     page = tab(server.url())
     visitor = Visitor(page)
-    wrong = urllib.parse.quote(text, safe="")
+    wrong = urllib.parse.quote(MARKUP[0], safe="")
     for kind in PARAMETERS:
         page.goto(server.url(f"/{kind}?{kind}={wrong}"))
         page.get_by_text(f"What the address has for {kind} is not an id").first.wait_for()
@@ -240,4 +249,4 @@ def test_a_hostile_address_is_refused_in_plain_words(serve, tab, hostile, text):
     visitor.settle()
     visitor.harmless("view")
     assert page.locator('[data-testid="stException"]').count() == 0
-    assert text not in page.locator('[data-testid="stMain"]').inner_text()
+    assert MARKUP[0] not in page.locator('[data-testid="stMain"]').inner_text()
