@@ -66,7 +66,7 @@ def to_examples(rows: Rows, form: str, parts: Given) -> tuple[Examples, bool]:
         for part, column in parts.items()
     }
     message_parts = [p for p in columns if p not in BY_NAME]
-    progress = Progress("import", len(rows.places))
+    progress = Progress("import", len(rows.places), brief=len(rows.places) <= SAMPLE)
     parsed: list[tuple[int, list[Turn], str]] = []
     aside: list[tuple[int, str]] = []
     for at in range(len(rows.places)):

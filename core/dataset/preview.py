@@ -1,0 +1,106 @@
+"""A dataset before it is imported: its first rows as they would be understood, and what is unclear.
+
+Nothing here decides anything: reading, detecting and understanding are the import's own functions,
+on the rows that detection looks at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from core.dataset.detection import SAMPLE, Reading, UnclearColumns
+from core.dataset.examples import as_text, first_cells, to_examples
+from core.dataset.readers import Rows, head
+from core.dataset.report import sentences
+from core.dataset.run import Settings, read_columns
+from core.errors import InputError
+from core.model.conversation import Turn
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row as it would be imported."""
+
+    place: int
+    """Its 1-based line or 0-based index."""
+    turns: list[Turn]
+    source: str
+    answer: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Preview:
+    """The first rows of a dataset."""
+
+    columns: dict[str, list[Any]]
+    """Column -> its first cells."""
+    place: str
+    """What the places count: "line" or "index"."""
+    n_read: int
+    reading: Reading | None = None
+    """None where no reading is clear, or the columns named are not there."""
+    problem: str = ""
+    """Why there is none; without the flags that mend it."""
+    rows: list[Row] = dataclasses.field(default_factory=list)
+    n_usable: int = 0
+    skipped: dict[str, list[dict[str, Any]]] = dataclasses.field(default_factory=dict)
+    """Reason -> rows skipped for it: place and preview."""
+    trainable: bool = False
+    said: list[str] = dataclasses.field(default_factory=list)
+    """Sentences on how the columns were understood."""
+
+
+def preview(path: str | pathlib.Path, settings: Settings, rows: int = 50) -> Preview:
+    """Read the first rows of a dataset as an import with these settings would.
+
+    Raises:
+        InputError: it is missing or cannot be read as rows.
+    """
+    return understand(head(path, SAMPLE, settings.split), settings, rows)
+
+
+def understand(found: Rows, settings: Settings, rows: int = 50) -> Preview:
+    """Return what an import with these settings makes of rows that were read; they stay as read."""
+    found = dataclasses.replace(found, skipped=list(found.skipped))
+    seen = Preview(
+        {name: first_cells(found, name, rows) for name in found.columns},
+        found.place,
+        len(found.places) + len(found.skipped),
+        skipped=_by_reason(found.skipped),
+    )
+    try:
+        reading = read_columns(found, settings)
+    except UnclearColumns as e:
+        return dataclasses.replace(seen, problem=e.what)
+    except InputError as e:
+        return dataclasses.replace(seen, problem=str(e))
+    examples, trainable = to_examples(found, reading.format, reading.parts)
+    parts = [examples.at, examples.messages, examples.sources, examples.answers]
+    kept = [
+        Row(found.places[at], turns, source, answer)
+        for at, turns, source, answer in zip(*(part[:rows] for part in parts), strict=True)
+    ]
+    summary = {
+        "certainty": reading.certainty,
+        "columns": reading.columns,
+        "as_text": as_text(found, reading.parts),
+        "read_as": found.read_as,
+    }
+    return dataclasses.replace(
+        seen,
+        reading=reading,
+        rows=kept,
+        n_usable=len(examples.at),
+        skipped=_by_reason(found.skipped),
+        trainable=trainable,
+        said=sentences(summary),
+    )
+
+
+def _by_reason(skipped: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for record in skipped:
+        found.setdefault(record["reason"], []).append(record)
+    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
