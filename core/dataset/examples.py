@@ -243,7 +243,7 @@ def as_original(rows: Rows, at: list[int]) -> tuple[pa.Table, list[str]]:
     """Return every input column of the rows at these places, and which became JSON text.
 
     A column does when arrow has no type that gives back its very values: mixed types, lone
-    surrogates, numbers above 64 bits, dictionaries that differ in their keys.
+    surrogates, numbers above 64 bits, dictionaries that differ in their keys or in their order.
     """
     keep = np.zeros(len(rows.places), bool)
     keep[at] = True
@@ -262,6 +262,17 @@ def as_original(rows: Rows, at: list[int]) -> tuple[pa.Table, list[str]]:
     return pa.table(columns), as_json
 
 
+def original_keys(rows: Rows, at: list[int]) -> pa.Table | None:
+    """Return which columns each of these rows had in the input, in its order, as JSON lists.
+
+    None where all had all of them in one order.
+    """
+    if rows.keys is None:
+        return None
+    lists = [json.dumps(rows.keys[i]) for i in at]
+    return pa.table({"keys": pa.array(lists, pa.large_string()).dictionary_encode()})
+
+
 def _typed(values: list[Any]) -> pa.Array | None:
     kinds = {type(v) for v in values} - {type(None)}
     if len(kinds) > 1:
@@ -271,7 +282,7 @@ def _typed(values: list[Any]) -> pa.Array | None:
     except (pa.ArrowException, UnicodeError, OverflowError):
         return None
     if kinds & {dict, list} and (
-        "struct<>" in str(array.type) or canonical(array.to_pylist()) != canonical(values)
+        "struct<>" in str(array.type) or json.dumps(array.to_pylist()) != json.dumps(values)
     ):
         return None
     return array

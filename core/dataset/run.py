@@ -25,6 +25,7 @@ from core.dataset.examples import (
     as_text,
     content_fingerprint,
     first_cells,
+    original_keys,
     own_ids,
     to_examples,
 )
@@ -224,6 +225,8 @@ def _import(draft: Draft, settings: Settings) -> dict[str, Any]:
     _write(table, draft.path / "examples.parquet")
     original, json_columns = as_original(rows, found.at)
     _write(original, draft.path / "original.parquet")
+    if (keys := original_keys(rows, found.at)) is not None:
+        _write(keys, draft.path / "original_keys.parquet")
     with (draft.path / "set_aside.jsonl").open("w", encoding="utf-8") as f:
         for record in sorted(rows.skipped, key=lambda r: int(r[rows.place])):
             f.write(json.dumps(record, ensure_ascii=False) + "\n")

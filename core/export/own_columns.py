@@ -7,6 +7,7 @@ read, and keeps the rest as text.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from core.dataset.chat_cells import SPEAKERS
 from core.workspace.artifact import Artifact
 
-ORIGINAL = "original.parquet"
+ORIGINAL, KEYS = "original.parquet", "original_keys.parquet"
 BATCH = 2_000
 """Rows in memory at once."""
 
@@ -39,14 +40,22 @@ def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> I
 
 
 def records(artifact: Artifact) -> Iterator[dict[str, Any]]:
-    """Yield the selected rows in the data's own columns, values as they were."""
-    kept = artifact.ancestor("dataset").summary.get("json_columns", [])
-    for table in tables(artifact, "original.parquet"):
-        for record in table.to_pylist():
+    """Yield the selected rows in the data's own columns: their values, and their keys in order."""
+    dataset = artifact.ancestor("dataset")
+    kept = dataset.summary.get("json_columns", [])
+    keys = _keys(artifact) if (dataset.path / KEYS).exists() else itertools.repeat(None)
+    for table in tables(artifact, ORIGINAL):
+        for record, own in zip(table.to_pylist(), keys, strict=False):
             for column in kept:
                 if record[column] is not None:
                     record[column] = json.loads(record[column])
-            yield record
+            yield record if own is None else {key: record[key] for key in own}
+
+
+def _keys(artifact: Artifact) -> Iterator[list[str] | None]:
+    """Yield the keys that each selected row had where it came from."""
+    for table in tables(artifact, KEYS):
+        yield from map(json.loads, table["keys"].to_pylist())
 
 
 class OwnColumns:

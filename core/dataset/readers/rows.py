@@ -34,6 +34,8 @@ class Rows:
     """How the bytes were taken: encoding, delimiter and what else was detected or left out."""
     file: str = ""
     """Which of several files the rows come from."""
+    keys: Sequence[tuple[str, ...]] | None = None
+    """The keys of each object in its own order; None where all have all the columns in order."""
 
     def values(self, column: str) -> list[Any]:
         cells = self.columns[column]
@@ -47,7 +49,8 @@ class Rows:
     def first(self, n: int) -> Rows:
         """Return the first n rows."""
         columns = {name: cells[:n] for name, cells in self.columns.items()}
-        return dataclasses.replace(self, columns=columns, places=self.places[:n])
+        keys = None if self.keys is None else self.keys[:n]
+        return dataclasses.replace(self, columns=columns, places=self.places[:n], keys=keys)
 
 
 def joined(batches: Sequence[Rows]) -> Rows:
@@ -77,7 +80,19 @@ def joined(batches: Sequence[Rows]) -> Rows:
         "index" if several else batches[0].place,
         [record for batch in batches for record in batch.skipped],
         batches[0].read_as,
+        keys=_keys(batches, tuple(names)),
     )
+
+
+def _keys(batches: Sequence[Rows], names: tuple[str, ...]) -> list[tuple[str, ...]] | None:
+    """Return the keys of each object of all batches, None where all have all the columns."""
+    if all(batch.keys is None and (*batch.columns,) == names for batch in batches):
+        return None
+    return [
+        keys
+        for batch in batches
+        for keys in (batch.keys or [(*batch.columns,)] * len(batch.places))
+    ]
 
 
 def described(read_as: dict[str, Any]) -> str:
@@ -134,6 +149,9 @@ class Records:
         batch, records = self.batch, self.records
         names = dict.fromkeys(name for record in records for name in record)
         batch.columns = {name: [record.get(name) for record in records] for name in names}
+        shapes: dict[tuple[str, ...], tuple[str, ...]] = {}  # one tuple for equal ones
+        keys = [shapes.setdefault(shape, shape) for shape in map(tuple, records)]
+        batch.keys = None if shapes.keys() <= {(*names,)} else keys
         batch.places = self.places
         self.n_read += len(records)
         self._start()

@@ -8,6 +8,7 @@ import pytest
 
 from core import dataset, export, selection
 from core.export import writers
+from core.workspace.store import Workspace
 from tests.conftest import write
 from tests.core.conftest import write_export
 from tests.core.export.conftest import TURNS, again, load, records, subset_fingerprint
@@ -94,3 +95,38 @@ def test_an_export_gives_back_lone_surrogates(finished, tmp_path):
     out = tmp_path / "out.jsonl"
     export.run(finished.workspace, export.Settings(selection=chosen, out=str(out)))
     assert [json.loads(line) for line in out.read_text().splitlines()] == rows
+
+
+def test_jsonl_has_the_keys_that_each_row_had_in_its_order(tmp_path):
+    rows = [
+        {
+            "question": f"q{i}",
+            "answer": f"a{i}",
+            **({"note": None} if i % 2 else {"x": {"b": 1, "a": i}}),
+        }
+        for i in range(6)
+    ]
+    rows += [{"answer": "z", "x": {"a": 1, "b": 2}, "question": "q"}]
+    workspace = Workspace(tmp_path / "workspace")
+    file = write(tmp_path / "odd.jsonl", rows)
+    data = dataset.run(workspace, dataset.Settings(path=str(file)))
+    chosen = selection.run(workspace, selection.Settings(parent=data, strategy="full"))
+    out = write_export(workspace, chosen, tmp_path / "out.jsonl", format="jsonl")
+    assert out.read_text() == file.read_text(), "byte by byte"
+
+
+def test_numbers_that_json_has_not_are_null_and_said(tmp_path, capsys):
+    file = tmp_path / "odd.jsonl"
+    odd = ("1.5", "NaN", '{"a": [Infinity]}', "null")
+    lines = [f'{{"question": "q{i}", "answer": "a", "odd": {v}}}' for i, v in enumerate(odd)]
+    file.write_text("\n".join(lines))
+    workspace = Workspace(tmp_path / "workspace")
+    data = dataset.run(workspace, dataset.Settings(path=str(file)))
+    chosen = selection.run(workspace, selection.Settings(parent=data, strategy="full"))
+    out = write_export(workspace, chosen, tmp_path / "out", format="jsonl")
+    found = [json.loads(line)["odd"] for line in (out / "data.jsonl").read_text().splitlines()]
+    assert found == [1.5, None, {"a": [None]}, None]
+    note = "2 rows have a number that JSON has not (NaN, infinity), written as null"
+    assert note in capsys.readouterr().err
+    assert json.loads((out / "export.json").read_text())["left_out"] == [note]
+    assert "2 rows have a number that JSON has not" in (out / "README.md").read_text()
