@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import json
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ class Settings(Group):
     )
 
     def validate(self) -> None:
-        if self.holdout != "auto" and not (self.holdout.isascii() and self.holdout.isdigit()):
+        if self.holdout != "auto" and not re.fullmatch("[0-9]{1,12}", self.holdout):
             raise InputError(f"--holdout is auto or a whole number, not {self.holdout!r}")
         split = self.split_column or mapping.lines(self.map).get("split")
         if split and self.holdout != "auto":

@@ -16,7 +16,7 @@ from core.settings import Group, setting, specs
 from core.workspace.files import fingerprint
 
 Pick = Literal["random", "medoid", "spread", "hardest", "easiest"]
-QUOTA = re.compile(r"\s*([0-9]+)\s*(<=|=)\s*([0-9]+)\s*")
+QUOTA = re.compile(r"\s*([0-9]{1,12})\s*(<=|=)\s*([0-9]{1,12})\s*")
 SPELLED = 4
 """More quotas than these are not spelled in a name."""
 

@@ -97,7 +97,7 @@ def strategies(settings: Arms) -> list[str]:
 def seeds(settings: Arms) -> list[int]:
     """Return the seeds without repeats."""
     parts = _listed(settings.seeds)
-    if not parts or not all(p.isdecimal() and int(p) <= MAX_SEED for p in parts):
+    if not parts or not all(p.isdecimal() and len(p) <= 12 and int(p) <= MAX_SEED for p in parts):
         raise InputError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
     return list(dict.fromkeys(map(int, parts)))
 

@@ -8,6 +8,7 @@ import streamlit as st
 from core.arrays import Float32s, Ints
 from core.workspace.artifact import Artifact
 from dashboard.charts.replay import replay
+from dashboard.escape import plain
 from dashboard.frame import data
 from dashboard.story.project import Project
 from dashboard.story.texts import text_of
@@ -59,9 +60,9 @@ def draw(project: Project, *, masked: bool) -> None:
     _examples(project.dataset, dict(zip(FOLLOWED, rows.tolist(), strict=True)), masked=masked)
     s = trajectories.summary
     st.caption(
-        f"{s['measured']:,} examples, {s['checkpoints']} recordings of a model of "
+        f"{s['measured']:,} examples, {s['checkpoints']:,} recordings of a model of "
         f"{_parameters(trajectories)} parameters; grey: {len(sample)} drawn at random and the "
-        f"median of all. Loss trajectories, {trajectories.id}."
+        f"median of all. Loss trajectories, {plain(trajectories.id)}."
     )
 
 
@@ -76,5 +77,5 @@ def _examples(dataset: Artifact, rows: dict[str, int], *, masked: bool) -> None:
         return
     found = data.examples(dataset.id, list(known.values()), "row, prompt, response")
     for column, (words, row) in zip(st.columns(len(known)), known.items(), strict=True):
-        column.caption(words)
+        column.caption(plain(words))
         column.code(text_of(found.loc[row], masked=masked), language=None, wrap_lines=True)

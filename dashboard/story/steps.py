@@ -18,7 +18,8 @@ from dashboard.charts import selection as selection_charts
 from dashboard.charts import study as study_charts
 from dashboard.clusters import map as maps
 from dashboard.clusters.preview import Preview, kept, named
-from dashboard.frame import data, job_card
+from dashboard.escape import plain
+from dashboard.frame import data
 from dashboard.frame.data import POINTS
 from dashboard.selection import preview
 from dashboard.story.project import Project
@@ -47,7 +48,7 @@ def bill(project: Project, *, masked: bool) -> None:
         )
     else:
         st.caption("Times are known once a study has trained on both: see the Study page.")
-    st.caption(f"Dataset {job_card.plain(project.dataset.name)}, {project.dataset.id}.")
+    st.caption(f"Dataset {plain(project.dataset.name)}, {plain(project.dataset.id)}.")
 
 
 def _arms(project: Project) -> dict[str, pd.Series]:
@@ -91,7 +92,8 @@ def kinds(project: Project, *, masked: bool) -> None:
         )
     st.caption(
         f"{int((made.labels >= 0).sum()):,} examples in {len(made.table)} clusters: dots close "
-        f"together were learned alike; islands are not proof of kinds. {project.clusters.id}."
+        "together were learned alike; islands are not proof of kinds. "
+        f"{plain(project.clusters.id)}."
     )
 
 
@@ -126,7 +128,7 @@ def keep(project: Project, *, masked: bool) -> None:
     try:
         made = preview.allocation(wanted)
     except InputError as e:
-        st.error(job_card.plain(str(e)))
+        st.error(plain(str(e)))
         return
     k = int(made.clusters["cluster"].max()) + 1
     st.plotly_chart(
@@ -151,7 +153,8 @@ def outcome(project: Project, *, masked: bool) -> None:
         return
     table = study_table(project.study)
     key = next(iter(known(table)))
-    st.markdown(f"#### {comparison.verdict(table, key) or 'S2L was not compared with random.'}")
+    verdict = comparison.verdict(table, key) or "S2L was not compared with random."
+    st.markdown(f"#### {plain(verdict)}")
     base = project.study.summary["base"]
     full = table.loc[table["arm"] == "full", key]
     row = METRICS[key]
@@ -168,4 +171,4 @@ def outcome(project: Project, *, masked: bool) -> None:
         alt="What each arm scored",
     )
     place = comparison.place_among_random(table, key)
-    st.caption(f"{place} Study {project.study.id}, {len(table)} fine-tunes.")
+    st.caption(f"{plain(place)} Study {plain(project.study.id)}, {len(table)} fine-tunes.")

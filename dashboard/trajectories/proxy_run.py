@@ -115,7 +115,7 @@ def _numbers(job: Job, start: dict[str, Any], columns: list[dict[str, Any]], tot
         st.caption("Tokenizing comes first, then a trial of seconds that says how long it takes.")
         return
     for remark in start.get("remarks", []):
-        st.caption(job_card.plain(remark))
+        st.caption(plain(remark))
     doing = "training" if stage in job_card.MAIN_STAGES else "recording"
     st.caption(
         f"Speed while {doing} · {start['truncated']:,} of {start['rows']:,} rows cut at "

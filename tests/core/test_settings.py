@@ -1,4 +1,5 @@
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -263,3 +264,42 @@ def test_a_later_setting_counts_where_it_differs_from_its_default():
 
 def test_a_config_of_another_version_gives_settings():
     assert from_config(Both, {"needed": "x", "gone": 3}) == Both(needed="x")
+
+
+ODD = (
+    "²",
+    "٣",
+    "½",
+    "\U0001d7d9",
+    "1e999",
+    "nan",
+    "9" * 5000,
+    "0=" + "9" * 5000,
+    "²=1",
+    "0<=²",
+    "1_0",
+    "0x1",
+)
+REQUIRED = {
+    "dataset": {"path": "x"},
+    "trajectories": {"dataset": "x"},
+    "clusters": {"trajectories": "x"},
+    "selection": {"parent": "x"},
+    "finetune": {"selection": "x"},
+    "study": {"clusters": "x"},
+    "transfer": {"trajectories": "x"},
+    "layout": {"trajectories": "x"},
+}
+"""Package -> the settings it cannot do without."""
+
+
+@pytest.mark.parametrize("noun", REQUIRED)
+def test_whatever_is_typed_is_a_value_or_a_user_error(noun):
+    cls = importlib.import_module(f"core.{noun}").Settings
+    tried = 0
+    for spec in specs(cls):
+        for text in ODD:
+            with contextlib.suppress(InputError):
+                cls(**REQUIRED[noun] | {spec.name: spec.parse(text)})
+            tried += 1
+    assert tried >= 4 * len(ODD)

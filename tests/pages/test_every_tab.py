@@ -11,7 +11,7 @@ from core import clusters, dataset, selection, trajectories
 from core.workspace.store import Workspace
 from tests.conftest import TRAIN, rows, write
 from tests.core.test_old_workspace import FIXTURES, IDS
-from tests.pages.conftest import go
+from tests.pages.conftest import go, words
 
 NAMED = {
     "dataset": "dataset",
@@ -133,3 +133,25 @@ def test_every_tab_of_every_page_opens(visit, made, origin):
             sound(at, f"{label} of {page}")
             opened += 1
     assert opened >= 20
+
+
+@pytest.mark.parametrize("cluster", ["²", "-1", "9" * 5000, "1e3", "999999999"])
+def test_a_link_to_no_cluster_shows_the_page(visit, finished, cluster):
+    at = visit(finished.root, "clusters", clusters=finished.clusters, cluster=cluster)
+    assert not at.exception
+    assert at.selectbox(key="clusters:cluster").value is None
+
+
+def test_a_link_to_no_tab_map_or_colour_shows_the_page(visit, finished):
+    odd = dict.fromkeys(("tab", "map", "colour"), "²")
+    at = visit(finished.root, "clusters", clusters=finished.clusters, **odd)
+    sound(at, "clusters")
+
+
+@pytest.mark.parametrize("page", NAMED)
+def test_what_is_not_an_id_is_refused_without_showing_it(visit, finished, page):
+    at = visit(finished.root, page, **{page: "![i](http://evil.test/i)"})
+    assert not at.exception
+    (shown,) = at.error
+    assert f"What the address has for {page} is not an id" in shown.value
+    assert "evil" not in words(at)

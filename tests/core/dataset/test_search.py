@@ -69,6 +69,7 @@ def test_a_row_is_found_by_number_or_id(data):
     assert search.row_of(data, "3") == 3
     assert search.row_of(data, ids[2]) == 2
     assert search.row_of(data, "1,000") is None
+    assert search.row_of(data, "²") is None
     assert search.row_of(data, "' or 1=1") is None
 
 
