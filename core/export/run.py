@@ -19,7 +19,7 @@ from core.export.turn_formats import NOTHING, carried
 from core.export.writers import FORMATS, examples
 from core.jobs.progress import say
 from core.settings import Group, setting
-from core.workspace.files import sha256_file, write_json
+from core.workspace.files import read_json, sha256_file, write_json
 from core.workspace.store import Workspace
 
 
@@ -98,6 +98,11 @@ def run(workspace: Workspace, settings: Settings) -> str:
     rows = artifact.summary["rows"]
     say(f"{rows:,} rows in {out} (ids sha256 {artifact.summary['ids_sha256']})")
     return str(out)
+
+
+def left_out(folder: pathlib.Path) -> list[str]:
+    """Return what the format or the trainer of an export leaves out, a sentence each."""
+    return list((read_json(folder / MANIFEST) or {}).get("left_out", []))
 
 
 def _is_folder(out: pathlib.Path, settings: Settings) -> bool:

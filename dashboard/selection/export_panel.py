@@ -60,6 +60,8 @@ def panel(selection: Artifact) -> None:
         if place.is_dir():
             st.caption("Written, with a data card (README.md):")
             st.code(str(place), language=None, wrap_lines=True)
+            for note in export.left_out(place):
+                st.warning(plain(note), icon=":material/content_cut:")
             st.download_button(
                 "Download as ZIP",
                 lambda: zipped(place),

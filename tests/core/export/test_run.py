@@ -130,3 +130,28 @@ def test_numbers_that_json_has_not_are_null_and_said(tmp_path, capsys):
     assert note in capsys.readouterr().err
     assert json.loads((out / "export.json").read_text())["left_out"] == [note]
     assert "2 rows have a number that JSON has not" in (out / "README.md").read_text()
+
+
+def test_what_a_trainer_drops_is_counted_in_the_manifest_the_card_and_the_terminal(
+    tmp_path, capsys
+):
+    talk = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b", "weight": 0},
+        {"role": "user", "content": "c"},
+        {"role": "assistant", "content": "d"},
+    ]
+    rows = [{"messages": talk}, *({"messages": talk[2:], "tools": []} for _ in range(3))]
+    workspace = Workspace(tmp_path / "workspace")
+    data = dataset.run(workspace, dataset.Settings(path=str(write(tmp_path / "talks.jsonl", rows))))
+    chosen = selection.run(workspace, selection.Settings(parent=data, strategy="full"))
+    out = write_export(
+        workspace, chosen, tmp_path / "out", format="sharegpt", config="llamafactory"
+    )
+    note = "LLaMA-Factory trains 1 replies that are marked as context only, in 1 of 4 rows"
+    assert export.left_out(out) == [note]
+    assert note in capsys.readouterr().err
+    assert note in (out / "README.md").read_text()
+    out = write_export(workspace, chosen, tmp_path / "axolotl", format="messages", config="axolotl")
+    assert export.left_out(out) == []
+    assert "message_field_training: weight" in (out / "axolotl.yaml").read_text()
