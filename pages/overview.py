@@ -6,16 +6,7 @@ from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
 from dashboard.frame import job_card, state, widgets
-from dashboard.story import show
-
-STEPS = {
-    "dataset": ("Dataset", "Bring the examples", ":material/table_rows:"),
-    "trajectories": ("Trajectories", "Train a proxy, record every loss", ":material/show_chart:"),
-    "clusters": ("Clusters", "See which examples learn alike", ":material/bubble_chart:"),
-    "selection": ("Selection", "Set the budget", ":material/filter_alt:"),
-    "finetune": ("Fine-tune", "Train the target on it", ":material/model_training:"),
-    "study": ("Study", "Compare with random and full", ":material/compare_arrows:"),
-}
+from dashboard.story import home, lineage, project, show
 
 workspace = state.workspace()
 entries = workspace.recent()
@@ -33,34 +24,6 @@ widgets.title(
 def start_demo() -> None:
     """Launch the embedded demo as a job."""
     job_card.launch("demo", demo.Settings(), "Embedded demo", "demo")
-
-
-def pipeline() -> None:
-    """Draw the six steps with what exists, and mark the next one."""
-    counts = {kind: [e for e in usable if e.kind == kind] for kind in STEPS}
-    following = next((kind for kind in STEPS if not counts[kind]), "study")
-    columns = [c for _ in range(2) for c in st.columns(3)]
-    for number, (column, (kind, (name, words, icon))) in enumerate(
-        zip(columns, STEPS.items(), strict=True), 1
-    ):
-        made = counts[kind]
-        with column.container(border=True, height=190):
-            st.markdown(f"**{number} {icon} {name}**")
-            if made:
-                plural = f"{len(made):,} made" if len(made) > 1 else "1 made"
-                st.caption(f"{plural}; newest: {plain(made[0].name[:48])}")
-            else:
-                st.caption(words)
-            label = "Open" if made else "Begin" if kind == following else "Later"
-            primary = kind == following and bool(usable)
-            if st.button(
-                label,
-                key=f"open:{kind}",
-                width="stretch",
-                type="primary" if primary else "secondary",
-                disabled=not made and kind != following,
-            ):
-                state.go(kind)
 
 
 def unusable(found: list[Entry]) -> None:
@@ -85,6 +48,7 @@ if demo_job is not None and demo_job.state in jobs.ACTIVE:
     st.markdown("**The demo is running.** The steps below fill as it goes.")
     job_card.card(demo_job)
 elif not usable:
+    st.graphviz_chart(lineage.METHOD, width="stretch", alt="The method in six steps")
     with st.container(border=True, horizontal_alignment="center"):
         st.space("small")
         st.markdown("#### See it work on embedded data", text_alignment="center", width="stretch")
@@ -102,13 +66,16 @@ elif not usable:
         st.space("small")
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
-if any(e.kind == "trajectories" for e in usable):
-    show.offer()
-pipeline()
-
-studies = [e for e in usable if e.kind == "study"]
-if studies:
-    widgets.next_step(f"See the comparison: {plain(studies[0].name)}", "study", study=studies[0].id)
+found = project.newest(usable)
+if found is not None:
+    home.draw(found)
+    with st.container(horizontal=True):
+        show.offer()
+        if st.button("Bring another dataset", icon=":material/upload:", type="tertiary"):
+            state.go("dataset")
+    with st.expander("What was made from what", expanded=True):
+        st.graphviz_chart(lineage.dot(usable), width="stretch", alt="Artifacts and their parents")
+        st.caption(f"The newest {lineage.SHOWN} at most; a click opens one.")
 
 leftovers = [e for e in entries if e.state != "sealed"]
 busy = {j.id for j in jobs.active(workspace)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core import clusters, selection
@@ -97,7 +98,7 @@ def kinds(project: Project, *, masked: bool) -> None:
     )
 
 
-def _map(project: Project, made: Preview, chosen: int | None) -> object:
+def _map(project: Project, made: Preview, chosen: int | None, *, names: bool = True) -> go.Figure:
     assert project.clusters is not None
     assert project.trajectories is not None
     settings = from_config(clusters.Settings, project.clusters.config)
@@ -112,8 +113,21 @@ def _map(project: Project, made: Preview, chosen: int | None) -> object:
     labels = made.table.set_index("cluster")[["size", "name"]].join(centres, how="inner")
     labels = labels.sort_values("size", ascending=False).reset_index()
     return map_charts.cluster_map(
-        frame, mode="category", k=made.k, title="cluster", labels=labels, chosen=chosen
+        frame,
+        mode="category",
+        k=made.k,
+        title="cluster",
+        labels=labels if names else None,
+        chosen=chosen,
     )
+
+
+def thumbnail(project: Project) -> go.Figure:
+    """Return the map of the clusters without names, small."""
+    assert project.clusters is not None
+    fig = _map(project, kept(project.clusters.id), None, names=False)
+    fig.update_layout(height=280)
+    return fig
 
 
 def keep(project: Project, *, masked: bool) -> None:

@@ -1,0 +1,141 @@
+"""The home page of a workspace with results: the newest project in pictures, and its next step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from core import selection
+from core.errors import InputError
+from core.finetune.metrics import METRICS, known
+from core.jobs.progress import duration
+from core.settings import from_config
+from core.study import comparison
+from core.study.artifact import table as study_table
+from dashboard.charts import losses as loss_charts
+from dashboard.charts import selection as selection_charts
+from dashboard.charts import study as study_charts
+from dashboard.escape import plain
+from dashboard.frame import data, state
+from dashboard.selection import preview
+from dashboard.story.project import Project
+from dashboard.story.steps import thumbnail
+
+STILL = {"displayModeBar": False, "staticPlot": True}
+
+
+class Next(NamedTuple):
+    """What to do with a project now."""
+
+    label: str
+    page: str
+    id: str
+    kind: str
+
+
+def following(project: Project) -> Next:
+    """Return the one step that a project waits for."""
+    if project.study is not None:
+        return Next("See the comparison", "study", project.study.id, "study")
+    if project.selection is not None:
+        return Next("Fine-tune on the selection", "finetune", project.selection.id, "selection")
+    if project.clusters is not None:
+        return Next("Set the budget", "selection", project.clusters.id, "clusters")
+    if project.trajectories is not None:
+        id = project.trajectories.id
+        return Next("See which examples are learned alike", "clusters", id, "trajectories")
+    return Next("Train a proxy on it", "trajectories", project.dataset.id, "dataset")
+
+
+def draw(project: Project) -> None:
+    """Show the project: its sentence, its pictures, what it cost, its next step."""
+    st.subheader(plain(project.dataset.name), anchor=False)
+    st.markdown(f"**{plain(sentence(project))}**")
+    columns = st.columns(3, border=True)
+    for column, picture in zip(columns, (_map, _budget, _arms), strict=True):
+        with column:
+            picture(project)
+    step = following(project)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(
+            plain(step.label),
+            type="primary",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+        ):
+            state.go(step.page, **{step.kind: step.id})
+        if cost := costs(project):
+            st.caption(cost)
+
+
+def sentence(project: Project) -> str:
+    """Say what the project found, or how far it is."""
+    if project.study is not None:
+        table = study_table(project.study)
+        said = comparison.verdict(table, next(iter(known(table))))
+        return said or "S2L was not compared with random."
+    rows = f"{project.dataset.summary['pool_rows']:,} examples"
+    if project.selection is not None:
+        return f"{project.selection.summary['rows']:,} of {rows} are selected; nothing is trained."
+    if project.clusters is not None:
+        return f"{rows} in {project.clusters.summary['clusters']} clusters; nothing is selected."
+    return f"{rows}; {'recorded' if project.trajectories is not None else 'not yet recorded'}."
+
+
+def costs(project: Project) -> str:
+    """Say what the work took, of what is known."""
+    parts = []
+    for name, made in (("proxy and recordings", project.trajectories), ("study", project.study)):
+        if made is not None and made.manifest.get("seconds"):
+            parts.append(f"{name} {duration(made.manifest['seconds'])}")
+    return f"Took: {', '.join(parts)}." if parts else ""
+
+
+def _map(project: Project) -> None:
+    st.markdown("**Kinds of examples**")
+    if project.clusters is not None and project.trajectories is not None:
+        st.plotly_chart(thumbnail(project), config=STILL, key="home:map", alt="Map of clusters")
+        st.caption(f"{project.clusters.summary['clusters']:,} clusters of learning curves")
+    elif project.trajectories is not None:
+        quantiles, sample = data.overview(project.trajectories.id)
+        figure = loss_charts.trajectory_overview(
+            data.steps(project.trajectories.id), quantiles, sample
+        )
+        st.plotly_chart(figure, config=STILL, key="home:map", alt="Losses while the proxy trains")
+    else:
+        st.caption("Appears when a proxy has been trained: Trajectories page.")
+
+
+def _budget(project: Project) -> None:
+    st.markdown("**What is kept**")
+    if project.selection is None or project.clusters is None:
+        st.caption("Appears when a budget is set: Selection page.")
+        return
+    try:
+        wanted = from_config(selection.Settings, project.selection.config)
+        made = preview.allocation(wanted)
+    except InputError as e:
+        st.caption(plain(str(e)))
+        return
+    k = int(made.clusters["cluster"].max()) + 1
+    figure = selection_charts.allocation(made.clusters, k)
+    figure.update_xaxes(showticklabels=False)
+    st.plotly_chart(figure, config=STILL, key="home:kept", alt="Rows kept of each cluster")
+    rows = project.selection.summary
+    st.caption(f"{rows['rows']:,} of {rows['pool']:,} examples")
+
+
+def _arms(project: Project) -> None:
+    st.markdown("**Was it as good?**")
+    if project.study is None:
+        st.caption("Appears when selections were compared: Study page.")
+        return
+    table = study_table(project.study)
+    key = next(iter(known(table)))
+    row = METRICS[key]
+    figure = study_charts.study_figure(table, key, row.axis, row.lower_is_better)
+    figure.update_layout(margin={"r": 16, "t": 10}, annotations=[], height=280)
+    figure.update_xaxes(title=None, nticks=4)
+    st.plotly_chart(figure, config=STILL, key="home:arms", alt="Scores of the arms")
+    st.caption(f"{row.title}, {row.unit}; {len(table)} fine-tunes of one model, equal steps")

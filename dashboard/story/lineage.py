@@ -1,0 +1,56 @@
+"""What was made from what, as a picture in which each artifact is a link."""
+
+from __future__ import annotations
+
+from core.workspace.artifact import KINDS, Entry
+
+SHOWN = 24
+"""Artifacts drawn, newest first; a larger picture cannot be read."""
+WORDS = 26
+
+LOOK = (
+    'rankdir=LR; bgcolor="transparent"; nodesep=0.12; ranksep=0.35;\n'
+    'node [shape=box, style="rounded", color="#8b909a", fontcolor="#8b909a", fontsize=11,'
+    ' fontname="sans-serif", margin="0.12,0.06"];\n'
+    'edge [color="#8b909a", arrowsize=0.5];'
+)
+METHOD = (
+    f"digraph {{ {LOOK}"
+    r'"your examples" -> "a small model\nlearns them all" -> "examples that are\nlearned alike" -> '
+    r'"an even draw\nof each kind" -> "the large model\nlearns only these" -> '
+    r'"as good as\nall of them?" }'
+)
+"""The method in one picture."""
+
+
+def dot(entries: list[Entry]) -> str:
+    """Return the newest usable artifacts and their parents in Graphviz's language.
+
+    Names are quoted, so that nothing in them is a command of the language.
+    """
+    drawn = sorted((e for e in entries if e.kind in KINDS), key=lambda e: e.id)[-SHOWN:]
+    ids = {e.id for e in drawn}
+    lines = ["digraph {", LOOK]
+    for entry in drawn:
+        name = f"{entry.kind}\n{shortened(entry.name)}"
+        page = "trajectories" if entry.kind in ("layout", "transfer") else entry.kind
+        url = f"/{page}?{entry.kind}={entry.id}"
+        lines.append(f"{quoted(entry.id)} [label={quoted(name)}, URL={quoted(url)}];")
+        lines += [
+            f"{quoted(parent)} -> {quoted(entry.id)};"
+            for parent in dict.fromkeys(entry.parents.values())
+            if parent in ids
+        ]
+    return "\n".join([*lines, "}"])
+
+
+def shortened(name: str) -> str:
+    """Return a name that fits its box, without control characters."""
+    plain = "".join(c if c.isprintable() else " " for c in name)
+    return plain if len(plain) <= WORDS else f"{plain[: WORDS - 1]}…"
+
+
+def quoted(text: str) -> str:
+    """Return a string of the language: what a backslash or a quote would mean is taken away."""
+    safe = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{safe}"'
