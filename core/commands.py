@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from core.errors import InputError, Unequal
-from core.settings import Group, setting
+from core.settings import Auto, Group, setting
 from core.workspace.artifact import Kind
 from core.workspace.store import Workspace
 
@@ -33,6 +33,18 @@ class Shown(One):
     """Which artifact, and how it is shown."""
 
     json: bool = setting(False, help="As JSON")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Examined(Group):
+    """Which dataset, and whose eyes it is seen with."""
+
+    id: str = setting(help="Dataset id", positional=True)
+    model: str = setting("scratch:small", help="The model whose tokenizer and template count")
+    template: Literal["auto", "chat", "alpaca", "plain"] = setting(
+        "auto", help="auto is the model's chat template, or plain"
+    )
+    max_length: int | Auto = setting("auto", help="Longest row in tokens", minimum=8)
 
 
 def list_(workspace: Workspace, settings: Listing) -> str:
@@ -82,6 +94,15 @@ def reproduce(workspace: Workspace, settings: One) -> str:
     return "identical"
 
 
+def doctor(workspace: Workspace, settings: Examined) -> str:
+    """Return a line a check of a dataset's texts, and of how a model would see them."""
+    from core.review.doctor import examine, report
+
+    s = settings
+    dataset = workspace.open(s.id, "dataset")
+    return report(examine(workspace, dataset, s.model, s.template, s.max_length))
+
+
 COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = {
     "list": ("list artifacts, newest first", Listing, list_),
     "show": ("print a manifest", Shown, show),
@@ -91,6 +112,11 @@ COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = 
         "make a selection again and say whether it is identical (exit 1: it is not)",
         One,
         reproduce,
+    ),
+    "doctor": (
+        "check a dataset's texts, and how a model sees them",
+        Examined,
+        doctor,
     ),
 }
 """Name -> what it does, its settings, its function."""

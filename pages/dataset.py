@@ -8,6 +8,7 @@ from core import dataset, jobs
 from core.dataset import sides
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
+from dashboard.dataset import doctor
 from dashboard.frame import data, job_card, overlap, reader, server_files, state, uploads, widgets
 from dashboard.frame.forms import form
 
@@ -142,7 +143,9 @@ with right:
         )
     else:
         picture(artifact)
-        tabs = st.tabs(["Rows", "Sources", "Skipped"], on_change="rerun", key="dataset:tab")
+        tabs = st.tabs(
+            ["Rows", "Sources", "Skipped", "Doctor"], on_change="rerun", key="dataset:tab"
+        )
         if tabs[0].open:
             with tabs[0]:
                 rows(artifact)
@@ -151,3 +154,6 @@ with right:
         if tabs[2].open:
             with tabs[2]:
                 health(artifact)
+        if tabs[3].open:
+            with tabs[3]:
+                doctor.doctor(artifact)

@@ -18,6 +18,7 @@ ORDER = [
     "dashboard.selection",
     "dashboard.clusters",
     "dashboard.trajectories",
+    "dashboard.dataset",
     "dashboard.frame",
     "dashboard.charts",
     "dashboard.escape",

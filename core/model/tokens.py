@@ -117,15 +117,20 @@ class Tokens:
 
 
 def window(wanted: int | str, lengths: Ints, model: PreTrainedModel) -> int:
-    """Return the longest row to train on, in tokens.
+    """Return the longest row to train on, in tokens: `longest` within what the model reads."""
+    return longest(wanted, lengths, positions(model))
+
+
+def longest(wanted: int | str, lengths: Ints, room: int) -> int:
+    """Return the longest row to train on, in tokens, at most `room`.
 
     `auto` is the 99th percentile, or the longest row where all are short: cutting saves nothing.
     """
     if wanted != "auto":
-        return min(positions(model), int(wanted))
+        return min(room, int(wanted))
     most = int(lengths.max(initial=8))
     usual = int(np.quantile(lengths, 0.99)) if len(lengths) else most
-    return min(positions(model), max(8, usual, min(most, SHORT)))
+    return min(room, max(8, usual, min(most, SHORT)))
 
 
 def batches(lengths: Ints, rows: Ints, budget: int) -> Iterator[Ints]:

@@ -292,3 +292,22 @@ def test_test_rows_that_the_pool_gives_away_are_shown_beside_what_is_like_them(
     (pairs,) = (t.value for t in at.dataframe if "alike by" in t.value)
     assert pairs["its prompt"].tolist() == ["Is 0 *odd*?", "Is 1 *odd*?", "Is 2 *odd*?"]
     assert pairs["prompt"].tolist() == pairs["its prompt"].tolist()
+
+
+def test_the_doctor_shows_what_deserves_a_look_and_excludes_it(visit, copied):
+    at = visit(copied.root, "dataset")
+    at.session_state["dataset:tab"] = "Doctor"
+    fine(at.run())
+    said = words(at)
+    assert "checks show rows to look at" in said
+    assert "Tokens to train on" in said
+    assert at.selectbox(key="dataset:doctor:model").value == copied.trajectories
+    shown = "".join(e.proto.body for e in at.get("html"))
+    assert "<mark" in shown, "a row, token by token"
+    assert "<script" not in shown
+    before = data.edits(copied.dataset).excluded
+    assert not len(before)
+    fine(at.button(key="doctor:exclude:trainable").click().run())
+    assert len(data.edits(copied.dataset).excluded)
+    fine(at.toggle(key="doctor:read:shortest").set_value(True).run())
+    assert "row" in words(at)
