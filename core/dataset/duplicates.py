@@ -92,20 +92,25 @@ class Texts:
 
         One that a text has twice is there twice.
         """
+        value, owner = self.rolled(docs, SHINGLE)
+        return value >> np.uint64(24), owner
+
+    def rolled(self, docs: Ints, length: int) -> tuple[Hashes, Ints]:
+        """Return the hashes of so many words in a row, and the place in docs of each, ascending."""
         n_words = self.ends[docs] - self.starts[docs]
-        n = np.maximum(n_words - (SHINGLE - 1), 0)
+        n = np.maximum(n_words - (length - 1), 0)
         n_words = np.where(n, n_words, 0)
         ends = np.cumsum(n_words)
         at = np.arange(n_words.sum()) + np.repeat(self.starts[docs] - ends + n_words, n_words)
         codes = self.codes[self.flat[at]]
-        stop = max(len(codes) - SHINGLE + 1, 0)
+        stop = max(len(codes) - length + 1, 0)
         value = np.zeros(stop, np.uint64)
-        for k in range(SHINGLE):
+        for k in range(length):
             value *= np.uint64(0x9E3779B97F4A7C15)
             value += codes[k : k + stop]
         whole = np.ones(len(codes), bool)  # not those that reach into the next text
-        whole[(ends[n > 0][:, None] - np.arange(1, SHINGLE)).ravel()] = False
-        return value[whole[:stop]] >> np.uint64(24), np.repeat(np.arange(len(docs)), n)
+        whole[(ends[n > 0][:, None] - np.arange(1, length)).ravel()] = False
+        return value[whole[:stop]], np.repeat(np.arange(len(docs)), n)
 
     def shingles(self, docs: Ints) -> tuple[Hashes, Ints]:
         """Return the distinct shingles of some texts, as 40 bits, and the place in docs of each.

@@ -67,8 +67,10 @@ def draw(
 
     def take(labels: Sequence[str], need: collections.Counter[str]) -> list[list[int]]:
         """Take groups in order until every label has what it needs; return those left."""
-        left = []
-        for rows in queue:
+        left: list[list[int]] = []
+        for i, rows in enumerate(queue):
+            if len(taken) == n:
+                return left + queue[i:]
             if len(rows) == 1 and need[labels[rows[0]]] > 0:  # nearly all are
                 taken.append(rows[0])
                 need[labels[rows[0]]] -= 1

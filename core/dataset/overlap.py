@@ -164,11 +164,5 @@ def _ngrams(texts: Slices, n_test: int) -> dict[int, int]:
 
 def _grams(texts: Slices, docs: Ints) -> tuple[Hashes, Ints]:
     """Return the hashes of all N words in a row, and the place in docs of each."""
-    lengths = np.maximum(texts.ends[docs] - texts.starts[docs] - (N - 1), 0)
-    owner = np.repeat(np.arange(len(docs)), lengths)
-    before = np.cumsum(lengths) - lengths
-    at = np.arange(len(owner)) + np.repeat(texts.starts[docs] - before, lengths)
-    value = np.zeros(len(owner), np.uint64)
-    for k in range(N):
-        value = value * np.uint64(0x9E3779B97F4A7C15) + texts.codes[texts.flat[at + k]]
+    value, owner = texts.rolled(docs, N)
     return value ^ (value >> np.uint64(29)), owner

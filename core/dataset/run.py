@@ -7,10 +7,13 @@ back the data's own columns. `row` numbers the kept rows in the order of the inp
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import gc
 import json
 import pathlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -141,12 +144,24 @@ def run(workspace: Workspace, settings: Settings) -> str:
         fingerprint=fingerprint("dataset", identity(settings, first=FIRST, before=BEFORE)),
     )
     try:
-        with unchanged(pathlib.Path(settings.path)):
+        with unchanged(pathlib.Path(settings.path)), _uncollected():
             summary = _import(draft, settings)
         return draft.seal(summary).id
     except BaseException:
         draft.discard()
         raise
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let no garbage be looked for: an import makes millions of objects, and hardly a circle."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def examples(artifact: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
