@@ -24,18 +24,25 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state=220,
 )
-page = st.navigation(
-    [
-        st.Page(
-            state.page(name),
-            title=title,
-            icon=icon,
-            url_path="" if name == "overview" else name,
-            default=name == "overview",
-        )
-        for name, (title, icon) in ICONS.items()
-    ]
-)
+PAGES = [
+    st.Page(
+        state.page(name),
+        title=title,
+        icon=icon,
+        url_path="" if name == "overview" else name,
+        default=name == "overview",
+    )
+    for name, (title, icon) in ICONS.items()
+]
+
+
+def overview() -> None:
+    """Open the first page for who writes its name into the address; what follows it stays."""
+    st.switch_page(PAGES[0], query_params=st.query_params.to_dict())
+
+
+by_name = st.Page(overview, url_path="overview", visibility="hidden")
+page = st.navigation([*PAGES, by_name])
 with st.sidebar:
     widgets.sidebar()
 page.run()

@@ -57,7 +57,8 @@ def make(
     s = resolve(settings)
     dataset = selection.ancestor("dataset")
     wanted = key(selection, test, s)
-    if s.resume and (done := workspace.finished("finetune", wanted, s.name)):
+    done = workspace.finished("finetune", wanted, s.name) if s.resume else None
+    if done and not loading.changed_since(s.model, done.id, done.manifest["created"]):
         say(f"{done.id} was finished before")
         return done
     texts = pool_texts(dataset, s.model, s.template)
@@ -85,6 +86,9 @@ def make(
         model = loading.with_adapter(model, s.seed)
 
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
+    if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
+        draft.lock.close()
+        draft = None
     if draft is None:
         draft = workspace.draft(
             "finetune",

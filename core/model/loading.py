@@ -5,10 +5,12 @@ Remote code is never run and pickled weights are never read.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from core.errors import InputError
+from core.jobs.progress import say
 from core.model import checkpoint
 from core.model.output_layer import output_layer
 from core.model.shrinking import shrink, trim
@@ -188,6 +190,27 @@ def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTr
             pad_token_id=tokenizer.pad_token_id,
         )
     )
+
+
+def changed_since(spec: str, id: str, created: str) -> bool:
+    """Say whether a model's folder was written to after a run of it began, and tell people.
+
+    Its path stands in what the run is found again by, its content does not. What has no folder, a
+    hub id or a model from scratch, does not change.
+
+    Args:
+        spec: As for `load`.
+        id: Of the run.
+        created: When it began: ISO 8601, UTC.
+    """
+    if is_scratch(spec) or not (folder := named(base_of(spec))).is_dir():
+        return False
+    began = dt.datetime.fromisoformat(created).timestamp()
+    files = [s for p in folder.iterdir() if p.exists() for s in (p.stat(), p.lstat())]
+    changed = any(max(s.st_mtime, s.st_ctime) > began for s in files)
+    if changed:
+        say(f"{spec} changed after {id} was begun with it, so that is not used again")
+    return changed
 
 
 def size(model: PreTrainedModel) -> int:

@@ -192,7 +192,9 @@ def _tuned(
     )
     key = finetune.key(drawn, test[0], target)
     done = workspace.same("finetune", key, like=drawn) if s.resume else None
-    return done or finetune.make(workspace, target, drawn, *test)
+    if done and not loading.changed_since(s.model, done.id, done.manifest["created"]):
+        return done
+    return finetune.make(workspace, target, drawn, *test)
 
 
 def _base_scores(

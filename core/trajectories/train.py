@@ -73,6 +73,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         """Say how long it takes and open the run, on the one process that writes."""
         nonlocal draft
         draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
+        if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
+            draft.lock.close()
+            draft = None
         estimate = foresee(
             model,
             tokens,
@@ -147,7 +150,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
 def _finished(workspace: Workspace, key: str, s: Settings) -> str:
     """Return the id of what a run made before it was killed, with its map; "" if there is none."""
     found = workspace.finished("trajectories", key, s.name)
-    if found is None:
+    if found is None or loading.changed_since(s.model, found.id, found.manifest["created"]):
         return ""
     say(f"{found.id} was finished before")
     maps = (e.parents for e in workspace.entries("layout") if e.config.get("of") != "embeddings")

@@ -126,6 +126,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
     key = fingerprint("transfer", identity(s))
     draft = workspace.unfinished("transfer", key, s.name) if s.resume else None
+    if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
+        draft.lock.close()
+        draft = None
     estimate = foresee(
         model,
         tokens,

@@ -104,9 +104,9 @@ def listed(roots: list[pathlib.Path], suffixes: tuple[str, ...], marks: tuple[st
             good = entry.name.lower().endswith(suffixes) and entry.is_file()
             readable |= good or entry.name.startswith(marks)
             if good:
-                found.append((entry.stat().st_mtime, _shown(entry.path, root, len(roots))))
+                found.append((entry.stat().st_mtime, _shown(entry.path, root, roots)))
         if readable and folder != root:
-            found.append((folder.stat().st_mtime, _shown(folder, root, len(roots)) + os.sep))
+            found.append((folder.stat().st_mtime, _shown(folder, root, roots) + os.sep))
     found.sort(key=lambda one: (-one[0], one[1]))
     return Listing([name for _, name in found[:SHOWN]], len(found), not waiting)
 
@@ -120,6 +120,7 @@ def _entries(folder: pathlib.Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _shown(path: str | pathlib.Path, root: pathlib.Path, roots: int) -> str:
-    """Write a path as it can be typed: from its folder, or whole where there are several."""
-    return str(pathlib.Path(path).relative_to(root)) if roots == 1 else str(path)
+def _shown(path: str | pathlib.Path, root: pathlib.Path, roots: list[pathlib.Path]) -> str:
+    """Write a path as it can be typed: from its folder, or whole where that means another one."""
+    short = pathlib.Path(path).relative_to(root)
+    return str(path if any((r / short).exists() for r in roots[: roots.index(root)]) else short)

@@ -176,3 +176,15 @@ def test_the_demo_from_the_button_to_the_study(serve, tab, bare):
     sound(settled(page))
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
+
+
+def test_every_page_opens_by_its_name_in_the_address(serve, tab, copied):
+    server = serve(copied.root)
+    page = tab(server.url())
+    for name, words in {**TITLES, "overview": TITLES[""]}.items():
+        if not name:
+            continue
+        for end in ("", "/", "?a=b", "/?a=b"):
+            page.goto(server.url(f"/{name}{end}"))
+            title(page, words)
+            expect(page.get_by_text("Page not found")).to_have_count(0)

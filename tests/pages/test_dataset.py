@@ -247,14 +247,15 @@ def test_a_long_list_says_how_much_of_it_is_shown(visit, bare, folder, monkeypat
     assert "deeper folders were not looked at" in words(at)
 
 
-def test_several_folders_are_listed_by_whole_paths(visit, bare, folder, monkeypatch):
+def test_of_several_folders_a_name_that_stands_in_two_is_whole(visit, bare, folder, monkeypatch):
     other = folder.parent / "other"
     other.mkdir()
     for place in (folder, other):
         write(place / "a.jsonl", rows())
+    write(other / "b.jsonl", rows())
     monkeypatch.setenv("S2L_DATA", f"{folder}{os.pathsep}{other}")
     at = fine(visit(bare.root, "dataset"))
-    assert sorted(listed(at)) == sorted([str(folder / "a.jsonl"), str(other / "a.jsonl")])
+    assert sorted(listed(at)) == sorted(["a.jsonl", str(other / "a.jsonl"), "b.jsonl"])
     assert f"{folder} or {other}" in words(at)
     at.selectbox(key="dataset:server").set_value(str(other / "a.jsonl")).run()
     fine(press(at, "Import"))
