@@ -47,8 +47,8 @@ def given(text: str) -> pathlib.Path:
         why = str(e) if "home" in str(e) else "its symbolic links go round in a circle"
         raise InputError(f"{text:.300} cannot be found: {why}; name another file") from None
     except (ValueError, OSError) as e:
-        why = e.strerror if isinstance(e, OSError) else None
-        raise InputError(f"{text!r:.300} cannot be opened: {why or e}; name another file") from None
+        cause = getattr(e, "strerror", None) or e
+        raise InputError(f"{text!r:.300} cannot be opened: {cause}; name another file") from None
     return regular(path)
 
 
