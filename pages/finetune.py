@@ -61,6 +61,8 @@ def scores(artifact: Artifact) -> None:
         (plain(m.called(seen)), plain(m.written(s[key], s))) for key, m in metrics.known(s).items()
     ]
     widgets.facts(*pairs)
+    if warning := s.get("warning", ""):
+        st.warning(plain(warning))
     overlap.tell(s.get("overlap", ""), warns=seen > 0)
     dataset = artifact.ancestor("selection").ancestor("dataset")
     overlap.side_by_side(artifact.path, artifact.parents["test"], dataset.id, "trained row")

@@ -10,14 +10,15 @@ import pandas as pd
 from core.arrays import by_id
 from core.dataset.run import load_any
 from core.errors import InputError
+from core.finetune import outcome
 from core.finetune.metrics import describe
 from core.finetune.seen import seen
 from core.finetune.settings import Settings, default_lr, planned_steps, resolve, short
 from core.jobs.progress import say
-from core.model import loading
+from core.model import adapters, loading
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason, named, remedy
-from core.model.templates import choose
+from core.model.templates import choose, with_template
 from core.settings import identity, to_config
 from core.training.recipe import Recipe
 from core.training.settings import epochs_of
@@ -61,8 +62,13 @@ def make(
     if done and not loading.changed_since(s.model, done.id, done.manifest["created"]):
         say(f"{done.id} was finished before")
         return done
+    lora = s.method == "lora"
+    if lora:
+        adapters.check_targets(s.model, s.lora_targets)
     texts = pool_texts(dataset, s.model, s.template)
-    model, tokenizer = loading.load(s.model, seed=s.seed, texts=texts)
+    model, tokenizer = loading.load(
+        s.model, seed=s.seed, texts=texts, frozen=lora, precision=s.precision
+    )
     template = choose(s.template, tokenizer, scratch=loading.is_scratch(s.model))
     tokens = tokenize(workspace, dataset, tokenizer, template)
     loading.check_vocabulary(model, tokens.highest())
@@ -82,8 +88,9 @@ def make(
         say(told)
     steps = steps_of(s, len(rows))
     lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
-    if s.method == "lora":
-        model = loading.with_adapter(model, s.seed)
+    if lora:
+        model = adapters.with_adapter(model, s.seed, **s.adapter())
+    before = outcome.Before.of(model, tokens, rows)
 
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
     if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
@@ -103,11 +110,23 @@ def make(
             parents={"selection": selection.id, "test": test.id},
             fingerprint=wanted,
         )
-    recipe = Recipe(steps=steps, batch_size=s.batch_size, lr=lr, seed=s.seed, precision=s.precision)
+    recipe = Recipe(
+        steps=steps,
+        batch_size=s.batch_size,
+        lr=lr,
+        seed=s.seed,
+        precision=s.precision,
+        **s.optimizing(),
+    )
     trained = fit(model, tokens, rows, recipe, draft.path, stage="train target")
+    after = before.after(model, lr)
+    if after["warning"]:
+        say(after["warning"])
 
-    model.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
-    tokenizer.save_pretrained(draft.path / ("adapter" if s.method == "lora" else "model"))
+    model.save_pretrained(draft.path / ("adapter" if lora else "model"))
+    with_template(tokenizer, template).save_pretrained(
+        draft.path / ("adapter" if lora else "model")
+    )
     result = evaluate(
         workspace,
         model,
@@ -133,6 +152,7 @@ def make(
         "train_seconds": round(trained, 1),
         "ids_sha256": selection.summary["ids_sha256"],
         "parameters": loading.size(model),
+        **after,
         "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
         "overlap": told,
         **headline(result.scores),

@@ -11,7 +11,7 @@ from typing import Literal
 from core.model import loading
 from core.settings import MAX_SEED, Auto, Group, setting, with_preset
 from core.training import settings as training
-from core.training.settings import FROM_SCRATCH, PAPER, steps_for
+from core.training.settings import FROM_SCRATCH, PAPER, Adapter, Optimizing, steps_for
 
 RATES = {"full": 2e-5, "lora": 2e-4}
 MIN_STEPS = 200
@@ -21,7 +21,7 @@ PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Target(Group):
+class Model(Group):
     """Which model, and how it is trained."""
 
     model: str = setting(
@@ -36,6 +36,11 @@ class Target(Group):
     batch_size: int = training.batch_size(32)
     max_length: int | Auto = training.max_length()
     precision: loading.Precision = training.precision(" while training")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Target(Model, Optimizing, Adapter):
+    """The same, and the finer points of its training."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

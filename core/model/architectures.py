@@ -14,8 +14,8 @@ class Tried(NamedTuple):
     title: str
     kind: str
     """`model_type` of its config.json."""
-    lora: bool = True
-    """Whether a LoRA adapter can be trained on it with the default target modules."""
+    lora: str = "all-linear"
+    """The target modules that a LoRA adapter can have."""
     refused: Literal["", "encoder and decoder", "sees what follows"] = ""
     """Why it is not taken, before any step; empty where it is exact."""
     remark: str = ""
@@ -41,8 +41,8 @@ TRIED = (
     Tried("OLMo-2", "olmo2"),
     Tried("Cohere", "cohere", remark="its scaled logits are computed by its own code"),
     Tried("Granite", "granite", remark="its scaled logits are computed by its own code"),
-    Tried("Mamba", "mamba", lora=False, remark="LoRA with --lora-targets in_proj,x_proj"),
-    Tried("Mamba 2", "mamba2", lora=False, remark="LoRA with --lora-targets in_proj"),
+    Tried("Mamba", "mamba", lora="in_proj"),
+    Tried("Mamba 2", "mamba2", lora="in_proj"),
     Tried("RWKV", "rwkv"),
     Tried("BERT", "bert", refused="sees what follows"),
     Tried("RoBERTa", "roberta", refused="sees what follows"),
@@ -57,6 +57,7 @@ def as_markdown() -> str:
     lines = ["| architecture | `model_type` | proxy and full | LoRA | |", "|---|---|---|---|---|"]
     for row in TRIED:
         taken = f"refused: {row.refused}" if row.refused else "exact"
-        lora = "" if row.refused else "exact" if row.lora else "refused"
+        only = "" if row.lora == "all-linear" else f" with `--lora-targets {row.lora}`"
+        lora = "" if row.refused else f"exact{only}"
         lines.append(f"| {row.title} | `{row.kind}` | {taken} | {lora} | {row.remark} |")
     return "\n".join(lines) + "\n"

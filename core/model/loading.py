@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from core.errors import InputError
 from core.jobs.progress import say
@@ -46,7 +46,6 @@ PROXIES = tuple(list(KNOWN_SIZES)[:5])
 TARGETS = ("scratch:tiny", "scratch:small", *list(KNOWN_SIZES)[3:])
 TRIM = ":trim"
 Precision = Literal["auto", "fp32", "bf16"]
-LORA = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
 
 def is_scratch(spec: str) -> bool:
@@ -76,14 +75,21 @@ def _parts(spec: str) -> tuple[str, int]:
 
 
 def load(
-    spec: str, *, seed: int, texts: Iterable[str] = ()
+    spec: str,
+    *,
+    seed: int,
+    texts: Iterable[str] = (),
+    frozen: bool = False,
+    precision: str = "auto",
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model in fp32 with its tokenizer, ready to train.
+    """Load a model with its tokenizer, ready to train: in fp32, unless it stays as it is.
 
     Args:
         spec: `scratch:tiny|small`, `shrink:<model>:<layers>[:trim]`, a local directory or a hub id.
         seed: Draws the weights of a scratch model.
         texts: What a scratch model's tokenizer is trained on, and a trimmed one is cut to.
+        frozen: Whether an adapter is what will train.
+        precision: Of the run; on a GPU a frozen model is loaded in it.
 
     Raises:
         InputError: there is no such model, it has no tokenizer, or it cannot be read.
@@ -104,7 +110,7 @@ def load(
         set_seed(seed)
         return _scratch(shape, tokenizer), tokenizer
     tokenizer = load_tokenizer(spec)
-    return load_weights(spec), tokenizer
+    return load_weights(spec, frozen=frozen, precision=precision), tokenizer
 
 
 def load_tokenizer_of(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBase:
@@ -119,6 +125,18 @@ def load_tokenizer_of(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBas
     if is_scratch(base):
         return train_tokenizer(texts, _shape(base)["vocabulary"])
     return load_tokenizer(base)
+
+
+def model_type(spec: str) -> str:
+    """Return what a model's config.json calls its architecture; nothing where it cannot be read."""
+    from transformers import AutoConfig
+
+    folder = named(spec)
+    try:
+        where = str(folder) if folder.is_dir() else spec
+        return str(AutoConfig.from_pretrained(where, trust_remote_code=False).model_type)
+    except Exception:  # loading it says what is wrong
+        return ""
 
 
 def _shape(spec: str) -> dict[str, int]:
@@ -264,12 +282,3 @@ def cpu_has_bf16() -> bool:
 
     found = torch.cpu.get_capabilities()
     return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
-
-
-def with_adapter(model: PreTrainedModel, seed: int) -> Any:
-    """Return the model with a fresh LoRA adapter, the only part that will train."""
-    from peft import LoraConfig, get_peft_model
-    from transformers import set_seed
-
-    set_seed(seed)  # draws the adapter
-    return get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **LORA))  # type: ignore[arg-type]

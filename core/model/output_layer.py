@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 LOUD = 100.0
 """Logits this large show a cap that small ones hide."""
-CLOSE = 1e-3
-"""Largest difference from the model's own logits, as a share of the largest of them."""
+CLOSE = (1e-3, 2e-2)
+"""Largest difference from the model's own logits, in fp32 and bf16, as a share of the largest."""
 
 
 class OutputLayer(NamedTuple):
@@ -64,7 +64,8 @@ def output_layer(model: PreTrainedModel) -> OutputLayer:
         states = out.last_hidden_state
         # not inner(...): accelerate puts a bf16 cast around the forward of the instance
         own = type(inner).forward(inner, input_ids=ids, use_cache=False).logits.float()
-        _check_causal(inner, ids, own, name)
+        close = CLOSE[states.dtype != torch.float32]
+        _check_causal(inner, ids, own, name, close)
 
         def logits(states: torch.Tensor) -> torch.Tensor:
             with _giving(inner.base_model, type(out), states[None]):
@@ -76,11 +77,11 @@ def output_layer(model: PreTrainedModel) -> OutputLayer:
         def apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
             return float((ours.float() - theirs.float()).abs().max() / theirs.abs().max())
 
-        if apart(logits(states[0]), own[0]) <= CLOSE:
+        if apart(logits(states[0]), own[0]) <= close:
             loud = (states[0] * (LOUD / max(most, 1e-6))).to(states.dtype)
-            return OutputLayer(layer, apart(logits(loud), layer(loud)) <= CLOSE, logits)
+            return OutputLayer(layer, apart(logits(loud), layer(loud)) <= close, logits)
         capped = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
-        if capped or apart(layer(states[0]), own[0]) > CLOSE:
+        if capped or apart(layer(states[0]), own[0]) > close:
             raise InputError(
                 f"the logits of {name} do not follow from its last hidden states, so its losses "
                 "cannot be recorded; use another model"
@@ -88,7 +89,9 @@ def output_layer(model: PreTrainedModel) -> OutputLayer:
     return OutputLayer(layer, True, logits)
 
 
-def _check_causal(model: Any, ids: torch.Tensor, own: torch.Tensor, name: str) -> None:
+def _check_causal(
+    model: Any, ids: torch.Tensor, own: torch.Tensor, name: str, close: float
+) -> None:
     """Change the last token: what a causal model says before it stays as it was.
 
     Raises:
@@ -105,7 +108,7 @@ def _check_causal(model: Any, ids: torch.Tensor, own: torch.Tensor, name: str) -
     other[0, -1] = 0
     then = type(model).forward(model, input_ids=other, use_cache=False).logits.float()
     gap = float((then - own)[0, :-1].abs().max())
-    if gap > CLOSE * float(own.abs().max()):
+    if gap > close * float(own.abs().max()):
         raise InputError(
             f"{name} looks at the tokens that follow, so it is no causal language model and "
             "cannot be trained here; use a decoder-only one, as scratch:small"

@@ -6,6 +6,7 @@ A template is a function from messages to text. Where the replies stand in that 
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -26,10 +27,7 @@ ALPACA_INTRO = (
 THINK, CALLS = "<think>\n{}\n</think>\n\n", "<tool_call>\n{}\n</tool_call>"
 """How the plain templates write reasoning and tool calls: as Qwen's and Hermes' templates do."""
 
-PLAIN_JINJA = (
-    "{% if tools %}Tools: {{ tools | tojson }}{{ '\\n' }}{% endif %}"
-    "{% for m in messages %}"
-    "{% if m['role'] == 'assistant' %}A:"
+REPLY_JINJA = (
     "{% if m['reasoning_content'] %}"
     "{{ '<think>\\n' + m['reasoning_content'] + '\\n</think>\\n\\n' }}{% endif %}"
     "{{ m['content'] }}"
@@ -38,11 +36,29 @@ PLAIN_JINJA = (
     "{{ '<tool_call>\\n' }}"
     "{{ {'name': c['function']['name'], 'arguments': c['function']['arguments']} | tojson }}"
     "{{ '\\n</tool_call>' }}{% endfor %}{{ eos_token }}"
-    "{% elif m['role'] == 'user' %}Q: {{ m['content'] }}"
+)
+PLAIN_JINJA = (
+    "{% if tools %}Tools: {{ tools | tojson }}{{ '\\n' }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if m['role'] == 'assistant' %}A:"
+    + REPLY_JINJA
+    + "{% elif m['role'] == 'user' %}Q: {{ m['content'] }}"
     "{% else %}{{ m['content'] }}{% endif %}{{ '\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
 )
 """The plain template as scratch models carry it, for any other tool that loads them."""
+ALPACA_JINJA = (
+    "{{ BOS }}"
+    + ALPACA_INTRO.replace("\n", "{{ '\\n' }}")
+    + "{% if tools %}Tools: {{ tools | tojson }}{{ '\\n\\n' }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if m['role'] == 'assistant' %}### Response:"
+    + REPLY_JINJA
+    + "{% elif m['role'] == 'user' %}### Instruction:{{ '\\n' }}{{ m['content'] }}"
+    "{% else %}{{ m['content'] }}{% endif %}{{ '\\n\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}### Response:{% endif %}"
+)
+"""The Alpaca template, for any other tool that loads what was trained with it."""
 
 
 def _plain(tokenizer: Any) -> Inner:
@@ -118,6 +134,24 @@ def choose(name: str, tokenizer: Any, *, scratch: bool) -> str:
     if name != "auto":
         return name
     return "plain" if scratch else "chat" if tokenizer.chat_template else "alpaca"
+
+
+def with_template(tokenizer: Any, name: str) -> Any:
+    """Return a tokenizer that carries the template its model was trained with.
+
+    A copy, where it carried another or none: tools that load the model prompt it in this way.
+    """
+    jinja = {"plain": PLAIN_JINJA, "alpaca": ALPACA_JINJA}.get(name)
+    if jinja is None:
+        return tokenizer
+    if name == "plain":
+        jinja = "{{ BOS }}" + jinja
+    jinja = jinja.replace("{{ BOS }}", "{{ bos_token }}" if _added_bos(tokenizer) else "")
+    if tokenizer.chat_template == jinja:
+        return tokenizer
+    own = copy.deepcopy(tokenizer)
+    own.chat_template = jinja
+    return own
 
 
 def renderer(name: str, tokenizer: Any) -> Renderer:

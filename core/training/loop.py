@@ -86,9 +86,14 @@ def fit(
         max_steps=recipe.steps,
         per_device_train_batch_size=1,  # an item of the data is a whole batch
         learning_rate=recipe.lr,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type=(
+            "constant_with_warmup" if recipe.lr_schedule == "constant" else recipe.lr_schedule
+        ),
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.clip,
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         seed=recipe.seed,
         data_seed=recipe.seed,
         bf16=loading.in_bf16(recipe.precision, loading.device()),

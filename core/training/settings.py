@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Any
+from typing import Any, Literal
 
 from core.model.templates import TEMPLATES
-from core.settings import Auto, setting
+from core.settings import Auto, Group, setting
 
 
 def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
@@ -25,7 +26,124 @@ PAPER = {
     "max_length": 512,
     "template": "alpaca",
 }
-"""Proxy settings of arXiv 2403.07384; cosine, 3% warm-up and no weight decay are ours always."""
+"""Proxy settings of arXiv 2403.07384; cosine, 3% warm-up and no weight decay are the defaults."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Optimizing(Group):
+    """How a step is made and how large it is."""
+
+    lr_schedule: Literal["cosine", "linear", "constant"] = setting(
+        "cosine",
+        help="How the learning rate goes on after the warm-up: down to 0 as a cosine or a line, "
+        "or constant",
+        label="Learning rate schedule",
+        advanced=True,
+        later=True,
+    )
+    warmup: float = setting(
+        0.03,
+        help="Share of the steps in which the learning rate rises to its peak",
+        label="Warm-up",
+        minimum=0,
+        maximum=1,
+        advanced=True,
+        later=True,
+    )
+    weight_decay: float = setting(
+        0.0,
+        help="Of AdamW: share of a weight taken away a step, times the learning rate",
+        minimum=0,
+        maximum=1,
+        advanced=True,
+        later=True,
+    )
+    clip: float = setting(
+        1.0,
+        help="Gradients of a larger norm are scaled down to it; 0 never",
+        label="Gradient clipping",
+        minimum=0,
+        advanced=True,
+        later=True,
+    )
+    micro_batch: int | Auto = setting(
+        "auto",
+        help="Rows of full length that go through the model at once, more of shorter ones; the "
+        "result is the same; auto is what usually fits, halved when memory runs out",
+        minimum=1,
+        advanced=True,
+        identity=False,
+        later=True,
+    )
+    gradient_checkpointing: bool = setting(
+        False,
+        help="Compute layers again for the gradients instead of keeping what they put out: less "
+        "memory, about a third slower, the same result",
+        advanced=True,
+        identity=False,
+        later=True,
+    )
+
+    def optimizing(self) -> dict[str, Any]:
+        """Return what of it a recipe takes, by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Optimizing)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Adapter(Group):
+    """What a LoRA adapter is like."""
+
+    lora_rank: int = setting(
+        16,
+        help="Rank of a LoRA adapter: more is more weights to train",
+        label="LoRA rank",
+        minimum=1,
+        maximum=1024,
+        advanced=True,
+        later=True,
+    )
+    lora_alpha: float = setting(
+        32.0,
+        help="An adapter counts alpha / rank times; twice the rank is usual",
+        label="LoRA alpha",
+        above=0,
+        advanced=True,
+        later=True,
+    )
+    lora_dropout: float = setting(
+        0.0,
+        help="Share of an adapter's inputs left out at random while training",
+        label="LoRA dropout",
+        minimum=0,
+        maximum=0.99,
+        advanced=True,
+        later=True,
+    )
+    lora_targets: str = setting(
+        "all-linear",
+        help="Layers that get an adapter: all-linear, attention, or names with commas between",
+        label="LoRA target modules",
+        suggestions=("all-linear", "attention"),
+        advanced=True,
+        later=True,
+    )
+    rslora: bool = setting(
+        False,
+        help="Let an adapter count alpha / square root of rank times: for high ranks",
+        label="rsLoRA",
+        advanced=True,
+        later=True,
+    )
+
+    def adapter(self) -> dict[str, Any]:
+        """Return what of it `with_adapter` takes, by name."""
+        return {
+            "rank": self.lora_rank,
+            "alpha": self.lora_alpha,
+            "dropout": self.lora_dropout,
+            "targets": self.lora_targets,
+            "rslora": self.rslora,
+        }
 
 
 def epochs_of(n_rows: int, steps: int, batch_size: int) -> float:

@@ -10,11 +10,11 @@ from core.jobs.launchers import LAUNCHERS
 from core.model import loading
 from core.settings import MAX_SEED, Auto, Group, setting, with_preset
 from core.training import settings as training
-from core.training.settings import FROM_SCRATCH, PAPER, PRETRAINED
+from core.training.settings import FROM_SCRATCH, PAPER, PRETRAINED, Optimizing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Group):
+class Proxy(Group):
     """How to train the proxy and when to record."""
 
     dataset: str = setting(help="Dataset id", hidden=True)
@@ -113,6 +113,11 @@ class Settings(Group):
             )
         if self.keep_checkpoints and self.source:
             raise InputError("--keep-checkpoints keeps what is trained here; --import trains none")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Proxy, Optimizing):
+    """The same, and the finer points of its training."""
 
 
 def resolve(settings: Settings) -> Settings:

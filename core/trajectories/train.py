@@ -65,7 +65,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if s.record == "epoch" and process_group.world() > 1:
         raise InputError("--record epoch works in one process only; leave --processes away")
     recipe = Recipe(
-        steps=steps, batch_size=batch_size, lr=float(s.lr), seed=s.seed, precision=s.precision
+        steps=steps,
+        batch_size=batch_size,
+        lr=float(s.lr),
+        seed=s.seed,
+        precision=s.precision,
+        **s.optimizing(),
     )
     draft: Draft | None = None
 

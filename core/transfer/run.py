@@ -18,7 +18,7 @@ from core.clusters.kmeans import auto_k
 from core.errors import InputError
 from core.finetune.settings import Target, default_lr, short
 from core.jobs.progress import say
-from core.model import loading
+from core.model import adapters, loading
 from core.model.conversation import conversations, stored_columns
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason
@@ -99,7 +99,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
     proxy = workspace.open(s.trajectories, "trajectories")
     dataset = proxy.ancestor("dataset")
     rows = probe(proxy, s.rows, s.seed)
-    model, tokenizer = loading.load(s.model, seed=s.seed, texts=pool_texts(dataset, s.model))
+    lora = s.method == "lora"
+    if lora:
+        adapters.check_targets(s.model, s.lora_targets)
+    texts = pool_texts(dataset, s.model)
+    model, tokenizer = loading.load(
+        s.model, seed=s.seed, texts=texts, frozen=lora, precision=s.precision
+    )
     tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)
     places = np.flatnonzero(tokens.response_lengths() > 0)
     if len(places) < FEWEST:
@@ -120,9 +126,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
         lr=lr,
         seed=s.seed,
         precision=s.precision,
+        **s.optimizing(),
     )
-    if s.method == "lora":
-        model = loading.with_adapter(model, s.seed)
+    if lora:
+        model = adapters.with_adapter(model, s.seed, **s.adapter())
 
     key = fingerprint("transfer", identity(s))
     draft = workspace.unfinished("transfer", key, s.name) if s.resume else None

@@ -147,3 +147,51 @@ def test_held_out_rows_were_never_trained_on(finished):
     made = finished.workspace.open(finished.finetune)
     assert (made.summary["seen"], made.summary["seen_in_pool"]) == (0, 0)
     assert "given_away" in read_json(made.path / "scores.json")["overlap"]["pool"]
+
+
+def test_a_training_that_makes_the_model_worse_is_named(finished, capsys):
+    made = finished.workspace.open(finished.finetune)
+    before, after = made.summary["trained_rows_loss"]
+    assert after < before
+    assert made.summary["warning"] == ""
+    assert made.summary["model_class"] == "LlamaForCausalLM"
+    assert made.summary["trainable_parameters"] == made.summary["parameters"]
+    wild = tune(finished, lr=1.0, warmup=0.0)
+    before, after = wild.summary["trained_rows_loss"]
+    assert after > before
+    words = f"worse on its own rows: {before:.2f} nats before, {after:.2f} after"
+    assert words in wild.summary["warning"]
+    assert "Use a smaller --lr than 1." in wild.summary["warning"]
+    assert wild.summary["warning"] in capsys.readouterr().err
+
+
+def test_every_finer_point_of_lora_resumes_exactly(finished, stop_after):
+    how = {"method": "lora", "lora_rank": 4, "lora_alpha": 8, "lora_dropout": 0.2}
+    how |= {"lora_targets": "attention", "rslora": True, "micro_batch": 5}
+    whole = tune(finished, **how)
+    assert whole.summary["trainable_parameters"] < whole.summary["parameters"] / 10
+    with stop_after(3), pytest.raises(Stopped):
+        tune(finished, **how)
+    again = tune(finished, **how, resume=True)
+    name = "adapter/adapter_model.safetensors"
+    assert again.manifest["files"][name] == whole.manifest["files"][name]
+    saved = read_json(whole.path / "adapter" / "adapter_config.json")
+    assert (saved["r"], saved["lora_alpha"], saved["use_rslora"]) == (4, 8, True)
+
+
+def test_a_base_without_a_chat_template_gets_the_one_it_was_trained_with(finished, tmp_path):
+    from transformers import AutoTokenizer
+
+    from core.model import loading
+    from core.model.templates import renderer
+
+    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=["Below is a sum of 1 and 2"])
+    tokenizer.chat_template = None
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path)
+    made = tune(finished, model=str(tmp_path), steps=1, max_length=512)
+    assert made.config["template"] == "alpaca"
+    saved = AutoTokenizer.from_pretrained(made.path / "model")
+    asked = [{"role": "user", "content": "Two?"}]
+    text = saved.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    assert text == renderer("alpaca", tokenizer)(asked, True)

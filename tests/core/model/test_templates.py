@@ -1,5 +1,6 @@
 import pytest
 
+from core.model import templates
 from core.model.templates import TEMPLATES, choose, render_spans, renderer
 from core.model.tokenizers import train_tokenizer
 from core.model.tokens import encode
@@ -122,3 +123,21 @@ def test_the_beginning_of_text_token_is_added_once_where_the_tokenizer_adds_it()
         ids, spans = encode(made, renderer(name, made), [TALK], name)[0]
         assert (ids == made.bos_token_id).nonzero()[0].tolist() == [0]
         assert len(spans) == 2
+
+
+@pytest.mark.parametrize("name", ["alpaca", "plain"])
+@pytest.mark.parametrize("opened", [False, True])
+def test_the_template_of_the_training_is_saved_with_the_tokenizer(name, opened):
+    tokenizer = train_tokenizer(["a b c"], 300)
+    tokenizer.chat_template = None
+    messages = [
+        {"role": "system", "content": "Be\nkind."},
+        {"role": "user", "content": "One?\n"},
+        {"role": "assistant", "content": "1"},
+        {"role": "user", "content": "Two?"},
+    ]
+    own = templates.with_template(tokenizer, name)
+    assert tokenizer.chat_template is None
+    text = own.apply_chat_template(messages, tokenize=False, add_generation_prompt=opened)
+    assert text == templates.renderer(name, tokenizer)(messages, opened)
+    assert templates.with_template(own, "chat") is own

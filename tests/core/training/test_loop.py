@@ -365,3 +365,69 @@ def test_free_losses_are_resumed_as_if_never_stopped(free, tmp_path, stop_after)
     np.testing.assert_array_equal(again, losses)
     columns = list(read_jsonl(tmp_path / "stopped" / "columns.jsonl"))
     assert [c["step"] for c in columns] == steps.tolist()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "first", "last"), [("cosine", 0, 0), ("linear", 0, 0), ("constant", 0, 3e-3)]
+)
+def test_the_learning_rate_goes_as_it_is_told(fitted, tmp_path, schedule, first, last):
+    recipe = dataclasses.replace(RECIPE, lr_schedule=schedule, warmup=0.34)
+    fitted(tmp_path, recipe, record=False)
+    rates = [r["lr"] for r in read_jsonl(tmp_path / "metrics.jsonl")]
+    rise = [lr / 3e-3 for lr in rates[:4]]
+    assert rise == pytest.approx([0, 0.25, 0.5, 0.75], abs=0.01) or rise == pytest.approx(
+        [0.25, 0.5, 0.75, 1], abs=0.01
+    )
+    assert rates[0] >= first
+    assert abs(rates[-1] - last) < 3e-3 / 4
+
+
+def test_decay_clipping_and_checkpointing_do_what_they_say(whole, fitted, tmp_path):
+    def train(name, **how):
+        return fitted(tmp_path / name, dataclasses.replace(RECIPE, **how), record=False)
+
+    again = train("checkpointing", gradient_checkpointing=True)
+    np.testing.assert_allclose(again, whole[1], atol=1e-6)
+    decayed = train("decay", weight_decay=0.9)
+    assert decayed.norm() < whole[1].norm()
+    assert not torch.equal(train("unclipped", clip=0.0), whole[1]), "its first norms are above 1"
+
+
+FINER = {
+    "lr_schedule": "linear",
+    "warmup": 0.5,
+    "weight_decay": 0.1,
+    "clip": 0.3,
+    "micro_batch": 3,
+    "gradient_checkpointing": True,
+}
+
+
+def test_resuming_is_exact_with_every_finer_point(fitted, tmp_path, stop_after):
+    recipe = dataclasses.replace(RECIPE, **FINER)
+    expected = fitted(tmp_path / "whole", recipe)
+    with stop_after(4), pytest.raises(Stopped):
+        fitted(tmp_path / "stopped", recipe)
+    assert torch.equal(fitted(tmp_path / "stopped", recipe), expected)
+
+
+def test_resuming_a_tied_model_says_nothing_of_missing_weights(
+    fitted, tmp_path, stop_after, caplog
+):
+    with stop_after(4), pytest.raises(Stopped):
+        fitted(tmp_path)
+    fitted(tmp_path)
+    assert "missing keys" not in caplog.text
+
+
+def test_the_end_token_is_learned_though_padding_is_the_same_token(data, texts, tmp_path):
+    model, tokenizer = loading.load("scratch:tiny", seed=0, texts=texts)
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    rows = ROWS[:8]
+    fit(model, data, rows, dataclasses.replace(RECIPE, steps=40), tmp_path, stage="train")
+    for r in rows:
+        ids, mask = data.row(int(r))
+        assert ids[mask][-1] == tokenizer.eos_token_id, "it is trained"
+        with torch.no_grad():
+            logits = model.eval()(input_ids=torch.tensor(ids)[None]).logits[0]
+        assert logits[len(ids) - 2].argmax() == tokenizer.eos_token_id, "it is learned"

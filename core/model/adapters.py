@@ -1,0 +1,110 @@
+"""LoRA adapters: which layers of a model get one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError
+from core.model import loading
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FUSED = ("out_proj", "conv1d", "x_proj", "dt_proj")
+"""Layers whose weights a Mamba kernel reads by itself, past any adapter on them."""
+FUSED_IN = ("mamba", "mamba2", "falcon_mamba")
+"""Models with such layers."""
+
+
+def check_targets(spec: str, targets: str) -> None:
+    """Refuse adapters that a model's own code would pass by, before anything is loaded.
+
+    Raises:
+        InputError: it would.
+    """
+    base = loading.base_of(spec)
+    kind = "" if loading.is_scratch(base) else loading.model_type(base)
+    named = [t.strip() for t in targets.split(",")]
+    if kind in FUSED_IN and (
+        targets in ("all-linear", "attention") or any(t.split(".")[-1] in FUSED for t in named)
+    ):
+        raise InputError(
+            f"{spec} is a {kind} model, whose code passes by a LoRA adapter on any layer but "
+            "in_proj; use --lora-targets in_proj, or --method full"
+        )
+
+
+def with_adapter(
+    model: PreTrainedModel,
+    seed: int,
+    *,
+    rank: int = 16,
+    alpha: float = 32.0,
+    dropout: float = 0.0,
+    targets: str = "all-linear",
+    rslora: bool = False,
+) -> Any:
+    """Return the model with a fresh LoRA adapter, the only part that will train.
+
+    Args:
+        model: Changed in place.
+        seed: Draws the adapter.
+        rank: Of the adapter's matrices.
+        alpha: The adapter counts alpha / rank times.
+        dropout: Share of the adapter's inputs left out.
+        targets: all-linear, attention, or ends of names with commas between.
+        rslora: Count alpha / sqrt(rank) times instead.
+
+    Raises:
+        InputError: no layer is called so.
+    """
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    chosen = targets if targets == "all-linear" else _layers(model, targets)
+    set_seed(seed)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=rank,
+        lora_alpha=int(alpha) if float(alpha).is_integer() else alpha,  # type: ignore[arg-type]
+        lora_dropout=dropout,
+        target_modules=chosen,
+        use_rslora=rslora,
+    )
+    return get_peft_model(model, config)  # type: ignore[arg-type]
+
+
+def _layers(model: PreTrainedModel, targets: str) -> list[str]:
+    """Return the ends of the names of the layers meant, enough to tell them from others.
+
+    Raises:
+        InputError: there is no such layer.
+    """
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    head = model.get_output_embeddings()
+    linear = {
+        ".".join(name.split(".")[-2:])
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear | Conv1D) and layer is not head
+    }
+    if targets == "attention":
+        found = sorted(n for n in linear if re.search("att", n.split(".")[0]))
+        if not found:
+            raise InputError(
+                f"{type(model).__name__} has no attention layers; use --lora-targets all-linear"
+            )
+        return found
+    named = [t.strip() for t in targets.split(",") if t.strip()]
+    for one in named:
+        if not any(n == one or n.split(".")[-1] == one for n in linear):
+            known = ", ".join(sorted({n.split(".")[-1] for n in linear}))
+            raise InputError(
+                f"{type(model).__name__} has no linear layer {one!r} for --lora-targets; "
+                f"it has {known}"
+            )
+    if not named:
+        raise InputError("--lora-targets is all-linear, attention, or names with commas between")
+    return named
