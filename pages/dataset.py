@@ -6,15 +6,21 @@ import streamlit as st
 
 from core import dataset, jobs
 from core.dataset import sides
+from core.dataset.report import sentences
+from core.dataset.run import COLUMN_FLAGS
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.dataset import doctor
+from dashboard.dataset import doctor, first_rows
+from dashboard.escape import plain
 from dashboard.frame import data, job_card, overlap, reader, server_files, state, uploads, widgets
-from dashboard.frame.forms import form
+from dashboard.frame.forms import form, kept
+
+COLUMN_SETTINGS = (*(f"{part}_column" for part in COLUMN_FLAGS), "map")
+LAUNCHED = "dataset:launched"
 
 
-def import_form(*, primary: bool) -> None:
-    """Choose a file, set how to read it, launch the import."""
+def chosen_path() -> tuple[str, bool]:
+    """Choose a file; return its path, "" for none, and whether it is on the hub."""
     how = st.segmented_control(
         "From",
         ["File", "Path", "Hub"],
@@ -25,22 +31,41 @@ def import_form(*, primary: bool) -> None:
         help="Upload a file, name one on the server, or a dataset of the model hub",
     )
     if how == "Hub":
-        path = server_files.hub_id("dataset:hub")
-    else:
-        path = uploads.ask("dataset") if how == "File" else server_files.path("dataset:server")
-    settings = form(
-        dataset.Settings,
-        "dataset",
-        fixed={"path": path or "-"},
-        leave_out=() if how == "Hub" or (path and pathlib.Path(path).is_dir()) else ("split",),
-    )
+        return server_files.hub_id("dataset:hub"), True
+    return (uploads.ask("dataset") if how == "File" else server_files.path("dataset:server")), False
+
+
+def import_form(path: str, mapping: str | None, *, hub: bool, primary: bool) -> None:
+    """Set how to read a file, launch the import.
+
+    Args:
+        path: What to import, "" for nothing yet.
+        mapping: What the columns mean; None where the form asks for it.
+        hub: Whether it is a dataset of the hub.
+        primary: Whether nothing else on the page is to be done first.
+    """
+    mapped = mapping is not None
+    several = hub or (path and pathlib.Path(path).is_dir())
+    leave_out = (*(() if several else ("split",)), *(COLUMN_SETTINGS if mapped else ()))
+    fixed = {"path": path or "-", **({"map": mapping} if mapped else {})}
+    settings = form(dataset.Settings, "dataset", fixed=fixed, leave_out=leave_out)
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
     ready = bool(path) and settings is not None
     if st.button("Import", type=kind, disabled=not ready, width="stretch") and settings is not None:
         job_card.launch("dataset", settings, f"Import {pathlib.Path(path).name}", "dataset")
+        st.session_state[LAUNCHED] = path
         st.rerun()
     if path and settings is not None:
         job_card.command("dataset", settings)
+
+
+def looked_at(path: str, *, hub: bool) -> bool:
+    """Say whether the first rows of a file are to be shown: until it is being imported."""
+    if not path or hub:
+        return False
+    if st.session_state.get(LAUNCHED) != path:
+        return True
+    return st.toggle("Show its first rows", key="dataset:again")
 
 
 def picture(artifact: Artifact) -> None:
@@ -55,6 +80,10 @@ def picture(artifact: Artifact) -> None:
         ("Exact duplicates", f"{s['duplicates']:,}"),
         ("Sources", f"{s['n_sources']:,}"),
     )
+    for sentence in sentences(s) if "certainty" in s else []:
+        st.caption(plain(sentence))
+    if s.get("left_out"):
+        st.caption(plain(f"Not in the conversations: {', '.join(s['left_out'])}"))
     for notice in sides.report(s):
         overlap.tell(notice.text, warns=notice.warns)
     overlap.side_by_side(artifact.path, artifact.id, artifact.id, "pool row")
@@ -130,18 +159,29 @@ with left:
         widgets.next_step("Train a proxy on it", "trajectories", primary=True, dataset=artifact.id)
     with st.container(border=True):
         st.markdown("**Import a dataset**")
-        import_form(primary=artifact is None)
+        path, hub = chosen_path()
+        looking = looked_at(path, hub=hub)
+        form_place = st.container()
+mapping: str | None = None
+if looking:
+    unmapped = dict.fromkeys(COLUMN_SETTINGS, "")
+    with right, st.container(border=True):
+        mapping = first_rows.panel(
+            path, kept(dataset.Settings, "dataset", fixed={"path": path, **unmapped})
+        )
+with form_place:
+    import_form(path, mapping, hub=hub, primary=artifact is None)
 with right:
     if job is not None and job.state != "done":
         job_card.card(job)
     job_card.arrive(job, "dataset")
-    if artifact is None:
+    if artifact is None and not looking:
         st.info(
             "The lengths, sources and rows of your dataset will appear here, with the trained text "
             "marked. Import a file on the left, or run the demo from the overview.",
             icon=":material/table_rows:",
         )
-    else:
+    elif artifact is not None and not looking:
         picture(artifact)
         tabs = st.tabs(
             ["Rows", "Sources", "Skipped", "Doctor"], on_change="rerun", key="dataset:tab"

@@ -134,6 +134,8 @@ class Format(NamedTuple):
     """Whether a person may name the columns of the prompt and the response."""
     by_choice: bool = False
     """Whether it is taken only where a person asks for it."""
+    title: str = "columns as they were named"
+    """What a person is told that it is."""
     likely: bool = False
     """Whether its columns alone do not make it sure."""
 
@@ -159,32 +161,39 @@ COMMON = {
     "id": ("id", "uuid"),
 }
 FORMATS = {  # in the order of detection
-    "messages": Format(_chat, {"chat": ("messages",), **CHAT}, ("chat",)),
-    "sharegpt": Format(_chat, {"chat": ("conversations", "conversation"), **CHAT}, ("chat",)),
+    "messages": Format(_chat, {"chat": ("messages",), **CHAT}, ("chat",), title="conversations"),
+    "sharegpt": Format(
+        _chat, {"chat": ("conversations", "conversation"), **CHAT}, ("chat",), title="conversations"
+    ),
     "gemini": Format(
         _chat,
         {"chat": ("contents",), "system": ("systeminstruction", "system_instruction"), **TOOLS},
         ("chat",),
+        title="conversations",
     ),
     "function_calls": Format(
         _called,
         {"prompt": ("query", "question"), "calls": ("answers",), "tools": ("tools",), **SYSTEM},
         ("prompt", "calls", "tools"),
+        title="questions that are answered by calls of tools",
     ),
     "alpaca": Format(
         _pair,
         {"prompt": ("instruction",), "response": ALPACA_RESPONSE, "input": ("input",), **MORE},
         columns_by_hand=True,
+        title="instructions and outputs",
     ),
     "prompt_completion": Format(
         _pair,
         {"prompt": ("prompt",), "response": ("completion", "response", "output"), **MORE},
         columns_by_hand=True,
+        title="prompts and completions",
     ),
     "question_answer": Format(
         _pair,
         {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **MORE},
         columns_by_hand=True,
+        title="questions and answers",
     ),
     "two_columns": Format(
         _pair,
@@ -199,16 +208,22 @@ FORMATS = {  # in the order of detection
             ),
             **MORE,
         },
+        title="pairs of a prompt and a reply",
         likely=True,
     ),
     "transcript": Format(
-        _transcript, {"chat": ("text", "chat", "transcript"), **CHAT}, ("chat",), likely=True
+        _transcript,
+        {"chat": ("text", "chat", "transcript"), **CHAT},
+        ("chat",),
+        title="transcripts",
+        likely=True,
     ),
     "preference": Format(
         _preference,
         {"prompt": ("prompt", "question", "instruction", "input"), "response": ("chosen",), **CHAT},
         ("response",),
         by_choice=True,
+        title="preferred replies",
     ),
     "columns": Format(_pair, {}, ("response",), columns_by_hand=True),
 }

@@ -1,1 +1,1 @@
-"""Parts of the dataset page."""
+"""Parts of the dataset page: a file before its import, the doctor after it."""

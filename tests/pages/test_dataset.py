@@ -312,3 +312,44 @@ def test_the_doctor_shows_what_deserves_a_look_and_excludes_it(visit, copied):
     assert len(data.edits(copied.dataset).excluded)
     fine(at.toggle(key="doctor:read:shortest").set_value(True).run())
     assert "row" in words(at)
+
+
+def labelled(boxes, label):
+    return next(box for box in boxes if box.label == label)
+
+
+def test_a_file_is_shown_as_it_would_be_read_before_it_is_imported(visit, bare, folder):
+    data = [{"findings": f"<b>f{i}", "impression": f"i{i}", "study": i} for i in range(8)]
+    write(folder / "mine.jsonl", data)
+    at = fine(choose(visit(bare.root, "dataset"), folder / "mine.jsonl"))
+    shown = words(at)
+    assert "Read as pairs of a prompt and a reply" in shown
+    assert "Not in the conversations: study" in shown
+    assert "Of the first 8 rows 8 can be used" in shown
+    assert "&lt;b&gt;f0" in "".join(e.proto.body for e in at.get("html"))
+    fine(press(at, "Add study to the prompt"))
+    template = labelled(at.text_area, "Prompt as a template")
+    assert template.value == "{findings}\n\n{study}"
+    fine(template.set_value("Study {study}: {findings}").run())
+    assert "Study 0: <b>f0" in words(at)
+    fine(press(at, "Import"))
+    (job,) = jobs.jobs(bare)
+    assert flags(job)[3:] == [
+        *("--map", "prompt=Study {study}: {findings}", "--map", "response=impression")
+    ]
+    assert jobs.wait(bare, job.id, 60).state == "done"
+    write(folder / "next.jsonl", data[:3])
+    at = fine(choose(visit(bare.root, "dataset"), folder / "next.jsonl"))
+    made = labelled(at.selectbox, "As in an earlier import")
+    fine(made.set_value(made.options[0] if made.value else bare.entries("dataset")[0].id).run())
+    assert "Study 0: <b>f0" in words(at)
+
+
+def test_columns_that_say_nothing_are_asked_for(visit, bare, folder):
+    write(folder / "odd.jsonl", [{"foo": "x", "bar": "y"}])
+    at = choose(visit(bare.root, "dataset"), folder / "odd.jsonl")
+    assert "no usable column: there are 'foo', 'bar'" in words(at)
+    assert "--" not in "".join(w.value for w in at.warning)
+    labelled(at.multiselect, "Prompt, in this order").set_value(["foo"]).run()
+    at = fine(labelled(at.selectbox, "Reply").set_value("bar").run())
+    assert "Of the first 1 rows 1 can be used" in words(at)
