@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.dataset.run import BEFORE as IMPORTED_BEFORE
 from core.edits.row_sets import words
 from core.export.writers import BATCH, FORMATS
+from core.selection.artifact import SelectionSummary, load_rows
 from core.selection.reproduce import lineage
 from core.selection.settings import BEFORE as SELECTED_BEFORE
 from core.selection.strategies.catalog import STRATEGIES
@@ -79,7 +79,7 @@ def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str]
     """
     line = lineage(artifact)
     dataset = artifact.ancestor("dataset")
-    config, summary = artifact.config, artifact.summary
+    config, summary = artifact.config, artifact.summary_as(SelectionSummary)
     strategy = str(config["strategy"])
     spread = measure(dataset, artifact)
     rows, pool = summary["rows"], summary["pool"]
@@ -169,8 +169,8 @@ def settings_of(artifact: Artifact) -> Any:
 
 def measure(dataset: Artifact, artifact: Artifact) -> Spread:
     """Count the sources and lengths of the pool and of the selection, a batch at a time."""
-    wanted = np.zeros(dataset.summary["rows"], bool)
-    wanted[pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]] = True
+    selected = np.zeros(dataset.summary["rows"], bool)
+    selected[load_rows(artifact)] = True
     before: collections.Counter[str] = collections.Counter()
     after: collections.Counter[str] = collections.Counter()
     columns = ("prompt", "response")
@@ -180,7 +180,7 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
         for batch in file.iter_batches(BATCH, columns=["source", "split", *columns]):
             sources = np.asarray(batch["source"].to_pylist(), object)
             pool = np.asarray(batch["split"].to_pylist(), object) == "pool"
-            chosen = wanted[start : start + len(batch)]
+            chosen = selected[start : start + len(batch)]
             before.update(sources[pool].tolist())
             after.update(sources[chosen].tolist())
             for column, counts in lengths.items():
@@ -214,7 +214,8 @@ def _left_out(dataset: Artifact, selected: dict[str, Any], notes: Sequence[str])
 
 
 def _front_matter(artifact: Artifact, format: str) -> str:
-    size = next((name for n, name in SIZES.items() if artifact.summary["rows"] < n), "n>100M")
+    rows = artifact.summary_as(SelectionSummary)["rows"]
+    size = next((name for n, name in SIZES.items() if rows < n), "n>100M")
     lines = [
         f"pretty_name: {json.dumps(artifact.name)}",
         "license: other",
@@ -255,13 +256,13 @@ def _lengths(spread: Spread) -> str:
     return _table(("characters", "10%", "median", "90%", "longest"), rows)
 
 
-def _tokens(summary: dict[str, Any]) -> str:
+def _tokens(summary: SelectionSummary) -> str:
     if not summary["pool_response_tokens"]:
         return "not counted: no proxy was trained"
     return f"{summary['response_tokens']:,} of {summary['pool_response_tokens']:,}, by the proxy"
 
 
-def _edits(summary: dict[str, Any]) -> str:
+def _edits(summary: SelectionSummary) -> str:
     counts = summary.get("excluded", 0), summary.get("pinned", 0)
     return f"{words(counts[0])} excluded, {words(counts[1])} pinned"
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.dataset.chat_cells import SPEAKERS
+from core.selection.artifact import load_rows
 from core.workspace.artifact import Artifact
 
 ORIGINAL, KEYS = "original.parquet", "original_keys.parquet"
@@ -28,12 +28,12 @@ BATCH = 2_000
 def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield the selected rows of one of the dataset's files, a batch at a time."""
     dataset = artifact.ancestor("dataset")
-    wanted = np.zeros(dataset.summary["rows"], bool)
-    wanted[pd.read_parquet(artifact.path / "table.parquet", columns=["row"])["row"]] = True
+    selected = np.zeros(dataset.summary["rows"], bool)
+    selected[load_rows(artifact)] = True
     start = 0
     with pq.ParquetFile(dataset.path / file) as source:
         for batch in source.iter_batches(BATCH, columns=columns):
-            keep = wanted[start : start + len(batch)]
+            keep = selected[start : start + len(batch)]
             start += len(batch)
             if keep.any():
                 yield pa.Table.from_batches([batch]).filter(pa.array(keep))

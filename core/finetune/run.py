@@ -5,9 +5,6 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from core.arrays import by_id
 from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune import outcome
@@ -19,6 +16,7 @@ from core.model import adapters, loading
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason, named, remedy
 from core.model.templates import choose, with_template
+from core.selection.artifact import SelectionSummary, load_rows
 from core.settings import identity, to_config
 from core.training.recipe import Recipe
 from core.training.settings import epochs_of
@@ -73,8 +71,7 @@ def make(
     tokens = tokenize(workspace, dataset, tokenizer, template)
     loading.check_vocabulary(model, tokens.highest())
     tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
-    table = pd.read_parquet(selection.path / "table.parquet")
-    selected = table["row"].to_numpy()[by_id(table["id"].to_numpy())]
+    selected = load_rows(selection, by="id")
     rows = selected[tokens.response_lengths()[selected] > 0]
     untrained = tokens.untrained()
     left_out = by_reason({r: untrained[r] for r in selected.tolist() if r in untrained})
@@ -150,7 +147,7 @@ def make(
         "epochs": round(epochs_of(len(rows), steps, s.batch_size), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),
         "train_seconds": round(trained, 1),
-        "ids_sha256": selection.summary["ids_sha256"],
+        "ids_sha256": selection.summary_as(SelectionSummary)["ids_sha256"],
         "parameters": loading.size(model),
         **after,
         "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
@@ -179,7 +176,7 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
 
 def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
     """Return the fingerprint of the fine-tune that these settings give."""
-    ids = selection.summary["ids_sha256"]
+    ids = selection.summary_as(SelectionSummary)["ids_sha256"]
     return fingerprint("finetune", ids, test.id, identity(settings))
 
 

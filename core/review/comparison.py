@@ -16,6 +16,7 @@ import pandas as pd
 from core.arrays import Ints
 from core.errors import InputError
 from core.review.facets import code, distance, of, positions, shares
+from core.selection.artifact import load_rows
 from core.workspace.store import Workspace
 
 Sets = Mapping[str, Ints]
@@ -44,8 +45,7 @@ def read(workspace: Workspace, ids: Sequence[str]) -> dict[str, Ints]:
     first = workspace.open(wanted[0], "selection")
     for id in wanted:
         artifact = first.open(id, "selection")
-        table = pd.read_parquet(artifact.path / "table.parquet", columns=["row", "rank"])
-        out[artifact.id] = table.sort_values("rank")["row"].to_numpy()
+        out[artifact.id] = load_rows(artifact)
         datasets[artifact.id] = artifact.ancestor("dataset").id
     if len(set(datasets.values())) > 1:
         named = "; ".join(f"{id} is of {dataset}" for id, dataset in datasets.items())

@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.errors import InputError
 from core.jobs.progress import duration
+from core.selection.artifact import load_rows
 from core.training.settings import epochs_of
 from core.trajectories import cost
 from core.trajectories.cost import TRAIN, Proxy, Tokens
@@ -122,13 +123,12 @@ class Bill(NamedTuple):
 def target(finetune: Artifact) -> Target:
     """Read what a fine-tune took."""
     selection = finetune.ancestor("selection")
-    rows = pd.read_parquet(selection.path / "table.parquet", columns=["row"])["row"]
     facts, config = finetune.summary, finetune.config
     return Target(
         parameters=int(facts["parameters"]),
         seconds=float(facts.get("train_seconds", finetune.manifest["seconds"])),
         epochs=epochs_of(int(facts["rows"]), int(facts["steps"]), int(config["batch_size"])),
-        share=cost.tokens(selection.ancestor("trajectories"), rows).share,
+        share=cost.tokens(selection.ancestor("trajectories"), load_rows(selection)).share,
         with_test="train_seconds" not in facts,
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from core.edits.log import Rows
 from core.edits.row_sets import words
 from core.errors import InputError
+from core.selection.artifact import load_table
 from core.selection.choose import PINNED
 from core.selection.pool import Choice, Pool
 from core.workspace.artifact import Artifact
@@ -20,7 +21,7 @@ def earlier_rows(dataset: Artifact, old: Artifact | None) -> npt.NDArray[np.int6
     """Return the rows of a dataset that an earlier selection has, by id."""
     if old is None:
         return np.zeros(0, np.int64)
-    ids = pd.read_parquet(old.path / "table.parquet", columns=["id"])["id"]
+    ids = load_table(old, ["id"])["id"]
     now = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
     return np.flatnonzero(now.isin(ids))
 
@@ -62,7 +63,7 @@ def keep(pool: Pool, old: Artifact | None, pinned: Rows = ()) -> Kept:
     unmeasured = int((~(there.measured() & grouped)).sum())
     if old is None:
         return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unmeasured, unpinnable, 0, 0)
-    ids = pd.read_parquet(old.path / "table.parquet").sort_values("rank")["id"]
+    ids = load_table(old, ["id", "rank"]).sort_values("rank")["id"]
     place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
     found = place[place >= 0]
     if not len(found):

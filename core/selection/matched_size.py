@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-import pandas as pd
-
 from core.errors import InputError
+from core.selection.artifact import SelectionSummary, load_rows
 from core.selection.pool import Match
 from core.settings import Group, setting
 from core.trajectories import cost as proxy_cost
@@ -48,7 +47,8 @@ def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
     selection = dataset.open(wanted.match, "selection")
     if selection.ancestor("dataset").id != dataset.id:
         raise InputError(f"{selection.id} was drawn from another dataset than {dataset.name}")
-    rows, tokens = selection.summary["rows"], selection.summary["response_tokens"]
+    facts = selection.summary_as(SelectionSummary)
+    rows, tokens = facts["rows"], facts["response_tokens"]
     if not cost:
         if not tokens:
             raise InputError(
@@ -64,7 +64,6 @@ def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
         trajectories = selection.ancestor("trajectories")
     except InputError:
         return Match(rows, tokens)  # no proxy, no cost
-    rows_of = pd.read_parquet(selection.path / "table.parquet", columns=["row"])["row"]
     each = proxy_cost.TRAIN * wanted.target_parameters * wanted.target_epochs
-    target = each * proxy_cost.tokens(trajectories, rows_of).selected
+    target = each * proxy_cost.tokens(trajectories, load_rows(selection)).selected
     return Match(round(rows * (1 + proxy_cost.operations(trajectories) / target)), tokens)

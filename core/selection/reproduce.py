@@ -9,6 +9,7 @@ import pandas as pd
 from core.edits.row_sets import words
 from core.errors import InputError
 from core.jobs.progress import say
+from core.selection.artifact import SelectionSummary, load_table
 from core.selection.run import PARENTS, Source, honoured, pool_of, source, table_of
 from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES
@@ -29,7 +30,7 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
             damaged or gone, or it has settings that this version does not know.
     """
     artifact = workspace.open(wanted, "selection")
-    was = pd.read_parquet(artifact.path / "table.parquet")
+    was, said = load_table(artifact), artifact.summary_as(SelectionSummary)
     settings = settings_of(artifact)
     matched = STRATEGIES[settings.strategy].cost
     drawn = source(artifact.open(settings.parent, *PARENTS), settings)
@@ -39,7 +40,7 @@ def differences(workspace: Workspace, wanted: str) -> list[str]:
         _note_size(drawn, len(was))
     if not found:
         return []
-    if artifact.summary.get("edited_rows", summary["edited_rows"]) != summary["edited_rows"]:
+    if said.get("edited_rows", summary["edited_rows"]) != summary["edited_rows"]:
         found.append(
             f"the rows excluded or pinned by the first {settings.edits} edits are no longer those "
             "of then"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from core.edits.state import Edits
 from core.jobs.progress import say
 from core.selection import budget as budgets
 from core.selection import matched_size, s2l_options
+from core.selection.artifact import TABLE, SelectionSummary
 from core.selection.choose import choose
 from core.selection.kept_rows import Kept, earlier_rows, edited, keep
 from core.selection.load_pool import load_pool
@@ -81,13 +82,13 @@ def seal(workspace: Workspace, source: Source) -> Artifact:
         | ({MATCHES: settings.match} if settings.match else {}),
         fingerprint=key_of(settings),
     )
-    table.to_parquet(draft.path / "table.parquet")
+    table.to_parquet(draft.path / TABLE)
     for text in sentences:
         say(text)
     return draft.seal(summary)
 
 
-def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
+def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, SelectionSummary, list[str]]:
     """Select without sealing; return the table, the manifest's numbers, and what to say of it.
 
     Args:
@@ -118,7 +119,7 @@ def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, dict[str, A
             "reason": choice.reasons,
         }
     )
-    summary = {
+    summary: SelectionSummary = {
         "rows": len(table),
         "pool": len(pool),
         "response_tokens": int(pool.tokens[choice.positions].sum()) if len(pool.tokens) else 0,

@@ -4,9 +4,10 @@ import typing
 
 import pytest
 
+from core.selection.artifact import SelectionSummary
 from core.study.artifact import StudySummary
 
-SUMMARIES = {"study": StudySummary}
+SUMMARIES = {"selection": SelectionSummary, "study": StudySummary}
 OTHERWISE: dict[str, set[str]] = {}
 """Keys of a kind that stand only where an artifact was made in another way than here."""
 
