@@ -223,7 +223,7 @@ def from_args(cls: type[T], values: dict[str, str]) -> T:
         InputError: a value is malformed or out of range; the message names the flag.
     """
     # argparse takes the text "--" out of a value, which leaves an empty list
-    texts = {name: "--" if value == [] else value for name, value in values.items()}
+    texts = {name: value if isinstance(value, str) else "--" for name, value in values.items()}
     return cls(**{s.name: s.parse(texts[s.name]) for s in specs(cls) if s.name in texts})
 
 

@@ -162,7 +162,8 @@ class Texts:
 def _distinct(values: Hashes) -> Hashes:
     """Return the distinct values, ascending; the array is sorted in place."""
     values.sort()
-    return values[np.append(True, values[1:] != values[:-1])[: len(values)]]
+    kept: Hashes = values[np.append(True, values[1:] != values[:-1])[: len(values)]]
+    return kept
 
 
 def _looked_up(sizes: Ints) -> Ints:
@@ -194,7 +195,8 @@ class Index:
     def alike(self, text: Shingled) -> list[int]:
         """Return the near-duplicates among what was entered, itself too if it was."""
         docs, least = self.candidates(text)
-        return docs[self.confirmed(text, docs, least)].tolist()
+        near: list[int] = docs[self.confirmed(text, docs, least)].tolist()
+        return near
 
     def candidates(self, text: Shingled) -> tuple[Ints, Ints]:
         """Return what may be a near-duplicate, and how many shingles it must have in common."""

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import Ints
+from core.arrays import Int32s, Ints
 from core.dataset.duplicates import SHINGLE, Hashes, Index, Texts, words
 from core.model.conversation import Turn
 
@@ -38,7 +38,7 @@ SAMPLE = 2_000
 class Slices(Texts):
     """Texts that are parts of others, without the shingles that most of them have in common."""
 
-    def __init__(self, flat: Ints, starts: Ints, ends: Ints, codes: Hashes) -> None:
+    def __init__(self, flat: Int32s, starts: Ints, ends: Ints, codes: Hashes) -> None:
         self.flat, self.starts, self.ends, self.codes = flat, starts, ends, codes
         self.common: Hashes = np.zeros(0, np.uint64)
 

@@ -106,8 +106,8 @@ def overlap(compared: Compared, test: Sequence[int], train: Sequence[int]) -> Ov
         for key in asked[row].keys:
             first.setdefault(key, at)
     for item, row in enumerate(test):
-        if (at := whole.get(compared.after[row][-1])) is not None:
-            found["copies"][item] = at
+        if (twin := whole.get(compared.after[row][-1])) is not None:
+            found["copies"][item] = twin
         known = [first[key] for key in asked[row].keys if key in first]
         if known:
             found["prompts"][item] = min(known)

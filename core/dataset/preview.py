@@ -77,7 +77,7 @@ def understand(found: Rows, settings: Settings, rows: int = 50) -> Preview:
     except InputError as e:
         return dataclasses.replace(seen, problem=str(e))
     examples, trainable = to_examples(found, reading.format, reading.parts)
-    parts = [examples.at, examples.messages, examples.sources, examples.answers]
+    parts: list[Any] = [examples.at, examples.messages, examples.sources, examples.answers]
     kept = [
         Row(found.places[at], turns, source, answer)
         for at, turns, source, answer in zip(*(part[:rows] for part in parts), strict=True)

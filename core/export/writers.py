@@ -144,7 +144,8 @@ def _write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
 class Format(NamedTuple):
     """A format: how it is written, and what a person is told of it."""
 
-    write: Callable[[pathlib.Path, Artifact], list[str]]
+    write: Callable[..., list[str]]
+    """(path, selection) -> what was left out; those for trainers also take `trained`."""
     """(path, selection) -> what was left out, a sentence each."""
     file: str
     """Its name in a folder; "." where the folder itself is the data."""

@@ -21,8 +21,9 @@ from core.jobs.progress import Progress, Stopped, say, stop_requested
 from core.model.chat_template import Refused
 from core.model.conversation import Turn, is_trained, with_extras
 from core.model.loading import check_vocabulary, positions
+from core.model.output_layer import evaluating
 from core.model.rendering import Render, Renderer
-from core.model.scoring import evaluating, score
+from core.model.scoring import score
 from core.model.templates import renderer
 from core.model.tokens import tokenize
 from core.workspace.artifact import Artifact

@@ -89,7 +89,8 @@ def seen(dataset: Artifact, trained: Ints, test: Artifact, split: str) -> Seen:
 def _rows(dataset: Artifact, split: str) -> Bools:
     """Say which rows are of a split; all where it is empty."""
     table = pq.read_table(dataset.path / "examples.parquet", columns=["split"])
-    return (np.array(table["split"].to_pylist(), object) == split) | (not split)
+    of_split: Bools = np.array(table["split"].to_pylist(), object) == split
+    return of_split | (not split)
 
 
 def _talks(dataset: Artifact, wanted: Bools) -> Iterator[list[Turn]]:

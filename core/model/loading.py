@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from core.errors import InputError
 from core.jobs.progress import say
@@ -172,7 +172,7 @@ def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") ->
     try:
         config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
         checkpoint.check_kind(spec, config)
-        model, found = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,
             dtype=torch.bfloat16 if half else torch.float32,
             trust_remote_code=False,
@@ -180,6 +180,7 @@ def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") ->
             output_loading_info=True,
             **extra,
         )
+        model, found = loaded
     except InputError:
         raise
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError

@@ -81,8 +81,9 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         Raises:
             InputError: the checkpoint lacks weights.
         """
-        self.model.tie_weights()
-        tied = set(getattr(self.model, "all_tied_weights_keys", None) or ())
+        model: Any = self.model
+        model.tie_weights()
+        tied = set(getattr(model, "all_tied_weights_keys", None) or ())
         if lost := sorted(set(load_result.missing_keys) - tied):
             raise InputError(
                 f"the saved checkpoint lacks {len(lost):,} weights ({lost[0]}...); delete this "

@@ -40,7 +40,7 @@ CONFIGURATION = re.compile(r"[^<>:/\\|?*\s\x00-\x1f.-][^<>:/\\|?*\x00-\x1f]{0,19
 def folders() -> list[pathlib.Path]:
     """Return the folders below which pages may read: those of S2L_DATA, else this repository."""
     named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
-    found = [pathlib.Path(os.path.expanduser(part)).resolve() for part in named or [ROOT]]  # noqa: PTH111
+    found = [pathlib.Path(os.path.expanduser(part)).resolve() for part in named or [str(ROOT)]]  # noqa: PTH111
     return list(dict.fromkeys(found))
 
 
@@ -98,7 +98,8 @@ def hub(text: str, *, configuration: bool = True) -> str:
     Raises:
         InputError: it is none, or the libraries would take it for something on this machine.
     """
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
 
     repository, colon, part = _plain(text).partition(":")
     try:

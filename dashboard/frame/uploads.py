@@ -46,7 +46,7 @@ def ask(key: str) -> str:
             st.error(plain(problem), icon=":material/error:")
             return ""
         st.session_state[stored] = (file.file_id, path)
-    return path
+    return str(path)
 
 
 def store(folder: pathlib.Path, name: str, file: IO[bytes]) -> pathlib.Path:
