@@ -41,7 +41,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
     dataset = workspace.open(settings.dataset, "dataset")
     if not dataset.summary.get("trainable", True):
-        raise InputError(f"{dataset.name} has no responses, so a proxy cannot be trained on it")
+        raise InputError(
+            f"{dataset.name} has no responses, so a proxy cannot be trained on it; "
+            "import it with --response-column to name the column of its replies"
+        )
     s = resolve(settings)
     key = fingerprint("trajectories", identity(s))
     if s.resume and (done := process_group.once(lambda: _finished(workspace, key, s))):
