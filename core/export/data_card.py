@@ -195,7 +195,7 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
     )
 
 
-def _left_out(dataset: Artifact, selected: dict[str, Any], notes: Sequence[str]) -> str:
+def _left_out(dataset: Artifact, selected: SelectionSummary, notes: Sequence[str]) -> str:
     """List what is not in the export: rows, in the order of the pipeline, then parts of rows."""
     s = dataset.summary
     lines = [
