@@ -145,8 +145,8 @@ class Format(NamedTuple):
     """A format: how it is written, and what a person is told of it."""
 
     write: Callable[..., list[str]]
-    """(path, selection) -> what was left out; those for trainers also take `trained`."""
-    """(path, selection) -> what was left out, a sentence each."""
+    """(path, selection) -> what was left out, a sentence each; those for trainers also take
+    `trained`."""
     file: str
     """Its name in a folder; "." where the folder itself is the data."""
     sentence: str
