@@ -44,7 +44,9 @@ def report(summary: dict[str, Any]) -> None:
 def sentences(summary: Mapping[str, Any]) -> list[str]:
     """Say how the columns were understood, as far as it goes without saying."""
     columns = summary["columns"]
-    said = [f"the file was read as {described(summary['read_as'])}"] if summary.get("read_as") else []
+    said = (
+        [f"the file was read as {described(summary['read_as'])}"] if summary.get("read_as") else []
+    )
     prompt = [columns[part] for part in PROMPT if part in columns]
     reply = columns.get("response", columns.get("calls"))
     if summary["certainty"] != "sure" or len(prompt) > 1:

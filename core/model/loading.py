@@ -225,8 +225,8 @@ def changed_since(spec: str, id: str, created: str) -> bool:
     if is_scratch(spec) or not (folder := named(base_of(spec))).is_dir():
         return False
     began = dt.datetime.fromisoformat(created).timestamp()
-    files = [s for p in folder.iterdir() if p.exists() for s in (p.stat(), p.lstat())]
-    changed = any(max(s.st_mtime, s.st_ctime) > began for s in files)
+    # not the time of the inode: that of a folder copied or restored whole is new
+    changed = any(p.stat().st_mtime > began for p in (folder, *folder.iterdir()) if p.exists())
     if changed:
         say(f"{spec} changed after {id} was begun with it, so that is not used again")
     return changed
