@@ -42,7 +42,8 @@ def matched(made, trajectories, **more):
     draft = made.workspace.draft(
         "selection", name="s", config={}, parents={"trajectories": trajectories.id}
     )
-    pd.DataFrame({"row": SELECTED}).to_parquet(draft.path / "table.parquet")
+    table = pd.DataFrame({"row": SELECTED, "rank": range(len(SELECTED))})
+    table.to_parquet(draft.path / "table.parquet")
     old = draft.seal({"rows": 10, "response_tokens": 5})
     wanted = matched_size.Matching(match=old.id, target_parameters=1500, target_epochs=4, **more)
     return matched_size.measure(wanted, made.dataset, cost=True)

@@ -403,6 +403,7 @@ def test_exports_go_to_the_workspace_alone(place):
 
 
 PLAIN = {
+    "lora_targets",  # layers of the model
     "name", "split", "prompt_column", "response_column", "source_column", "answer_column",
     "split_column", "id_column", "holdout", "features", "keep", "edits", "budget", "quotas",
     "strategies", "seeds", "match", "map",
