@@ -8,6 +8,7 @@ import pytest
 
 from core import clusters, dataset, edits, export, finetune, selection, trajectories
 from core.selection.strategies.catalog import STRATEGIES
+from dashboard.escape import plain
 from dashboard.frame import data
 from dashboard.selection import before_after, preview, stability
 from tests.conftest import NAME, write
@@ -417,7 +418,7 @@ def test_steps_are_those_of_the_fine_tune_that_the_page_starts(page, copied, vis
     page.slider(key="selection:share").set_value(100).run()
     assert facts(page)["Steps"] == "30", "scratch:small is the default: 6 epochs"
     tip = next(m.help for m in page.metric if m.label == "Steps")
-    assert "scratch:small" in tip
+    assert plain("scratch:small") in tip
     assert "6 epochs in batches of 32" in tip
     go(page, "finetune")
     page.query_params["selection"] = copied.selection
