@@ -16,6 +16,7 @@ from core.arrays import Ints, by_id
 from core.dataset import holdout
 from core.errors import InputError
 from core.finetune.answers import JUDGED, NO_GOLD, judge
+from core.finetune.floor import commonest_right
 from core.finetune.metrics import measure
 from core.jobs.progress import Progress, Stopped, say, stop_requested
 from core.model.chat_template import Refused
@@ -181,6 +182,8 @@ def evaluate(
     if decode:
         longer = int((own[asked] > max_new).sum())
         scores |= {"answer_tokens": max_new, "longer_golds": longer}
+        floor = commonest_right(dataset, items.iloc[asked]) if split == "holdout" else None
+        scores |= {} if floor is None else {"commonest": floor}
         if len(asked) < len(drawn):
             scores["not_asked"] = len(drawn) - len(asked)
     return Result(scores | measure(judged), generations, judged)
@@ -209,24 +212,16 @@ def _judged(entry: dict[str, Any], said: Answered, stops: tuple[str, ...]) -> di
 
 
 def _counts(generations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Count how answers ended and how they were judged.
-
-    `commonest` is the floor of exact match: the items that are right when every source is answered
-    by the commonest of its golds.
-    """
+    """Count how answers ended and how they were judged."""
     if not generations:
         return {}
     by_matcher = collections.Counter(g["matcher"] for g in generations).most_common()
     one = len(by_matcher) == 1
-    by_source: dict[str, list[str]] = {}
-    for g in generations:
-        by_source.setdefault(g["source"], []).append(g["answer"])
     return {
         "matcher": by_matcher[0][0] if one else ", ".join(f"{m} {n:,}" for m, n in by_matcher),
         "ran_on": sum(g["ran_on"] for g in generations),
         "at_limit": sum(g["at_limit"] for g in generations),
         "right_as_is": sum(g["right_as_is"] for g in generations),
-        "commonest": sum(max(collections.Counter(golds).values()) for golds in by_source.values()),
         "no_gold": sum(g["where"] == NO_GOLD for g in generations),
     }
 

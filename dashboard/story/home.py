@@ -135,7 +135,8 @@ def _arms(project: Project) -> None:
     key = next(iter(known(table)))
     row = METRICS[key]
     figure = study_charts.study_figure(table, key, row.axis, row.lower_is_better)
-    figure.update_layout(margin={"r": 16, "t": 10}, annotations=[], height=280)
+    figure.update_layout(margin={"r": 16, "t": 10}, height=280)
+    figure.layout.annotations = ()
     figure.update_xaxes(title=None, nticks=4)
     st.plotly_chart(figure, config=STILL, key="home:arms", alt="Scores of the arms")
     st.caption(f"{row.title}, {row.unit}; {len(table)} fine-tunes of one model, equal steps")

@@ -142,8 +142,6 @@ def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
     )
     counts = {k: scores[k] for k in ("right", "right_as_is", "ran_on", "at_limit", "decoded")}
     assert counts == {"right": 1, "right_as_is": 0, "ran_on": 1, "at_limit": 1, "decoded": 20}
-    by_source = load_items(dataset, "holdout").groupby("source")["answer"]
-    assert scores["commonest"] == sum(golds.value_counts().max() for _, golds in by_source)
     assert items["right"].tolist() == [True] + [False] * 19
     assert (kept[0]["asked"], kept[0]["where"]) == ("asked", "after ####")
     assert kept[0]["extracted"] in str(gold.iloc[0])
