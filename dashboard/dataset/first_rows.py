@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -20,7 +21,11 @@ from dashboard.escape import plain
 from dashboard.frame import reader
 
 PER_PAGE = 5
-COLOURS = {"sure": "green", "likely": "blue", "guess": "orange"}
+COLOURS: dict[str, Literal["green", "blue", "orange"]] = {
+    "sure": "green",
+    "likely": "blue",
+    "guess": "orange",
+}
 OFFERED = 8
 """Columns offered for the prompt by a button each."""
 
