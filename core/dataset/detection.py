@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from core.dataset import transcripts
 from core.dataset.cells import missing
 from core.dataset.mapping import Given, Template
 from core.dataset.row_formats import COMMON, FORMATS, LOOKS, Format, may_be_chat
@@ -209,8 +208,3 @@ def _unclear(columns: Sequence[str], wanted: str, sample: Sample | None) -> Uncl
         "name two of them with --prompt-column and --response-column, or a prompt of several with "
         "--map prompt='{column}\\n\\n{column}' and --map response=COLUMN",
     )
-
-
-def marked_text(sample: Sample, column: str) -> bool:
-    """Return whether a column holds transcripts."""
-    return any(isinstance(c, str) and bool(transcripts.turns(c)) for c in sample[column])

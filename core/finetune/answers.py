@@ -21,9 +21,6 @@ JUDGED = 2
 NO_GOLD = "no gold"
 EXACT = 0.99
 """A verifier gives less for a partly right answer."""
-TestItem = dict[str, Any]
-"""One test item: prompt, answer, source; `verifier` where it names its matcher; for the demo's
-tasks, task and metadata."""
 LETTER = re.compile(r"\(?\s*([A-J])\s*[).]?")
 CHOSEN = re.compile(
     r"\W*(?:(?:the )?(?:option|choice|letter)\s*)?"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.dataset.readers.csv_dialect import Dialect, told
-from core.dataset.readers.encodings import text_of
+from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.rows import BATCH_CHARS, BATCH_ROWS, Rows
 from core.dataset.readers.sources import Source
 from core.errors import InputError
@@ -156,7 +156,7 @@ class _Table:
                 if cells:
                     self.rows.skip(number, "malformed line", "".join(lines.taken))
                 continue
-            if not lines.taken[0].isascii() and any(map(_undecoded, cells)):
+            if not lines.taken[0].isascii() and any(map(undecoded, cells)):
                 self.rows.skip(number, "not UTF-8", "".join(lines.taken))
                 continue
             yield number, cells[:width]
@@ -218,12 +218,3 @@ class _Table:
         longest = max(len(lines), self.read_as.get("longest_cell_lines", 0))
         self.read_as["longest_cell_lines"] = longest
         return False
-
-
-def _undecoded(text: str) -> bool:
-    """Return whether some bytes of a text are not in its encoding."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False

@@ -118,3 +118,12 @@ def text_of(source: Source, encoding: str, newline: str) -> TextIO:
     """Open a text file; bytes that do not decode become lone surrogates, in UTF-16 U+FFFD."""
     errors = "replace" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
     return io.TextIOWrapper(source.open(), encoding, errors, newline=newline)
+
+
+def undecoded(text: str) -> bool:
+    """Return whether some bytes of a text are not in its encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from core.dataset.readers.encodings import text_of
+from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.json_shapes import rows_within
 from core.dataset.readers.rows import Records, Rows
 from core.dataset.readers.sources import Source
@@ -104,19 +104,10 @@ def _lines(source: Source, encoding: str, records: Records) -> Iterator[tuple[in
             if not isinstance(value, dict | list):
                 wrong = not line.isascii() and any("\udc80" <= c <= "\udcff" for c in line)
                 records.skip(number, "not UTF-8" if wrong else "malformed line", line[:800])
-            elif not line.isascii() and _undecoded(line):
+            elif not line.isascii() and undecoded(line):
                 records.skip(number, "not UTF-8", line[:800])
             else:
                 yield number, value, len(line)
-
-
-def _undecoded(text: str) -> bool:
-    """Return whether some bytes of a text are not in its encoding."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 class Text:
