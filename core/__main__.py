@@ -26,6 +26,7 @@ PACKAGES = {
     **NOUNS,
     "edits": "show or change which rows of a dataset are excluded, pinned or noted",
 }
+RUN_FILE = "run_file"
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 """Threads that wait soon sleep: beside one busy process, scoring took 1.9 s so, and 9.8 s with
 threads that spin on; alone on the machine 1.1 s and 1.0 s."""
@@ -42,7 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         workspace = Workspace(args.pop("workspace"))
         if noun not in NOUNS:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `list | head` ends quietly
+        file = args.pop(RUN_FILE, "")
         cls, run = _declared(noun)
+        if file:  # flags beside it go before
+            from core import run_file
+
+            args = run_file.read(file, noun, cls) | args
         result = str(run(workspace, settings.from_args(cls, args)))
     except Unequal as e:
         sys.stdout.write(f"{e}\n")
@@ -94,7 +100,18 @@ def _parser(argv: Sequence[str]) -> _Parser:
     for noun, text in (PACKAGES | {n: command[0] for n, command in COMMANDS.items()}).items():
         parser = nouns.add_parser(noun, help=text, description=text, parents=[common])
         if noun == wanted:  # importing all of them costs time
-            settings.add_flags(parser, _declared(noun)[0])
+            cls = _declared(noun)[0]
+            own = any(s.name == "config" for s in settings.specs(cls))
+            files = ["--run-file"] if own else ["--config", "--run-file"]
+            parser.add_argument(
+                *files,
+                default=argparse.SUPPRESS,
+                metavar="FILE",
+                help="a YAML file of these settings, as a page saves it; flags beside it go before",
+                dest=RUN_FILE,
+            )
+            given = any(a.partition("=")[0] in files for a in argv)
+            settings.add_flags(parser, cls, required=not given)
     return top
 
 

@@ -191,10 +191,11 @@ def _spec(field: dataclasses.Field[Any], hint: Any) -> Spec:
     )
 
 
-def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
+def add_flags(parser: argparse.ArgumentParser, cls: type, *, required: bool = True) -> None:
     """Add one flag per setting; values stay text until `from_args`.
 
-    Beside a positional setting a bool is a flag without a value, which could not be told from it.
+    Where not `required`, no flag has to be given: a file may say it. Beside a positional setting a
+    bool is a flag without a value, which could not be told from it.
     """
     listed = specs(cls)
     bare = any(spec.positional for spec in listed)
@@ -205,7 +206,7 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
         how: dict[str, Any] = {"default": argparse.SUPPRESS}
         how["help"] = (spec.help + choices + shown).replace("%", "%%")
         if spec.positional:
-            parser.add_argument(spec.name, nargs=None if spec.required else "?", **how)
+            parser.add_argument(spec.name, nargs=None if spec.required and required else "?", **how)
             continue
         if spec.kind is bool:
             how |= {"const": "yes"}
@@ -213,7 +214,8 @@ def add_flags(parser: argparse.ArgumentParser, cls: type) -> None:
         else:
             how["metavar"] = spec.name.upper()
             how |= {"action": _AddLine} if spec.repeated else {}
-        parser.add_argument(spec.flag, *spec.flags, dest=spec.name, required=spec.required, **how)
+        how["required"] = spec.required and required
+        parser.add_argument(spec.flag, *spec.flags, dest=spec.name, **how)
 
 
 def from_args(cls: type[T], values: dict[str, str]) -> T:
@@ -222,6 +224,8 @@ def from_args(cls: type[T], values: dict[str, str]) -> T:
     Raises:
         InputError: a value is malformed or out of range; the message names the flag.
     """
+    if missing := [s.flag for s in specs(cls) if s.required and s.name not in values]:
+        raise InputError(f"{' and '.join(missing)} must be given, as a flag or in the file")
     # argparse takes the text "--" out of a value, which leaves an empty list
     texts = {name: value if isinstance(value, str) else "--" for name, value in values.items()}
     return cls(**{s.name: s.parse(texts[s.name]) for s in specs(cls) if s.name in texts})

@@ -1,0 +1,1 @@
+"""The fine-tune page: its form, what runs, what was made."""
