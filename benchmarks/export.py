@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from benchmarks.memory import write
 from core import export, selection
 from core.dataset.run import ROW_GROUP, Settings
-from core.export.writers import FORMATS
+from core.export.writers import EXPORT_FORMATS
 from core.settings import to_config
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -98,7 +98,7 @@ def main() -> None:
     """Run once and report."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--formats", default=",".join(FORMATS))
+    parser.add_argument("--formats", default=",".join(EXPORT_FORMATS))
     args = parser.parse_args()
     found = exports(args.rows, args.formats.split(","))
     most = max(f["gb"] for f in found.values())

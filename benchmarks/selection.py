@@ -27,7 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from benchmarks.export import exports
-from core.export.writers import FORMATS
+from core.export.writers import EXPORT_FORMATS
 from core.selection.budget import parse
 from core.selection.choose import choose
 from core.selection.pool import Pool
@@ -87,7 +87,7 @@ def draw(pool: Pool) -> dict[str, float]:
 
 def export(pool: Pool) -> dict[str, float]:
     """Export as many short rows as the pool has, in every format."""
-    found = exports(len(pool), list(FORMATS))
+    found = exports(len(pool), list(EXPORT_FORMATS))
     return {
         "export_rss_gb": max(f["gb"] for f in found.values()),
         "export_slowest_s": max(f["seconds"] for f in found.values()),

@@ -76,7 +76,7 @@ def budget_control(pool: int, tokens: int) -> str:
     return f"{wanted} tokens"
 
 
-def facts(made: preview.Allocation, tokens: int) -> None:
+def facts(made: preview.Allocated, tokens: int) -> None:
     """Show the totals, what a fine-tune would take, and the sources whose share changes most."""
     rows = len(made.chosen)
     tune = finetune.resolve(forms.kept(finetune.Settings, "finetune", fixed={"selection": "-"}))

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from core.dataset.cells import missing
 from core.dataset.mapping import Given, Template
-from core.dataset.row_formats import COMMON, FORMATS, LOOKS, Format, may_be_chat
+from core.dataset.row_formats import COMMON, LOOKS, ROW_FORMATS, RowFormat, may_be_chat
 from core.errors import InputError
 
 SAMPLE = 200
@@ -22,7 +22,7 @@ class Reading(NamedTuple):
     """How a table is read."""
 
     format: str
-    """A key of FORMATS."""
+    """A key of ROW_FORMATS."""
     parts: Given
     """Part -> column or template. Without "chat" and "response": a file to test with."""
     certainty: Certainty
@@ -59,7 +59,7 @@ def detect(
         UnclearColumns: no format fits, or none more than another.
     """
     own = named.keys() & {"prompt", "response", "chat"}
-    tried = [name for name, form in FORMATS.items() if not form.by_choice]
+    tried = [name for name, form in ROW_FORMATS.items() if not form.by_choice]
     if wanted != "auto":
         tried = [wanted]
     elif "chat" in own:
@@ -67,19 +67,19 @@ def detect(
     elif {"prompt", "response"} <= own:
         tried = ["columns"]
     elif own:
-        tried = [name for name in tried if FORMATS[name].columns_by_hand]
+        tried = [name for name in tried if ROW_FORMATS[name].columns_by_hand]
     asked = wanted != "auto" or bool(own)
     for look in (sample, None):  # where no cell looks right by its content, by its name
         for name in tried:
-            if look is None and FORMATS[name].likely and sample is not None and not asked:
+            if look is None and ROW_FORMATS[name].likely and sample is not None and not asked:
                 continue
-            parts = _parts(FORMATS[name], columns, named, look)
-            if all(part in parts for part in FORMATS[name].needs):
+            parts = _parts(ROW_FORMATS[name], columns, named, look)
+            if all(part in parts for part in ROW_FORMATS[name].needs):
                 return _reading(name, parts, columns, "sure" if asked else _certainty(name, parts))
         if wanted == "auto" and not own and sample is not None and look is not None:
             chats = _chat_columns(columns, sample)
             if len(chats) == 1:
-                parts = _parts(FORMATS["messages"], columns, {**named, "chat": chats[0]}, look)
+                parts = _parts(ROW_FORMATS["messages"], columns, {**named, "chat": chats[0]}, look)
                 return _reading("messages", parts, columns, "likely")
     if found := _test_file(tried, columns, named, sample):
         return found
@@ -94,7 +94,7 @@ def _test_file(
     Answers that are all numbers are what a test compares; words are replies to train on.
     """
     for name in tried:
-        form = FORMATS[name]
+        form = ROW_FORMATS[name]
         if "response" not in form.needs:
             continue
         parts = _parts(form, columns, named, sample)
@@ -112,7 +112,7 @@ def _test_file(
 
 
 def _parts(
-    form: Format, columns: Sequence[str], named: Given, sample: Sample | None
+    form: RowFormat, columns: Sequence[str], named: Given, sample: Sample | None
 ) -> dict[str, str | Template]:
     """Find the columns of a format's parts; none plays two, but where a person says so.
 
@@ -151,7 +151,7 @@ def _certainty(name: str, parts: Given) -> Certainty:
     if name == "two_columns" and str(parts["prompt"]).strip().lower() == "source":
         return "guess"
     added = parts.keys() & {"choices"}
-    return "likely" if FORMATS[name].likely or added else "sure"
+    return "likely" if ROW_FORMATS[name].likely or added else "sure"
 
 
 def _reading(

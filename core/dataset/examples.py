@@ -51,13 +51,13 @@ def to_examples(rows: Rows, form: str, parts: Given) -> tuple[Examples, bool]:
 
     Args:
         rows: What was read.
-        form: A key of FORMATS.
+        form: A key of ROW_FORMATS.
         parts: Part -> column or template.
 
     Returns:
         The examples in input order, and whether they have responses to train on.
     """
-    turns = row_formats.FORMATS[form].turns
+    turns = row_formats.ROW_FORMATS[form].turns
     replied = parts.get("response", parts.get("answer"))
     columns = {
         part: rows.values(column).__getitem__

@@ -1,7 +1,7 @@
 """What a row may look like: rows become messages.
 
-A new row format is one function and one entry in FORMATS. Texts are kept verbatim; what cannot be
-used is skipped with its place and a reason.
+A new row format is one function and one entry in ROW_FORMATS. Texts are kept verbatim; what cannot
+be used is skipped with its place and a reason.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _with_tools(cells: Cells, turns: list[Turn]) -> list[Turn]:
     return turns
 
 
-class Format(NamedTuple):
+class RowFormat(NamedTuple):
     """A row format: how its cells become turns, and which columns may play which part in it."""
 
     turns: Callable[[Cells], list[Turn]]
@@ -160,42 +160,42 @@ COMMON = {
     "answer": ("answer",),
     "id": ("id", "uuid"),
 }
-FORMATS = {  # in the order of detection
-    "messages": Format(_chat, {"chat": ("messages",), **CHAT}, ("chat",), title="conversations"),
-    "sharegpt": Format(
+ROW_FORMATS = {  # in the order of detection
+    "messages": RowFormat(_chat, {"chat": ("messages",), **CHAT}, ("chat",), title="conversations"),
+    "sharegpt": RowFormat(
         _chat, {"chat": ("conversations", "conversation"), **CHAT}, ("chat",), title="conversations"
     ),
-    "gemini": Format(
+    "gemini": RowFormat(
         _chat,
         {"chat": ("contents",), "system": ("systeminstruction", "system_instruction"), **TOOLS},
         ("chat",),
         title="conversations",
     ),
-    "function_calls": Format(
+    "function_calls": RowFormat(
         _called,
         {"prompt": ("query", "question"), "calls": ("answers",), "tools": ("tools",), **SYSTEM},
         ("prompt", "calls", "tools"),
         title="questions that are answered by calls of tools",
     ),
-    "alpaca": Format(
+    "alpaca": RowFormat(
         _pair,
         {"prompt": ("instruction",), "response": ALPACA_RESPONSE, "input": ("input",), **MORE},
         columns_by_hand=True,
         title="instructions and outputs",
     ),
-    "prompt_completion": Format(
+    "prompt_completion": RowFormat(
         _pair,
         {"prompt": ("prompt",), "response": ("completion", "response", "output"), **MORE},
         columns_by_hand=True,
         title="prompts and completions",
     ),
-    "question_answer": Format(
+    "question_answer": RowFormat(
         _pair,
         {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **MORE},
         columns_by_hand=True,
         title="questions and answers",
     ),
-    "two_columns": Format(
+    "two_columns": RowFormat(
         _pair,
         {
             "prompt": (
@@ -211,21 +211,21 @@ FORMATS = {  # in the order of detection
         title="pairs of a prompt and a reply",
         likely=True,
     ),
-    "transcript": Format(
+    "transcript": RowFormat(
         _transcript,
         {"chat": ("text", "chat", "transcript"), **CHAT},
         ("chat",),
         title="transcripts",
         likely=True,
     ),
-    "preference": Format(
+    "preference": RowFormat(
         _preference,
         {"prompt": ("prompt", "question", "instruction", "input"), "response": ("chosen",), **CHAT},
         ("response",),
         by_choice=True,
         title="preferred replies",
     ),
-    "columns": Format(_pair, {}, ("response",), columns_by_hand=True),
+    "columns": RowFormat(_pair, {}, ("response",), columns_by_hand=True),
 }
 LOOKS: dict[str, Callable[[Any], bool]] = {
     "history": lambda cell: is_chat(cell) or _is_empty(cell),

@@ -70,7 +70,7 @@ class Settings(Group):
     split: str = setting("train", help="split of a hub dataset, or of a folder that has several")
     format: str = setting(
         "auto",
-        choices=("auto", *sorted(row_formats.FORMATS)),
+        choices=("auto", *sorted(row_formats.ROW_FORMATS)),
         help="how a row holds its messages",
         advanced=True,
     )

@@ -22,7 +22,7 @@ from core.errors import InputError
 from core.model.conversation import with_extras
 from core.workspace.artifact import Artifact
 
-Kind = Literal["category", "number", "text"]
+ColumnKind = Literal["category", "number", "text"]
 FEW = 50
 """Distinct values up to which a column is a category."""
 LONGEST_PATTERN = 1_000
@@ -30,11 +30,11 @@ EXAMPLES = "examples.parquet"
 ORIGINAL = "original.parquet"
 
 
-class Column(NamedTuple):
+class FilterColumn(NamedTuple):
     """A column of the input, as a filter needs it."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     values: tuple[str, ...] = ()
     """Of a category, the commonest first."""
     low: float = 0.0
@@ -173,7 +173,7 @@ def _number(text: str) -> int:
     return int(clean) if clean.isdecimal() and len(clean) < 18 else -1
 
 
-def columns(dataset: Artifact) -> list[Column]:
+def columns(dataset: Artifact) -> list[FilterColumn]:
     """Return the columns of the input that rows can be filtered by, in the order of the input."""
     path = str(dataset.path / ORIGINAL)
     with connect() as sql:
@@ -181,7 +181,7 @@ def columns(dataset: Artifact) -> list[Column]:
         return [c for name, kind, *_ in known if (c := _column(sql, path, name, kind)) is not None]
 
 
-def _column(sql: duckdb.DuckDBPyConnection, path: str, name: str, kind: str) -> Column | None:
+def _column(sql: duckdb.DuckDBPyConnection, path: str, name: str, kind: str) -> FilterColumn | None:
     col = quoted(name)
     if kind in ("VARCHAR", "BOOLEAN"):
         # a text column of a large file shows in its first rows that it is no category
@@ -194,12 +194,12 @@ def _column(sql: duckdb.DuckDBPyConnection, path: str, name: str, kind: str) -> 
                 [path],
             ).fetchall()
             if len(found) <= FEW:
-                return Column(name, "category", tuple(v for v, _ in found))
-        return Column(name, "text")
+                return FilterColumn(name, "category", tuple(v for v, _ in found))
+        return FilterColumn(name, "text")
     if any(word in kind for word in ("INT", "DOUBLE", "FLOAT", "DECIMAL")) and "[" not in kind:
         low, high = _one(sql, f"select min({col}), max({col}) from read_parquet(?)", path)
         if low is not None and np.isfinite([float(low), float(high)]).all():
-            return Column(name, "number", (), float(low), float(high))
+            return FilterColumn(name, "number", (), float(low), float(high))
     return None  # lists and records: search their text
 
 
@@ -207,7 +207,7 @@ def _one(sql: duckdb.DuckDBPyConnection, query: str, path: str) -> Any:
     return sql.execute(query, [path]).fetchone()
 
 
-def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Column]) -> Ints:
+def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[FilterColumn]) -> Ints:
     """Return the rows that meet all conditions on columns of the input.
 
     Args:

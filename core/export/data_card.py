@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from core.dataset.run import BEFORE as IMPORTED_BEFORE
 from core.edits.row_sets import words
-from core.export.writers import BATCH, FORMATS
+from core.export.writers import BATCH, EXPORT_FORMATS
 from core.selection.artifact import SelectionSummary, load_rows
 from core.selection.reproduce import lineage
 from core.selection.settings import BEFORE as SELECTED_BEFORE
@@ -73,7 +73,7 @@ def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str]
 
     Args:
         artifact: The selection.
-        format: A key of FORMATS.
+        format: A key of EXPORT_FORMATS.
         command: How a trainer is started on the data, empty where none was asked for.
         left_out: What the format or the trainer leaves out, a sentence each.
     """
@@ -100,7 +100,7 @@ def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str]
         _front_matter(artifact, format),
         f"# {_plain(artifact.name)}",
         f"{words(rows)} selected from {_plain(dataset.name)} by S2L Studio. "
-        + FORMATS[format].sentence,
+        + EXPORT_FORMATS[format].sentence,
         *([f"Train on it from inside this folder: `{command}`"] if command else []),
         "## How the rows were chosen",
         _table(("", ""), facts),
@@ -225,7 +225,7 @@ def _front_matter(artifact: Artifact, format: str) -> str:
         f"size_categories:\n- {size}",
     ]
     if format != "ids":
-        files = "data-*.arrow" if format == "datasets" else FORMATS[format].file
+        files = "data-*.arrow" if format == "datasets" else EXPORT_FORMATS[format].file
         lines.append(f"configs:\n- config_name: default\n  data_files: {files}")
     return "---\n" + "\n".join(lines) + "\n---"
 

@@ -13,10 +13,10 @@ import pathlib
 from core.errors import InputError
 from core.export import data_card
 from core.export.target import MANIFEST, publish
-from core.export.trainers import MODEL, TRAINERS, Job, check_rows
+from core.export.trainers import MODEL, TRAINERS, TrainingJob, check_rows
 from core.export.trainers import check as check_trainer
 from core.export.turn_formats import NOTHING, carried
-from core.export.writers import FORMATS, examples
+from core.export.writers import EXPORT_FORMATS, examples
 from core.jobs.progress import say
 from core.settings import Group, setting
 from core.workspace.files import read_json, sha256_file, write_json
@@ -32,7 +32,7 @@ class Settings(Group):
         "jsonl",
         help="jsonl, parquet and datasets have the data's own columns; alpaca, messages and "
         "sharegpt what was understood of them",
-        choices=tuple(FORMATS),
+        choices=tuple(EXPORT_FORMATS),
     )
     out: str = setting(
         help="Where to: named with the format's suffix, such as .jsonl, a file; without a suffix a "
@@ -58,7 +58,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """
     s = settings
     artifact = workspace.open(s.selection, "selection")
-    form = FORMATS[s.format]
+    form = EXPORT_FORMATS[s.format]
     out = pathlib.Path(s.out).expanduser().absolute()
     folder = _is_folder(out, s)
     there, left_out = NOTHING, []
@@ -86,7 +86,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             texts = {}
             command = ""
             if s.config != "none":
-                job = Job(s.format, form.file, s.model, artifact.summary["rows"], there)
+                job = TrainingJob(s.format, form.file, s.model, artifact.summary["rows"], there)
                 texts, command = TRAINERS[s.config].files(job), TRAINERS[s.config].command
             texts["README.md"] = data_card.write(artifact, s.format, command, left_out)
             for name, text in texts.items():
@@ -107,7 +107,7 @@ def left_out(folder: pathlib.Path) -> list[str]:
 
 def _is_folder(out: pathlib.Path, settings: Settings) -> bool:
     """Say whether a folder is wanted, by the target's suffix."""
-    suffix = pathlib.PurePath(FORMATS[settings.format].file).suffix
+    suffix = pathlib.PurePath(EXPORT_FORMATS[settings.format].file).suffix
     if not out.suffix:
         return True
     if out.suffix != suffix:

@@ -17,7 +17,7 @@ NAME = "selection"
 """What LLaMA-Factory calls the data."""
 
 
-class Job(NamedTuple):
+class TrainingJob(NamedTuple):
     """What is to be trained on what."""
 
     format: str
@@ -35,7 +35,7 @@ class Job(NamedTuple):
         return math.ceil(0.03 * self.steps)
 
 
-def llamafactory(job: Job) -> dict[str, str]:
+def llamafactory(job: TrainingJob) -> dict[str, str]:
     """Return the description of the data and the config."""
     tools = {"tools": "tools"} if job.carried.tools else {}
     if job.format == "alpaca":
@@ -86,7 +86,7 @@ report_to: none
     return {"dataset_info.json": info, "llamafactory.yaml": text}
 
 
-def axolotl(job: Job) -> dict[str, str]:
+def axolotl(job: TrainingJob) -> dict[str, str]:
     """Return the config."""
     keys = "field_messages: messages"
     if job.format == "sharegpt":
@@ -143,7 +143,7 @@ ALPACA = (
 """For models without a chat template; our own Alpaca template without its opening words."""
 
 
-def trl(job: Job) -> dict[str, str]:
+def trl(job: TrainingJob) -> dict[str, str]:
     """Return a script that makes an example of each reply and trains on it."""
     head, tail = ALPACA.split("{% elif", 1)
     text = f'''\

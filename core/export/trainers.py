@@ -13,7 +13,7 @@ from typing import NamedTuple
 from core.dataset.row_formats import Turn
 from core.errors import InputError
 from core.export import trainer_files
-from core.export.trainer_files import Job as Job
+from core.export.trainer_files import TrainingJob as TrainingJob
 from core.export.turn_formats import Carried, Example
 from core.model import loading
 
@@ -28,7 +28,7 @@ class Trainer(NamedTuple):
     """Says why the trainer would leave a row out or fail on it; empty where it would not."""
     losses: Callable[[Carried], list[str]]
     """Says, with numbers, what the trainer leaves out of rows or trains against their marks."""
-    files: Callable[[Job], dict[str, str]]
+    files: Callable[[TrainingJob], dict[str, str]]
     command: str
     title: str
     sentence: str

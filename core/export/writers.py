@@ -1,8 +1,8 @@
 """Files that trainers read: the selected rows in a format, a batch at a time.
 
-A new format is one function and one entry in FORMATS. Rows come in the dataset's order. The formats
-made of turns also hold each row's id, source and, where the data has one, answer: trainers ignore
-them, and an import gives the same examples again.
+A new format is one function and one entry in EXPORT_FORMATS. Rows come in the dataset's order. The
+formats made of turns also hold each row's id, source and, where the data has one, answer: trainers
+ignore them, and an import gives the same examples again.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def _write_lines(path: pathlib.Path, lines: Iterable[str]) -> None:
         f.writelines(lines)
 
 
-class Format(NamedTuple):
+class ExportFormat(NamedTuple):
     """A format: how it is written, and what a person is told of it."""
 
     write: Callable[..., list[str]]
@@ -152,26 +152,28 @@ class Format(NamedTuple):
     sentence: str
 
 
-FORMATS = {
-    "jsonl": Format(_write_jsonl, "data.jsonl", "JSON lines in the data's own columns."),
-    "alpaca": Format(
+EXPORT_FORMATS = {
+    "jsonl": ExportFormat(_write_jsonl, "data.jsonl", "JSON lines in the data's own columns."),
+    "alpaca": ExportFormat(
         functools.partial(_write_turns, shape=alpaca),
         "data.jsonl",
         "JSON lines of instruction, input, output and system; one question and answer a row.",
     ),
-    "messages": Format(
+    "messages": ExportFormat(
         functools.partial(_write_turns, shape=messages),
         "data.jsonl",
         "JSON lines of messages with role and content, all turns.",
     ),
-    "sharegpt": Format(
+    "sharegpt": ExportFormat(
         functools.partial(_write_turns, shape=sharegpt),
         "data.jsonl",
         "JSON lines of conversations with from and value, all turns.",
     ),
-    "parquet": Format(_write_parquet, "data.parquet", "A parquet table of the data's own columns."),
-    "datasets": Format(
+    "parquet": ExportFormat(
+        _write_parquet, "data.parquet", "A parquet table of the data's own columns."
+    ),
+    "datasets": ExportFormat(
         _write_datasets, ".", "A folder for datasets.load_from_disk, in the data's own columns."
     ),
-    "ids": Format(_write_ids, "ids.txt", "The ids alone, one a line."),
+    "ids": ExportFormat(_write_ids, "ids.txt", "The ids alone, one a line."),
 }

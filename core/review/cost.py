@@ -15,7 +15,7 @@ from core.jobs.progress import duration
 from core.selection.artifact import load_rows
 from core.training.settings import epochs_of
 from core.trajectories import cost
-from core.trajectories.cost import TRAIN, Proxy, Tokens
+from core.trajectories.cost import TRAIN, ProxyCost, TokenCounts
 from core.workspace.artifact import Artifact
 
 EQUAL_STEPS = (
@@ -27,7 +27,7 @@ TARGET, FULL = "target, selected rows", "target, all rows"
 SELECTED_ARM, FULL_ARM = "selection", "all rows"
 
 
-class Target(NamedTuple):
+class MeasuredTarget(NamedTuple):
     """A fine-tune that was measured."""
 
     parameters: int
@@ -120,11 +120,11 @@ class Bill(NamedTuple):
         )
 
 
-def target(finetune: Artifact) -> Target:
+def target(finetune: Artifact) -> MeasuredTarget:
     """Read what a fine-tune took."""
     selection = finetune.ancestor("selection")
     facts, config = finetune.summary, finetune.config
-    return Target(
+    return MeasuredTarget(
         parameters=int(facts["parameters"]),
         seconds=float(facts.get("train_seconds", finetune.manifest["seconds"])),
         epochs=epochs_of(int(facts["rows"]), int(facts["steps"]), int(config["batch_size"])),
@@ -133,7 +133,7 @@ def target(finetune: Artifact) -> Target:
     )
 
 
-def operations(done: Proxy, tokens: Tokens, parameters: float, epochs: float) -> Bill:
+def operations(done: ProxyCost, tokens: TokenCounts, parameters: float, epochs: float) -> Bill:
     """Count operations: 6 a parameter and token to train, 2 to score.
 
     With a proxy trained on the whole pool it pays if the share of tokens is below
@@ -160,7 +160,7 @@ def operations(done: Proxy, tokens: Tokens, parameters: float, epochs: float) ->
     )
 
 
-def measured(done: Proxy, tuned: Target, tokens_share: float, epochs: float) -> Bill:
+def measured(done: ProxyCost, tuned: MeasuredTarget, tokens_share: float, epochs: float) -> Bill:
     """Count seconds, as measured; the target's grow with its epochs and tokens.
 
     Proxy and target must have run on the same machine for the comparison to mean anything.

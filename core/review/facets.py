@@ -22,7 +22,7 @@ from core.trajectories.artifact import load_flags, load_losses
 from core.trajectories.row_scores import QUANTITIES
 from core.workspace.artifact import Artifact
 
-Kind = Literal["category", "number"]
+FacetKind = Literal["category", "number"]
 BINS = 10
 ONCE, COPIED = "once", "has copies"
 OWN = "column:"
@@ -49,7 +49,7 @@ class Facet(NamedTuple):
     label: str
     unit: str
     """Of a number; empty for a category."""
-    kind: Kind
+    kind: FacetKind
     values: Callable[[Known], Any] = lambda known: None
     """Its value of every row (n_rows,); None where that is not known."""
 
@@ -187,7 +187,7 @@ class Coded(NamedTuple):
     """Lowest value of each bin, and the highest of the last (n_bins + 1,); empty for categories."""
 
 
-def code(values: pd.Series, kind: Kind) -> Coded:
+def code(values: pd.Series, kind: FacetKind) -> Coded:
     """Number a facet's values; numbers also fall into at most ten bins of about equal size."""
     if kind == "category":
         codes, names = pd.factorize(values, sort=True)
@@ -215,7 +215,7 @@ def shares(codes: Ints, size: int) -> Float64s:
     return counts / max(1, int(counts.sum()))
 
 
-def distance(p: Float64s, q: Float64s, kind: Kind) -> float:
+def distance(p: Float64s, q: Float64s, kind: FacetKind) -> float:
     """Say how far two distributions over the same ordered values are apart, from 0 to 1.
 
     Categories: total variation, half of sum |p - q|: the share of rows that would have to change

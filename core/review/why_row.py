@@ -15,7 +15,7 @@ from core.selection.pool import Pool
 from core.selection.quotas import water_fill
 from core.trajectories.features import features
 
-Draw = Callable[[int], Ints]
+DrawRows = Callable[[int], Ints]
 """Rows wanted -> positions of the pool that the selection's strategy and seed then give."""
 OUTSIDE = {
     "holdout": "it is held out for testing",
@@ -93,7 +93,7 @@ def explain(
     pool: Pool,
     chosen: Ints,
     row: int,
-    draw: Draw | None = None,
+    draw: DrawRows | None = None,
     *,
     reason: str = "",
     guess: int = 0,
@@ -141,7 +141,7 @@ def outside(row: int, flag: str, reason: str = "") -> str:
     return f"Row {row:,} could not be selected: {OUTSIDE[flag]}{why}."
 
 
-def needed(position: int, pool: int, draw: Draw, guess: int = 0, stays: int = 0) -> int:
+def needed(position: int, pool: int, draw: DrawRows, guess: int = 0, stays: int = 0) -> int:
     """Return the smallest budget, in rows, whose selection has the row; 0 if none has.
 
     Tried with the strategy itself: the row is in at this budget and not at one row less. It is the

@@ -23,7 +23,7 @@ TRAINED = ("", "loss not finite")
 """Flags of the rows that the proxy was trained on."""
 
 
-class Tokens(NamedTuple):
+class TokenCounts(NamedTuple):
     """Tokens of selected rows, and of all rows that could be selected."""
 
     selected: float
@@ -35,7 +35,7 @@ class Tokens(NamedTuple):
         return self.selected / self.pool
 
 
-class Proxy(NamedTuple):
+class ProxyCost(NamedTuple):
     """What was done before a selection could be made."""
 
     parameters: int
@@ -66,7 +66,7 @@ class Proxy(NamedTuple):
         )
 
 
-def proxy(clusters: Artifact) -> Proxy:
+def proxy(clusters: Artifact) -> ProxyCost:
     """Read from the manifests what a clustering and its proxy took.
 
     Raises:
@@ -95,17 +95,17 @@ def operations(trajectories: Artifact) -> float:
     return counted.training + counted.recording
 
 
-def tokens(trajectories: Artifact, rows: npt.ArrayLike) -> Tokens:
+def tokens(trajectories: Artifact, rows: npt.ArrayLike) -> TokenCounts:
     """Return the tokens of these rows and of all rows that could be selected, these included."""
     flags = load_flags(trajectories)
     lengths = _lengths(trajectories)
     pool = (flags["flag"] == "").to_numpy(copy=True)
     chosen = np.asarray(rows, np.int64)
     pool[chosen] = True  # pinned rows need no loss
-    return Tokens(float(lengths[chosen].sum()), float(lengths[pool].sum()))
+    return TokenCounts(float(lengths[chosen].sum()), float(lengths[pool].sum()))
 
 
-def _counted(trajectories: Artifact) -> Proxy:
+def _counted(trajectories: Artifact) -> ProxyCost:
     """Return what counts for operations, without seconds."""
     facts, config = trajectories.summary, trajectories.config
     if not facts.get("parameters") or EXTENDS in trajectories.parents:
@@ -115,7 +115,7 @@ def _counted(trajectories: Artifact) -> Proxy:
         )
     free = config.get("record", "all") == "epoch"
     trained = load_flags(trajectories)["flag"].isin(TRAINED).to_numpy()
-    return Proxy(
+    return ProxyCost(
         parameters=int(facts["parameters"]),
         epochs=float(config["epochs"]),
         recordings=0 if free else int(facts["checkpoints"]),

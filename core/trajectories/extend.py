@@ -19,7 +19,7 @@ from core.model import tokenizers
 from core.model.tokens import Tokens, tokenize
 from core.settings import conflicting_flags
 from core.trajectories.artifact import KEPT, finish, load_flags, load_losses, load_steps, pool_rows
-from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
+from core.trajectories.scored_columns import ScoredColumn, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
 from core.workspace.artifact import EXTENDS, Artifact
 from core.workspace.files import fingerprint
@@ -64,7 +64,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         )
     values = load_losses(old)
 
-    def column(t: int, folder: pathlib.Path) -> Column:
+    def column(t: int, folder: pathlib.Path) -> ScoredColumn:
         scored = scorer(folder, tokens, new, str(old.config.get("precision", "auto")))
 
         def losses() -> Float32s:
@@ -72,7 +72,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             out[carried] = values[at[at >= 0], t]
             return out
 
-        return Column(step(folder), losses)
+        return ScoredColumn(step(folder), losses)
 
     key = fingerprint("extended", dataset.id, old.id)
     if settings.resume and (done := workspace.finished("trajectories", key, settings.name)):

@@ -23,7 +23,7 @@ from core.model.pool_texts import pool_texts
 from core.model.templates import choose
 from core.settings import identity, to_config
 from core.trajectories.artifact import finish, no_row_left, pool_rows
-from core.trajectories.scored_columns import Column, checkpoints, record, scorer, step
+from core.trajectories.scored_columns import ScoredColumn, checkpoints, record, scorer, step
 from core.trajectories.settings import Settings
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, given, read_json, regular, sha256_file
@@ -53,7 +53,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if not len(rows):
         raise no_row_left(dataset, tokens)
     if scored:
-        columns = [Column(step(f), scorer(f, tokens, rows, settings.precision)) for f in folders]
+        columns = [
+            ScoredColumn(step(f), scorer(f, tokens, rows, settings.precision)) for f in folders
+        ]
     elif folders:
         columns = saved(folders, dataset)
     else:
@@ -101,7 +103,7 @@ def _check_one_model(folders: list[pathlib.Path]) -> None:
         raise InputError(f"{found}: give a directory that holds the checkpoints of one run")
 
 
-def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[Column]:
+def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[ScoredColumn]:
     """Read the losses.pt of each checkpoint: a tensor, or a list of one-number tensors.
 
     Raises:
@@ -119,7 +121,7 @@ def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[Column]:
         except InputError as e:
             problems.append(f"{folder.name}: {e}")
             continue
-        out.append(Column(step(folder), lambda column=column: column))  # type: ignore[misc]
+        out.append(ScoredColumn(step(folder), lambda column=column: column))  # type: ignore[misc]
     if problems:
         raise InputError(
             f"{len(problems)} of {len(folders)} checkpoints cannot be used; record them again or "
@@ -151,7 +153,7 @@ def _tensor(file: pathlib.Path) -> Float32s:
     return values
 
 
-def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
+def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
     """Read a .npy array (n_rows, n_checkpoints) or a .parquet table with a column a checkpoint.
 
     An array's steps are read from `steps.npy` beside it, else they are 1, 2, 3.
@@ -176,7 +178,7 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
         if len(steps) != table.shape[1]:
             raise InputError(f"{beside} has {len(steps)} steps for {table.shape[1]} columns")
         return [
-            Column(int(at), lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
+            ScoredColumn(int(at), lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
             for t, at in enumerate(steps)
         ]
     if path.suffix != ".parquet" or not path.is_file():
@@ -209,8 +211,8 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[Column]:
     ]
 
 
-def _column(at: int, values: Float32s) -> Column:
-    return Column(at, lambda: values)
+def _column(at: int, values: Float32s) -> ScoredColumn:
+    return ScoredColumn(at, lambda: values)
 
 
 def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Float32s:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class ScoredColumn:
     """One recording."""
 
     step: int
@@ -70,7 +70,7 @@ def scorer(
 
 
 def record(
-    draft: Draft, columns: list[Column], rows: npt.NDArray[np.int64], n: int, *, stage: str
+    draft: Draft, columns: list[ScoredColumn], rows: npt.NDArray[np.int64], n: int, *, stage: str
 ) -> None:
     """Write every column that is not yet written, each committed when it is whole.
 

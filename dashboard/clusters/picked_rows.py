@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.arrays import Ints
 from core.dataset import search
-from core.dataset.search import Column, Condition
+from core.dataset.search import Condition, FilterColumn
 from core.errors import InputError
 from core.trajectories.row_scores import labels
 from core.workspace.artifact import Artifact
@@ -138,16 +138,16 @@ def matching(dataset: str, condition: Condition) -> Ints:
     )
 
 
-def filterable(artifact: Artifact, made: Preview) -> dict[str, Column]:
+def filterable(artifact: Artifact, made: Preview) -> dict[str, FilterColumn]:
     """Return what rows can be filtered by, by its label: our quantities, then the input's."""
     frame = data.flags(artifact.id)
     dataset = artifact.ancestor("dataset")
     sources = frame["source"].cat.categories
-    out = {"Source": Column("source", "category", tuple(map(str, sources)))}
+    out = {"Source": FilterColumn("source", "category", tuple(map(str, sources)))}
     for label, name in OWN.items():
         low, high = data.span(artifact.id, name)
-        out[label] = Column(name, "number", (), low, high)
-    out["Truncated"] = Column("truncated", "category", ("yes", "no"))
+        out[label] = FilterColumn(name, "number", (), low, high)
+    out["Truncated"] = FilterColumn("truncated", "category", ("yes", "no"))
     for column in data.columns(dataset.id):
         out[f"{column.name} (input)"] = column
     return out
@@ -209,7 +209,7 @@ def _filtered(artifact: Artifact, made: Preview) -> tuple[Ints | None, str]:
     return (None, "") if hit is None else (np.flatnonzero(hit), ", ".join(said))
 
 
-def _condition(column: Column, value: Any) -> tuple[Condition, str]:
+def _condition(column: FilterColumn, value: Any) -> tuple[Condition, str]:
     if column.kind == "category":
         shown = " or ".join(value[:3])
         more = f" or {len(value) - 3} more" if len(value) > 3 else ""

@@ -14,7 +14,7 @@ from core.dataset import Settings
 from core.dataset.detection import SAMPLE, Reading
 from core.dataset.preview import Preview, understand
 from core.dataset.readers import Rows, head
-from core.dataset.row_formats import FORMATS
+from core.dataset.row_formats import ROW_FORMATS
 from core.errors import InputError
 from dashboard.dataset import column_widgets
 from dashboard.escape import plain
@@ -78,7 +78,7 @@ def _say(detected: Preview, key: str) -> None:
         )
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(f"Read as {FORMATS[reading.format].title}")
+        st.text(f"Read as {ROW_FORMATS[reading.format].title}")
         st.badge(plain(reading.certainty), color=COLOURS[reading.certainty])
     st.caption(plain("; ".join(detected.said)))
     if reading.left_out:

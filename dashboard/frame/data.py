@@ -103,7 +103,7 @@ def lengths(dataset: str) -> pd.DataFrame:
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
-def columns(dataset: str) -> list[search.Column]:
+def columns(dataset: str) -> list[search.FilterColumn]:
     """Return the columns of the input that rows can be filtered and coloured by."""
     return search.columns(state.workspace().open(dataset, "dataset"))
 

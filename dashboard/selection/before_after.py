@@ -12,7 +12,7 @@ from dashboard.charts import selection as selection_charts
 from dashboard.escape import plain
 from dashboard.frame import state
 from dashboard.selection import preview
-from dashboard.selection.preview import Allocation
+from dashboard.selection.preview import Allocated
 
 DRAWS = 20
 
@@ -25,7 +25,7 @@ def frame(clusters: str, edited: int) -> pd.DataFrame:
     return known[known["row"].isin(offered)].reset_index(drop=True)
 
 
-def before(clusters: str, edited: int, made: Allocation) -> None:
+def before(clusters: str, edited: int, made: Allocated) -> None:
     """Compare the selection with the pool and with random draws of its size."""
     found = compared(clusters, edited, made.chosen, made.key)
     st.markdown(plain(found.sentence()))

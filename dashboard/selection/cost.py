@@ -63,7 +63,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     st.caption(costs.EQUAL_STEPS)
 
 
-def _finetuned(trajectories: Artifact) -> costs.Target | None:
+def _finetuned(trajectories: Artifact) -> costs.MeasuredTarget | None:
     """Return the newest fine-tune on a selection of these trajectories."""
     workspace = state.workspace()
     for entry in workspace.made_from(trajectories.id, "finetune"):

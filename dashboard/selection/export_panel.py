@@ -11,7 +11,7 @@ import streamlit as st
 from core import export
 from core.errors import InputError
 from core.export.trainers import MODEL, TRAINERS, reading
-from core.export.writers import FORMATS
+from core.export.writers import EXPORT_FORMATS
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import access, job_card, state
@@ -22,12 +22,12 @@ def panel(selection: Artifact) -> None:
     with st.popover("Take it away", icon=":material/download:", width="stretch"):
         format = st.selectbox(
             "Format",
-            list(FORMATS),
+            list(EXPORT_FORMATS),
             key="export:format",
             persist_state="session",
             help="jsonl and parquet keep the data's own columns",
         )
-        st.caption(FORMATS[format].sentence)
+        st.caption(EXPORT_FORMATS[format].sentence)
         config = st.selectbox(
             "Config for",
             ["none", *reading(format)],

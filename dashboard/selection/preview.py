@@ -19,7 +19,7 @@ from core.settings import specs
 from dashboard.frame import data, state
 
 
-class Allocation(NamedTuple):
+class Allocated(NamedTuple):
     """What a budget would take."""
 
     chosen: Ints
@@ -57,7 +57,7 @@ def _prepared(settings: selection.Settings) -> tuple[selectors.Pool, selection.K
 
 
 @st.cache_data(max_entries=24, show_spinner="Choosing")
-def allocation(settings: selection.Settings) -> Allocation:
+def allocation(settings: selection.Settings) -> Allocated:
     """Draw a selection without keeping it, and count what it takes from where."""
     offered, kept = prepared(settings)
     with data.CLUSTERING:
@@ -88,4 +88,4 @@ def allocation(settings: selection.Settings) -> Allocation:
     rows = offered.rows[choice.positions]
     tokens = int(offered.tokens[choice.positions].sum())
     key = hashlib.blake2b(rows.tobytes(), digest_size=16).hexdigest()
-    return Allocation(rows, choice.reasons, key, by_cluster, by_source, len(offered), tokens)
+    return Allocated(rows, choice.reasons, key, by_cluster, by_source, len(offered), tokens)

@@ -25,7 +25,7 @@ from dashboard.clusters.preview import Preview
 from dashboard.escape import plain
 from dashboard.frame import reader
 from dashboard.selection import preview
-from dashboard.selection.preview import Allocation
+from dashboard.selection.preview import Allocated
 
 QUOTAS = "selection:quotas"
 CHOSEN = "selection:bar"
@@ -45,7 +45,7 @@ class Chosen(NamedTuple):
 class Tried(NamedTuple):
     """An allocation, and what is wrong with the quotas that are wanted."""
 
-    made: Allocation
+    made: Allocated
     quotas: str
     """Those it was made with: the wanted ones, else the last that worked."""
     problem: str
@@ -269,7 +269,7 @@ def _setter(label: str, text: str, sign: Literal["=", "<=", ""], rows: dict[int,
     st.button(label, on_click=use, args=(put(text, sign, rows),))
 
 
-def _read(cluster: int, made: Allocation, known: Preview, dataset: str, *, open_: bool) -> None:
+def _read(cluster: int, made: Allocated, known: Preview, dataset: str, *, open_: bool) -> None:
     """Read the rows of a cluster that are taken."""
     rows = taken_of(cluster, made.chosen, known)
     if not open_ and not st.toggle("Read the rows taken", key="selection:read-bar"):

@@ -16,12 +16,12 @@ from core.selection.strategies.catalog import STRATEGIES
 from dashboard.escape import plain
 from dashboard.frame import data, reader, state
 from dashboard.selection import preview
-from dashboard.selection.preview import Allocation
+from dashboard.selection.preview import Allocated
 
 WHY = "selection:why"
 
 
-def why_row(clusters: str, made: Allocation, settings: selection.Settings) -> None:
+def why_row(clusters: str, made: Allocated, settings: selection.Settings) -> None:
     """Say of any row whether it was selected, and what would change that."""
     dataset = state.workspace().open(clusters).ancestor("dataset")
     pool, staying = preview.prepared(settings)

@@ -56,4 +56,4 @@ def parse(row, wanted="auto", *, content=True, **named):
     sample = {name: [cell] for name, cell in row.items()} if content else None
     reading = detection.detect(list(row), wanted, named, sample)
     parts = {p: row[c] for p, c in reading.parts.items() if p not in detection.BY_NAME}
-    return reading.format, row_formats.FORMATS[reading.format].turns(parts)
+    return reading.format, row_formats.ROW_FORMATS[reading.format].turns(parts)

@@ -3,7 +3,7 @@
 import pytest
 
 from core.dataset.readers import SkippedRow
-from core.dataset.row_formats import FORMATS
+from core.dataset.row_formats import ROW_FORMATS
 from tests.core.dataset.conftest import parse
 
 QA = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -262,5 +262,5 @@ def test_numbers_and_missing_cells():
 
 
 def test_every_format_has_its_needs_among_its_parts():
-    for name, form in FORMATS.items():
+    for name, form in ROW_FORMATS.items():
         assert name == "columns" or set(form.needs) <= form.parts.keys()

@@ -75,7 +75,7 @@ def test_a_row_is_found_by_number_or_id(data):
 
 def test_columns_of_the_input_and_their_values(data):
     known = {c.name: c for c in search.columns(data)}
-    assert known["kind"] == search.Column("kind", "category", ("shape", "code", "fruit"))
+    assert known["kind"] == search.FilterColumn("kind", "category", ("shape", "code", "fruit"))
     assert (known["n"].kind, known["n"].low, known["n"].high) == ("number", 1.0, 40.0)
     assert search.values_of(data, "n").tolist() == [1, 2, 3, 40, 5]
 

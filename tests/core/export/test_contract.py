@@ -11,11 +11,11 @@ import pytest
 from core import dataset, selection
 from core.dataset.detection import detect
 from core.dataset.readers import READERS, Reader, read
-from core.dataset.row_formats import FORMATS as ROW_FORMATS
+from core.dataset.row_formats import ROW_FORMATS
 from core.errors import InputError
 from core.export import trainers
 from core.export.trainers import TRAINERS
-from core.export.writers import FORMATS
+from core.export.writers import EXPORT_FORMATS
 from core.workspace.store import Workspace
 from tests.conftest import write
 from tests.core.conftest import write_export
@@ -110,7 +110,7 @@ def chosen(tmp_path_factory):
 
 
 # ids alone are no data: test_run reads them back
-PAIRS = [(form, "none") for form in FORMATS if form != "ids"] + [
+PAIRS = [(form, "none") for form in EXPORT_FORMATS if form != "ids"] + [
     (form, trainer) for trainer, row in TRAINERS.items() for form in row.formats
 ]
 
@@ -130,19 +130,21 @@ def test_what_is_exported_is_read_back(form, trainer, chosen, tmp_path):
 
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_a_trainer_takes_the_formats_it_declares_and_refuses_the_others(trainer, tmp_path):
-    assert set(TRAINERS[trainer].formats) <= FORMATS.keys()
+    assert set(TRAINERS[trainer].formats) <= EXPORT_FORMATS.keys()
     for form in TRAINERS[trainer].formats:
         trainers.check(trainer, form, "a/b")
-        job = trainers.Job(form, FORMATS[form].file, "a/b", 15)
-        assert any(FORMATS[form].file in text for text in TRAINERS[trainer].files(job).values())
-    for form in FORMATS.keys() - set(TRAINERS[trainer].formats):
+        job = trainers.TrainingJob(form, EXPORT_FORMATS[form].file, "a/b", 15)
+        assert any(
+            EXPORT_FORMATS[form].file in text for text in TRAINERS[trainer].files(job).values()
+        )
+    for form in EXPORT_FORMATS.keys() - set(TRAINERS[trainer].formats):
         with pytest.raises(InputError, match=f"reads --format .*, not {form}"):
             trainers.check(trainer, form, "a/b")
         assert trainer not in trainers.reading(form)
 
 
 def test_every_member_says_what_a_person_is_told_of_it():
-    assert all(form.sentence.endswith(".") for form in FORMATS.values())
+    assert all(form.sentence.endswith(".") for form in EXPORT_FORMATS.values())
     assert all(row.title and row.sentence.endswith(".") for row in TRAINERS.values())
 
 

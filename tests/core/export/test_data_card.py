@@ -16,7 +16,7 @@ from tests.core.conftest import write_export
 from tests.core.export.conftest import chosen_rows, load, records
 
 
-@pytest.mark.parametrize("form", writers.FORMATS)
+@pytest.mark.parametrize("form", writers.EXPORT_FORMATS)
 def test_a_folder_has_a_card_and_names_its_files(form, finished, tmp_path):
     out = write_export(finished.workspace, finished.selection, tmp_path / "out", format=form)
     artifact = finished.workspace.open(finished.selection)

@@ -16,10 +16,10 @@ from tests.core.export.conftest import TURNS, again, load, records, subset_finge
 
 @pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("whole", [True, False], ids=["folder", "file"])
-@pytest.mark.parametrize("form", [f for f in writers.FORMATS if f not in ("ids", "alpaca")])
+@pytest.mark.parametrize("form", [f for f in writers.EXPORT_FORMATS if f not in ("ids", "alpaca")])
 def test_an_export_comes_back_as_the_same_rows(form, whole, own, tmp_path):
     workspace, _, chosen = load(tmp_path, records(own))
-    suffix = "" if whole else pathlib.PurePath(writers.FORMATS[form].file).suffix
+    suffix = "" if whole else pathlib.PurePath(writers.EXPORT_FORMATS[form].file).suffix
     config = "axolotl" if whole and form in TURNS else "none"
     out = write_export(workspace, chosen, tmp_path / f"out{suffix}", format=form, config=config)
     found = again(workspace, out)

@@ -76,7 +76,9 @@ def test_a_full_disk_leaves_the_old_export(talks, tmp_path, monkeypatch):
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setitem(writers.FORMATS, "jsonl", writers.FORMATS["jsonl"]._replace(write=full))
+    monkeypatch.setitem(
+        writers.EXPORT_FORMATS, "jsonl", writers.EXPORT_FORMATS["jsonl"]._replace(write=full)
+    )
     for out, overwrite in ((folder, True), (tmp_path / "x.jsonl", False)):
         with pytest.raises(ValueError, match="the disk is full; nothing is left of it"):
             write_export(workspace, chosen, out, overwrite=overwrite)

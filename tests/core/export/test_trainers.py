@@ -219,7 +219,7 @@ def test_llamafactory_takes_what_its_converter_takes(roles):
 
 @given(st.integers(1, 10**7))
 def test_steps_are_those_of_a_fine_tune(rows):
-    job = trainers.Job("messages", "data.jsonl", "a/b", rows)
+    job = trainers.TrainingJob("messages", "data.jsonl", "a/b", rows)
     assert job.steps >= 200
     assert job.steps == 200 or abs(job.steps * 32 / rows - 3) < 0.1
     assert 0 < job.warmup <= 0.03 * job.steps + 1

@@ -6,28 +6,28 @@ from hypothesis import strategies as st
 
 from core import clusters, trajectories
 from core.review import cost
-from core.review.cost import Target, measured, operations
+from core.review.cost import MeasuredTarget, measured, operations
 from core.trajectories import cost as proxy_cost
-from core.trajectories.cost import Proxy, Tokens
+from core.trajectories.cost import ProxyCost, TokenCounts
 
-PAPER = Proxy(70_000_000, 3.0, 12, 300.0, 200.0, 5.0, 1.0)
+PAPER = ProxyCost(70_000_000, 3.0, 12, 300.0, 200.0, 5.0, 1.0)
 AMOUNTS = st.floats(0.01, 1e4)
 SHARES = st.floats(0.001, 1)
 
 
 def test_it_pays_below_the_share_of_the_papers_setting():
-    bill = operations(PAPER, Tokens(0.11, 1), 40 * 70_000_000, 3)
+    bill = operations(PAPER, TokenCounts(0.11, 1), 40 * 70_000_000, 3)
     assert bill.break_even == pytest.approx(1 - (1 / 40) * (1 + 12 / 9))
     assert bill.break_even == pytest.approx(0.94, abs=0.005)
     assert bill.pays
-    assert operations(PAPER, Tokens(0.941, 1), 40 * 70_000_000, 3).pays
-    assert not operations(PAPER, Tokens(0.942, 1), 40 * 70_000_000, 3).pays
+    assert operations(PAPER, TokenCounts(0.941, 1), 40 * 70_000_000, 3).pays
+    assert not operations(PAPER, TokenCounts(0.942, 1), 40 * 70_000_000, 3).pays
 
 
 @settings(deadline=None)
 @given(
     st.builds(
-        Proxy,
+        ProxyCost,
         st.integers(1, 10**9),
         AMOUNTS,
         st.integers(0, 50),
@@ -36,14 +36,14 @@ def test_it_pays_below_the_share_of_the_papers_setting():
         AMOUNTS,
         st.just(1.0),
     ),
-    st.builds(Target, st.integers(1, 10**9), AMOUNTS, AMOUNTS, SHARES, st.booleans()),
+    st.builds(MeasuredTarget, st.integers(1, 10**9), AMOUNTS, AMOUNTS, SHARES, st.booleans()),
     SHARES,
     AMOUNTS,
 )
 def test_it_pays_exactly_below_the_break_even_and_from_the_run_named(done, tuned, share, epochs):
     for bill in (
         measured(done, tuned, share, epochs),
-        operations(done, Tokens(share, 1), 1e8, epochs),
+        operations(done, TokenCounts(share, 1), 1e8, epochs),
     ):
         if abs(share - bill.break_even) > 1e-9:
             assert bill.pays == (share < bill.break_even)
@@ -63,7 +63,7 @@ def test_the_proxys_seconds_are_said_by_part():
 
 
 def test_time_grows_with_epochs_and_tokens():
-    tuned = Target(10, seconds=60, epochs=6, share=0.1, with_test=False)
+    tuned = MeasuredTarget(10, seconds=60, epochs=6, share=0.1, with_test=False)
     bill = measured(PAPER, tuned, 0.2, 3)
     assert bill.full == pytest.approx(300)
     assert bill.target == pytest.approx(60)
@@ -73,14 +73,14 @@ def test_time_grows_with_epochs_and_tokens():
 
 
 def test_the_whole_pool_saves_nothing_ever():
-    bill = operations(PAPER, Tokens(1.0, 1), 1e12, 3)
+    bill = operations(PAPER, TokenCounts(1.0, 1), 1e12, 3)
     assert not bill.pays
     assert bill.runs == 0
     assert "nothing is saved" in bill.sentence()
 
 
 def test_a_budget_above_the_break_even_is_told_so():
-    text = operations(PAPER, Tokens(0.96, 1), 40 * 70_000_000, 3).sentence()
+    text = operations(PAPER, TokenCounts(0.96, 1), 40 * 70_000_000, 3).sentence()
     assert "the budget would have to be below 94.2% of the tokens" in text
     assert "pays from the 2nd fine-tune" in text
     assert "never the target's compute" in cost.EQUAL_STEPS
@@ -97,7 +97,7 @@ def test_ordinals(n, text):
 def test_impossible_questions_are_refused(bad):
     share, *target = bad
     with pytest.raises(ValueError, match="above 0"):
-        operations(PAPER, Tokens(share, 1), *target)
+        operations(PAPER, TokenCounts(share, 1), *target)
 
 
 def test_the_bill_is_read_from_the_manifests(finished):

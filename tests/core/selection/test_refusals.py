@@ -7,7 +7,7 @@ import pytest
 from core import clusters, dataset, edits, export, selection, trajectories
 from core.__main__ import main
 from core.export.trainers import reading
-from core.export.writers import FORMATS
+from core.export.writers import EXPORT_FORMATS
 from core.trajectories.artifact import load_flags
 from core.workspace.store import Workspace
 from tests.conftest import TRAIN, write
@@ -102,7 +102,7 @@ def test_a_place_that_cannot_be_written(out, words, copied, tmp_path, capsys):
     assert (tmp_path / "taken.jsonl").read_text() == "mine"
 
 
-CONFIGS = [(form, config) for form in FORMATS for config in ("none", *reading(form))]
+CONFIGS = [(form, config) for form in EXPORT_FORMATS for config in ("none", *reading(form))]
 
 
 @pytest.mark.parametrize(("form", "config"), CONFIGS)
