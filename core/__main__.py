@@ -17,6 +17,7 @@ from core import settings
 from core.commands import COMMANDS
 from core.errors import InputError, Unequal
 from core.jobs import process_group
+from core.jobs.failures import fix_of, name_of
 from core.jobs.progress import Stopped, job_dir, say
 from core.nouns import NOUNS
 from core.workspace.files import disk_full, explain_os_error, write_json
@@ -60,16 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as e:
         if os.environ.get("S2L_TRACEBACK"):
             traceback.print_exc()
-        return _end("failed", str(e), 2)
+        return _end("failed", str(e), 2, e)
     except OSError as e:
         if os.environ.get("S2L_TRACEBACK"):
             traceback.print_exc()
-        return _end("failed", explain_os_error(e), 2)
+        return _end("failed", explain_os_error(e), 2, e)
     except Exception as e:
         if disk_full(e):  # from a writer that raises its own type
-            return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2)
+            return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2, e)
         traceback.print_exc()
-        return _end("failed", _remedy(e), 1)
+        return _end("failed", _remedy(e), 1, e)
     if process_group.tell("done", result=result) or not process_group.main():
         return 0
     _finish_job("done", result=result)
@@ -146,21 +147,23 @@ def _remedy(error: Exception) -> str:
     return text
 
 
-def _end(state: str, message: str, code: int) -> int:
-    if process_group.tell(state, message=message):  # whoever launched this process says it
+def _end(state: str, message: str, code: int, error: Exception | None = None) -> int:
+    named = {"failure": name_of(error), "fix": fix_of(error)} if error else {}
+    if process_group.tell(state, message=message, **named):  # whoever launched this process says it
         return code if code == 1 else 0  # a crash must take the others down
     if not process_group.main() and code != 1:
         return code
     with contextlib.suppress(OSError):
-        _finish_job(state, message=message)
+        _finish_job(state, message=message, **named)
     say(f"{'error: ' if state == 'failed' else ''}{message}")
     return code
 
 
-def _finish_job(state: str, *, result: str = "", message: str = "") -> None:
+def _finish_job(state: str, *, result: str = "", message: str = "", **named: Any) -> None:
     job = job_dir()
     if job is not None:
-        write_json(job / "status.json", {"state": state, "result": result, "message": message})
+        told = {"state": state, "result": result, "message": message, **named}
+        write_json(job / "status.json", told)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What a user did wrong, told apart from what this program did wrong."""
 
+from typing import Any
+
 
 class InputError(ValueError):
     """Bad input: the message quotes the value and says what to do instead.
@@ -8,6 +10,19 @@ class InputError(ValueError):
     is a bug: it keeps its traceback, ends with exit code 1, and no unfinished work is deleted for
     it.
     """
+
+    def __init__(
+        self, message: str = "", *, failure: str = "", fix: dict[str, Any] | None = None
+    ) -> None:
+        """Say what is wrong.
+
+        Args:
+            message: One sentence.
+            failure: A name of `core.jobs.failures.FAILURES`, where it is one of those.
+            fix: Setting -> value that mends it, where the raiser knows better than the table.
+        """
+        super().__init__(message)
+        self.failure, self.fix = failure, dict(fix or {})
 
 
 class Unequal(Exception):

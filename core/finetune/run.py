@@ -79,7 +79,10 @@ def make(
         say(f"{len(gone):,} of {len(selected):,} selected rows ({named(gone)}) left out: {reason}")
     if not len(rows):
         why = left_out[0][0]
-        raise InputError(f"no selected row has a response token left; {remedy(why)} ({why})")
+        raise InputError(
+            f"no selected row has a response token left; {remedy(why)} ({why})",
+            failure="bad-row",
+        )
     shared = seen(dataset, rows, test, split)
     if told := shared.sentence():
         say(told)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.jobs.failures import FAILURES as FAILURES
+    from core.jobs.failures import Failure as Failure
     from core.jobs.queue import active as active
     from core.jobs.queue import can_resume as can_resume
     from core.jobs.queue import command as command
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from core.jobs.queue import log_tail as log_tail
     from core.jobs.queue import newest as newest
     from core.jobs.queue import progress_of as progress_of
-    from core.jobs.queue import resume as resume
     from core.jobs.queue import saved_step as saved_step
     from core.jobs.queue import settings_of as settings_of
     from core.jobs.queue import status as status
@@ -27,5 +28,8 @@ if TYPE_CHECKING:
     from core.jobs.record import ENDED as ENDED
     from core.jobs.record import Job as Job
     from core.jobs.record import JobState as JobState
+    from core.jobs.retry import fixed as fixed
+    from core.jobs.retry import resume as resume
+    from core.jobs.retry import retry as retry
 
 faces.lazy(__name__, __file__)

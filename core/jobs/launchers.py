@@ -61,7 +61,10 @@ def launched(noun: str, workspace: Workspace, settings: Shared) -> str:
     told = cause(launcher.run(workspace, argv, settings.processes))
     if told["state"] == "done":
         return str(told["result"])
-    raise Stopped(told["message"]) if told["state"] == "stopped" else InputError(told["message"])
+    if told["state"] == "stopped":
+        raise Stopped(told["message"])
+    named = {k: told[k] for k in ("failure", "fix") if told.get(k)}
+    raise InputError(told["message"], **named)
 
 
 def cause(told: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -210,7 +213,7 @@ def _died(processes: int, how: str) -> list[dict[str, Any]]:
         f"a process of {processes} died ({how}); the log above may say why, and --resume "
         "continues from the last saved checkpoint"
     )
-    return [{"state": "failed", "message": message, "time": 0.0}]
+    return [{"state": "failed", "message": message, "failure": "lost-process", "time": 0.0}]
 
 
 class Launcher(NamedTuple):

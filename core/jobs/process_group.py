@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy.typing as npt
 
 from core.errors import InputError
+from core.jobs.failures import fix_of, name_of
 from core.jobs.progress import Stopped
 from core.workspace.files import write_json
 
@@ -66,20 +67,24 @@ def once(work: Callable[[], T]) -> T:
         return work()
     outcome: list[Any] = [None]
     error: Exception | None = None
+    about: dict[str, Any] = {}
     if main():
         try:
-            outcome = [("value", work())]
+            outcome = [("value", work(), about)]
         except Exception as e:
             error = e
             kind = type(e).__name__ if isinstance(e, InputError | Stopped) else ""
-            outcome = [(kind, str(e) if kind else f"{type(e).__name__}: {e}")]
+            about = {"failure": name_of(e), "fix": fix_of(e)} if kind == "InputError" else {}
+            outcome = [(kind, str(e) if kind else f"{type(e).__name__}: {e}", about)]
     _group().broadcast_object_list(outcome, src=0)
     if error is not None:
         raise error
-    kind, value = outcome[0]
+    kind, value, about = outcome[0]
     if kind == "value":
         return value  # type: ignore[no-any-return]
-    raise {"InputError": InputError, "Stopped": Stopped}.get(kind, ElsewhereError)(value)
+    if kind == "InputError":
+        raise InputError(value, **about)
+    raise Stopped(value) if kind == "Stopped" else ElsewhereError(value)
 
 
 def first(work: Callable[[], T]) -> T:
@@ -108,10 +113,10 @@ def _group() -> Any:
     return group
 
 
-def tell(state: str, *, result: str = "", message: str = "") -> bool:
-    """Write how a launched process ended; False where nobody waits for that."""
+def tell(state: str, *, result: str = "", message: str = "", **named: Any) -> bool:
+    """Write how a launched process ended, a failure's name and fix too; False where none waits."""
     if OUTCOMES not in os.environ:
         return False
-    told = {"state": state, "result": result, "message": message, "time": time.time()}
+    told = {"state": state, "result": result, "message": message, "time": time.time(), **named}
     write_json(pathlib.Path(os.environ[OUTCOMES]) / f"{rank()}.json", told)
     return True

@@ -39,7 +39,7 @@ from core.jobs.record import (
     tail_log,
 )
 from core.nouns import NOUNS
-from core.settings import from_argv, identity, specs, to_argv
+from core.settings import from_argv, identity, specs
 from core.workspace.artifact import new_id, utc_now
 from core.workspace.files import ROOT, read_jsonl, write_json
 from core.workspace.store import Workspace
@@ -158,21 +158,6 @@ def can_resume(job: Job) -> bool:
     """Say whether a job's run can be continued where it stopped."""
     asked = settings_of(job)
     return asked is not None and any(s.name == "resume" for s in specs(type(asked)))
-
-
-def resume(workspace: Workspace, id: str) -> str:
-    """Start an ended job's run again, from its last saved checkpoint; return the new job's id.
-
-    Raises:
-        InputError: there is no such job, or what it does cannot be continued.
-        OSError: the workspace cannot be written.
-    """
-    job = status(workspace, id)
-    if not can_resume(job):
-        raise InputError(f"{job.title} cannot be resumed; start it again")
-    argv = to_argv(dataclasses.replace(settings_of(job), resume=True))
-    argv = [noun_of(job), *argv]
-    return submit(workspace, argv, title=job.title, device=job.device, user=job.user)
 
 
 def saved_step(workspace: Workspace, id: str) -> int:

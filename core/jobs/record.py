@@ -48,6 +48,10 @@ class Job:
     result: str
     """Artifact id, when done."""
     message: str
+    failure: str
+    """Name in `core.jobs.failures.FAILURES` where it failed in a known way, else empty."""
+    fix: dict[str, Any]
+    """Settings that mend it, where the run itself knew them."""
     created: str
     """UTC, ISO 8601, as the two below; empty when it has not happened."""
     started: str
@@ -87,12 +91,14 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
     worker = read_json(folder / "worker.json") or {}
     record = _last_record(folder / "progress.jsonl")
     message, ended, seconds_left = str(said.get("message", "")), "", None
+    failure = str(said.get("failure", ""))
     state: JobState = "running" if worker else "queued"
     if said.get("state") in ENDED:
         state, ended = said["state"], _changed(folder / "status.json")
     elif not alive:
         signs = ("log", "progress.jsonl", "worker.json")
         state, ended = "lost", max(_changed(folder / name) for name in signs)
+        failure = "lost-process"
         message = "it vanished without a word (killed, or the machine went down); run it again"
         for name in ("spec.json", "status.json"):
             if (folder / name).exists() and not read_json(folder / name):
@@ -113,6 +119,8 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         metrics={k: v for k, v in record.items() if k not in known},
         result=str(said.get("result", "")),
         message=message,
+        failure=failure,
+        fix=dict(said.get("fix") or {}),
         created=str(spec.get("created", "")),
         started=str(worker.get("started", "")),
         ended=ended,
@@ -154,10 +162,11 @@ def lock_file(path: pathlib.Path, how: int = fcntl.LOCK_EX) -> int:
     return fd
 
 
-def end(folder: pathlib.Path, state: JobState, message: str) -> None:
+def end(folder: pathlib.Path, state: JobState, message: str, failure: str = "") -> None:
     """Write how a job ended, unless its worker did."""
     if folder.is_dir() and not has_ended(folder):
-        write_json(folder / "status.json", {"state": state, "result": "", "message": message})
+        told = {"state": state, "result": "", "message": message, "failure": failure}
+        write_json(folder / "status.json", told)
 
 
 def has_ended(folder: pathlib.Path) -> bool:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.jobs.failures import name_of
 from core.jobs.progress import JOB_VARIABLE
 from core.jobs.record import (
     ACTIVE,
@@ -40,6 +41,8 @@ CAUSES: dict[int, str] = {
     signal.SIGSEGV: "a crash in a native library; the log may name it",
     signal.SIGBUS: "often a full disk or full shared memory; free some and run it with --resume",
 }
+KILLED = {signal.SIGKILL: "host-memory", signal.SIGBUS: "disk-full"}
+"""Signal -> the failure that it most often means."""
 
 
 def _supervise(folder: pathlib.Path, lock: int) -> None:
@@ -120,18 +123,19 @@ def _watch(folder: pathlib.Path, spec: dict[str, Any], pgid: int, gone: Callable
             forced, asked = words.pop(0), time.monotonic()
 
 
-def _verdict(folder: pathlib.Path, forced: str, code: int) -> tuple[JobState, str]:
-    """Judge a worker that ended without a status of its own."""
+def _verdict(folder: pathlib.Path, forced: str, code: int) -> tuple[JobState, str, str]:
+    """Judge a worker that ended without a status of its own: state, message, name of a failure."""
     if forced:
-        return "stopped", forced
+        return "stopped", forced, ""
     if code < 0:
         number = -code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-        return "lost", f"killed by {name}: {CAUSES.get(number, 'the log may say why')}"
+        why = CAUSES.get(number, "the log may say why")
+        return "lost", f"killed by {name}: {why}", KILLED.get(number, "lost-process")
     if code == 0 and (folder / "STOP").exists():
-        return "stopped", "stopped when asked"
+        return "stopped", "stopped when asked", ""
     said = tail_log(folder, 8).strip() or "the log is empty"
-    return "failed", f"ended with exit code {code} and no result: {said}"
+    return "failed", f"ended with exit code {code} and no result: {said}", ""
 
 
 def _signal(pgid: int, number: signal.Signals) -> None:
@@ -144,7 +148,7 @@ def main(folder: pathlib.Path, *lock: str) -> None:
     try:
         _supervise(folder, int(lock[0])) if lock else _stop_orphan(folder)
     except OSError as e:
-        end(folder, "failed", explain_os_error(e))
+        end(folder, "failed", explain_os_error(e), name_of(e))
 
 
 if __name__ == "__main__":

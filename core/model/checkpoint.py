@@ -49,7 +49,8 @@ def check_weights(spec: str, model: PreTrainedModel, found: dict[str, Any]) -> N
         verb = "weight is" if len(lost) == 1 else "weights are"
         raise InputError(
             f"{len(lost):,} {verb} missing from {spec} ({_some(lost)}): its files are not whole; "
-            "save or download the model again"
+            "save or download the model again",
+            failure="missing-model",
         )
     if other := _keys(found, "mismatched_keys"):
         raise InputError(
@@ -60,7 +61,8 @@ def check_weights(spec: str, model: PreTrainedModel, found: dict[str, Any]) -> N
     if bad:
         raise InputError(
             f"the model {spec} itself has nan or infinite weights ({_some(bad)}); "
-            "save or download it again"
+            "save or download it again",
+            failure="missing-model",
         )
     if unused := _keys(found, "unexpected_keys"):
         noun = "weight" if len(unused) == 1 else "weights"

@@ -16,7 +16,7 @@ from core.model.output_layer import output_layer
 from core.model.shrinking import shrink, trim
 from core.model.tokenizers import (
     POSITIONS,
-    explain_load_error,
+    load_error,
     load_tokenizer,
     named,
     quiet,
@@ -184,7 +184,7 @@ def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") ->
     except InputError:
         raise
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
-        raise InputError(explain_load_error(spec, "model", e)) from e
+        raise load_error(spec, "model", e) from e
     checkpoint.check_weights(spec, model, found)
     output_layer(model)
     return model  # type: ignore[no-any-return]

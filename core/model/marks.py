@@ -91,11 +91,13 @@ def marks_of_chat(tokenizer: Any, inner: Inner) -> Marks:
     except Refused as e:
         raise InputError(
             f"the model's chat template fails on a question and its answer ({e}); "
-            "use --template alpaca or plain"
+            "use --template alpaca or plain",
+            failure="no-template",
         ) from e
     if ANSWER not in alone:
         raise InputError(
-            "the model's chat template leaves answers out; use --template alpaca or plain"
+            "the model's chat template leaves answers out; use --template alpaca or plain",
+            failure="no-template",
         )
     tail = alone.rpartition(ANSWER)[2]
     between = _try(inner, [*answered, {"role": "user", "content": NEXT}])

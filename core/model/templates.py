@@ -130,7 +130,9 @@ def choose(name: str, tokenizer: Any, *, scratch: bool) -> str:
         InputError: `chat` was asked of a tokenizer that has no chat template.
     """
     if name == "chat" and not tokenizer.chat_template:
-        raise InputError("this model has no chat template; use --template alpaca or plain")
+        raise InputError(
+            "this model has no chat template; use --template alpaca or plain", failure="no-template"
+        )
     if name != "auto":
         return name
     return "plain" if scratch else "chat" if tokenizer.chat_template else "alpaca"

@@ -54,7 +54,7 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
             str(folder) if folder.is_dir() else spec, trust_remote_code=False, **extra
         )
     except Exception as e:  # a dozen types: the hub client's, the Rust library's bare Exception
-        raise InputError(explain_load_error(spec, "tokenizer", e)) from e
+        raise load_error(spec, "tokenizer", e) from e
     if not tokenizer.is_fast:
         raise InputError(f"{spec} has only a slow tokenizer; character offsets need a fast one")
     if tokenizer.pad_token is None:
@@ -74,18 +74,24 @@ def named(spec: str) -> pathlib.Path:
     return folder
 
 
-def explain_load_error(spec: str, part: str, error: Exception) -> str:
+def load_error(spec: str, part: str, error: Exception) -> InputError:
     """Say why a part of a model could not be loaded, and what to give instead."""
-    first = str(error).strip().split("\n")[0][:300]
+    text = str(error).strip()
+    first = text.split("\n")[0][:300]
     if pathlib.Path(spec).expanduser().is_dir():
-        return f"the {part} in {spec} cannot be read: {first}"
-    offline = os.environ.get("HF_HUB_OFFLINE") or "connect" in str(error).lower()
+        message = f"the {part} in {spec} cannot be read: {first}"
+        return InputError(message, failure="missing-model")
+    if "gated repo" in text.lower() or type(error).__name__ == "GatedRepoError":
+        message = f"{spec} is given only to people who accepted its licence: do so on its page, "
+        message += f"and sign in with `hf auth login` ({first})"
+        return InputError(message, failure="gated-model")
+    offline = os.environ.get("HF_HUB_OFFLINE") or "connect" in text.lower()
     hint = (
         "the model hub cannot be reached from here; give a local directory, or scratch:small"
         if offline
         else "give a hub id, a local directory, or scratch:small"
     )
-    return f"no model {spec!r}: {hint} ({first})"
+    return InputError(f"no model {spec!r}: {hint} ({first})", failure="missing-model")
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerBase:

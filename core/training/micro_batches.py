@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from core.arrays import Ints
 from core.errors import InputError
+from core.jobs.failures import name_of
 from core.jobs.progress import say
 from core.model.output_layer import output_layer
 from core.model.tokens import IGNORED, Tokens, batches, pad
@@ -98,7 +99,8 @@ class MicroBatches:
                 if len(part) <= 1:
                     raise OutOfMemoryError(
                         f"out of memory while training on one row of {size:,} tokens; lower "
-                        "--max-length, add --gradient-checkpointing, or take a smaller model"
+                        "--max-length, add --gradient-checkpointing, or take a smaller model",
+                        failure=name_of(e) or "device-memory",
                     ) from e
             self.budget = size // 2
             say(f"out of memory with {size:,} tokens at once; going on with {self.budget:,}")

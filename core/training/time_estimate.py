@@ -165,7 +165,8 @@ def check_disk(workspace: Workspace, needed: float) -> None:
     if needed > free:
         raise InputError(
             f"this run writes about {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free "
-            f"in {workspace.root}; free some space or choose another --workspace"
+            f"in {workspace.root}; free some space or choose another --workspace",
+            failure="disk-full",
         )
 
 

@@ -44,7 +44,8 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         if process_group.world() > 1:
             torch.distributed.all_reduce(found)
         if not math.isfinite(float(found)):
-            raise InputError(self._not_finite(float(found), step))
+            tenth = {"lr": self.args.learning_rate / 10} if step else {"precision": "fp32"}
+            raise InputError(self._not_finite(float(found), step), failure="nan", fix=tenth)
         weights = [p for p in self.parts.model.parameters() if p.requires_grad]
         if process_group.world() > 1:
             _add_up(weights)
