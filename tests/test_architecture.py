@@ -27,6 +27,7 @@ ORDER = [
     "core.commands",
     "core.demo",
     "core.study",
+    "core.publish",
     "core.export",
     "core.review",
     "core.transfer",

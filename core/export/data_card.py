@@ -86,26 +86,26 @@ def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str]
     share = f"{rows:,} of {pool:,} eligible rows ({100 * rows / pool:.1f}%)"
     facts = [
         ("strategy", f"`{strategy}`: {STRATEGIES[strategy].sentence}"),
-        ("budget", f"{_plain(str(config['budget']))}: {share}"),
+        ("budget", f"{plain(str(config['budget']))}: {share}"),
         ("seed", f"{config['seed']}"),
         ("response tokens", _tokens(summary)),
         ("excluded or pinned by people", _edits(summary)),
         ("sha256 of the ids, sorted, joined by line feeds", f"`{summary['ids_sha256']}`"),
     ]
     origins = [
-        (a.kind, _plain(a.name), f"`{a.id}`", _plain(str(a.manifest["versions"].get("code", ""))))
+        (a.kind, plain(a.name), f"`{a.id}`", plain(str(a.manifest["versions"].get("code", ""))))
         for a in line
     ]
     parts = [
         _front_matter(artifact, format),
-        f"# {_plain(artifact.name)}",
-        f"{words(rows)} selected from {_plain(dataset.name)} by S2L Studio. "
+        f"# {plain(artifact.name)}",
+        f"{words(rows)} selected from {plain(dataset.name)} by S2L Studio. "
         + EXPORT_FORMATS[format].sentence,
         *([f"Train on it from inside this folder: `{command}`"] if command else []),
         "## How the rows were chosen",
-        _table(("", ""), facts),
+        table(("", ""), facts),
         "## Where they come from",
-        _table(("what", "name", "id", "made by code version"), origins),
+        table(("what", "name", "id", "made by code version"), origins),
         "## What they hold",
         _sources(spread),
         _lengths(spread),
@@ -200,7 +200,7 @@ def _left_out(dataset: Artifact, selected: SelectionSummary, notes: Sequence[str
     s = dataset.summary
     lines = [
         f"{words(sum(s['set_aside'].values()))} of {s['rows_read']:,} could not be used: "
-        + ", ".join(f"{_plain(reason)} {n:,}" for reason, n in s["set_aside"].items())
+        + ", ".join(f"{plain(reason)} {n:,}" for reason, n in s["set_aside"].items())
         if s["set_aside"]
         else "",
         f"{words(s['not_sampled'])} not in the sample that was imported"
@@ -208,7 +208,7 @@ def _left_out(dataset: Artifact, selected: SelectionSummary, notes: Sequence[str
         else "",
         f"{words(s['holdout_rows'])} held out for testing" if s["holdout_rows"] else "",
         f"{words(selected['pool'] - selected['rows'])} of the pool not selected",
-        *(_plain(note) for note in notes),
+        *(plain(note) for note in notes),
     ]
     return "\n".join(f"- {line}" for line in lines if line)
 
@@ -237,11 +237,11 @@ def _sources(spread: Spread) -> str:
         shown = [*shown[: LISTED - 1], (f"{len(shown) - LISTED + 1:,} others", tuple(rest))]
     total = np.array([counts for _, counts in shown]).sum(0).tolist()
     rows = [
-        (_plain(source), f"{a:,}", f"{b:,}", f"{a / total[0]:.1%}", f"{b / total[1]:.1%}")
+        (plain(source), f"{a:,}", f"{b:,}", f"{a / total[0]:.1%}", f"{b / total[1]:.1%}")
         for source, (a, b) in [*shown, ("all", tuple(total))]
     ]
     heads = ("source", "pool", "selected", "share of the pool", "share of the selection")
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _lengths(spread: Spread) -> str:
@@ -253,7 +253,7 @@ def _lengths(spread: Spread) -> str:
                 values, [0.1, 0.5, 0.9, 1.0], weights=rows_each, method="inverted_cdf"
             )
             rows.append((f"{column}, {who}", *(f"{n:,}" for n in cuts)))
-    return _table(("characters", "10%", "median", "90%", "longest"), rows)
+    return table(("characters", "10%", "median", "90%", "longest"), rows)
 
 
 def _tokens(summary: SelectionSummary) -> str:
@@ -267,12 +267,13 @@ def _edits(summary: SelectionSummary) -> str:
     return f"{words(counts[0])} excluded, {words(counts[1])} pinned"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a markdown table; its cells are markdown already."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return people's text on one line, with nothing in it that markdown or HTML would obey."""
     text = html.escape(" ".join(text.split()), quote=False)
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#|~$" else c for c in text)

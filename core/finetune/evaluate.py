@@ -151,7 +151,7 @@ def evaluate(
     max_new = longest_answer(trained, own, answer_tokens)
     render = renderer(template, tokenizer)
     drawn = sample(items, decode) if decode else []
-    talks = {i: _questions(items["messages"].iloc[i]) for i in drawn}
+    talks = {i: questions(items["messages"].iloc[i]) for i in drawn}
     asked = [i for i in drawn if _renders(render, talks[i])]
     if len(asked) < len(drawn):
         say(
@@ -238,7 +238,7 @@ def next_turn(render: Render) -> tuple[str, ...]:
     return (lead,) if len(lead) > 1 else ()
 
 
-def _questions(messages: list[Turn]) -> list[Turn]:
+def questions(messages: list[Turn]) -> list[Turn]:
     """Return the turns before the last reply that is the model's; all where there is none.
 
     Replies that follow one another are one answer, but a call of a tool is not: its result is read.
@@ -277,7 +277,7 @@ def generate(
     room = positions(model)
     max_new = min(max_new, room // 2)
     keep = min(max_length, room - max_new)
-    ends = _end_tokens(tokenizer, render)
+    ends = end_tokens(tokenizer, render)
     texts = [render(c, True) for c in conversations]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     out = [Answered("", text, False) for text in texts]
@@ -315,7 +315,7 @@ def generate(
     return out
 
 
-def _end_tokens(tokenizer: PreTrainedTokenizerBase, render: Renderer) -> list[int]:
+def end_tokens(tokenizer: PreTrainedTokenizerBase, render: Renderer) -> list[int]:
     """Return the tokens that end an answer: end of text, and the template's end of turn."""
     marks = (*render.marks.ends, render.marks.stop, render.marks.call_stop)
     ends = {tokenizer.convert_tokens_to_ids(mark) for mark in marks if mark}

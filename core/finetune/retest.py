@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.finetune.answers import JUDGED
+from core.finetune.trained import load_trained
 from core.jobs.progress import say
-from core.model import loading
-from core.model.pool_texts import pool_texts
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 def scores_of(workspace: Workspace, made: Artifact, test: Artifact, split: str) -> dict[str, Any]:
@@ -28,7 +24,7 @@ def scores_of(workspace: Workspace, made: Artifact, test: Artifact, split: str) 
     from core.model.tokens import tokenize
 
     say(f"{made.id} was tested by an earlier version: its model is tested again")
-    model, tokenizer = _saved(made)
+    model, tokenizer = load_trained(made)
     config = made.config
     tokens = tokenize(workspace, made.ancestor("dataset"), tokenizer, config["template"])
     result = evaluate(
@@ -44,16 +40,3 @@ def scores_of(workspace: Workspace, made: Artifact, test: Artifact, split: str) 
         decode=config["decode"],
     )
     return {**summary, **{k: v for k, v in result.scores.items() if not isinstance(v, dict)}}
-
-
-def _saved(made: Artifact) -> tuple[Any, PreTrainedTokenizerBase]:
-    """Load what a fine-tune saved: a whole model, or an adapter over the model it was made on."""
-    whole = made.path / "model"
-    if whole.is_dir():
-        return loading.load(str(whole), seed=0)
-    from peft import PeftModel
-
-    config = made.config
-    texts = pool_texts(made.ancestor("dataset"), config["model"], config["template"])
-    base, tokenizer = loading.load(config["model"], seed=config["seed"], texts=texts)
-    return PeftModel.from_pretrained(base, str(made.path / "adapter")), tokenizer

@@ -45,9 +45,9 @@ def test_an_answer_ends_at_the_templates_end_of_turn():
     tokenizer = tokenizers.train_tokenizer(["a b"], 300)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    ends = evaluation._end_tokens(tokenizer, renderer("chat", tokenizer))
+    ends = evaluation.end_tokens(tokenizer, renderer("chat", tokenizer))
     assert sorted(tokenizer.convert_ids_to_tokens(ends)) == ["<|end|>", "<|im_end|>"]
-    assert evaluation._end_tokens(tokenizer, renderer("plain", tokenizer)) == [
+    assert evaluation.end_tokens(tokenizer, renderer("plain", tokenizer)) == [
         tokenizer.eos_token_id
     ]
 
