@@ -74,6 +74,7 @@ def fit(
     import torch
     from transformers import PrinterCallback, TrainingArguments
 
+    from core.training.fit_budget import settle
     from core.training.trainer import StepTrainer
 
     resume = newest_complete(folder / "checkpoints")
@@ -81,6 +82,7 @@ def fit(
     if process_group.main():
         _drop_after(folder / "metrics.jsonl", step)
     on_gpu = torch.cuda.is_available()
+    recipe = settle(model, tokens, rows, recipe, folder / "checkpoints")
     args = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         max_steps=recipe.steps,
@@ -92,7 +94,7 @@ def fit(
         warmup_steps=recipe.warmup,
         weight_decay=recipe.weight_decay,
         max_grad_norm=recipe.clip,
-        activation_checkpointing=recipe.gradient_checkpointing,
+        activation_checkpointing=recipe.gradient_checkpointing is True,
         activation_checkpointing_kwargs={"use_reentrant": False},
         seed=recipe.seed,
         data_seed=recipe.seed,
@@ -132,7 +134,11 @@ def fit(
     responses = tokens.response_lengths()
     trainer.plan, trainer.items = planned, [int(responses[part].sum()) for part in planned]
     trainer.parts = MicroBatches(
-        model, tokens, recipe.micro_batch, recorder.by_row if recorder else None
+        model,
+        tokens,
+        recipe.micro_batch,
+        recorder.by_row if recorder else None,
+        recipe.token_budget,
     )
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if keeper.stopped:

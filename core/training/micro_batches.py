@@ -44,8 +44,9 @@ class MicroBatches:
         tokens: Tokens,
         micro_batch: int | str = "auto",
         by_row: ByRow | None = None,
+        budget: int = 0,
     ) -> None:
-        """Split by padded tokens: `micro_batch` rows of the longest row's length, or auto.
+        """Split by padded tokens: `budget`, or `micro_batch` rows of the longest row's length.
 
         Raises:
             InputError: the model is not one whose losses can be computed.
@@ -53,7 +54,7 @@ class MicroBatches:
         self.model, self.tokens, self.by_row = model, tokens, by_row
         self.out = output_layer(model)
         self.lengths = tokens.lengths()
-        self.budget = (
+        self.budget = budget or (
             BUDGET[model.device.type]
             if micro_batch == "auto"
             else int(micro_batch) * int(self.lengths.max(initial=1))

@@ -26,5 +26,7 @@ class Recipe:
     lr_schedule: str = "cosine"
     clip: float = 1.0
     """Norm above which gradients are scaled down; 0 never."""
-    gradient_checkpointing: bool = False
-    """Whether what layers put out is computed again for the gradients instead of kept."""
+    gradient_checkpointing: bool | str = False
+    """Whether what layers put out is computed again for the gradients instead of kept, or auto."""
+    token_budget: int = 0
+    """Padded tokens that go through the model at once, where that was found; 0 by micro_batch."""

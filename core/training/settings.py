@@ -69,16 +69,16 @@ class Optimizing(Group):
     micro_batch: int | Auto = setting(
         "auto",
         help="Rows of full length that go through the model at once, more of shorter ones; the "
-        "result is the same; auto is what usually fits, halved when memory runs out",
+        "result is the same; auto is what fits, by trying, halved when memory runs out",
         minimum=1,
         advanced=True,
         identity=False,
         later=True,
     )
-    gradient_checkpointing: bool = setting(
-        False,
+    gradient_checkpointing: bool | Auto = setting(
+        "auto",
         help="Compute layers again for the gradients instead of keeping what they put out: less "
-        "memory, about a third slower, the same result",
+        "memory, about a third slower, the same result; auto is only where nothing else fits",
         advanced=True,
         identity=False,
         later=True,

@@ -1,15 +1,13 @@
 """How long, how much memory, how much disk: a short real run before the long one.
 
-Trains a few batches and scores a few rows with a copy of the model, then extrapolates by tokens.
+Trains on a few batches at a learning rate of 0, which changes nothing, and scores a few rows, then
+extrapolates by tokens.
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import resource
 import shutil
-import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +18,7 @@ from core.errors import InputError
 from core.jobs.progress import duration, job_dir, say
 from core.model import loading
 from core.model.tokens import Tokens, batches
+from core.training import fit_memory
 from core.workspace.files import write_json
 from core.workspace.store import Workspace
 
@@ -54,7 +53,7 @@ class Estimate:
     recording: float
     """Seconds of `high` that go to recording: fewer epochs do not shorten them."""
     memory: float
-    """Bytes of peak memory of this process."""
+    """Bytes at most: of the device that trains, on a CPU of this process."""
     disk: float
     """Bytes the run will write, checkpoints included."""
     kept: float = 0.0
@@ -72,48 +71,43 @@ class Estimate:
 def measure(
     model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe, seconds: float = 15.0
 ) -> Rates:
-    """Time training steps and scoring on a copy of the model, at most about `seconds`.
+    """Time training steps and scoring with the model as it is, at most about `seconds`.
 
     On batches as the run itself will make them, the largest first: memory that will not do is found
     out now. Stops early once the rates are known well enough for a short run.
     """
-    import torch
-
     from core.model.scoring import TOKEN_BUDGET, score
-    from core.training.micro_batches import MicroBatches
+    from core.training.fit_budget import settle, trial
+    from core.training.micro_batches import BUDGET
     from core.training.order import schedule
 
-    twin: Any = copy.deepcopy(model)
-    twin.to(loading.device())
-    optimizer = torch.optim.AdamW(twin.parameters(), lr=1e-6)
-    half = loading.in_bf16(recipe.precision, loading.device())
-    cast = torch.autocast(twin.device.type, torch.bfloat16, enabled=half)
+    where = loading.device()
+    recipe = settle(model, tokens, rows, recipe)
+    half = loading.in_bf16(recipe.precision, where)
     rng = np.random.default_rng(0)
-    lengths, responses = tokens.lengths(), tokens.response_lengths()
-    parts = MicroBatches(twin, tokens, recipe.micro_batch)
+    lengths = tokens.lengths()
     steps = schedule(lengths, rows, recipe)
     largest = max(steps, key=lambda rows: len(rows) * int(lengths[rows].max()))
-    scorings = list(batches(lengths, rows, TOKEN_BUDGET[twin.device.type][half]))
+    scorings = list(batches(lengths, rows, TOKEN_BUDGET[where][half]))
+    whole = recipe.micro_batch if recipe.micro_batch != "auto" else 0
+    budget = recipe.token_budget or int(whole) * int(lengths.max(initial=1)) or BUDGET[where]
     train: list[float] = []
     scored: list[float] = []
     began = time.monotonic()
-    twin.train()
-    while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
-        batch = steps[rng.integers(len(steps))] if train else largest
-        start = time.monotonic()
-        parts.backward(batch, int(responses[batch].sum()), lambda: cast)
-        optimizer.step()
-        optimizer.zero_grad()
-        if twin.device.type == "cuda":
-            torch.cuda.synchronize()
-        train.append((time.monotonic() - start) / float(lengths[batch].sum()))
-        if time.monotonic() - began > seconds:
-            break
+    fit_memory.forget_peak()
+    with trial(model, tokens, recipe, budget, recipe.gradient_checkpointing is True) as step:
+        while len(train) < 3 or (time.monotonic() - began < seconds * 0.6 and len(train) < 12):
+            batch = steps[rng.integers(len(steps))] if train else largest
+            start = time.monotonic()
+            step(batch)
+            train.append((time.monotonic() - start) / float(lengths[batch].sum()))
+            if time.monotonic() - began > seconds:
+                break
     while len(scored) < 2 or (time.monotonic() - began < seconds and len(scored) < 6):
         some = rng.permutation(len(scorings))[:4]
         batch = np.concatenate([scorings[i] for i in some])
         start = time.monotonic()
-        score(twin, tokens, batch, precision=recipe.precision)
+        score(model, tokens, batch, precision=recipe.precision)
         scored.append((time.monotonic() - start) / float(lengths[batch].sum()))
         if time.monotonic() - began > 2 * seconds:
             break
@@ -146,8 +140,8 @@ def estimate(
     low, high = (trained * rates.train[i] + recorded * rates.score[i] for i in (0, 1))
     recording = 1.1 * recorded * rates.score[1]
     weights = 4.0 * sum(p.numel() for p in model.parameters())
-    scale = 1 if sys.platform == "darwin" else 1024
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+    held = fit_memory.peak()
+    used = held.device or held.host
     losses = 4.0 * len(tokens) * checkpoints
     kept = recordings * weights if keep else 0.0
     disk = 2 * 3 * weights + weights + losses + kept
