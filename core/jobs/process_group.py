@@ -6,6 +6,7 @@ Only rank 0 writes.
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import os
 import pathlib
@@ -110,7 +111,17 @@ def _group() -> Any:
     if not group.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         group.init_process_group(backend, timeout=PATIENCE)
+    atexit.unregister(_leave)
+    atexit.register(_leave)
     return group
+
+
+def _leave() -> None:
+    """Join gloo's threads: a process that exits while they run is aborted now and then."""
+    import torch.distributed as group
+
+    if group.is_initialized():
+        group.destroy_process_group()
 
 
 def tell(state: str, *, result: str = "", message: str = "", **named: Any) -> bool:
