@@ -90,6 +90,7 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
             if what:
                 st.button(
                     label,
+                    key=f"edit:{icon}",  # the help changes with each edit, the button stays itself
                     icon=f":material/{icon}:",
                     on_click=edit,
                     args=(change, dataset),
