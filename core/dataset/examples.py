@@ -19,7 +19,7 @@ from core.dataset.detection import BY_NAME, SAMPLE
 from core.dataset.mapping import Given, Template
 from core.dataset.readers import Rows, SkippedRow
 from core.jobs.progress import Progress, Stopped, stop_requested
-from core.model.conversation import Turn, is_trained, split_extras
+from core.model.conversation import Turn, is_trained, shown, split_extras
 from core.workspace.files import canonical
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.large_string())]))
@@ -168,20 +168,12 @@ def _may_train(turns: list[Turn]) -> bool:
 def _response(turns: list[Turn]) -> str:
     """Return the text of the last trained turn, "" if there is none."""
     reply = _reply(turns)
-    return "" if reply is None else _shown(turns[reply])
+    return "" if reply is None else shown(turns[reply])
 
 
 def _prompt(turns: list[Turn]) -> str:
     """Return the text of the turns before the last trained one; of all if there is none."""
-    return "\n\n".join(map(_shown, turns[: _reply(turns)]))
-
-
-def _shown(turn: Turn) -> str:
-    """Return what a turn says: its content, then its calls of tools, as JSON, a line each."""
-    if "tool_calls" not in turn:
-        return str(turn["content"])
-    calls = [json.dumps(c["function"], ensure_ascii=False) for c in turn["tool_calls"]]
-    return "\n".join([turn["content"], *calls] if turn["content"] else calls)
+    return "\n\n".join(map(shown, turns[: _reply(turns)]))
 
 
 def as_text(rows: Rows, parts: Given) -> dict[str, str]:

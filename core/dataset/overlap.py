@@ -14,8 +14,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from core.arrays import Ints
-from core.dataset.duplicates import BATCH, Hashes, Index
-from core.dataset.groups import Compared, Slices, questions
+from core.dataset.compared import Compared, Slices
+from core.dataset.duplicates import Index
+from core.dataset.groups import questions
+from core.dataset.shingles import BATCH
+from core.dataset.words import Hashes
 
 N = 13
 WORDING = 10
@@ -89,39 +92,51 @@ def words_in_common(compared: Compared, test: Sequence[int], train: Sequence[int
 
     So no training row says or asks the same, and none is a near-duplicate.
     """
-    said = [(compared.said[r], compared.ends[r]) for r in (*test, *train)]
-    texts = compared.slices(*zip(*said, strict=True))
+    rows = np.array([*test, *train], np.int64)
+    texts = compared.slices(compared.said[rows], compared.ends[rows])
     found: dict[str, dict[int, int]] = {how: {} for how in HOW}
     return Overlap(len(test), len(train), found | {"ngrams": _ngrams(texts, len(test))})
 
 
 def overlap(compared: Compared, test: Sequence[int], train: Sequence[int]) -> Overlap:
     """Find the test rows that training rows give away; both are rows of `compared`."""
+    rows = np.array([*test, *train], np.int64)
     asked = questions(compared)
     found: dict[str, dict[int, int]] = {how: {} for how in HOW}
-    first: dict[bytes, int] = {}
-    whole: dict[bytes, int] = {}
-    for at, row in enumerate(train):
-        whole.setdefault(compared.after[row][-1], at)
-        for key in asked[row].keys:
-            first.setdefault(key, at)
-    for item, row in enumerate(test):
-        if (twin := whole.get(compared.after[row][-1])) is not None:
-            found["copies"][item] = twin
-        known = [first[key] for key in asked[row].keys if key in first]
-        if known:
-            found["prompts"][item] = min(known)
-    said = [(compared.said[r], compared.ends[r]) for r in (*test, *train)]
-    texts = compared.slices(*zip(*said, strict=True))
-    prompts = compared.slices(
-        *zip(*((q.start, q.end) for q in map(asked.__getitem__, (*test, *train))), strict=True)
-    )
+    items = np.full(len(compared), -1, np.int64)
+    items[rows[: len(test)]] = np.arange(len(test))
+    places = np.full(len(compared), len(train), np.int64)
+    places[rows[len(test) :]] = np.arange(len(train))
+    found["copies"] = _same(compared.whole, np.arange(len(compared)), items, places, len(train))
+    found["prompts"] = _same(asked.keys, asked.rows, items, places, len(train))
+    texts = compared.slices(compared.said[rows], compared.ends[rows])
+    prompts = compared.slices(asked.starts[rows], asked.ends[rows])
     prompts.leave_out_instructions()
     for item, at in (*_near(texts, len(test)), *_near(prompts, len(test))):
         found["near"][item] = min(at, found["near"].get(item, at))
     found["near"] |= {i: at for i, at in found["copies"].items() if i not in found["near"]}
     found["ngrams"] = _ngrams(texts, len(test))
     return Overlap(len(test), len(train), found)
+
+
+def _same(keys: Hashes, rows: Ints, items: Ints, places: Ints, n_train: int) -> dict[int, int]:
+    """Return place of the test row -> first training row that has a key in common.
+
+    Args:
+        keys: Of all rows.
+        rows: Of each key.
+        items: Row -> its place among the test rows, -1 for none.
+        places: Row -> its place among the training rows, n_train for none.
+        n_train: How many there are.
+    """
+    key, at = np.unique(keys, return_inverse=True)
+    first = np.full(len(key), n_train)
+    np.minimum.at(first, at, places[rows])
+    out: dict[int, int] = {}
+    tested = np.flatnonzero((items[rows] >= 0) & (first[at] < n_train))
+    for item, row in zip(items[rows[tested]].tolist(), first[at[tested]].tolist(), strict=True):
+        out[item] = min(row, out.get(item, row))
+    return out
 
 
 def _near(texts: Slices, n_test: int) -> Iterable[tuple[int, int]]:

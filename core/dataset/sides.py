@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from core.dataset import holdout, split_column, unlike_holdout
+from core.dataset.compared import Compared
 from core.dataset.duplicates import compared
 from core.dataset.examples import Examples
-from core.dataset.groups import Compared, groups
+from core.dataset.groups import groups
 from core.dataset.overlap import Overlap, describe, overlap, words_in_common
 from core.workspace.files import write_jsonl
 

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.dataset.duplicates import Texts, resembling
+from core.dataset.duplicates import resembling
 from core.dataset.holdout import quotas
+from core.dataset.shingles import Texts
 
 
 def draw(
@@ -35,7 +36,7 @@ def draw(
     if n == 0:
         return []
     order = sorted(range(len(ids)), key=ids.__getitem__)
-    words = Texts(texts[row] for row in order)
+    words = Texts.of(texts[row] for row in order)
     by_words: dict[bytes, list[int]] = {}
     firsts = []  # unit -> its first text in `words`
     for i, row in enumerate(order):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from core.arrays import Bools, Ints
-from core.dataset.groups import Compared
+from core.dataset.compared import Compared
 from core.dataset.overlap import Overlap, describe, overlap
 from core.dataset.sides import PAIRS
 from core.model.conversation import Turn, conversations, stored_columns

@@ -37,6 +37,14 @@ def tools_of(turns: Sequence[Turn]) -> list[Any] | None:
     return turns[0].get("tools") if turns else None
 
 
+def shown(turn: Turn) -> str:
+    """Return what a turn says: its content, then its calls of tools, as JSON, a line each."""
+    if "tool_calls" not in turn:
+        return str(turn["content"])
+    calls = [json.dumps(c["function"], ensure_ascii=False) for c in turn["tool_calls"]]
+    return "\n".join([turn["content"], *calls] if turn["content"] else calls)
+
+
 def split_extras(turns: Sequence[Turn]) -> tuple[list[dict[str, str]], str | None]:
     """Return what the store keeps: role and content of every turn, and the rest as JSON text."""
     plain = [{"role": t["role"], "content": t["content"]} for t in turns]

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset import duplicates, holdout
-from core.dataset.groups import Compared, groups
+from core.dataset.compared import Compared
+from core.dataset.groups import groups
+from core.dataset.shingles import Texts
+from core.dataset.words import words
 from core.selection.filters import Filters, leave_out
 
 WORDS = ["one", "Two,", "three", "vier!", "fünf", "x+1", "中文", "ok中", "カナ", "--", "한", "_"]
@@ -17,7 +20,7 @@ WORDS = ["one", "Two,", "three", "vier!", "fünf", "x+1", "中文", "ok中", "�
 
 def alike(a, b):
     """Compare two texts as the definition has it, with sets of tuples."""
-    a, b = duplicates.words(a), duplicates.words(b)
+    a, b = words(a), words(b)
     if a == b:
         return True
     a, b = ({tuple(w[i : i + 5]) for i in range(len(w) - 4)} for w in (a, b))
@@ -64,7 +67,7 @@ def test_all_call_the_same_texts_near_duplicates(tmp_path_factory, seed, length)
     held = set(holdout.draw(ids.tolist(), together, ["a"] * n, n - 1, seed))
     rest = sorted(set(range(n)) - held)
     assert not pairs[np.ix_(sorted(held), rest)].any(), "nothing in the pool resembles a test row"
-    same = np.array([[duplicates.words(a) == duplicates.words(b) for b in texts] for a in texts])
+    same = np.array([[words(a) == words(b) for b in texts] for a in texts])
     apart = {i for i in range(n) if (pairs[i] == same[i]).all() and same[i].sum() == 1}
     assert held >= apart or len(held) == n - 1, "and whatever resembles nothing can be held out"
 
@@ -74,19 +77,19 @@ def test_many_texts_that_share_a_frame_are_judged_exactly():
     frame = " ".join(f"common{i}" for i in range(30))
     texts = [f"{frame} own{i} mine{i} also{i} {i}" for i in range(300)]
     texts += [f"{texts[7]} and", f"{texts[9].upper()}!"]
-    numbered = duplicates.Texts(texts)
+    numbered = Texts.of(texts)
     found = duplicates.repeating(numbered, np.arange(302))
     expected = [any(alike(a, b) for b in texts[:i]) for i, a in enumerate(texts)]
     assert found == expected
 
 
 def test_words():
-    assert duplicates.words("It's 2+3,\tOK_") == ["it", "s", "2", "3", "ok"]
-    assert duplicates.words("ÄRA  ära!") == ["ära", "ära"]
-    assert duplicates.words("中文ok") == ["中", "文", "ok"]
-    assert duplicates.words("+++ ---") == ["+++", "---"]
+    assert words("It's 2+3,\tOK_") == ["it", "s", "2", "3", "ok"]
+    assert words("ÄRA  ära!") == ["ära", "ära"]
+    assert words("中文ok") == ["中", "文", "ok"]
+    assert words("+++ ---") == ["+++", "---"]
 
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_nothing_repeats_nothing(n):
-    assert duplicates.repeating(duplicates.Texts(["a b"] * n), np.arange(n)) == [False] * n
+    assert duplicates.repeating(Texts.of(["a b"] * n), np.arange(n)) == [False] * n

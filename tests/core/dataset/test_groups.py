@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from core.dataset.groups import Compared, groups
+from core.dataset.compared import Compared
+from core.dataset.groups import groups
 
 WORDS = [f"word{i}" for i in range(900)]
 

@@ -8,8 +8,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from core.dataset import duplicates, holdout
-from core.dataset.groups import Compared, groups
+from core.dataset import holdout
+from core.dataset.compared import Compared
+from core.dataset.groups import groups
+from core.dataset.words import words
 
 WORDS = [f"word{i}" for i in range(500)]
 
@@ -27,8 +29,8 @@ def sentence(rng, n=30):
 
 @functools.cache
 def shingles(text):
-    words = duplicates.words(text)
-    return words, {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+    told = words(text)
+    return told, {tuple(told[i : i + 5]) for i in range(len(told) - 4)}
 
 
 def jaccard(a, b):

@@ -2,7 +2,7 @@
 
 import random
 
-from core.dataset.groups import Compared
+from core.dataset.compared import Compared
 from core.dataset.overlap import describe, overlap
 
 WORDS = [f"word{i}" for i in range(900)]

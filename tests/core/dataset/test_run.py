@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from core import dataset
-from core.dataset.duplicates import words
+from core.dataset.words import words
 from tests.core.dataset.conftest import original, rows
 
 DATA = pathlib.Path(__file__).parents[4] / "shared" / "data"

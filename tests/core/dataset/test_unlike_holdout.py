@@ -7,9 +7,9 @@ import random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from core.dataset import duplicates
 from core.dataset import unlike_holdout as holdout
 from core.dataset.holdout import quotas
+from core.dataset.words import words
 
 WORDS = [f"word{i}" for i in range(500)]
 
@@ -20,8 +20,8 @@ def sentence(rng, n=30):
 
 @functools.cache
 def shingles(text):
-    words = duplicates.words(text)
-    return words, {tuple(words[i : i + 5]) for i in range(len(words) - 4)}
+    told = words(text)
+    return told, {tuple(told[i : i + 5]) for i in range(len(told) - 4)}
 
 
 def jaccard(a, b):
