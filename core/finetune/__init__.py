@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.finetune.prepare import steps_of as steps_of
     from core.finetune.run import headline as headline
     from core.finetune.run import key as key
     from core.finetune.run import make as make
     from core.finetune.run import run as run
-    from core.finetune.run import steps_of as steps_of
     from core.finetune.run import test_set as test_set
     from core.finetune.settings import MIN_STEPS as MIN_STEPS
     from core.finetune.settings import Settings as Settings

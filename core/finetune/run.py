@@ -9,16 +9,14 @@ from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune import outcome
 from core.finetune.metrics import describe
+from core.finetune.prepare import model_of, read, recipe_of, tell_left_out
 from core.finetune.seen import seen
-from core.finetune.settings import Settings, default_lr, planned_steps, resolve, short
+from core.finetune.settings import Settings, resolve, short
 from core.jobs.progress import say
 from core.model import adapters, loading
-from core.model.pool_texts import pool_texts
-from core.model.remarks import by_reason, named, remedy
-from core.model.templates import choose, with_template
-from core.selection.artifact import SelectionSummary, load_rows
+from core.model.templates import with_template
+from core.selection.artifact import SelectionSummary
 from core.settings import identity, to_config
-from core.training.recipe import Recipe
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, write_json, write_jsonl
@@ -50,7 +48,6 @@ def make(
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.finetune.evaluate import evaluate
-    from core.model.tokens import tokenize, window
     from core.training.loop import fit
 
     s = resolve(settings)
@@ -61,33 +58,18 @@ def make(
         say(f"{done.id} was finished before")
         return done
     lora = s.method == "lora"
-    if lora:
-        adapters.check_targets(s.model, s.lora_targets)
-    texts = pool_texts(dataset, s.model, s.template)
-    model, tokenizer = loading.load(
-        s.model, seed=s.seed, texts=texts, frozen=lora, precision=s.precision
-    )
-    template = choose(s.template, tokenizer, scratch=loading.is_scratch(s.model))
-    tokens = tokenize(workspace, dataset, tokenizer, template)
+    model, tokenizer = model_of(s, dataset)
+    found = read(workspace, s, selection, tokenizer, loading.positions(model))
+    tokens, template, selected, rows = found
     loading.check_vocabulary(model, tokens.highest())
-    tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
-    selected = load_rows(selection, by="id")
-    rows = selected[tokens.response_lengths()[selected] > 0]
-    untrained = tokens.untrained()
-    left_out = by_reason({r: untrained[r] for r in selected.tolist() if r in untrained})
-    for reason, gone in left_out:
-        say(f"{len(gone):,} of {len(selected):,} selected rows ({named(gone)}) left out: {reason}")
-    if not len(rows):
-        why = left_out[0][0]
-        raise InputError(
-            f"no selected row has a response token left; {remedy(why)} ({why})",
-            failure="bad-row",
-        )
+    left_out = found.left_out()
+    tell_left_out(found)
+    found.check()
     shared = seen(dataset, rows, test, split)
     if told := shared.sentence():
         say(told)
-    steps = steps_of(s, len(rows))
-    lr = float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method)
+    recipe = recipe_of(s, len(rows))
+    steps, lr = recipe.steps, recipe.lr
     if lora:
         model = adapters.with_adapter(model, s.seed, **s.adapter())
     before = outcome.Before.of(model, tokens, rows)
@@ -110,14 +92,6 @@ def make(
             parents={"selection": selection.id, "test": test.id},
             fingerprint=wanted,
         )
-    recipe = Recipe(
-        steps=steps,
-        batch_size=s.batch_size,
-        lr=lr,
-        seed=s.seed,
-        precision=s.precision,
-        **s.optimizing(),
-    )
     trained = fit(model, tokens, rows, recipe, draft.path, stage="train target")
     after = before.after(model, lr)
     if after["warning"]:
@@ -181,12 +155,6 @@ def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
     """Return the fingerprint of the fine-tune that these settings give."""
     ids = selection.summary_as(SelectionSummary)["ids_sha256"]
     return fingerprint("finetune", ids, test.id, identity(settings))
-
-
-def steps_of(settings: Settings, rows: int) -> int:
-    """Return the optimizer steps that a fine-tune of these settings takes on so many rows."""
-    s = resolve(settings)
-    return s.steps or planned_steps(rows, s.epochs, s.batch_size, s.model)
 
 
 def headline(scores: dict[str, Any]) -> dict[str, Any]:
