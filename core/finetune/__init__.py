@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.finetune.run import test_set as test_set
     from core.finetune.settings import MIN_STEPS as MIN_STEPS
     from core.finetune.settings import Settings as Settings
+    from core.finetune.settings import default_lr as default_lr
     from core.finetune.settings import planned_steps as planned_steps
     from core.finetune.settings import resolve as resolve
     from core.finetune.settings import short as short

@@ -8,16 +8,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from core.finetune.presets import PAPER_TARGET, PRESETS
 from core.model import loading
 from core.settings import MAX_SEED, Auto, Group, setting, with_preset
 from core.training import settings as training
-from core.training.settings import FROM_SCRATCH, PAPER, Adapter, Optimizing, steps_for
+from core.training.settings import FROM_SCRATCH, Adapter, Optimizing, steps_for
 
 RATES = {"full": 2e-5, "lora": 2e-4}
 MIN_STEPS = 200
 """A small selection is trained at least this many optimizer steps."""
-PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
-"""Target settings of arXiv 2403.07384: the proxy's, on a 40 times larger model."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,9 +51,10 @@ class Training(Group):
     )
     steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
     template: str = training.template()
-    preset: Literal["none", "paper"] = setting(
+    preset: Literal["none", "quick", "balanced", "paper"] = setting(
         "none",
-        help="paper: Phi-2 and every value of the paper, where no other is given",
+        help="Values where no other is given; quick: minutes, balanced: what usually works, "
+        "paper: Phi-2 and every value of the paper",
         advanced=True,
     )
     seed: int = setting(
@@ -78,12 +78,14 @@ class Tested(Group):
     )
     decode: int = setting(
         500,
+        label="Answers to grade",
         help="Test items answered for exact match, at most, each source in proportion; 0 is none",
         minimum=0,
         advanced=True,
     )
     answer_tokens: int | Auto = setting(
         "auto",
+        label="Longest answer",
         help="Longest answer, in tokens; auto is what the data's own answers take, at most 1,024",
         minimum=1,
         advanced=True,
@@ -102,7 +104,11 @@ class Settings(Target, Training, Tested):
 
 def resolve(settings: Settings) -> Settings:
     """Fill in the preset."""
-    return with_preset(settings, PAPER_TARGET) if settings.preset == "paper" else settings
+    if settings.preset == "none":
+        return settings
+    if settings.preset == "paper":
+        return with_preset(settings, PAPER_TARGET)
+    return with_preset(settings, PRESETS[settings.preset].values(settings.model, settings.method))
 
 
 def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -> int:

@@ -1,0 +1,130 @@
+"""The test set of a fine-tune: chosen among held-out rows, datasets and files, with its overlap."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import NamedTuple
+
+import streamlit as st
+
+from core.dataset.overlap import describe
+from core.dataset.readers import SUFFIXES
+from core.dataset.run import load_any
+from core.errors import InputError
+from core.finetune.seen import seen
+from core.selection.artifact import load_rows
+from core.settings import Spec
+from core.workspace.artifact import Artifact, is_id
+from core.workspace.files import explain_os_error
+from dashboard.escape import one_line, plain
+from dashboard.frame import access, overlap, server_files, state
+
+COMPARED = 200_000
+"""Rows of pool and test set up to which they are compared without being asked."""
+
+
+class Tested(NamedTuple):
+    """A test set as the form knows it."""
+
+    rows: int | None
+    """None where a file has not been read yet."""
+    title: str
+
+
+def pick(spec: Spec, key: str, dataset: Artifact) -> str:
+    """Ask for a test set; return it as a job may be given it.
+
+    Raises:
+        InputError: what was typed is none that a page may name.
+    """
+    held_out = dataset.summary.get("holdout_rows") or 0
+    names = {"": f"{held_out:,} held-out rows of {one_line(dataset.name, 40)}"}
+    if not held_out:
+        names[""] = "none: no rows were held out at import"
+    for entry in state.sealed("dataset"):
+        if entry.id != dataset.id:
+            names[entry.id] = f"{one_line(entry.name, 40)}, all {entry.summary['rows']:,} rows"
+    names |= {path: f"file {path}" for path in _files(tuple(map(str, access.folders())))}
+    held = st.session_state.get(key)
+    options = list(dict.fromkeys([*names, *filter(None, [held])]))
+    chosen = st.selectbox(
+        spec.label,
+        options,
+        format_func=lambda option: names.get(option, str(option)),
+        accept_new_options=True,
+        key=key,
+        persist_state="session",
+        help="What the target is tested on: rows it is not trained on. Choose a dataset of this "
+        "workspace or a file, or type a path",
+    )
+    return access.check("test set", str(chosen or "").strip())
+
+
+def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested:
+    """Show how many rows a test set has and how many of them the pool gives away."""
+    if not text:
+        rows = int(dataset.summary.get("holdout_rows") or 0)
+        if not rows:
+            st.warning("No rows were held out at import: choose a dataset or a file to test on.")
+        else:
+            _compare(dataset.id, "holdout", selection.id, rows + selection.summary["pool"], key)
+        return Tested(rows, "held-out rows")
+    if not is_id(text) or text not in {e.id for e in state.sealed("dataset")}:
+        st.button(
+            "Read the file: its rows and overlap",
+            key=f"{key}:read",
+            icon=":material/visibility:",
+            on_click=_read,
+            args=(text, key),
+            help="Imports it as a dataset of this workspace, as the fine-tune would",
+        )
+        if problem := st.session_state.pop(f"{key}:problem", ""):
+            st.error(plain(problem), icon=":material/error:")
+        return Tested(None, text)
+    test = state.workspace().open(text, "dataset")
+    rows = int(test.summary["rows"])
+    _compare(text, "all", selection.id, rows + selection.summary["pool"], key)
+    return Tested(rows, test.name)
+
+
+@st.cache_data(ttl=20, max_entries=8, show_spinner=False)
+def _files(folders: tuple[str, ...]) -> list[str]:
+    listing = server_files.listed([pathlib.Path(folder) for folder in folders], SUFFIXES, ())
+    return [path for path in listing.paths if not path.endswith(os.sep)]
+
+
+def _read(text: str, key: str) -> None:
+    try:
+        st.session_state[key] = load_any(state.workspace(), access.check("test set", text))
+    except InputError as e:
+        st.session_state[f"{key}:problem"] = str(e)
+    except OSError as e:
+        st.session_state[f"{key}:problem"] = explain_os_error(e)
+
+
+def _compare(test: str, split: str, selection: str, rows: int, key: str) -> None:
+    if rows > COMPARED and not st.button(
+        "Count the overlap with the pool", key=f"{key}:compare", icon=":material/compare:"
+    ):
+        st.caption(f"Overlap not counted yet: {rows:,} rows to compare.")
+        return
+    trained, pool, items = _overlap(str(state.workspace().root), test, split, selection)
+    overlap.tell(trained or pool, warns=bool(trained))
+    if not (trained or pool):
+        st.caption(f"None of its {items:,} rows stands in the pool, nor is one nearly the same.")
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing the test set with the pool")
+def _overlap(root: str, test: str, split: str, selection: str) -> tuple[str, str, int]:
+    """Return what is said of the rows trained on, of the pool, and the test rows."""
+    workspace = state.workspace()
+    chosen = workspace.open(selection, "selection")
+    found = seen(
+        chosen.ancestor("dataset"),
+        load_rows(chosen, by="id"),
+        workspace.open(test, "dataset"),
+        split,
+    )
+    pool = describe(found.pool.counts(), "rows of the pool")
+    return describe(found.trained.counts(), "selected rows"), pool, found.pool.items
