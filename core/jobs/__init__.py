@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from core.jobs.failures import FAILURES as FAILURES
     from core.jobs.failures import Failure as Failure
     from core.jobs.queue import active as active
+    from core.jobs.queue import all_about as all_about
     from core.jobs.queue import can_resume as can_resume
     from core.jobs.queue import command as command
     from core.jobs.queue import forget as forget

@@ -127,11 +127,17 @@ def latest(workspace: Workspace, noun: str, settings: Any) -> Job | None:
 
 def newest(workspace: Workspace, noun: str, **about: Any) -> Job | None:
     """Return the newest job of a noun whose settings have these values, whatever the others are."""
-    for job in jobs(workspace):
-        asked = settings_of(job) if noun_of(job) == noun else None
-        if asked and all(getattr(asked, name) == value for name, value in about.items()):
-            return job
-    return None
+    return next(iter(all_about(workspace, noun, **about)), None)
+
+
+def all_about(workspace: Workspace, noun: str, **about: Any) -> list[Job]:
+    """List the jobs of a noun whose settings have these values, newest first."""
+    return [
+        job
+        for job in jobs(workspace)
+        if noun_of(job) == noun and (asked := settings_of(job))
+        if all(getattr(asked, name) == value for name, value in about.items())
+    ]
 
 
 def noun_of(job: Job) -> str:

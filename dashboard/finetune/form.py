@@ -13,7 +13,7 @@ import streamlit as st
 from core import finetune
 from core.errors import InputError
 from core.finetune.presets import PAPER_VALUES, PRESETS
-from core.settings import Spec, specs
+from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.finetune import methods, models, test_set
@@ -129,7 +129,7 @@ def _values_of(preset: str, model: str, method: str) -> dict[str, Any]:
 
 
 def _fill() -> dict[str, Any]:
-    """Let fields that no hand has touched follow preset, model and method; return what they gave."""
+    """Let untouched fields follow preset, model and method; return what these give."""
     model = str(st.session_state.get(f"{FORM}:model") or SPECS["model"].default)
     method = str(st.session_state.get(f"{FORM}:method") or SPECS["method"].default)
     now = _values_of(_preset(), model, method)

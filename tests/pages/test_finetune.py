@@ -64,8 +64,8 @@ def test_it_starts_once_what_the_command_line_would_start_and_stops(visit, page,
 
 def test_settings_survive_a_visit_to_another_page(page):
     page.number_input(key="finetune:steps").set_value(33).run()
-    page.selectbox(key="finetune:method").set_value("lora").run()
+    page.segmented_control(key="finetune:method").set_value("lora").run()
     go(page, "overview")
     fine(go(page, "finetune"))
     assert page.number_input(key="finetune:steps").value == 33
-    assert page.selectbox(key="finetune:method").value == "lora"
+    assert page.segmented_control(key="finetune:method").value == "lora"

@@ -1,0 +1,116 @@
+"""What a fine-tune scored, what it answered, and the runs so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core.finetune import metrics
+from core.jobs.progress import duration
+from core.training.settings import epochs_of
+from core.workspace.artifact import Artifact, Entry
+from core.workspace.files import read_jsonl
+from dashboard.escape import plain
+from dashboard.frame import overlap, reader, widgets
+
+
+def scores(artifact: Artifact) -> None:
+    """Show what the fine-tune scored, each number with its denominator."""
+    s = artifact.summary
+    epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
+    pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
+    seen = s.get("seen", 0)  # not in fine-tunes of earlier versions
+    pairs += [
+        (plain(m.called(seen)), plain(m.written(s[key], s))) for key, m in metrics.known(s).items()
+    ]
+    widgets.facts(*pairs)
+    if warning := s.get("warning", ""):
+        st.warning(plain(warning))
+    overlap.tell(s.get("overlap", ""), warns=seen > 0)
+    dataset = artifact.ancestor("selection").ancestor("dataset")
+    overlap.side_by_side(artifact.path, artifact.parents["test"], dataset.id, "trained row")
+    st.caption(
+        f"{how_answers_ended(s)}Tested on {plain(s['test'])}; "
+        f"took {duration(artifact.manifest['seconds'])}. "
+        "Balanced loss is the mean over sources, so that large sources do not drown small ones."
+    )
+
+
+def how_answers_ended(scores: dict[str, Any]) -> str:
+    """Count the answers that did not simply end, with their denominator."""
+    odd = {
+        "ran on to a next question": scores.get("ran_on", 0),
+        "ended at the length limit": scores.get("at_limit", 0),
+        "have no gold": scores.get("no_gold", 0),
+    }
+    told = [f"{n:,} of {scores['decoded']:,} {what}" for what, n in odd.items() if n]
+    return f"Answers: {'; '.join(told)}. " if told else ""
+
+
+def answer_notes(record: dict[str, Any]) -> str:
+    """Say what was compared with the expected answer, and what is odd about it."""
+    taken = f"{record['extracted']!r} ({record['where']})" if record["extracted"] else "no answer"
+    notes = [f"compared as {record['matcher']}: {taken}"]
+    if record["ran_on"]:
+        notes.append("ran on to a next question, which was cut off")
+    if record["at_limit"]:
+        notes.append("ended at the length limit")
+    if record["right"] != record["right_as_is"]:
+        notes.append(f"{'right' if record['right_as_is'] else 'wrong'} without the cut")
+    return "; ".join(notes)
+
+
+def answers(artifact: Artifact) -> None:
+    """Read what the model answered."""
+    records = list(read_jsonl(artifact.path / "generations.jsonl"))
+    if not records:
+        st.caption("No answers were decoded.")
+        return
+    only = st.segmented_control("Show", ["All", "Right", "Wrong"], default="All", required=True)
+    wanted = [r for r in records if only == "All" or r["right"] == (only == "Right")]
+    if not wanted:
+        st.caption("None.")
+        return
+    pages = -(-len(wanted) // reader.PER_PAGE)
+    page = st.pagination(pages, key="answers") if pages > 1 else 1
+    for r in wanted[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]:
+        with st.container(border=True):
+            st.text(f"{'right' if r['right'] else 'wrong'}   {r['source']}   id {r['id']}")
+            if "where" in r:  # not in fine-tunes of earlier versions
+                st.text(answer_notes(r))
+            columns = st.columns(3)
+            for column, (title, key) in zip(
+                columns,
+                (("Question", "prompt"), ("Expected", "answer"), ("Answered", "said")),
+                strict=True,
+            ):
+                column.caption(title)
+                column.code(reader.cut(str(r[key])) or "(nothing)", language=None, wrap_lines=True)
+            if r.get("asked"):
+                with st.expander("The prompt as the model read it"):
+                    st.code(reader.cut(r["asked"]), language=None, wrap_lines=True)
+
+
+def table(runs: list[Entry]) -> None:
+    """List the runs so far."""
+    st.dataframe(
+        pd.DataFrame(
+            [
+                {
+                    "run": e.name,
+                    "rows": e.summary["rows"],
+                    "steps": e.summary["steps"],
+                    **{key: e.summary.get(key) for key in metrics.METRICS},
+                    "test rows also trained on": e.summary.get("seen"),
+                    "items answered": e.summary.get("decoded"),
+                    "training took": duration(e.summary.get("train_seconds")),
+                    "id": e.id,
+                }
+                for e in runs
+            ]
+        ),
+        hide_index=True,
+        column_config=widgets.metric_columns(),
+    )
