@@ -81,7 +81,7 @@ if job is not None and job.state in jobs.ACTIVE:
     with st.expander("Start another fine-tune", icon=":material/add:", key="finetune-another"):
         panel(selection)
 else:
-    left, right = st.columns([1.2, 2.6], gap="large")
+    left, right = st.columns([1.7, 2.2], gap="large")
     with right:  # drawn first: what ended must not stand while the form is drawn
         if job is not None and job.state != "done":
             job_card.card(job)
