@@ -32,6 +32,7 @@ ORDER = [
     "core.review",
     "core.transfer",
     "core.finetune",
+    "core.evaluations",
     "core.selection",
     "core.clusters",
     "core.layout",

@@ -112,6 +112,12 @@ class Settings(Group):
         help="what is held out together: 2 is rows that ask the same, too, 1 as imports did before",
         hidden=True,
     )
+    private: bool = setting(
+        False,
+        help="texts may be read in the reader, and stand in no report, log, name or picture",
+        advanced=True,
+        later=True,
+    )
     name: str = setting(
         "", identity=False, help="what people call it; the file's name when empty", advanced=True
     )
@@ -177,21 +183,30 @@ def examples(artifact: Artifact, columns: list[str] | None = None) -> pd.DataFra
     return frame.drop(columns=["extras"], errors="ignore")
 
 
-def load_any(workspace: Workspace, text: str) -> str:
+def load_any(workspace: Workspace, text: str, *, split: str = "", private: bool = False) -> str:
     """Return the id of a dataset given by id or file; a file is imported whole, once.
+
+    Args:
+        workspace: Where it is, or comes to be.
+        text: An id, a file, or with a split a hub dataset.
+        split: Of a hub dataset; its rows are taken to stay as they are once imported.
+        private: Whether it is marked private.
 
     Raises:
         InputError: it is neither, or the file cannot be imported.
     """
     path = given(text).absolute()
-    if not path.is_file():
+    if split:
+        wanted = Settings(path=text, split=split, holdout="0", private=private)
+    elif not path.is_file():
         try:
             workspace.find(text)
             return text
         except InputError as e:
             raise InputError(f"{text!r} is no file and no dataset: {e}") from e
-    wanted = Settings(path=str(path), holdout="0")
-    content = sha256_file(path)
+    else:
+        wanted = Settings(path=str(path), holdout="0", private=private)
+    content = "" if split else sha256_file(path)
     for entry in workspace.entries("dataset"):
         # nothing is held out, whatever the rule; settings that it is older than have their default
         same = {**to_config(wanted), **entry.config, "name": ""} == to_config(wanted)

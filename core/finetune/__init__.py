@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.finetune.metrics import headline as headline
     from core.finetune.prepare import steps_of as steps_of
-    from core.finetune.run import headline as headline
     from core.finetune.run import key as key
     from core.finetune.run import make as make
     from core.finetune.run import run as run

@@ -11,14 +11,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.evaluations.programs import is_program
 from core.finetune import final_answer
 from core.finetune.final_answer import NOTHING, Found
 from core.finetune.maths import Expression, Members, Words, same
 from core.finetune.written_maths import WORDED, plain, understand
 
-JUDGED = 2
+JUDGED = 3
 """Goes up when answers are judged in another way: scores of two ways are never compared."""
 NO_GOLD = "no gold"
+PROGRAM = "a program, which is not run"
 EXACT = 0.99
 """A verifier gives less for a partly right answer."""
 LETTER = re.compile(r"\(?\s*([A-J])\s*[).]?")
@@ -82,6 +84,8 @@ def judge(
     first, ran_on = final_answer.cut(said, stops) if first_answer_only else (said, False)
     if not gold.strip() and name not in ("reasoning-gym", "regex"):
         return Verdict(False, "", NO_GOLD, name, ran_on)
+    if name in ("number", "maths") and is_program(first) and not final_answer.marked(first):
+        return Verdict(False, "", PROGRAM, name, ran_on)
     right, found = MATCHERS[name].judge(first, gold, item)
     return Verdict(right, found.text, found.where, name, ran_on)
 

@@ -1,11 +1,10 @@
-"""Test a model: held-out loss per response token, and exact match by greedy decoding.
+"""Test a model: held-out loss per response token, and answers by greedy decoding.
 
-Answers are compared, never executed.
+Answers are compared, never executed. Of multiple choice nothing is generated.
 """
 
 from __future__ import annotations
 
-import collections
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -14,16 +13,20 @@ import pyarrow.parquet as pq
 
 from core.arrays import Ints, by_id
 from core.dataset import holdout
+from core.dataset.privacy import is_private
 from core.errors import InputError
-from core.finetune.answers import JUDGED, NO_GOLD, judge
+from core.evaluations import second_opinion
+from core.evaluations.choice import choose
+from core.evaluations.free_text import NO_ENCODER, bert_scores, is_free, rouge_l
+from core.finetune.answers import JUDGED
 from core.finetune.floor import commonest_right
+from core.finetune.generate import DECODE_BATCH, generate, next_turn, questions, renders
+from core.finetune.kept_answers import chosen_answer, counts, judged_answer, without_texts
 from core.finetune.metrics import measure
-from core.jobs.progress import Progress, Stopped, say, stop_requested
-from core.model.chat_template import Refused
-from core.model.conversation import Turn, is_trained, with_extras
-from core.model.loading import check_vocabulary, positions
-from core.model.output_layer import evaluating
-from core.model.rendering import Render, Renderer
+from core.finetune.settings import Tested
+from core.jobs.progress import say
+from core.model.conversation import with_extras
+from core.model.loading import check_vocabulary
 from core.model.scoring import score
 from core.model.templates import renderer
 from core.model.tokens import tokenize
@@ -33,11 +36,12 @@ from core.workspace.store import Workspace
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-DECODE_BATCH = 64
 LONGEST_ANSWER = 1_024
 """Tokens of an answer on auto, at most."""
 SAMPLE_SEED = 0
 """Of the items that are answered: the same for every arm and run."""
+OF_ITEMS = ("verifier", "task", "metadata", "measure", "continuations")
+"""Columns of the original that say how an item is judged."""
 
 
 def longest_answer(trained: Ints, test: Ints, wanted: int | str = "auto") -> int:
@@ -54,24 +58,16 @@ def longest_answer(trained: Ints, test: Ints, wanted: int | str = "auto") -> int
     return min(LONGEST_ANSWER, 8 + max(usual)) if usual else 256
 
 
-class Answered(NamedTuple):
-    """What a model said to one item."""
-
-    text: str
-    prompt: str
-    """As the model read it."""
-    at_limit: bool
-    """Whether it ended only because an answer may not be longer."""
-
-
 class Result(NamedTuple):
     """Scores of one model on one test set."""
 
     scores: dict[str, Any]
     generations: list[dict[str, Any]]
     items: pd.DataFrame
-    """A line an item, in order of id: id, source, loss (nats per response token, NaN without a
-    response), right (None where it was not answered)."""
+    """A line an item, in order of id: id, row, source, loss (nats per response token, NaN without a
+    response), right (None where it was not answered), what else was measured of it, overlap."""
+    disagreements: list[dict[str, Any]] | None = None
+    """Verdicts of which a second opinion differs; None where none was asked."""
 
 
 def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
@@ -86,10 +82,11 @@ def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
     """
     items = with_extras(pd.read_parquet(dataset.path / "examples.parquet"))
     kept = pq.ParquetFile(dataset.path / "original.parquet")
-    there = [c for c in ("verifier", "task", "metadata") if c in kept.schema_arrow.names]
+    there = [c for c in OF_ITEMS if c in kept.schema_arrow.names]
     original = kept.read(there).to_pandas()
-    for column in ("verifier", "task", "metadata"):
+    for column in OF_ITEMS:
         items[column] = original.get(column, "")
+    items["measure"] = items["measure"].where(items["measure"].isin(["choice", "text"]), "")
     if split == "holdout":
         items = items[items["split"] == "holdout"]
     if items.empty:
@@ -98,6 +95,20 @@ def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
     no_answer = items["answer"].isna() | (items["answer"] == "")
     items["answer"] = items["answer"].where(~no_answer, items["response"])
     return items
+
+
+def check_answers(dataset: Artifact, split: str) -> None:
+    """Refuse a test set that has nothing to compare an answer with, before anything is trained.
+
+    Raises:
+        InputError: no item has an answer or a response.
+    """
+    items = load_items(dataset, split)
+    if not items["answer"].fillna("").astype(str).str.strip().any() and not any(items["verifier"]):
+        raise InputError(
+            f"none of the {len(items):,} items of {dataset.name} has an answer; import it again "
+            "with --answer-column naming the column that has them"
+        )
 
 
 def sample(items: pd.DataFrame, n: int) -> list[int]:
@@ -125,8 +136,9 @@ def evaluate(
     template: str,
     max_length: int,
     trained: Ints,
-    answer_tokens: int | str,
-    decode: int,
+    how: Tested,
+    overlapping: Ints | None = None,
+    batch: int = DECODE_BATCH,
 ) -> Result:
     """Score a model on the test items of a dataset.
 
@@ -139,8 +151,10 @@ def evaluate(
         template: The template the model was trained with.
         max_length: Longest input, in tokens.
         trained: Response tokens of the rows trained on (n_rows,), for the longest answer.
-        answer_tokens: Longest answer, in tokens, or auto.
-        decode: Items answered for exact match, at most; 0 is none. Drawn as `sample` does.
+        how: How many items are answered, how long an answer may be, and with what it is compared.
+        overlapping: Rows of the dataset that stand in the pool, too: scores are given without
+            them, besides.
+        batch: Items answered at once: in exact arithmetic it changes nothing.
     """
     items = load_items(dataset, split)
     rows = items["row"].to_numpy()
@@ -148,175 +162,103 @@ def evaluate(
     check_vocabulary(model, tokens.highest())
     losses = score(model, tokens, rows).losses
     own = tokens.cut(2**31).response_lengths()[rows]
-    max_new = longest_answer(trained, own, answer_tokens)
+    max_new = longest_answer(trained, own, how.answer_tokens)
     render = renderer(template, tokenizer)
-    drawn = sample(items, decode) if decode else []
+    drawn = sample(items, len(items) if how.all_items else how.decode) if how.answers else []
     talks = {i: questions(items["messages"].iloc[i]) for i in drawn}
-    asked = [i for i in drawn if _renders(render, talks[i])]
+    asked = [i for i in drawn if renders(render, talks[i])]
     if len(asked) < len(drawn):
         say(
             f"{len(drawn) - len(asked):,} of {len(drawn):,} questions are not asked: the template "
             "cannot render them"
         )
+    given = [i for i in asked if items["measure"].iloc[i] == "choice"]
+    free = [i for i in asked if items["measure"].iloc[i] != "choice"]
     said = generate(
         model,
         tokenizer,
         render,
-        [talks[i] for i in asked],
+        [talks[i] for i in free],
         max_length=max_length,
         max_new=max_new,
+        batch=batch,
     )
-    entries = cast("list[dict[str, Any]]", items.iloc[asked].to_dict("records"))
     stops = next_turn(render)
-    generations = [_judged(*pair, stops) for pair in zip(entries, said, strict=True)]
-    right = pd.Series([g["right"] for g in generations], index=asked, dtype=object)
+    entries = cast("list[dict[str, Any]]", items.to_dict("records"))
+    kept = {i: judged_answer(entries[i], told, stops) for i, told in zip(free, said, strict=True)}
+    choices = [list(map(str, items["continuations"].iloc[i])) for i in given]
+    chosen = choose(model, tokenizer, render, template, [talks[i] for i in given], choices)
+    for i, several, one in zip(given, choices, chosen, strict=True):
+        kept[i] = chosen_answer(entries[i], render(talks[i], True), several, one)
+    generations = [kept[i] for i in asked]
     judged = pd.DataFrame(
         {
             "id": items["id"].to_numpy(),
+            "row": rows,
             "source": items["source"].to_numpy(),
             "loss": np.where(np.isfinite(losses), losses, np.nan),
-            "right": right.reindex(range(len(items))),
+            "right": _column(
+                len(items), {i: kept[i]["right"] for i in free if entries[i]["measure"] != "text"}
+            ),
         }
     )
-    scores = {"items": len(items), "judged": JUDGED, **_counts(generations)}
-    if decode:
-        longer = int((own[asked] > max_new).sum())
+    if given:
+        for key, name in (("right", "choice"), ("right_by_length", "choice_by_length")):
+            judged[name] = _column(len(items), {i: kept[i][key] for i in given})
+    told = _compared(judged, kept, entries, how)
+    scores = {"items": len(items), "judged": JUDGED, **counts(generations), **told}
+    if how.answers and free:
+        longer = int((own[free] > max_new).sum())
         scores |= {"answer_tokens": max_new, "longer_golds": longer}
         floor = commonest_right(dataset, items.iloc[asked]) if split == "holdout" else None
         scores |= {} if floor is None else {"commonest": floor}
-        if len(asked) < len(drawn):
-            scores["not_asked"] = len(drawn) - len(asked)
-    return Result(scores | measure(judged), generations, judged)
+    if len(asked) < len(drawn):
+        scores["not_asked"] = len(drawn) - len(asked)
+    scores |= measure(judged)
+    if overlapping is not None and len(overlapping):
+        judged["overlap"] = np.isin(rows, overlapping)
+        clean = judged[~judged["overlap"]]
+        scores |= {"clean_items": len(clean)}
+        scores |= {f"clean_{key}": value for key, value in measure(clean).items()}
+    differ = None
+    if how.second_opinion:
+        differ = second_opinion.disagreements(kept[i] for i in free)
+        scores["second_opinion"] = len(differ)
+    if is_private(dataset):
+        generations = without_texts(generations)
+        differ = None if differ is None else without_texts(differ)
+    return Result(
+        scores, generations, judged.drop(columns=["said", "gold"], errors="ignore"), differ
+    )
 
 
-def _judged(entry: dict[str, Any], said: Answered, stops: tuple[str, ...]) -> dict[str, Any]:
-    """Return what is kept of one answer: all that a person needs to check its verdict."""
-    gold = str(entry["answer"] or "")
-    verdict = judge(said.text, gold, item=entry, stops=stops)
-    as_is = judge(said.text, gold, item=entry, first_answer_only=False)
-    return {
-        "id": entry["id"],
-        "source": entry["source"],
-        "prompt": entry["prompt"],
-        "asked": said.prompt,
-        "answer": gold,
-        "said": said.text,
-        "right": verdict.right,
-        "right_as_is": as_is.right,
-        "extracted": verdict.extracted,
-        "where": verdict.where,
-        "matcher": verdict.matcher,
-        "ran_on": verdict.ran_on,
-        "at_limit": said.at_limit,
-    }
+def _column(n: int, values: dict[int, Any]) -> pd.Series:
+    """Return values by position, None elsewhere (n,)."""
+    return pd.Series(values, dtype=object).reindex(range(n))
 
 
-def _counts(generations: list[dict[str, Any]]) -> dict[str, Any]:
-    """Count how answers ended and how they were judged."""
-    if not generations:
+def _compared(
+    judged: pd.DataFrame,
+    kept: dict[int, dict[str, Any]],
+    entries: list[dict[str, Any]],
+    how: Tested,
+) -> dict[str, Any]:
+    """Add what is measured of free text to the items; return what is to be said of it."""
+    free = [
+        i
+        for i, answer in sorted(kept.items())
+        if is_free(answer["answer"], answer["matcher"], entries[i]["measure"])
+    ]
+    if not free:
         return {}
-    by_matcher = collections.Counter(g["matcher"] for g in generations).most_common()
-    one = len(by_matcher) == 1
-    return {
-        "matcher": by_matcher[0][0] if one else ", ".join(f"{m} {n:,}" for m, n in by_matcher),
-        "ran_on": sum(g["ran_on"] for g in generations),
-        "at_limit": sum(g["at_limit"] for g in generations),
-        "right_as_is": sum(g["right_as_is"] for g in generations),
-        "no_gold": sum(g["where"] == NO_GOLD for g in generations),
-    }
-
-
-def next_turn(render: Render) -> tuple[str, ...]:
-    """Return what a template writes before a person's next turn: there an answer has ended."""
-    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
-    try:
-        one = render(turns, False).rstrip()
-        two = render([*turns, {"role": "user", "content": "\u2042"}], False)
-    except Exception:  # a template may refuse a second turn; then there is nothing to run on into
-        return ()
-    lead = two[len(one) :].partition("\u2042")[0].strip() if two.startswith(one) else ""
-    return (lead,) if len(lead) > 1 else ()
-
-
-def questions(messages: list[Turn]) -> list[Turn]:
-    """Return the turns before the last reply that is the model's; all where there is none.
-
-    Replies that follow one another are one answer, but a call of a tool is not: its result is read.
-    """
-    last = max((i for i, turn in enumerate(messages) if is_trained(turn)), default=len(messages))
-    while 0 < last < len(messages) and messages[last - 1]["role"] == "assistant":
-        last -= 1
-    return messages[:last]
-
-
-def _renders(render: Render, talk: list[Turn]) -> bool:
-    try:
-        return bool(render(talk, True))
-    except Refused:
-        return False
-
-
-def generate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    render: Renderer,
-    conversations: list[list[Turn]],
-    *,
-    max_length: int,
-    max_new: int,
-) -> list[Answered]:
-    """Answer conversations greedily, in batches of similar length, padded on the left.
-
-    A prompt that leaves no room for its answer within the model's positions loses its beginning.
-
-    Raises:
-        Stopped: someone asked for it.
-    """
-    import torch
-
-    room = positions(model)
-    max_new = min(max_new, room // 2)
-    keep = min(max_length, room - max_new)
-    ends = end_tokens(tokenizer, render)
-    texts = [render(c, True) for c in conversations]
-    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    out = [Answered("", text, False) for text in texts]
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    progress = Progress("answer test items", len(prompts))
-    decode: Any = model.generate
-    with evaluating(model), torch.no_grad():
-        for start in range(0, len(order), DECODE_BATCH):
-            if stop_requested():
-                raise Stopped("stopped while answering test items; --resume tests again")
-            part = order[start : start + DECODE_BATCH]
-            kept = [prompts[i][-keep:] for i in part]
-            width = max(map(len, kept))
-            pad = tokenizer.pad_token_id or 0
-            ids = torch.full((len(part), width), pad)
-            mask = torch.zeros_like(ids)
-            for j, prompt in enumerate(kept):
-                ids[j, width - len(prompt) :] = torch.tensor(prompt)
-                mask[j, width - len(prompt) :] = 1
-            made = decode(
-                input_ids=ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                max_new_tokens=max_new,
-                do_sample=False,
-                pad_token_id=pad,
-                eos_token_id=ends,
-            )
-            new = made[:, width:]
-            said = tokenizer.batch_decode(new, skip_special_tokens=True)
-            open_ended = (~torch.isin(new, torch.tensor(ends, device=new.device))).all(1)
-            full = open_ended & (new.shape[1] >= max_new)
-            for i, text, at_limit in zip(part, said, full.tolist(), strict=True):
-                out[i] = Answered(text, texts[i], at_limit)
-            progress.update(min(start + DECODE_BATCH, len(order)))
-    return out
-
-
-def end_tokens(tokenizer: PreTrainedTokenizerBase, render: Renderer) -> list[int]:
-    """Return the tokens that end an answer: end of text, and the template's end of turn."""
-    marks = (*render.marks.ends, render.marks.stop, render.marks.call_stop)
-    ends = {tokenizer.convert_tokens_to_ids(mark) for mark in marks if mark}
-    return sorted(e for e in {*ends, tokenizer.eos_token_id} if e is not None)
+    said, gold = ([kept[i][key] for i in free] for key in ("said", "answer"))
+    n = len(judged)
+    for name, values in (("said", said), ("gold", gold)):
+        judged[name] = _column(n, dict(zip(free, values, strict=True)))
+    scored = rouge_l(zip(said, gold, strict=True))
+    judged["rouge_l"] = _column(n, dict(zip(free, scored, strict=True))).astype(float)
+    if not how.encoder:
+        return {"texts": len(free), "bert_score_absent": NO_ENCODER}
+    likeness = bert_scores(said, gold, how.encoder)
+    judged["bert_score"] = _column(n, dict(zip(free, likeness, strict=True))).astype(float)
+    return {"texts": len(free)}

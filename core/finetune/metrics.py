@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from core.evaluations.free_text import bleu
+
 COVERED = 0.5
 """A source counts as covered when at least this share of its items is answered exactly."""
 
@@ -21,7 +23,7 @@ class Metric(NamedTuple):
     measure: Callable[[pd.DataFrame], float]
     """Test items that have `column`, with their source -> value."""
     column: str
-    """What it is computed from: loss (nats per response token) or right (of the items answered)."""
+    """Of the items: loss (nats per response token), right (of those answered), and what else."""
     title: str
     unit: str
     lower_is_better: bool
@@ -107,12 +109,75 @@ METRICS = {
         short="points",
         margin=2,
     ),
+    "choice": Metric(
+        lambda items: float(items["choice"].to_numpy(bool).mean()),
+        "choice",
+        "Multiple choice",
+        "share right, likeliest text",
+        False,
+        form="{:.1%}",
+        of="choices",
+        hits="choices_right",
+        scale=100,
+        short="points",
+        margin=2,
+    ),
+    "choice_by_length": Metric(
+        lambda items: float(items["choice_by_length"].to_numpy(bool).mean()),
+        "choice_by_length",
+        "Multiple choice by length",
+        "share right, likeliest a byte",
+        False,
+        form="{:.1%}",
+        of="choices",
+        hits="choices_right_by_length",
+        scale=100,
+        short="points",
+        margin=2,
+    ),
+    "rouge_l": Metric(
+        lambda items: float(items["rouge_l"].to_numpy(float).mean()),
+        "rouge_l",
+        "ROUGE-L",
+        "F measure, 0 to 1",
+        False,
+        of="rouge_items",
+        scale=100,
+        short="points",
+        margin=2,
+    ),
+    "bleu": Metric(
+        lambda items: bleu(items["said"].tolist(), items["gold"].tolist()),
+        "said",
+        "BLEU",
+        "of all answers, 0 to 100",
+        False,
+        form="{:.1f}",
+        of="texts",
+        short="points",
+        margin=2,
+    ),
+    "bert_score": Metric(
+        lambda items: float(items["bert_score"].to_numpy(float).mean()),
+        "bert_score",
+        "BERTScore",
+        "F measure, at most 1",
+        False,
+        of="texts",
+        scale=100,
+        short="points",
+        margin=2,
+    ),
 }
 """Key among a run's scores -> metric; the first is what a comparison shows first."""
 
 
 def measure(items: pd.DataFrame) -> dict[str, Any]:
-    """Score test items, a line each: source, loss (NaN for none), right (only those answered)."""
+    """Score test items, a line each.
+
+    Args:
+        items: Columns as METRICS name them, None or NaN where an item was not measured.
+    """
     scores: dict[str, Any] = {}
     lost = items[items["loss"].notna()]
     answered = items[items["right"].notna()].astype({"right": bool})
@@ -125,6 +190,15 @@ def measure(items: pd.DataFrame) -> dict[str, Any]:
         scores |= {"right": int(answered["right"].sum()), "decoded": len(answered)}
         scores |= {"covered": int(whole.sum()), "sources": len(whole)}
     there = {"loss": lost, "right": answered}
+    for column in {m.column for m in METRICS.values()} - there.keys():
+        there[column] = items[items[column].notna()] if column in items else items[:0]
+    for column in ("choice", "choice_by_length"):
+        if len(part := there[column]):
+            scores[column.replace("choice", "choices_right")] = int(part[column].astype(bool).sum())
+            scores["choices"] = len(part)
+    for column, count in (("rouge_l", "rouge_items"), ("said", "texts")):
+        if len(there[column]):
+            scores[count] = len(there[column])
     for key, metric in METRICS.items():
         if len(there[metric.column]):
             scores[key] = metric.measure(there[metric.column])
@@ -143,3 +217,8 @@ def describe(scores: dict[str, Any]) -> str:
         f"{metric.written(scores[key], scores)}"
         for key, metric in known(scores).items()
     )
+
+
+def headline(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scores a listing shows."""
+    return {k: v for k, v in scores.items() if not isinstance(v, dict)}

@@ -2,41 +2,86 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from core.evaluations.load import Named
 from core.finetune.answers import JUDGED
+from core.finetune.metrics import headline
+from core.finetune.seen import seen
+from core.finetune.settings import Tested
 from core.finetune.trained import load_trained
 from core.jobs.progress import say
+from core.settings import from_config
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
 
-def scores_of(workspace: Workspace, made: Artifact, test: Artifact, split: str) -> dict[str, Any]:
+def scores_of(
+    workspace: Workspace,
+    made: Artifact,
+    test: Artifact,
+    split: str,
+    more: Sequence[Named] = (),
+) -> dict[str, Any]:
     """Return a fine-tune's summary, with scores as today's fine-tunes have them.
 
     An earlier version judged answers in another way and answered other items. Such a model is
     loaded and tested again; nothing is trained and the fine-tune stays as it is.
+
+    Args:
+        workspace: Holds the token cache.
+        made: The fine-tune.
+        test: What it was tested on.
+        split: Which rows of that.
+        more: The tests beside it.
     """
     summary = made.summary
     if summary.get("judged") == JUDGED:
         return summary
+    say(f"{made.id} was tested by an earlier version: its model is tested again")
+    scores = again(workspace, made, test, split, more)
+    others = {**summary.get("tests", {}), **scores.pop("tests", {})}
+    return {**summary, **headline(scores), **({"tests": others} if others else {})}
+
+
+def again(
+    workspace: Workspace,
+    made: Artifact,
+    test: Artifact,
+    split: str,
+    more: Sequence[Named] = (),
+    **how: int,
+) -> dict[str, Any]:
+    """Return the scores of a fine-tune's model, loaded and tested; `how` as `evaluate` takes it.
+
+    Those of more tests stand under `tests`.
+    """
     from core.finetune.evaluate import evaluate
     from core.model.tokens import tokenize
 
-    say(f"{made.id} was tested by an earlier version: its model is tested again")
     model, tokenizer = load_trained(made)
-    config = made.config
-    tokens = tokenize(workspace, made.ancestor("dataset"), tokenizer, config["template"])
-    result = evaluate(
+    config, dataset = made.config, made.ancestor("dataset")
+    tokens = tokenize(workspace, dataset, tokenizer, config["template"])
+    measured = functools.partial(
+        evaluate,
         workspace,
         model,
         tokenizer,
-        test,
-        split=split,
         template=config["template"],
         max_length=config["max_length"],
         trained=tokens.cut(config["max_length"]).response_lengths(),
-        answer_tokens=config.get("answer_tokens", "auto"),
-        decode=config["decode"],
+        how=from_config(Tested, config),
+        **how,
     )
-    return {**summary, **{k: v for k, v in result.scores.items() if not isinstance(v, dict)}}
+
+    def scores(tested: Artifact, rows: str) -> dict[str, Any]:
+        shared = seen(dataset, np.zeros(0, int), tested, rows)
+        return measured(tested, split=rows, overlapping=shared.overlapping()).scores
+
+    found = scores(test, split)
+    others = {one.key: headline(scores(one.dataset, "all")) for one in more}
+    return {**found, **({"tests": others} if others else {})}

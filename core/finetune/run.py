@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import pathlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
 
-from core.dataset.run import load_any
 from core.errors import InputError
-from core.finetune import outcome
-from core.finetune.metrics import describe
+from core.evaluations import second_opinion
+from core.evaluations.load import Named, load, load_all
+from core.finetune import more_tests, outcome
+from core.finetune.metrics import describe, headline
+from core.finetune.more_tests import write_result as write_result
 from core.finetune.prepare import model_of, read, recipe_of, tell_left_out
 from core.finetune.seen import seen
-from core.finetune.settings import Settings, resolve, short
+from core.finetune.settings import Settings, Tested, resolve, short
 from core.jobs.progress import say
 from core.model import adapters, loading
 from core.model.templates import with_template
@@ -19,11 +22,8 @@ from core.selection.artifact import SelectionSummary
 from core.settings import identity, to_config
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
-from core.workspace.files import fingerprint, write_json, write_jsonl
+from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
-
-if TYPE_CHECKING:
-    from core.finetune.evaluate import Result
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -35,13 +35,27 @@ def run(workspace: Workspace, settings: Settings) -> str:
     """
     selection = workspace.open(settings.selection, "selection")
     test, split = test_set(workspace, selection.ancestor("dataset"), settings.eval)
-    return make(workspace, settings, selection, test, split).id
+    more = load_all(workspace, settings.tests)
+    return make(workspace, settings, selection, test, split, more).id
 
 
 def make(
-    workspace: Workspace, settings: Settings, selection: Artifact, test: Artifact, split: str
+    workspace: Workspace,
+    settings: Settings,
+    selection: Artifact,
+    test: Artifact,
+    split: str,
+    more: Sequence[Named] = (),
 ) -> Artifact:
     """Fine-tune on an opened selection; test on the rows of a split, "holdout" or "all".
+
+    Args:
+        workspace: Where it is made.
+        settings: Its `tests` are given loaded, as `more`.
+        selection: What is trained on.
+        test: The dataset tested on.
+        split: Of its rows.
+        more: Tests beside it.
 
     Raises:
         InputError: bad settings, or nothing to test on.
@@ -52,11 +66,12 @@ def make(
 
     s = resolve(settings)
     dataset = selection.ancestor("dataset")
-    wanted = key(selection, test, s)
+    wanted = key(selection, test, s, more)
     done = workspace.finished("finetune", wanted, s.name) if s.resume else None
     if done and not loading.changed_since(s.model, done.id, done.manifest["created"]):
         say(f"{done.id} was finished before")
         return done
+    check_tests(s, [(test, split), *((one.dataset, "all") for one in more)])
     lora = s.method == "lora"
     model, tokenizer = model_of(s, dataset)
     found = read(workspace, s, selection, tokenizer, loading.positions(model))
@@ -73,6 +88,17 @@ def make(
     if lora:
         model = adapters.with_adapter(model, s.seed, **s.adapter())
     before = outcome.Before.of(model, tokens, rows)
+    measured = functools.partial(
+        evaluate,
+        workspace,
+        model,
+        tokenizer,
+        template=template,
+        max_length=tokens.max_length,
+        trained=tokens.response_lengths(),
+        how=s,
+    )
+    skills = more_tests.skills(more, measured)
 
     draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
     if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
@@ -89,7 +115,11 @@ def make(
                 "template": template,
                 "max_length": tokens.max_length,
             },
-            parents={"selection": selection.id, "test": test.id},
+            parents={
+                "selection": selection.id,
+                "test": test.id,
+                **{f"test {one.key}": one.dataset.id for one in more},
+            },
             fingerprint=wanted,
         )
     trained = fit(model, tokens, rows, recipe, draft.path, stage="train target")
@@ -101,21 +131,11 @@ def make(
     with_template(tokenizer, template).save_pretrained(
         draft.path / ("adapter" if lora else "model")
     )
-    result = evaluate(
-        workspace,
-        model,
-        tokenizer,
-        test,
-        split=split,
-        template=template,
-        max_length=tokens.max_length,
-        trained=tokens.response_lengths(),
-        answer_tokens=s.answer_tokens,
-        decode=s.decode,
-    )
+    result = measured(test, split=split, overlapping=shared.overlapping())
     result = result._replace(scores={**result.scores, **shared.scores()})
     write_result(draft.path, result)
     shared.write(draft.path)
+    others = more_tests.run(more, measured, dataset, rows, draft.path)
     summary = {
         "rows": len(rows),
         "left_out": len(selected) - len(rows),
@@ -130,20 +150,26 @@ def make(
         "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
         "overlap": told,
         **headline(result.scores),
+        **({"tests": others} if others else {}),
+        **more_tests.worsened(skills, others, draft.path),
     }
     artifact = draft.seal(summary, drop=("checkpoints",))
     say(describe(result.scores))
+    for told in others.values():
+        say(f"{told['title']}: {describe(told)}")
+    if "regression" in summary:
+        say(str(summary["regression"]))
     return artifact
 
 
 def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
-    """Return the dataset to test on, and which of its rows.
+    """Return the dataset to test on, and which of its rows; a named test's are all of it.
 
     Raises:
         InputError: none was named and nothing was held out.
     """
     if wanted:
-        return dataset.open(load_any(workspace, wanted), "dataset"), "all"
+        return load(workspace, wanted).dataset, "all"
     if not dataset.summary.get("holdout_rows"):
         raise InputError(
             f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
@@ -151,19 +177,33 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
     return dataset, "holdout"
 
 
-def key(selection: Artifact, test: Artifact, settings: Settings) -> str:
+def key(selection: Artifact, test: Artifact, settings: Settings, more: Sequence[Named] = ()) -> str:
     """Return the fingerprint of the fine-tune that these settings give."""
     ids = selection.summary_as(SelectionSummary)["ids_sha256"]
-    return fingerprint("finetune", ids, test.id, identity(settings))
+    others = [[one.dataset.id for one in more]] if more else []
+    return fingerprint("finetune", ids, test.id, identity(settings), *others)
 
 
-def headline(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the scores a listing shows."""
-    return {k: v for k, v in scores.items() if not isinstance(v, dict)}
+def check_tests(settings: Tested, tests: Sequence[tuple[Artifact, str]]) -> None:
+    """Refuse what would fail only after the training.
 
+    Args:
+        settings: Of a fine-tune or a study.
+        tests: Datasets and which of their rows, "holdout" or "all".
 
-def write_result(folder: pathlib.Path, result: Result) -> None:
-    """Write scores.json, generations.jsonl and items.parquet."""
-    write_json(folder / "scores.json", result.scores)
-    write_jsonl(folder / "generations.jsonl", result.generations)
-    result.items.to_parquet(folder / "items.parquet")
+    Raises:
+        InputError: a test has no answers, or what it is to be measured with is not here.
+    """
+    from core.finetune.evaluate import check_answers
+
+    for test, split in tests:
+        check_answers(test, split)
+    if settings.encoder and not pathlib.Path(settings.encoder).expanduser().is_dir():
+        raise InputError(
+            f"--encoder {settings.encoder} is no folder; BERTScore takes an encoder on this machine"
+        )
+    if settings.second_opinion and not second_opinion.is_installed():
+        raise InputError(
+            "--second-opinion asks math-verify, which is not installed; pip install math-verify, "
+            "or leave it away"
+        )

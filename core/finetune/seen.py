@@ -31,6 +31,15 @@ class Seen:
     """Places of the test items -> rows of their dataset."""
     trained_rows: Ints
 
+    def overlapping(self) -> Ints:
+        """Return the rows of the test's dataset that have anything in common with the pool.
+
+        Of the pool and not of what was trained on, so that they are the same for every arm.
+        """
+        items = sorted({i for found in self.pool.found.values() for i in found})
+        out: Ints = self.test_rows[items] if items else np.zeros(0, np.int64)
+        return out
+
     def scores(self) -> dict[str, Any]:
         """Return what scores.json keeps; the plain numbers are in the summary, too."""
         return {

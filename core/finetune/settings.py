@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from core.evaluations.catalog import EVALUATIONS
 from core.finetune.presets import PAPER_TARGET, PRESETS
 from core.model import loading
 from core.settings import MAX_SEED, Auto, Group, setting, with_preset
@@ -91,6 +92,36 @@ class Tested(Group):
         advanced=True,
         later=True,
     )
+    tests: str = setting(
+        "",
+        members=tuple(EVALUATIONS),
+        label="More tests",
+        help="Tests beside the test set, separated by commas: a name, NAME=PATH for a file of its "
+        "public shape, a file, a dataset id or a hub id",
+        names="tests",
+        later=True,
+    )
+    all_items: bool = setting(
+        False, help="Answer every test item, however many there are", advanced=True, later=True
+    )
+    encoder: str = setting(
+        "",
+        help="Folder of an encoder on this machine for BERTScore of free text; none: not measured",
+        names="model",
+        advanced=True,
+        later=True,
+    )
+    second_opinion: bool = setting(
+        False,
+        help="List where math-verify, if it is installed, judges an answer otherwise",
+        advanced=True,
+        later=True,
+    )
+
+    @property
+    def answers(self) -> bool:
+        """Whether any item is answered."""
+        return self.all_items or self.decode > 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -218,8 +218,7 @@ def _base_scores(
         template=template,
         max_length=tokens.max_length,
         trained=tokens.response_lengths(),
-        answer_tokens=s.answer_tokens,
-        decode=s.decode,
+        how=s,
     )
     return finetune.headline(result.scores)
 

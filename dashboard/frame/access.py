@@ -16,6 +16,7 @@ import re
 from typing import TypeVar
 
 from core.errors import InputError
+from core.evaluations.load import each
 from core.model import loading
 from core.settings import Names, specs
 from core.workspace.artifact import KINDS
@@ -171,11 +172,18 @@ def test_set(text: str) -> str:
     return text and _as_typed(text, readable(text, directories=False))
 
 
+def _test(text: str) -> str:
+    """Return where a named test is: as `test_set`, or a hub id that nothing here is called."""
+    plain = re.fullmatch(r"[A-Za-z0-9-]+", text) or _looks_local(text)
+    return test_set(text) if plain or any(map(_exists, _candidates(text))) else hub(text)
+
+
 CHECKS = {
     "dataset": dataset,
     "model": model,
     "losses": losses,
     "test set": test_set,
+    "tests": lambda text: each(text, _test),
     "export": lambda text: str(writable(text)),
 }
 """What a setting names -> the function that returns it checked, or raises InputError."""

@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 
 from core.finetune import evaluate as evaluation
-from core.finetune.evaluate import evaluate, generate, load_items
+from core.finetune import generate as generating
+from core.finetune import settings
+from core.finetune.evaluate import evaluate, load_items
+from core.finetune.generate import generate
 from core.model import loading, tokenizers
 from core.model.templates import renderer
 
@@ -18,16 +21,15 @@ def target(finished):
 QUESTIONS = ["Sum of 1 and 2?", "Repeat: blue", "Is 3 larger than 2? " * 9, "x", "How many?"]
 
 
-def test_batches_answer_as_one_at_a_time(target, monkeypatch):
+def test_batches_answer_as_one_at_a_time(target):
     render = renderer("plain", target[1])
     talks = [[{"role": "user", "content": q}] for q in QUESTIONS]
 
-    def answers():
-        return generate(*target, render, talks, max_length=200, max_new=12)
+    def answers(**how):
+        return generate(*target, render, talks, max_length=200, max_new=12, **how)
 
     together = answers()
-    monkeypatch.setattr(evaluation, "DECODE_BATCH", 1)
-    assert answers() == together
+    assert answers(batch=1) == together
     assert any(answer.text for answer in together)
     assert [answer.prompt for answer in together] == [render(talk, True) for talk in talks]
 
@@ -45,9 +47,9 @@ def test_an_answer_ends_at_the_templates_end_of_turn():
     tokenizer = tokenizers.train_tokenizer(["a b"], 300)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<|im_end|>\n{% endfor %}"
-    ends = evaluation.end_tokens(tokenizer, renderer("chat", tokenizer))
+    ends = generating.end_tokens(tokenizer, renderer("chat", tokenizer))
     assert sorted(tokenizer.convert_ids_to_tokens(ends)) == ["<|end|>", "<|im_end|>"]
-    assert evaluation.end_tokens(tokenizer, renderer("plain", tokenizer)) == [
+    assert generating.end_tokens(tokenizer, renderer("plain", tokenizer)) == [
         tokenizer.eos_token_id
     ]
 
@@ -57,7 +59,7 @@ def test_scores_of_the_held_out_rows(finished, target):
     items = load_items(dataset, "holdout")
     assert len(items) == 20
     assert items["id"].is_monotonic_increasing
-    scores, said, _ = evaluate(
+    scores, said, *_ = evaluate(
         finished.workspace,
         *target,
         dataset,
@@ -65,8 +67,7 @@ def test_scores_of_the_held_out_rows(finished, target):
         template="plain",
         max_length=64,
         trained=np.array([3, 4]),
-        answer_tokens=6,
-        decode=7,
+        how=settings.Tested(answer_tokens=6, decode=7),
     )
     assert (scores["items"], scores["loss_items"], scores["decoded"]) == (20, 20, 7)
     assert scores["balanced_loss"] == pytest.approx(
@@ -115,9 +116,9 @@ def test_the_items_answered_are_drawn_from_every_source():
 
 def test_an_answer_is_cut_where_its_template_begins_the_next_question():
     tokenizer = tokenizers.train_tokenizer(["a b"], 300)
-    assert evaluation.next_turn(renderer("plain", tokenizer)) == ("Q:",)
-    assert evaluation.next_turn(renderer("alpaca", tokenizer)) == ("### Instruction:",)
-    assert evaluation.next_turn(lambda turns, opened: 1 / 0) == ()
+    assert generating.next_turn(renderer("plain", tokenizer)) == ("Q:",)
+    assert generating.next_turn(renderer("alpaca", tokenizer)) == ("### Instruction:",)
+    assert generating.next_turn(lambda turns, opened: 1 / 0) == ()
 
 
 def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
@@ -127,9 +128,9 @@ def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
     monkeypatch.setattr(
         evaluation,
         "generate",
-        lambda *a, **k: [evaluation.Answered(text, "asked", i == 1) for i, text in enumerate(said)],
+        lambda *a, **k: [generating.Answered(text, "asked", i == 1) for i, text in enumerate(said)],
     )
-    scores, kept, items = evaluate(
+    scores, kept, items, _ = evaluate(
         finished.workspace,
         *target,
         dataset,
@@ -137,8 +138,7 @@ def test_all_that_a_verdict_stands_on_is_kept(finished, target, monkeypatch):
         template="plain",
         max_length=64,
         trained=np.array([3]),
-        answer_tokens="auto",
-        decode=500,
+        how=settings.Tested(),
     )
     counts = {k: scores[k] for k in ("right", "right_as_is", "ran_on", "at_limit", "decoded")}
     assert counts == {"right": 1, "right_as_is": 0, "ran_on": 1, "at_limit": 1, "decoded": 20}
