@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from core.jobs.record import ENDED as ENDED
     from core.jobs.record import Job as Job
     from core.jobs.record import JobState as JobState
+    from core.jobs.reorder import move as move
+    from core.jobs.reorder import waiting as waiting
     from core.jobs.retry import fixed as fixed
     from core.jobs.retry import resume as resume
     from core.jobs.retry import retry as retry

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.errors import InputError
+from core.jobs import devices
 from core.jobs.progress import SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -64,7 +65,8 @@ def submit(
         workspace: Where it works and is recorded.
         argv: Noun and flags.
         title: What people see.
-        device: Jobs of one device run one after the other; "" or "none" never wait.
+        device: Of `devices.devices`, several with commas between. Jobs of one device run one after
+            the other; "" or "none" never wait.
         key: Idempotency key: one that was used before returns the job it made. Without one, too,
             a queued or running job with the same argv is returned rather than started twice.
         user: Who asked, where known.
@@ -72,10 +74,12 @@ def submit(
         kill_after: Seconds from SIGTERM to SIGKILL.
 
     Raises:
+        InputError: there is no such device here.
         OSError: the workspace cannot be written.
     """
     limits = {"grace": grace, "kill_after": kill_after}
     facts = {"title": title, "device": device, "key": key, "user": user, **limits}
+    facts["environment"] = devices.environment(device)
     return _spawn(workspace, _full_argv(workspace, argv), **facts)
 
 
@@ -108,11 +112,16 @@ def jobs(workspace: Workspace) -> list[Job]:
     """List all jobs, newest first."""
     found = [load(p) for p in reversed(folders(workspace.root / "jobs")) if p.is_dir()]
     live = [j for j in found if j.state in ACTIVE and j.device not in NO_QUEUE]
-    ahead = {j.id: sum(o.device == j.device and o.id < j.id for o in live) for j in live}
+    ahead = {j.id: sum(_before(o, j) for o in live) for j in live}
     return [
         dataclasses.replace(j, ahead=ahead.get(j.id, 0)) if j.state == "queued" else j
         for j in found
     ]
+
+
+def _before(other: Job, job: Job) -> bool:
+    first = other.state != "queued" or other.turn < job.turn
+    return other.id != job.id and first and devices.shared(other.device, job.device)
 
 
 def latest(workspace: Workspace, noun: str, settings: Any) -> Job | None:

@@ -12,6 +12,7 @@ import datetime as dt
 import fcntl
 import functools
 import json
+import math
 import os
 import pathlib
 import re
@@ -28,6 +29,8 @@ JobState = Literal["queued", "running", "stopping", "done", "failed", "stopped",
 ACTIVE = ("queued", "running", "stopping")
 ENDED = ("done", "failed", "stopped", "lost")
 NO_QUEUE = ("", "none")
+PLACE = "place.json"
+"""A job's file that says its place among those that wait: written by whoever puts them in order."""
 NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
@@ -63,6 +66,13 @@ class Job:
     """Jobs on the same device that go first, while queued."""
     user: str
     key: str
+    place: float = math.inf
+    """In the queue, where somebody has put it in order; without one after those that have one."""
+
+    @property
+    def turn(self) -> tuple[float, str]:
+        """What jobs of a device are sorted by: the first in order, then the oldest."""
+        return self.place, self.id
 
     @property
     def command(self) -> str:
@@ -129,6 +139,7 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         ahead=0,
         user=str(spec.get("user", "")),
         key=str(spec.get("key", "")),
+        place=float((read_json(folder / PLACE) or {}).get("place", math.inf)),
     )
 
 

@@ -6,10 +6,12 @@ import dataclasses
 from typing import Any
 
 from core.errors import InputError
+from core.jobs import devices
 from core.jobs.failures import FAILURES, mended
-from core.jobs.queue import can_resume, noun_of, settings_of, status, submit
-from core.jobs.record import Job
+from core.jobs.queue import can_resume, jobs, noun_of, settings_of, status, submit
+from core.jobs.record import NO_QUEUE, Job, folder_of
 from core.settings import to_argv
+from core.workspace.files import read_json
 from core.workspace.store import Workspace
 
 
@@ -57,4 +59,13 @@ def _again(workspace: Workspace, job: Job, settings: Any) -> str:
     if can_resume(job):
         settings = dataclasses.replace(settings, resume=True)
     argv = [noun_of(job), *to_argv(settings)]
-    return submit(workspace, argv, title=job.title, device=job.device, user=job.user)
+    return submit(workspace, argv, title=job.title, device=_device(workspace, job), user=job.user)
+
+
+def _device(workspace: Workspace, job: Job) -> str:
+    """Return the device a job had, if it was given it by name and it is still there."""
+    spec = read_json(folder_of(workspace, job.id) / "spec.json") or {}
+    there = set(devices.parts(job.device)) <= set(devices.devices())
+    if job.device in NO_QUEUE or (there and "environment" in spec):
+        return job.device
+    return devices.choose(jobs(workspace), noun_of(job), getattr(settings_of(job), "processes", 1))

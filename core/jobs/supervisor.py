@@ -16,12 +16,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.jobs import devices
 from core.jobs.failures import name_of
 from core.jobs.progress import JOB_VARIABLE
 from core.jobs.record import (
     ACTIVE,
     NO_QUEUE,
     NOW,
+    Job,
     JobState,
     alive,
     end,
@@ -57,7 +59,7 @@ def _supervise(folder: pathlib.Path, lock: int) -> None:
     worker = subprocess.Popen(
         spec["argv"],
         cwd=spec["cwd"],
-        env={**os.environ, JOB_VARIABLE: str(folder)},
+        env={**os.environ, **spec.get("environment", {}), JOB_VARIABLE: str(folder)},
         pass_fds=(lock, *device),
         start_new_session=True,
     )
@@ -85,17 +87,31 @@ def _stop_orphan(folder: pathlib.Path) -> None:
 
 def _await_turn(folder: pathlib.Path, device: str) -> tuple[int, ...] | None:
     """Return the files to hand to the worker (the device's lock), None if asked to stop first."""
-    older = [p for p in folders(folder.parent) if p.name < folder.name]
-    lock = folder.parent / (re.sub(r"[^A-Za-z0-9_-]", "_", device) + ".lock")
+    names = sorted(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in devices.parts(device))
+    ended: set[str] = {folder.name}
     while not (folder / "STOP").exists():
         if device in NO_QUEUE:
             return ()
-        older = [p for p in older if (j := load(p)).state in ACTIVE and j.device == device]
-        if not older:
-            with contextlib.suppress(BlockingIOError):
-                return (lock_file(lock, NOW),)
+        mine = load(folder)
+        others = [(p, load(p)) for p in folders(folder.parent) if p.name not in ended]
+        ended |= {p.name for p, job in others if job.state not in ACTIVE}
+        if not any(_goes_before(job, mine) for _, job in others):
+            locks: list[int] = []
+            try:
+                for name in names:
+                    locks.append(lock_file(folder.parent / (name + ".lock"), NOW))
+                return tuple(locks)
+            except BlockingIOError:
+                for fd in locks:
+                    os.close(fd)
         time.sleep(POLL)
     return None
+
+
+def _goes_before(other: Job, mine: Job) -> bool:
+    """Say whether another job has the device, or its turn comes before."""
+    first = other.state != "queued" or other.turn < mine.turn
+    return other.state in ACTIVE and first and devices.shared(other.device, mine.device)
 
 
 def _watch(folder: pathlib.Path, spec: dict[str, Any], pgid: int, gone: Callable[[], bool]) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import jobs
 from core.errors import InputError
+from core.jobs import devices
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.settings import to_argv
@@ -28,10 +29,13 @@ STATES = {
 MAIN_STAGES = ("train proxy", "train target")
 
 
-def launch(noun: str, settings: Any, title: str, form: str, *flags: str) -> str:
+def launch(
+    noun: str, settings: Any, title: str, form: str, *flags: str, device: str = devices.AUTO
+) -> str:
     """Start what the command line would start; the form's nonce keeps a double click single.
 
-    All that the settings name must be what a page may name.
+    All that the settings name must be what a page may name. The device is chosen by itself: that
+    with the fewest jobs, where none is given.
     """
     try:
         argv = [noun, *to_argv(access.checked(settings)), *flags]
@@ -40,7 +44,13 @@ def launch(noun: str, settings: Any, title: str, form: str, *flags: str) -> str:
         st.stop()
     key = f"{form}:{state.nonce(form)}:{' '.join(argv)}"
     try:
-        id = jobs.submit(state.workspace(), argv, title=title, device="cpu", key=key)
+        if device == devices.AUTO:
+            processes = getattr(settings, "processes", 1)
+            device = devices.choose(jobs.jobs(state.workspace()), noun, processes)
+        id = jobs.submit(state.workspace(), argv, title=title, device=device, key=key)
+    except InputError as e:
+        st.error(plain(str(e)), icon=":material/error:")
+        st.stop()
     except OSError as e:
         st.error(f"The job could not be started: {plain(e)}", icon=":material/error:")
         st.stop()
