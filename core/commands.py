@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Literal
 
+from core.chat.settings import Talk
 from core.errors import InputError, Unequal
 from core.settings import Auto, Group, setting
 from core.workspace.artifact import Kind
@@ -103,6 +104,13 @@ def doctor(workspace: Workspace, settings: Examined) -> str:
     return report(examine(workspace, dataset, s.model, s.template, s.max_length))
 
 
+def chat(workspace: Workspace, settings: Talk) -> str:
+    """Return what models answer, each under its name."""
+    from core.chat.run import run
+
+    return run(workspace, settings)
+
+
 COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = {
     "list": ("list artifacts, newest first", Listing, list_),
     "show": ("print a manifest", Shown, show),
@@ -113,6 +121,7 @@ COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = 
         One,
         reproduce,
     ),
+    "chat": ("ask a fine-tune, and others beside it, from the terminal", Talk, chat),
     "doctor": (
         "check a dataset's texts, and how a model sees them",
         Examined,

@@ -20,8 +20,14 @@ def adapter_of(made: Artifact) -> pathlib.Path | None:
     return folder if folder.is_dir() else None
 
 
-def load_base(made: Artifact) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load what a fine-tune began with, in fp32, as it was before any step.
+def load_base(
+    made: Artifact, *, frozen: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load what a fine-tune began with, as it was before any step.
+
+    Args:
+        made: The fine-tune.
+        frozen: Whether it is to be used as it is: in bf16 on a GPU. In fp32 otherwise.
 
     Raises:
         InputError: it is not there any more, or its folder changed since.
@@ -33,19 +39,23 @@ def load_base(made: Artifact) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
             "began with any more; bring its files of then back"
         )
     texts = pool_texts(made.ancestor("dataset"), config["model"], config["template"])
-    return loading.load(config["model"], seed=config["seed"], texts=texts)
+    return loading.load(config["model"], seed=config["seed"], texts=texts, frozen=frozen)
 
 
-def load_trained(made: Artifact) -> tuple[Any, PreTrainedTokenizerBase]:
-    """Load what a fine-tune saved, in fp32: a whole model, or its base with the adapter on it.
+def load_trained(made: Artifact, *, frozen: bool = False) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load what a fine-tune saved: a whole model, or its base with the adapter on it.
+
+    Args:
+        made: The fine-tune.
+        frozen: As for `load_base`.
 
     Raises:
         InputError: as `load_base`, where there is an adapter; or its files cannot be read.
     """
     adapter = adapter_of(made)
     if adapter is None:
-        return loading.load(str(made.path / "model"), seed=0)
+        return loading.load(str(made.path / "model"), seed=0, frozen=frozen)
     from peft import PeftModel
 
-    base, tokenizer = load_base(made)
+    base, tokenizer = load_base(made, frozen=frozen)
     return PeftModel.from_pretrained(base, str(adapter)), tokenizer

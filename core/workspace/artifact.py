@@ -15,7 +15,16 @@ from core.workspace import manifest as manifests
 from core.workspace.files import read_json, sha256_file, while_unchanged
 
 Kind = Literal[
-    "dataset", "trajectories", "layout", "transfer", "clusters", "selection", "finetune", "study"
+    "dataset",
+    "trajectories",
+    "layout",
+    "transfer",
+    "clusters",
+    "selection",
+    "finetune",
+    "study",
+    "gains",
+    "vote",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 State = Literal["sealed", "unfinished", "damaged"]

@@ -157,6 +157,8 @@ def title_of(artifact: Artifact) -> str:
             f"{len(s['arms'])} arms × {(n := len(s['seeds']))} seed{'s' if n > 1 else ''}"
         ),
         "transfer": lambda: f"{s['rows']:,} rows",
+        "gains": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
+        "vote": lambda: f"{s['votes']:,} vote{'s' if s['votes'] != 1 else ''}",
         "layout": lambda: f"{s['placed']:,} rows",
     }
     return f"{artifact.name}, {facts[artifact.kind]()}"

@@ -7,6 +7,13 @@ from core.workspace.artifact import KINDS, Entry
 SHOWN = 24
 """Artifacts drawn, newest first; a larger picture cannot be read."""
 WORDS = 26
+PAGES = {
+    "layout": "trajectories",
+    "transfer": "trajectories",
+    "gains": "finetune",
+    "vote": "finetune",
+}
+"""Where an artifact is shown that has no page of its own."""
 
 LOOK = (
     'rankdir=LR; bgcolor="transparent"; nodesep=0.12; ranksep=0.35;\n'
@@ -33,8 +40,7 @@ def dot(entries: list[Entry]) -> str:
     lines = ["digraph {", LOOK]
     for entry in drawn:
         name = f"{entry.kind}\n{shortened(entry.name)}"
-        page = "trajectories" if entry.kind in ("layout", "transfer") else entry.kind
-        url = f"/{page}?{entry.kind}={entry.id}"
+        url = f"/{PAGES.get(entry.kind, entry.kind)}?{entry.kind}={entry.id}"
         lines.append(f"{quoted(entry.id)} [label={quoted(name)}, URL={quoted(url)}];")
         lines += [
             f"{quoted(parent)} -> {quoted(entry.id)};"
