@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from core.chat.settings import Sampling
 from core.errors import InputError
-from core.finetune.evaluate import end_tokens, next_turn
+from core.finetune.generate import end_tokens, next_turn
 from core.model.chat_template import Refused
 from core.model.conversation import Turn
 from core.model.loading import positions

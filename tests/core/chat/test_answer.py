@@ -7,7 +7,7 @@ from core.chat.answer import answer
 from core.chat.settings import Sampling
 from core.chat.speakers import Shelf, base_of, of
 from core.errors import InputError
-from core.finetune.evaluate import generate
+from core.finetune.generate import generate
 from core.finetune.trained import load_base, load_trained
 from core.model.templates import renderer
 
