@@ -16,6 +16,7 @@ NOUNS = {
     "finetune": "train a target on a selection and test it",
     "study": "compare selections by equal fine-tunes",
     "export": "write the selected rows for another trainer, with a data card and a config",
+    "gains": "score rows of the pool before and after a fine-tune: what did it improve",
     "publish": "write a fine-tune's model for other tools: merged, adapter or GGUF, with a card",
     "demo": f"the whole pipeline on embedded data, in {DURATION}",
 }

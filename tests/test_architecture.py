@@ -27,6 +27,7 @@ ORDER = [
     "core.commands",
     "core.demo",
     "core.study",
+    "core.gains",
     "core.chat",
     "core.publish",
     "core.export",
