@@ -70,8 +70,9 @@ HEAVY = {
     "scipy",
 }
 CALLBACKS = {
-    "core.training.loop",
+    "core.training.keeper",
     "core.training.trainer",
+    "core.training.watching",
     "core.trajectories.recorder",
     "core.trajectories.epoch_recorder",
 }

@@ -15,9 +15,12 @@ from core.settings import MAX_SEED, Auto, Group, setting, with_preset
 from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, Adapter, Optimizing, steps_for
 
-RATES = {"full": 2e-5, "lora": 2e-4}
+RATES = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 MIN_STEPS = 200
 """A small selection is trained at least this many optimizer steps."""
+LOOKS, APART = 10, 20
+"""Of eval_every on auto: looks a run, and the fewest steps between two."""
+TRACKERS = ("wandb", "mlflow", "trackio")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,13 +29,17 @@ class Model(Group):
 
     model: str = setting(
         "scratch:small",
-        help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
+        help="Target: a local directory, a hub id, scratch:tiny or scratch:small, or the id of a "
+        "fine-tune to train on",
         label="Target model",
         names="model",
         suggestions=loading.TARGETS,
     )
-    method: Literal["full", "lora"] = setting("full", help="Train all weights, or a LoRA adapter")
-    lr: float | Auto = training.learning_rate("2e-5, LoRA 2e-4, from scratch 3e-3")
+    method: Literal["full", "lora", "qlora"] = setting(
+        "full",
+        help="Train all weights, a LoRA adapter, or one on weights in 4 bits (a GPU's only)",
+    )
+    lr: float | Auto = training.learning_rate("2e-5, LoRA and QLoRA 2e-4, from scratch 3e-3")
     batch_size: int = training.batch_size(32)
     max_length: int | Auto = training.max_length()
     precision: loading.Precision = training.precision(" while training")
@@ -57,6 +64,23 @@ class Training(Group):
         help="Values where no other is given; quick: minutes, balanced: what usually works, "
         "paper: Phi-2 and every value of the paper",
         advanced=True,
+    )
+    packing: bool = setting(
+        False,
+        help="Put short rows behind one another in one sequence, each read by itself: less "
+        "padding, the same result; refused for a model that would read across rows",
+        advanced=True,
+        identity=False,
+        later=True,
+    )
+    neftune: float = setting(
+        0.0,
+        help="Noise on the embeddings while training (NEFTune's alpha, usually 5); 0 none",
+        label="NEFTune",
+        minimum=0,
+        maximum=100,
+        advanced=True,
+        later=True,
     )
     seed: int = setting(
         0,
@@ -125,8 +149,64 @@ class Tested(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Target, Training, Tested):
-    """What to train, how long, and what to test it on."""
+class Watched(Group):
+    """What is looked at while the target trains, and what is kept."""
+
+    eval_every: int | Auto = setting(
+        "auto",
+        help="Steps between two looks at held-out loss and at the answers to three prompts; auto "
+        "is a tenth of the steps, at least 20; 0 never",
+        label="Look every",
+        minimum=0,
+        advanced=True,
+        later=True,
+    )
+    eval_rows: int = setting(
+        200,
+        help="Held-out rows of a look, at most: drawn once, the same in every run",
+        label="Rows of a look",
+        minimum=1,
+        advanced=True,
+        later=True,
+    )
+    patience: int = setting(
+        0,
+        help="Looks in a row without a lower held-out loss after which training ends; 0 never",
+        label="Stop early after",
+        minimum=0,
+        advanced=True,
+        later=True,
+    )
+    keep: Literal["last", "best"] = setting(
+        "last",
+        help="The weights that become the result: the last, or those of the look with the lowest "
+        "held-out loss",
+        label="Weights kept",
+        advanced=True,
+        later=True,
+    )
+    keep_every: int = setting(
+        0,
+        help="Steps between weights that are kept beside the result, to be loaded as it is; 0 none",
+        minimum=0,
+        advanced=True,
+        identity=False,
+        later=True,
+    )
+    report_to: str = setting(
+        "",
+        help="Trackers that are told too, where they are installed; TensorBoard files are always "
+        "written, and nothing is sent anywhere unasked",
+        members=TRACKERS,
+        identity=False,
+        advanced=True,
+        later=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Target, Training, Tested, Watched):
+    """What to train, how long, what to test it on, and what to look at meanwhile."""
 
     selection: str = setting(help="Selection id", hidden=True)
     resume: bool = training.resume()
@@ -148,6 +228,13 @@ def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -
         return steps_for(rows, float(epochs), batch_size)
     auto = FROM_SCRATCH["epochs"] if loading.is_scratch(model) else 3.0
     return max(MIN_STEPS, steps_for(rows, auto, batch_size))
+
+
+def looks_every(steps: int, wanted: int | str) -> int:
+    """Return the steps between two looks at held-out loss; 0 is never, as in a run too short."""
+    if wanted != "auto":
+        return int(wanted)
+    return max(APART, steps // LOOKS) if steps >= APART else 0
 
 
 def default_lr(model: str, method: str) -> float:

@@ -15,6 +15,8 @@ from typing import Any
 from core.workspace.files import append_jsonl
 
 JOB_VARIABLE = "S2L_JOB"
+DISCARD = "discard"
+"""What the STOP file says where nothing is to be kept."""
 SAVED = "saved"
 """Metric of the progress records that say which step a run can go on from."""
 
@@ -33,6 +35,19 @@ def stop_requested() -> bool:
     """Say whether someone asked this run to stop."""
     job = job_dir()
     return job is not None and (job / "STOP").exists()
+
+
+def discard_requested() -> bool:
+    """Say whether whoever asked to stop wants nothing kept."""
+    job = job_dir()
+    return job is not None and _said(job / "STOP") == DISCARD
+
+
+def _said(file: pathlib.Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 class Progress:

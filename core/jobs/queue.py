@@ -23,7 +23,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.jobs import devices
-from core.jobs.progress import SAVED
+from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
     ACTIVE,
     ENDED,
@@ -83,12 +83,15 @@ def submit(
     return _spawn(workspace, _full_argv(workspace, argv), **facts)
 
 
-def stop(workspace: Workspace, id: str) -> None:
-    """Ask a job to stop; its supervisor goes on to SIGTERM and SIGKILL if it does not."""
+def stop(workspace: Workspace, id: str, *, discard: bool = False) -> None:
+    """Ask a job to stop; its supervisor goes on to SIGTERM and SIGKILL if it does not.
+
+    A run finishes its step, saves it and is kept, unless it is to be discarded.
+    """
     folder = folder_of(workspace, id)
     if load(folder).state not in ACTIVE:
         return
-    (folder / "STOP").touch()
+    (folder / "STOP").write_text(DISCARD if discard else "", encoding="utf-8")
     with contextlib.suppress(BlockingIOError):  # taken: the supervisor lives and sees the file
         fd = lock_file(folder / "supervisor.lock", NOW)
         if (folder / "worker.json").exists() and alive(folder):

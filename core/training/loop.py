@@ -1,44 +1,48 @@
-"""One training loop, used for proxy and target alike: `transformers.Trainer` and a keeper.
+"""One training loop, used for proxy and target alike: `transformers.Trainer` and what goes beside.
 
-The keeper saves a checkpoint at least once a minute, marks it COMPLETE after it is on the disk, and
-deletes older ones by step. Resuming takes the newest COMPLETE one by its path.
+A keeper saves a checkpoint at least once a minute (`core.training.checkpoints`); a watcher looks at
+held-out rows (`core.training.watching`). Resuming takes the newest whole checkpoint by its path.
 """
 
 from __future__ import annotations
 
+import math
 import pathlib
-import shutil
-import time
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from transformers import TrainerCallback
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.jobs import process_group
-from core.jobs.progress import Progress, Stopped, speed, stop_requested
+from core.jobs.progress import Progress, Stopped
 from core.model import loading
 from core.model.tokens import Tokens
-from core.training.micro_batches import ByRow, MicroBatches
+from core.training.checkpoints import COMPLETE, newest_whole, step_of
+from core.training.keeper import Keeper, Recorder
+from core.training.micro_batches import MicroBatches
 from core.training.order import schedule, shards
 from core.training.recipe import Recipe
-from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
+from core.training.reporting import METRICS, Report
+from core.training.watching import Watch, Watcher, drop_after
+from core.workspace.files import read_json
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
-
-COMPLETE = "COMPLETE"
+    from transformers import PreTrainedModel
 
 
-class Recorder(Protocol):
-    """A Trainer callback that records every row's loss on the way."""
+class Fitted(NamedTuple):
+    """How a training went."""
 
-    @property
-    def by_row(self) -> ByRow | None:
-        """Is told every row's loss as training meets it; None where nobody asks."""
-
-    def cost(self, step: int) -> tuple[float, float]:
-        """Return the seconds that recordings took up to a step, and those still to come."""
+    seconds: float
+    """Recordings and looks left out, those before a resume included."""
+    steps: int
+    """Fewer than planned where it ended early."""
+    loss: float
+    """Of the last step, nats per response token; NaN where this process took none."""
+    kept: int
+    """The step whose weights the model has: the last, or the best looked at."""
 
 
 def fit(
@@ -51,11 +55,14 @@ def fit(
     stage: str,
     recorder: Recorder | None = None,
     expected: float | None = None,
-) -> float:
+    watch: Watch | None = None,
+    tensorboard: bool = False,
+    trackers: Sequence[str] = (),
+) -> Fitted:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
-    Writes `folder/metrics.jsonl` (step, loss, lr) and checkpoints; the caller drops the latter.
-    Returns the seconds of training, recordings left out, those before a resume included.
+    Writes `folder/metrics.jsonl` (step, loss, lr, grad_norm, tokens/s, memory in bytes, held_out
+    where it was looked at) and checkpoints; the caller drops the latter.
 
     Args:
         model: Changed in place.
@@ -66,10 +73,14 @@ def fit(
         stage: What progress is reported as.
         recorder: Records losses on the way; its time is told apart from the training's.
         expected: Seconds this is thought to take, shown until the steps say better.
+        watch: Held-out rows and prompts to look at on the way.
+        tensorboard: Whether TensorBoard's files are written, too.
+        trackers: Others that are told, by the names that transformers has for them.
 
     Raises:
-        Stopped: someone asked for it; a checkpoint was saved first.
-        InputError: the loss became NaN or infinite, or the model cannot be trained.
+        Stopped: someone asked for it; a checkpoint was saved first, unless it is to be discarded.
+        InputError: a loss or gradient became NaN or infinite, the disk is full, or the model
+            cannot be trained.
     """
     import torch
     from transformers import PrinterCallback, TrainingArguments
@@ -77,10 +88,15 @@ def fit(
     from core.training.fit_budget import settle
     from core.training.trainer import StepTrainer
 
-    resume = newest_complete(folder / "checkpoints")
-    step = int(resume.name.split("-")[1]) if resume else 0
+    if not any(p.requires_grad for p in model.parameters()):
+        raise InputError(
+            "the model has no weight that would be trained; choose other --lora-targets, or "
+            "--method full"
+        )
+    resume = process_group.once(lambda: newest_whole(folder / "checkpoints"))
+    step = step_of(resume) if resume else 0
     if process_group.main():
-        _drop_after(folder / "metrics.jsonl", step)
+        drop_after(folder / METRICS, step if resume else -1)
     on_gpu = torch.cuda.is_available()
     recipe = settle(model, tokens, rows, recipe, folder / "checkpoints")
     args = TrainingArguments(
@@ -107,11 +123,13 @@ def fit(
         use_cpu=loading.device() == "cpu" or (process_group.world() > 1 and not on_gpu),
         ddp_find_unused_parameters=False,
         ddp_backend="gloo" if process_group.world() > 1 and not on_gpu else None,
-        logging_steps=max(1, recipe.steps // 200),
-        logging_first_step=True,
+        neftune_noise_alpha=recipe.neftune or None,
+        logging_strategy="steps" if trackers else "no",
+        logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="no",
-        report_to=[],
+        report_to=list(trackers),
+        run_name=folder.name,
         disable_tqdm=True,
     )
     rest = None if expected is None else expected * (1 - step / recipe.steps)
@@ -119,7 +137,18 @@ def fit(
         Progress(stage, recipe.steps, done=step, expected=rest) if process_group.main() else None
     )
     planned = schedule(tokens.lengths(), rows, recipe)
-    keeper = _Keeper(folder, progress, recipe.save_seconds, recorder)
+    found: dict[str, Any] = {}
+    watcher = Watcher(watch, model, folder, step) if watch else None
+    report = Report(folder, recipe.steps, tensorboard=tensorboard) if process_group.main() else None
+    keeper = Keeper(
+        folder,
+        progress,
+        report,
+        recipe.save_seconds,
+        recorder,
+        watcher,
+        found,
+    )
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
@@ -128,9 +157,10 @@ def fit(
         args=args,
         train_dataset=shards(planned, process_group.world()),  # type: ignore[arg-type]
         data_collator=_collate,
-        callbacks=[recorder, keeper] if recorder else [keeper],  # type: ignore[list-item]
+        callbacks=[c for c in (recorder, watcher, keeper) if c],  # type: ignore[misc]
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.found = found
     responses = tokens.response_lengths()
     trainer.plan, trainer.items = planned, [int(responses[part].sum()) for part in planned]
     trainer.parts = MicroBatches(
@@ -139,11 +169,20 @@ def fit(
         recipe.micro_batch,
         recorder.by_row if recorder else None,
         recipe.token_budget,
+        packing=recipe.packing,
     )
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    finally:
+        if report:
+            report.close()
+    done = trainer.state.global_step
     if keeper.stopped:
-        raise Stopped(f"stopped at step {trainer.state.global_step:,} of {recipe.steps:,}; saved")
-    return keeper.seconds()
+        kept = "discarded" if keeper.discarded else "saved"
+        raise Stopped(f"stopped at step {done:,} of {recipe.steps:,}; {kept}")
+    seconds = keeper.seconds()
+    kept_step = watcher.put_back() if watcher else done
+    return Fitted(seconds, done, found.get("loss", math.nan), kept_step)
 
 
 def _collate(parts: list[Ints]) -> dict[str, Any]:
@@ -151,115 +190,3 @@ def _collate(parts: list[Ints]) -> dict[str, Any]:
     import torch
 
     return {"rows": torch.from_numpy(np.concatenate(parts))}
-
-
-class _Keeper(TrainerCallback):
-    """Report, log, save every minute, stop when asked."""
-
-    def __init__(
-        self,
-        folder: pathlib.Path,
-        progress: Progress | None,
-        save_seconds: float,
-        recorder: Recorder | None,
-    ) -> None:
-        self.folder, self.progress, self.save_seconds = folder, progress, save_seconds
-        self.recorder = recorder
-        self.saved_at = time.monotonic()
-        self.stopped = False
-        self.last: dict[str, float] = {}
-        self.sizes: list[tuple[int, int]] = []
-        """Rows and tokens of every step."""
-        self.before = 0.0
-        """Seconds of training before this process took over."""
-        self.began = time.monotonic()
-        self.done = (0, 0)
-        """Rows and tokens that this process has trained on."""
-
-    def seconds(self) -> float:
-        """Return the seconds of training so far, recordings left out."""
-        recording = self.recorder.cost(0)[0] if self.recorder else 0.0
-        return self.before + time.monotonic() - self.began - recording
-
-    def on_train_begin(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        self.began = time.monotonic() - (self.recorder.cost(0)[0] if self.recorder else 0.0)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if not logs or "loss" not in logs:
-            return
-        record = {"step": state.global_step, "loss": logs["loss"], "lr": logs["learning_rate"]}
-        if "grad_norm" in logs:
-            record["grad_norm"] = logs["grad_norm"]
-        if process_group.main():
-            append_jsonl(self.folder / "metrics.jsonl", record)
-        self.last = {"loss": logs["loss"]}
-
-    def on_step_end(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        rows, tokens = self.sizes[state.global_step - 1]
-        self.done = self.done[0] + rows, self.done[1] + tokens
-        if self.progress:
-            if self.recorder:
-                self.progress.aside, self.progress.ahead = self.recorder.cost(state.global_step)
-            rates = speed(*self.done, self.seconds() - self.before)
-            self.progress.update(state.global_step, **self.last, **rates)
-        stop, save = process_group.once(self._wishes)
-        if stop and state.global_step < state.max_steps:
-            self.stopped = control.should_training_stop = control.should_save = True
-        elif save:
-            control.should_save = True
-
-    def _wishes(self) -> tuple[bool, bool]:
-        """Say whether to stop and whether to save; one process decides for all."""
-        return stop_requested(), time.monotonic() - self.saved_at > self.save_seconds
-
-    def on_save(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        **kwargs: Any,
-    ) -> None:
-        self.saved_at = time.monotonic()
-        process_group.barrier()  # every process has written its part
-        if not process_group.main():
-            return
-        here = self.folder / "checkpoints" / f"checkpoint-{state.global_step}"
-        for file in here.iterdir():
-            fsync(file)
-        write_json(here / COMPLETE, {"train_seconds": round(self.seconds(), 2)})
-        fsync(here)
-        for other in here.parent.glob("checkpoint-*"):
-            if other != here:
-                shutil.rmtree(other)
-        if self.progress:
-            self.progress.saved(state.global_step, **self.last)
-
-
-def newest_complete(checkpoints: pathlib.Path) -> pathlib.Path | None:
-    """Return the COMPLETE checkpoint of the highest step."""
-    whole = [p.parent for p in checkpoints.glob(f"checkpoint-*/{COMPLETE}")]
-    return max(whole, key=lambda p: int(p.name.split("-")[1]), default=None)
-
-
-def _drop_after(log: pathlib.Path, step: int) -> None:
-    if log.exists():
-        write_jsonl(log, [r for r in read_jsonl(log) if r["step"] <= step])

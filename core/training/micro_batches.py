@@ -19,6 +19,7 @@ from core.jobs.failures import name_of
 from core.jobs.progress import say
 from core.model.output_layer import output_layer
 from core.model.tokens import IGNORED, Tokens, batches, pad
+from core.training.packing import check_isolation, pack
 from core.training.response_loss import loss, loss_and_rows
 
 if TYPE_CHECKING:
@@ -45,14 +46,22 @@ class MicroBatches:
         micro_batch: int | str = "auto",
         by_row: ByRow | None = None,
         budget: int = 0,
+        *,
+        packing: bool = False,
     ) -> None:
         """Split by padded tokens: `budget`, or `micro_batch` rows of the longest row's length.
 
+        With `packing`, rows share sequences and there is hardly any padding.
+
         Raises:
-            InputError: the model is not one whose losses can be computed.
+            InputError: the model is not one whose losses can be computed, or that keeps rows of a
+                sequence apart.
         """
         self.model, self.tokens, self.by_row = model, tokens, by_row
+        self.packing = packing
         self.out = output_layer(model)
+        if packing:
+            check_isolation(model, self.out)
         self.lengths = tokens.lengths()
         self.budget = budget or (
             BUDGET[model.device.type]
@@ -65,9 +74,19 @@ class MicroBatches:
 
         Longest first, so that running out of memory happens at once.
         """
-        if len(rows) * int(self.lengths[rows].max(initial=0)) <= self.budget:
+        if self._size(rows) <= self.budget:
             return [rows]
-        return list(batches(self.lengths, rows, self.budget))
+        if not self.packing:
+            return list(batches(self.lengths, rows, self.budget))
+        order = rows[np.argsort(-self.lengths[rows], kind="stable")]
+        part = np.cumsum(self.lengths[order]) // max(1, self.budget)
+        return np.split(order, np.flatnonzero(np.diff(part)) + 1)
+
+    def _size(self, rows: Ints) -> int:
+        """Return the tokens that go through the model for these rows, padding included."""
+        if self.packing:
+            return int(self.lengths[rows].sum())
+        return len(rows) * int(self.lengths[rows].max(initial=0))
 
     def backward(self, rows: Ints, items: int, cast: Callable[[], Any]) -> torch.Tensor:
         """Add the gradients of rows to the model's; return their part of the step's loss (scalar).
@@ -96,7 +115,7 @@ class MicroBatches:
             except RuntimeError as e:
                 if "memory" not in str(e).lower():
                     raise
-                size = len(part) * int(self.lengths[part].max(initial=0))
+                size = self._size(part)
                 if len(part) <= 1:
                     raise OutOfMemoryError(
                         f"out of memory while training on one row of {size:,} tokens; lower "
@@ -112,7 +131,11 @@ class MicroBatches:
     def _one(self, rows: Ints, items: int, cast: Callable[[], Any]) -> torch.Tensor:
         import torch
 
-        if len(rows):
+        positions = None
+        if len(rows) and self.packing:
+            ids, mask, at = pack(self.tokens, rows)
+            positions = torch.from_numpy(at).to(self.model.device)
+        elif len(rows):
             ids, mask = pad(self.tokens, rows, pad_id=0)
         else:  # a step of fewer rows than processes: this one trains on nothing
             ids, mask = np.zeros((1, 2), np.int64), np.zeros((1, 2), bool)
@@ -120,7 +143,7 @@ class MicroBatches:
         labels = torch.from_numpy(np.where(mask, ids, IGNORED)).to(self.model.device)
         with cast():
             if self.by_row is None:
-                found = loss(self.model, self.out, inputs, labels, items)
+                found = loss(self.model, self.out, inputs, labels, items, positions)
             else:
                 found, own = loss_and_rows(self.model, self.out, inputs, labels, items)
                 self.by_row(rows, own.float().cpu().numpy())

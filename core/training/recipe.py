@@ -30,3 +30,7 @@ class Recipe:
     """Whether what layers put out is computed again for the gradients instead of kept, or auto."""
     token_budget: int = 0
     """Padded tokens that go through the model at once, where that was found; 0 by micro_batch."""
+    packing: bool = False
+    """Whether short rows share a sequence, each read by itself."""
+    neftune: float = 0.0
+    """Alpha of the noise on embeddings while training; 0 is none."""

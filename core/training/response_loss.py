@@ -26,6 +26,7 @@ def loss(
     ids: torch.Tensor,
     labels: torch.Tensor,
     items: int,
+    positions: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return the summed loss over the response tokens of a batch, divided by `items` (nats).
 
@@ -35,8 +36,10 @@ def loss(
         ids: (n_rows, n_tokens), padded on the right.
         labels: The ids where a token is trained, -100 elsewhere (n_rows, n_tokens).
         items: Response tokens of the whole step, of which this batch may be a part.
+        positions: Of the tokens within their rows, where rows share a sequence
+            (n_rows, n_tokens).
     """
-    return _sum(model, out, ids, labels, by_row=False)[0] / items
+    return _sum(model, out, ids, labels, positions, by_row=False)[0] / items
 
 
 def loss_and_rows(
@@ -45,9 +48,10 @@ def loss_and_rows(
     ids: torch.Tensor,
     labels: torch.Tensor,
     items: int,
+    positions: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the same, and the mean loss of each row's own response tokens (n_rows,)."""
-    total, tokens = _sum(model, out, ids, labels, by_row=True)
+    total, tokens = _sum(model, out, ids, labels, positions, by_row=True)
     row = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)[0]
     sums = tokens.new_zeros(len(ids)).index_add(0, row, tokens.detach())
     return total / items, sums / row.bincount(minlength=len(ids))
@@ -58,6 +62,7 @@ def _sum(
     out: OutputLayer,
     ids: torch.Tensor,
     labels: torch.Tensor,
+    positions: torch.Tensor | None,
     *,
     by_row: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,7 +70,8 @@ def _sum(
     import torch
     from torch.utils.checkpoint import checkpoint
 
-    hidden = backbone(model)(input_ids=ids, use_cache=False).last_hidden_state
+    apart = {} if positions is None else {"position_ids": positions}
+    hidden = backbone(model)(input_ids=ids, use_cache=False, **apart).last_hidden_state
     row, position = (labels[:, 1:] != IGNORED).nonzero(as_tuple=True)
     states, targets = hidden[row, position], labels[row, position + 1]
     project = out.layer if out.linear else out.logits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import Trainer
 from core.arrays import Ints
 from core.errors import InputError
 from core.jobs import process_group
+from core.training.checkpoints import check_room
 from core.training.micro_batches import MicroBatches
 
 NAMED = 8
@@ -27,6 +29,9 @@ class StepTrainer(Trainer):  # type: ignore[misc]
     items: list[int]
     """The response tokens of every step."""
     parts: MicroBatches
+    found: dict[str, Any]
+    """Of the step at hand: loss (nats per response token), lr, grad_norm before clipping, and what
+    others add."""
     checked = False
 
     def training_step(
@@ -43,33 +48,63 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         found = self.parts.backward(inputs["rows"].cpu().numpy(), self.items[step], cast)
         if process_group.world() > 1:
             torch.distributed.all_reduce(found)
+        self.found.clear()
+        self.found |= {"loss": float(found), "lr": self._get_learning_rate()}
         if not math.isfinite(float(found)):
-            tenth = {"lr": self.args.learning_rate / 10} if step else {"precision": "fp32"}
-            raise InputError(self._not_finite(float(found), step), failure="nan", fix=tenth)
+            raise self._not_finite(f"loss became {float(found)}", step)
         weights = [p for p in self.parts.model.parameters() if p.requires_grad]
         if process_group.world() > 1:
             _add_up(weights)
-        if not self.checked:
-            self.checked = True
-            if not any(p.grad is not None and bool((p.grad != 0).any()) for p in weights):
-                raise InputError(
-                    "no weight gets a gradient from the first step, so nothing would be learned; "
-                    "choose other --lora-targets, or --method full"
-                )
         return found
 
-    def _not_finite(self, found: float, step: int) -> str:
+    def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> float:
+        """Return the norm of the step's gradients, before any weight is changed by them.
+
+        Raises:
+            InputError: it is not finite, or 0 in the first step of this process.
+        """
+        norm = float(super()._get_grad_norm(model, grad_norm=grad_norm))
+        first, self.checked = not self.checked, True
+        self.found["grad_norm"] = norm
+        if not math.isfinite(norm):
+            raise self._not_finite(f"norm of the gradients became {norm}", self.state.global_step)
+        if first and norm == 0:
+            raise InputError(
+                "no weight gets a gradient from the first step, so nothing would be learned; "
+                "choose other --lora-targets, or --method full"
+            )
+        return norm
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Tell trackers what else is known of the step."""
+        super().log({**self.found, **logs}, *args, **kwargs)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Save, if there is room for it.
+
+        Raises:
+            InputError: there is not.
+        """
+        folder = pathlib.Path(str(self.args.output_dir))
+        process_group.once(lambda: check_room(folder, self.parts.model))
+        super()._save_checkpoint(model, trial)
+
+    def _not_finite(self, what: str, step: int) -> InputError:
         rows = np.sort(self.plan[step]).tolist()
         named = ", ".join(f"{row:,}" for row in rows[:NAMED])
         more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
         if step == 0:
-            return (
-                f"the model itself gives a loss of {found} on rows {named}{more}, before any "
-                "training; take another model, or --precision fp32"
+            return InputError(
+                f"the {what} with the model itself on rows {named}{more}, before any training; "
+                "take another model, or --precision fp32",
+                failure="nan",
+                fix={"precision": "fp32"},
             )
-        return (
-            f"the training loss became {found} at step {step + 1:,} (rows {named}{more}); "
-            f"try a smaller --lr than {self.args.learning_rate:g}"
+        return InputError(
+            f"the training {what} at step {step + 1:,} (rows {named}{more}); "
+            f"try a smaller --lr than {self.args.learning_rate:g}",
+            failure="nan",
+            fix={"lr": self.args.learning_rate / 10},
         )
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:

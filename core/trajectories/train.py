@@ -143,7 +143,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             "tokenize_seconds": (read_json(folder / proxy_warnings.START) or {})[
                 "tokenize_seconds"
             ],
-            "train_seconds": round(trained, 1),
+            "train_seconds": round(trained.seconds, 1),
             "estimated_seconds": [round(estimate.low, 1), round(estimate.high, 1)],
             **tokens.remarks.facts(len(tokens)),
         }

@@ -39,7 +39,7 @@ def stop_after(tmp_path, monkeypatch):
             return seen == looks
 
         with monkeypatch.context() as patch:
-            patch.setattr("core.training.loop.stop_requested", requested)
+            patch.setattr("core.training.keeper.stop_requested", requested)
             yield
         gc.collect()  # the stopped run's hold on its draft lives as long as its frames
 

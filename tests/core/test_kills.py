@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from core.training.loop import COMPLETE
+from core.training.checkpoints import COMPLETE
 from core.trajectories.artifact import load_steps
 from core.workspace.artifact import PARTIAL
 from core.workspace.files import read_jsonl
@@ -52,7 +52,7 @@ PLACES = {
         lambda left: columns(left) == 1 and in_map(left, 1),
     ),
     "no checkpoint yet": (
-        {"call": "core.training.loop:_Keeper.on_step_end", "number": 5, "save_seconds": 60.0},
+        {"call": "core.training.keeper:Keeper.on_step_end", "number": 5, "save_seconds": 60.0},
         lambda left: columns(left) == 2 and complete(left) == 0,
     ),
     "checkpoint half written": (
@@ -60,7 +60,7 @@ PLACES = {
         half_written,
     ),
     "old checkpoint not deleted": (
-        {"call": "core.training.loop:shutil.rmtree", "number": 3},
+        {"call": "core.training.checkpoints:shutil.rmtree", "number": 3},
         lambda left: complete(left) == 2,
     ),
     "last embeddings half written": (

@@ -14,8 +14,9 @@ from core.jobs.progress import Stopped
 from core.model import loading, tokens
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
-from core.training import loop
-from core.training.loop import fit, newest_complete
+from core.training import keeper, loop
+from core.training.checkpoints import COMPLETE, newest_complete
+from core.training.loop import fit
 from core.training.recipe import Recipe
 from core.trajectories import recorder
 from core.trajectories.epoch_recorder import EpochRecorder
@@ -110,9 +111,9 @@ def test_training_seconds_leave_recordings_out_and_go_on_after_a_resume(
         time.sleep(0.1)
         return step(self, *args, **kwargs)
 
-    step = loop._Keeper.on_step_end
+    step = keeper.Keeper.on_step_end
     monkeypatch.setattr(recorder, "score", slow_score)
-    monkeypatch.setattr(loop._Keeper, "on_step_end", slow_step)
+    monkeypatch.setattr(keeper.Keeper, "on_step_end", slow_step)
 
     def train(folder):
         model, _ = loading.load("scratch:tiny", seed=0, texts=texts)
@@ -125,7 +126,7 @@ def test_training_seconds_leave_recordings_out_and_go_on_after_a_resume(
     assert 0.9 <= took <= most
     with stop_after(5), pytest.raises(Stopped):
         train(tmp_path / "stopped")
-    saved = read_json(tmp_path / "stopped" / "checkpoints" / "checkpoint-5" / loop.COMPLETE)
+    saved = read_json(tmp_path / "stopped" / "checkpoints" / "checkpoint-5" / COMPLETE)
     assert saved["train_seconds"] >= 0.5
     resumed, _ = train(tmp_path / "stopped")
     assert resumed >= saved["train_seconds"] + 0.4, "four steps were left"

@@ -1,0 +1,145 @@
+"""What goes on beside the steps: progress, a line a step, a checkpoint a minute, stopping."""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from transformers import TrainerCallback
+
+from core.jobs import process_group
+from core.jobs.progress import Progress, discard_requested, speed, stop_requested
+from core.training.checkpoints import complete
+from core.training.micro_batches import ByRow
+from core.training.reporting import Report, memory
+from core.training.watching import Watcher
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+
+class Recorder(Protocol):
+    """A Trainer callback that records every row's loss on the way."""
+
+    @property
+    def by_row(self) -> ByRow | None:
+        """Is told every row's loss as training meets it; None where nobody asks."""
+
+    def cost(self, step: int) -> tuple[float, float]:
+        """Return the seconds that recordings took up to a step, and those still to come."""
+
+
+class Keeper(TrainerCallback):
+    """Report, save every minute, stop when asked."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        progress: Progress | None,
+        report: Report | None,
+        save_seconds: float,
+        recorder: Recorder | None,
+        watcher: Watcher | None,
+        found: dict[str, Any],
+    ) -> None:
+        """Keep a run's files in `folder`; add to what the trainer has `found` in each step."""
+        self.folder, self.progress, self.report = folder, progress, report
+        self.save_seconds, self.found = save_seconds, found
+        self.recorder, self.watcher = recorder, watcher
+        self.saved_at = time.monotonic()
+        self.stopped = self.discarded = False
+        self.last: dict[str, float] = {}
+        self.sizes: list[tuple[int, int]] = []
+        """Rows and tokens of every step."""
+        self.before = 0.0
+        """Seconds of training before this process took over."""
+        self.began = time.monotonic()
+        self.done = (0, 0)
+        """Rows and tokens that this process has trained on."""
+
+    def seconds(self) -> float:
+        """Return the seconds of training so far, recordings and looks left out."""
+        return self.before + time.monotonic() - self.began - self._beside(0, 0)[0]
+
+    def _beside(self, step: int, steps: int) -> tuple[float, float]:
+        """Return the seconds that recordings and looks took here, and those still to come."""
+        costs = [self.recorder.cost(step)] if self.recorder else []
+        costs += [self.watcher.cost(step, steps)] if self.watcher else []
+        return sum(c[0] for c in costs), sum(c[1] for c in costs)
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self.began = time.monotonic() - self._beside(0, 0)[0]
+        if self.watcher and self.report and state.global_step == 0:
+            self.report.add({"step": 0, "held_out": self.watcher.losses[0]})
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        state.log_history.clear()  # it would grow within every checkpoint, and nobody reads it
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        step = state.global_step
+        rows, tokens = self.sizes[step - 1]
+        self.done = self.done[0] + rows, self.done[1] + tokens
+        rates = speed(*self.done, self.seconds() - self.before)
+        self.last = {"loss": self.found["loss"]}
+        self.found |= {"tokens/s": rates["tokens/s"], "memory": memory()}
+        if self.watcher and self.watcher.losses:
+            self.last["held_out"] = self.watcher.losses[max(self.watcher.losses)]
+            if step in self.watcher.losses:
+                self.found["held_out"] = self.watcher.losses[step]
+        if self.report:
+            self.report.add({"step": step, **self.found})
+        if self.progress:
+            self.progress.aside, self.progress.ahead = self._beside(step, state.max_steps)
+            self.progress.update(step, **self.last, **rates)
+        stop, save, discard = process_group.once(self._wishes)
+        if control.should_training_stop:  # it ended early; a resumed run ends so, too
+            return
+        if stop and step < state.max_steps:
+            self.stopped = control.should_training_stop = True
+            self.discarded, control.should_save = discard, not discard
+        elif save:
+            control.should_save = True
+
+    def _wishes(self) -> tuple[bool, bool, bool]:
+        """Say whether to stop, to save, to discard; one process decides for all."""
+        late = time.monotonic() - self.saved_at > self.save_seconds
+        return stop_requested(), late, discard_requested()
+
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self.saved_at = time.monotonic()
+        process_group.barrier()  # every process has written its part
+        process_group.once(lambda: self._complete(state.global_step))
+
+    def _complete(self, step: int) -> None:
+        here = self.folder / "checkpoints" / f"checkpoint-{step}"
+        complete(here, {"train_seconds": round(self.seconds(), 2)})
+        if self.watcher:
+            self.watcher.prune()
+        if self.progress:
+            self.progress.saved(step, **self.last)

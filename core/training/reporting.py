@@ -1,0 +1,110 @@
+"""What a run reports of every step: its metrics file, TensorBoard's files, trackers if asked for.
+
+metrics.jsonl is the truth; TensorBoard's files are made from it again when a run is resumed, so
+they hold every step once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import pathlib
+import resource
+import shutil
+import sys
+from typing import Any
+
+from core.errors import InputError
+from core.workspace.files import append_jsonl, read_jsonl
+
+METRICS = "metrics.jsonl"
+TENSORBOARD = "tensorboard"
+LINES = 4_000
+"""Steps of a run whose every step is a line; a longer one writes a line each few steps."""
+TAGS = {
+    "loss": "train/loss",
+    "held_out": "eval/loss",
+    "lr": "train/learning_rate",
+    "grad_norm": "train/grad_norm",
+    "tokens/s": "train/tokens_per_second",
+    "memory": "train/memory_bytes",
+}
+"""What of a line TensorBoard shows, by the names that others use."""
+
+
+def check_trackers(names: str) -> list[str]:
+    """Return the trackers asked for.
+
+    Raises:
+        InputError: one is not installed here.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f"--report-to {name} needs the package {name}: `pip install {name}`, or leave it "
+                "away; TensorBoard's files are written without it"
+            )
+    return wanted
+
+
+def identify(id: str) -> None:
+    """Let trackers know a run by its own id, so that a resumed one goes on in the same place."""
+    os.environ.setdefault("WANDB_RUN_ID", id)
+    os.environ.setdefault("WANDB_RESUME", "allow")
+    for name in ("WANDB_PROJECT", "TRACKIO_PROJECT", "MLFLOW_EXPERIMENT_NAME"):
+        os.environ.setdefault(name, "s2l-studio")
+
+
+def memory() -> int:
+    """Return the most bytes held so far: of the GPU where there is one, else of this process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+class Report:
+    """Writes the lines of one run."""
+
+    def __init__(self, folder: pathlib.Path, steps: int, *, tensorboard: bool) -> None:
+        """Go on after what `folder` holds; TensorBoard's files are made anew from it."""
+        self.file, self.steps = folder / METRICS, steps
+        self.every = -(-steps // LINES)
+        self.writer: Any = None
+        if tensorboard and (kind := _writer()):
+            shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+            self.writer = kind(str(folder / TENSORBOARD))
+            for line in read_jsonl(self.file):
+                self._show(line)
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Write what is known of a step, if it is one of those that are written."""
+        if line["step"] % self.every and line["step"] != self.steps and "held_out" not in line:
+            return
+        append_jsonl(self.file, line)
+        self._show(line)
+
+    def _show(self, line: dict[str, Any]) -> None:
+        for key, tag in TAGS.items() if self.writer else ():
+            if key in line:
+                self.writer.add_scalar(tag, line[key], line["step"])
+
+    def close(self) -> None:
+        """Flush TensorBoard's files."""
+        if self.writer:
+            self.writer.close()
+
+
+def _writer() -> Any:
+    """Return the class that writes TensorBoard's files; None where it is not installed."""
+    logging.getLogger("tensorboardX").setLevel(logging.ERROR)
+    with contextlib.suppress(ImportError):
+        from tensorboardX import SummaryWriter
+
+        return SummaryWriter
+    return None
