@@ -71,6 +71,7 @@ HEAVY = {
 }
 CALLBACKS = {
     "core.training.keeper",
+    "core.training.loop",
     "core.training.trainer",
     "core.training.watching",
     "core.trajectories.recorder",

@@ -106,5 +106,7 @@ def recipe_of(s: Settings, n_rows: int) -> Recipe:
         lr=float(s.lr) if s.lr != "auto" else default_lr(s.model, s.method),
         seed=s.seed,
         precision=s.precision,
+        packing=s.packing,
+        neftune=s.neftune,
         **s.optimizing(),
     )

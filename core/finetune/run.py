@@ -122,7 +122,7 @@ def make(
             },
             fingerprint=wanted,
         )
-    trained = fit(model, tokens, rows, recipe, draft.path, stage="train target")
+    trained = fit(model, tokens, rows, recipe, draft.path, stage="train target").seconds
     after = before.after(model, lr)
     if after["warning"]:
         say(after["warning"])

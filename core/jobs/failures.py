@@ -33,7 +33,7 @@ class Failure(NamedTuple):
 def _less_memory(s: Any) -> Changes:
     """Return the next step down that leaves most as it is: the same result first, slower."""
     steps: list[Changes] = []
-    if not getattr(s, "gradient_checkpointing", True):
+    if getattr(s, "gradient_checkpointing", True) is not True:
         steps.append({"gradient_checkpointing": True, "micro_batch": 1})
     elif getattr(s, "micro_batch", 1) != 1:
         steps.append({"micro_batch": 1})

@@ -87,7 +87,8 @@ class Keeper(TrainerCallback):
         logs: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        state.log_history.clear()  # it would grow within every checkpoint, and nobody reads it
+        if not self.recorder:
+            state.log_history.clear()  # it would grow in every checkpoint, and nobody reads it
 
     def on_step_end(
         self,
@@ -112,7 +113,7 @@ class Keeper(TrainerCallback):
             self.progress.aside, self.progress.ahead = self._beside(step, state.max_steps)
             self.progress.update(step, **self.last, **rates)
         stop, save, discard = process_group.once(self._wishes)
-        if control.should_training_stop:  # it ended early; a resumed run ends so, too
+        if self.watcher and self.watcher.ended_early:  # as a resumed run will, from before
             return
         if stop and step < state.max_steps:
             self.stopped = control.should_training_stop = True

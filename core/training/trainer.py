@@ -51,7 +51,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         self.found.clear()
         self.found |= {"loss": float(found), "lr": self._get_learning_rate()}
         if not math.isfinite(float(found)):
-            raise self._not_finite(f"loss became {float(found)}", step)
+            raise self._not_finite("loss", float(found), step)
         weights = [p for p in self.parts.model.parameters() if p.requires_grad]
         if process_group.world() > 1:
             _add_up(weights)
@@ -67,7 +67,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         first, self.checked = not self.checked, True
         self.found["grad_norm"] = norm
         if not math.isfinite(norm):
-            raise self._not_finite(f"norm of the gradients became {norm}", self.state.global_step)
+            raise self._not_finite("norm of the gradients", norm, self.state.global_step)
         if first and norm == 0:
             raise InputError(
                 "no weight gets a gradient from the first step, so nothing would be learned; "
@@ -89,19 +89,19 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         process_group.once(lambda: check_room(folder, self.parts.model))
         super()._save_checkpoint(model, trial)
 
-    def _not_finite(self, what: str, step: int) -> InputError:
+    def _not_finite(self, what: str, value: float, step: int) -> InputError:
         rows = np.sort(self.plan[step]).tolist()
         named = ", ".join(f"{row:,}" for row in rows[:NAMED])
         more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
         if step == 0:
             return InputError(
-                f"the {what} with the model itself on rows {named}{more}, before any training; "
-                "take another model, or --precision fp32",
+                f"the model itself gives a {what} of {value} on rows {named}{more}, before any "
+                "training; take another model, or --precision fp32",
                 failure="nan",
                 fix={"precision": "fp32"},
             )
         return InputError(
-            f"the training {what} at step {step + 1:,} (rows {named}{more}); "
+            f"the training {what} became {value} at step {step + 1:,} (rows {named}{more}); "
             f"try a smaller --lr than {self.args.learning_rate:g}",
             failure="nan",
             fix={"lr": self.args.learning_rate / 10},

@@ -107,8 +107,8 @@ def test_out_of_memory_halves_the_parts_and_goes_on(whole, tmp_path, monkeypatch
     """The gradients of a part that did not come through are not counted twice."""
     real = micro_batches.loss
 
-    def small(model, out, ids, labels, items):
-        found = real(model, out, ids, labels, items)
+    def small(model, out, ids, labels, items, positions):
+        found = real(model, out, ids, labels, items, positions)
         if ids.numel() > 300:
             found.backward()
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
@@ -132,7 +132,7 @@ def test_a_row_that_does_not_fit_is_said_with_what_to_do(tmp_path, monkeypatch):
 @given(st.lists(st.integers(1, 64), min_size=1, max_size=40), st.integers(1, 400))
 def test_parts_hold_every_row_once_within_the_budget(lengths, budget):
     parts = MicroBatches.__new__(MicroBatches)
-    parts.lengths, parts.budget = np.array(lengths), budget
+    parts.lengths, parts.budget, parts.packing = np.array(lengths), budget, False
     found = parts.split(np.arange(len(lengths)))
     assert sorted(np.concatenate(found).tolist()) == list(range(len(lengths)))
     for part in found:
