@@ -14,7 +14,7 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.workspace.files import ROOT
@@ -53,7 +53,7 @@ def opinions(pairs: Iterable[tuple[str, str]], seconds: float = SECONDS) -> Iter
             _end(child)
 
 
-def disagreements(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def disagreements(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the answers of which the second opinion differs: id, ours, theirs, extracted.
 
     Args:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.finetune.artifact import FinetuneSummary as FinetuneSummary
     from core.finetune.metrics import headline as headline
     from core.finetune.prepare import steps_of as steps_of
     from core.finetune.run import key as key

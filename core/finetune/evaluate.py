@@ -5,7 +5,7 @@ Answers are compared, never executed. Of multiple choice nothing is generated.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from core.evaluations import second_opinion
 from core.evaluations.choice import choose
 from core.evaluations.free_text import NO_ENCODER, bert_scores, is_free, rouge_l
 from core.finetune.answers import JUDGED
+from core.finetune.artifact import Generation, Result
 from core.finetune.floor import commonest_right
 from core.finetune.generate import DECODE_BATCH, generate, next_turn, questions, renders
 from core.finetune.kept_answers import chosen_answer, counts, judged_answer, without_texts
@@ -56,18 +57,6 @@ def longest_answer(trained: Ints, test: Ints, wanted: int | str = "auto") -> int
         return int(wanted)
     usual = [int(np.quantile(n, 0.99)) for part in (trained, test) if len(n := part[part > 0])]
     return min(LONGEST_ANSWER, 8 + max(usual)) if usual else 256
-
-
-class Result(NamedTuple):
-    """Scores of one model on one test set."""
-
-    scores: dict[str, Any]
-    generations: list[dict[str, Any]]
-    items: pd.DataFrame
-    """A line an item, in order of id: id, row, source, loss (nats per response token, NaN without a
-    response), right (None where it was not answered), what else was measured of it, overlap."""
-    disagreements: list[dict[str, Any]] | None = None
-    """Verdicts of which a second opinion differs; None where none was asked."""
 
 
 def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
@@ -203,8 +192,9 @@ def evaluate(
         }
     )
     if given:
-        for key, name in (("right", "choice"), ("right_by_length", "choice_by_length")):
-            judged[name] = _column(len(items), {i: kept[i][key] for i in given})
+        judged["choice"] = _column(len(items), {i: kept[i]["right"] for i in given})
+        by_length = {i: kept[i]["right_by_length"] for i in given}
+        judged["choice_by_length"] = _column(len(items), by_length)
     told = _compared(judged, kept, entries, how)
     scores = {"items": len(items), "judged": JUDGED, **counts(generations), **told}
     if how.answers and free:
@@ -225,7 +215,7 @@ def evaluate(
         differ = second_opinion.disagreements(kept[i] for i in free)
         scores["second_opinion"] = len(differ)
     if is_private(dataset):
-        generations = without_texts(generations)
+        generations = cast("list[Generation]", without_texts(generations))
         differ = None if differ is None else without_texts(differ)
     return Result(
         scores, generations, judged.drop(columns=["said", "gold"], errors="ignore"), differ
@@ -239,7 +229,7 @@ def _column(n: int, values: dict[int, Any]) -> pd.Series:
 
 def _compared(
     judged: pd.DataFrame,
-    kept: dict[int, dict[str, Any]],
+    kept: dict[int, Generation],
     entries: list[dict[str, Any]],
     how: Tested,
 ) -> dict[str, Any]:
@@ -251,7 +241,7 @@ def _compared(
     ]
     if not free:
         return {}
-    said, gold = ([kept[i][key] for i in free] for key in ("said", "answer"))
+    said, gold = [kept[i]["said"] for i in free], [kept[i]["answer"] for i in free]
     n = len(judged)
     for name, values in (("said", said), ("gold", gold)):
         judged[name] = _column(n, dict(zip(free, values, strict=True)))

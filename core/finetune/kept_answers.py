@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from core.dataset.privacy import HIDDEN
 from core.evaluations.choice import Chosen
 from core.evaluations.programs import is_program
 from core.finetune.answers import NO_GOLD, judge
+from core.finetune.artifact import Counts, Generation
 from core.finetune.generate import Answered
 
 TEXTS = ("prompt", "asked", "answer", "said", "extracted")
@@ -19,13 +21,17 @@ TEXTS = ("prompt", "asked", "answer", "said", "extracted")
 LIKE_MATHS = re.compile(r"[\\\d]")
 
 
-def judged_answer(entry: dict[str, Any], said: Answered, stops: tuple[str, ...]) -> dict[str, Any]:
+def judged_answer(entry: dict[str, Any], said: Answered, stops: tuple[str, ...]) -> Generation:
     """Return what is kept of one answer: all that a person needs to check its verdict."""
     gold = str(entry["answer"] or "")
     verdict = judge(said.text, gold, item=entry, stops=stops)
     as_is = judge(said.text, gold, item=entry, first_answer_only=False)
     return {
-        **_entry(entry, said.prompt),
+        "id": entry["id"],
+        "source": entry["source"],
+        "prompt": entry["prompt"],
+        "asked": said.prompt,
+        "answer": gold,
         "said": said.text,
         "right": verdict.right,
         "right_as_is": as_is.right,
@@ -38,15 +44,17 @@ def judged_answer(entry: dict[str, Any], said: Answered, stops: tuple[str, ...])
     }
 
 
-def chosen_answer(
-    entry: dict[str, Any], asked: str, choices: list[str], one: Chosen
-) -> dict[str, Any]:
+def chosen_answer(entry: dict[str, Any], asked: str, choices: list[str], one: Chosen) -> Generation:
     """Return what is kept of a choice by likelihood, as `judged_answer` does of an answer."""
     gold = choices.index(entry["answer"]) if entry["answer"] in choices else -2
     said = choices[one.likeliest] if one.likeliest >= 0 else ""
     right = one.likeliest == gold
     return {
-        **_entry(entry, asked),
+        "id": entry["id"],
+        "source": entry["source"],
+        "prompt": entry["prompt"],
+        "asked": asked,
+        "answer": str(entry["answer"] or ""),
         "said": said,
         "right": right,
         "right_as_is": right,
@@ -61,17 +69,7 @@ def chosen_answer(
     }
 
 
-def _entry(entry: dict[str, Any], asked: str) -> dict[str, Any]:
-    return {
-        "id": entry["id"],
-        "source": entry["source"],
-        "prompt": entry["prompt"],
-        "asked": asked,
-        "answer": str(entry["answer"] or ""),
-    }
-
-
-def counts(generations: list[dict[str, Any]]) -> dict[str, Any]:
+def counts(generations: list[Generation]) -> Counts:
     """Count how answers ended and how they were judged."""
     if not generations:
         return {}
@@ -88,13 +86,13 @@ def counts(generations: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _is_unread(answer: dict[str, Any]) -> bool:
+def _is_unread(answer: Generation) -> bool:
     """Return whether a gold looks like maths and could only be compared as text, or is broken."""
     gold = answer["answer"]
     like_maths = answer["matcher"] == "text" and len(gold) <= 80 and LIKE_MATHS.search(gold)
     return bool(like_maths) or answer["where"].startswith("the expression is broken")
 
 
-def without_texts(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_texts(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return records of a private test: what was judged how, and no text."""
     return [{**r, **{key: HIDDEN for key in TEXTS if r.get(key)}} for r in records]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from core.arrays import Ints
 from core.evaluations import regression
 from core.evaluations.load import Named
+from core.finetune.artifact import ITEMS, Result, write_result
 from core.finetune.metrics import headline
 from core.finetune.seen import seen
 from core.workspace.artifact import Artifact
-from core.workspace.files import write_json, write_jsonl
-
-if TYPE_CHECKING:
-    from core.finetune.evaluate import Result
+from core.workspace.files import write_json
 
 FOLDER = "tests"
 SKILLS = "regression.json"
@@ -81,8 +79,8 @@ def by_kind(items: pd.DataFrame) -> dict[str, int]:
 
 def worsened(
     before: dict[str, int], tested: dict[str, dict[str, Any]], folder: pathlib.Path
-) -> dict[str, Any]:
-    """Say what a training made worse, and keep the counts; nothing where it was not asked.
+) -> str:
+    """Say what a training made worse, and keep the counts; empty where it was not asked.
 
     Args:
         before: As `skills` counted before the training.
@@ -90,18 +88,8 @@ def worsened(
         folder: Of the artifact.
     """
     if "regression" not in tested:
-        return {}
-    items = pd.read_parquet(folder_of(folder, "regression") / "items.parquet")
+        return ""
+    items = pd.read_parquet(folder_of(folder, "regression") / ITEMS)
     changes = regression.changes(before, by_kind(items))
     write_json(folder / SKILLS, [change._asdict() for change in changes])
-    return {"regression": regression.sentence(changes)}
-
-
-def write_result(folder: pathlib.Path, result: Result) -> None:
-    """Write scores.json, generations.jsonl, items.parquet, and where asked the second opinion."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "scores.json", result.scores)
-    write_jsonl(folder / "generations.jsonl", result.generations)
-    result.items.to_parquet(folder / "items.parquet")
-    if result.disagreements is not None:
-        write_jsonl(folder / "second_opinion.jsonl", result.disagreements)
+    return regression.sentence(changes)

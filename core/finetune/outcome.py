@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from core.arrays import Ints
+from core.finetune.artifact import Trained
 from core.model import loading
 from core.model.output_layer import whole
 from core.model.scoring import score
@@ -33,7 +34,7 @@ class Before(NamedTuple):
         at = np.unique(np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64))
         return cls(tokens, rows[at], _loss(model, tokens, rows[at]))
 
-    def after(self, model: PreTrainedModel, lr: float) -> dict[str, Any]:
+    def after(self, model: PreTrainedModel, lr: float) -> Trained:
         """Return what a summary says of the training: losses of these rows, model, and a warning.
 
         `warning` is empty where the loss did not rise.

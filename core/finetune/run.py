@@ -10,8 +10,8 @@ from core.errors import InputError
 from core.evaluations import second_opinion
 from core.evaluations.load import Named, load, load_all
 from core.finetune import more_tests, outcome
+from core.finetune.artifact import FinetuneSummary, weights, write_result
 from core.finetune.metrics import describe, headline
-from core.finetune.more_tests import write_result as write_result
 from core.finetune.prepare import model_of, read, recipe_of, tell_left_out
 from core.finetune.seen import seen
 from core.finetune.settings import Settings, Tested, resolve, short
@@ -81,8 +81,8 @@ def make(
     tell_left_out(found)
     found.check()
     shared = seen(dataset, rows, test, split)
-    if told := shared.sentence():
-        say(told)
+    if overlap := shared.sentence():
+        say(overlap)
     recipe = recipe_of(s, len(rows))
     steps, lr = recipe.steps, recipe.lr
     if lora:
@@ -127,38 +127,42 @@ def make(
     if after["warning"]:
         say(after["warning"])
 
-    model.save_pretrained(draft.path / ("adapter" if lora else "model"))
-    with_template(tokenizer, template).save_pretrained(
-        draft.path / ("adapter" if lora else "model")
-    )
+    saved = weights(draft.path, s.method)
+    model.save_pretrained(saved)
+    with_template(tokenizer, template).save_pretrained(saved)
     result = measured(test, split=split, overlapping=shared.overlapping())
     result = result._replace(scores={**result.scores, **shared.scores()})
     write_result(draft.path, result)
     shared.write(draft.path)
     others = more_tests.run(more, measured, dataset, rows, draft.path)
-    summary = {
+    summary: FinetuneSummary = {
         "rows": len(rows),
         "left_out": len(selected) - len(rows),
-        **({"left_out_why": {why: len(gone) for why, gone in left_out}} if left_out else {}),
         "steps": steps,
         "epochs": round(epochs_of(len(rows), steps, s.batch_size), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),
         "train_seconds": round(trained, 1),
         "ids_sha256": selection.summary_as(SelectionSummary)["ids_sha256"],
         "parameters": loading.size(model),
-        **after,
+        "model_class": after["model_class"],
+        "trainable_parameters": after["trainable_parameters"],
+        "trained_rows_loss": after["trained_rows_loss"],
+        "warning": after["warning"],
         "test": f"{test.name} ({'held-out rows' if split == 'holdout' else 'all rows'})",
-        "overlap": told,
-        **headline(result.scores),
-        **({"tests": others} if others else {}),
-        **more_tests.worsened(skills, others, draft.path),
+        "overlap": overlap,
     }
-    artifact = draft.seal(summary, drop=("checkpoints",))
+    if left_out:
+        summary["left_out_why"] = {why: len(gone) for why, gone in left_out}
+    if others:
+        summary["tests"] = others
+    if worse := more_tests.worsened(skills, others, draft.path):
+        summary["regression"] = worse
+    artifact = draft.seal({**summary, **headline(result.scores)}, drop=("checkpoints",))
     say(describe(result.scores))
-    for told in others.values():
-        say(f"{told['title']}: {describe(told)}")
-    if "regression" in summary:
-        say(str(summary["regression"]))
+    for scores in others.values():
+        say(f"{scores['title']}: {describe(scores)}")
+    if worse:
+        say(worse)
     return artifact
 
 

@@ -6,6 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
+from core.finetune.artifact import weights
 from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.workspace.artifact import Artifact
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def adapter_of(made: Artifact) -> pathlib.Path | None:
     """Return the folder of a fine-tune's adapter; None where it trained the whole model."""
-    folder = made.path / "adapter"
+    folder = weights(made.path, "lora")
     return folder if folder.is_dir() else None
 
 
@@ -54,7 +55,7 @@ def load_trained(made: Artifact, *, frozen: bool = False) -> tuple[Any, PreTrain
     """
     adapter = adapter_of(made)
     if adapter is None:
-        return loading.load(str(made.path / "model"), seed=0, frozen=frozen)
+        return loading.load(str(weights(made.path, "full")), seed=0, frozen=frozen)
     from peft import PeftModel
 
     base, tokenizer = load_base(made, frozen=frozen)

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from core.errors import InputError
 from core.export.target import MANIFEST
 from core.export.target import publish as published
+from core.finetune.artifact import weights
 from core.finetune.trained import adapter_of
 from core.jobs.progress import say
 from core.model import loading
@@ -106,7 +107,7 @@ def unavailable(made: Artifact, form: Form) -> str:
 def needed(made: Artifact, form: Form, precision: str) -> int:
     """Return the bytes that publishing takes on the disk, while it is at work."""
     if form == "adapter":
-        return sum(p.stat().st_size for p in (made.path / "adapter").iterdir())
+        return sum(p.stat().st_size for p in (weights(made.path, "lora")).iterdir())
     return (
         int(made.summary["parameters"])
         * (2 if precision == "bf16" else 4)
@@ -156,7 +157,7 @@ def _trained(workspace: Workspace, made: Artifact) -> tuple[Any, ...]:
 
 def _adapter(made: Artifact, folder: pathlib.Path) -> dict[str, Any]:
     """Copy an adapter with its tokenizer, its base by the name that others know."""
-    for path in sorted((made.path / "adapter").iterdir()):
+    for path in sorted((weights(made.path, "lora")).iterdir()):
         if path.name != "README.md" and path.is_file():
             shutil.copyfile(path, folder / path.name)
     config = folder / "adapter_config.json"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from core.arrays import Float64s
+from core.finetune.artifact import Generation, load_generations, load_results
 from core.finetune.metrics import METRICS
 from core.study import results
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
-from core.workspace.files import read_jsonl
 
-FILE = "items.parquet"
 DISAGREEMENTS = 500
 """Items whose answers are listed side by side, at most."""
 
@@ -29,16 +28,10 @@ class Interval(NamedTuple):
     seeds: int
 
 
-def of_run(run: Artifact) -> pd.DataFrame | None:
-    """Return the items of a fine-tune, indexed by id; None for one that did not keep them."""
-    path = run.path / FILE
-    return pd.read_parquet(path).set_index("id") if path.exists() else None
-
-
 def by_run(study: Artifact) -> dict[tuple[str, int], pd.DataFrame]:
     """Return (arm, seed) -> its items, of the fine-tunes that kept them."""
     lines = table_of(study)[["arm", "seed", "finetune"]].itertuples(index=False)
-    read = {(str(arm), int(seed)): of_run(study.open(id)) for arm, seed, id in lines}
+    read = {(str(arm), int(seed)): load_results(study.open(id)) for arm, seed, id in lines}
     return {run: items for run, items in read.items() if items is not None}
 
 
@@ -78,10 +71,9 @@ def disagreements(study: Artifact, seed: int) -> pd.DataFrame:
     """
     lines = table_of(study)
     lines = lines[lines["seed"] == seed]
-    said: dict[str, dict[str, Any]] = {}
+    said: dict[str, dict[str, Generation]] = {}
     for arm, run in lines[["arm", "finetune"]].itertuples(index=False):
-        records = read_jsonl(study.open(run).path / "generations.jsonl")
-        said[str(arm)] = {record["id"]: record for record in records}
+        said[str(arm)] = {g["id"]: g for g in load_generations(study.open(run).path)}
     if not said:
         return pd.DataFrame()
     rows = []

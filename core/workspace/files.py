@@ -12,7 +12,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from core.errors import InputError
@@ -116,7 +116,7 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     _replace(path, json.dumps(value, indent=1, ensure_ascii=False))
 
 
-def write_jsonl(path: pathlib.Path, records: Iterable[dict[str, Any]]) -> None:
+def write_jsonl(path: pathlib.Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write a whole log atomically, one record a line."""
     _replace(path, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
 
@@ -146,7 +146,7 @@ def read_jsonl(path: pathlib.Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line)
 
 
-def append_jsonl(path: pathlib.Path, record: dict[str, Any]) -> None:
+def append_jsonl(path: pathlib.Path, record: Mapping[str, Any]) -> None:
     """Append one line in one write."""
     with path.open("a", encoding="utf-8") as f:
         f.write(json.dumps(record, ensure_ascii=False) + "\n")

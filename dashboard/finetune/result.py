@@ -8,10 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from core.finetune import metrics
+from core.finetune.artifact import Generation, load_generations
 from core.jobs.progress import duration
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
-from core.workspace.files import read_jsonl
 from dashboard.escape import plain
 from dashboard.frame import overlap, reader, widgets
 
@@ -49,7 +49,7 @@ def how_answers_ended(scores: dict[str, Any]) -> str:
     return f"Answers: {'; '.join(told)}. " if told else ""
 
 
-def answer_notes(record: dict[str, Any]) -> str:
+def answer_notes(record: Generation) -> str:
     """Say what was compared with the expected answer, and what is odd about it."""
     taken = f"{record['extracted']!r} ({record['where']})" if record["extracted"] else "no answer"
     notes = [f"compared as {record['matcher']}: {taken}"]
@@ -64,7 +64,7 @@ def answer_notes(record: dict[str, Any]) -> str:
 
 def answers(artifact: Artifact) -> None:
     """Read what the model answered."""
-    records = list(read_jsonl(artifact.path / "generations.jsonl"))
+    records = load_generations(artifact.path)
     if not records:
         st.caption("No answers were decoded.")
         return
@@ -81,13 +81,10 @@ def answers(artifact: Artifact) -> None:
             if "where" in r:  # not in fine-tunes of earlier versions
                 st.text(answer_notes(r))
             columns = st.columns(3)
-            for column, (title, key) in zip(
-                columns,
-                (("Question", "prompt"), ("Expected", "answer"), ("Answered", "said")),
-                strict=True,
-            ):
+            texts = {"Question": r["prompt"], "Expected": r["answer"], "Answered": r["said"]}
+            for column, (title, text) in zip(columns, texts.items(), strict=True):
                 column.caption(title)
-                column.code(reader.cut(str(r[key])) or "(nothing)", language=None, wrap_lines=True)
+                column.code(reader.cut(str(text)) or "(nothing)", language=None, wrap_lines=True)
             if r.get("asked"):
                 with st.expander("The prompt as the model read it"):
                     st.code(reader.cut(r["asked"]), language=None, wrap_lines=True)
