@@ -177,13 +177,14 @@ def _place(gold: Any, choices: Sequence[str], labels: Sequence[str]) -> int:
 
 def summary(row: Row) -> Item:
     """Return a text to be summarised, or answered freely, and a reference."""
-    names = ("article", "document", "dialogue", "findings", "text", "source", "inputs", *QUESTION)
+    names = ("article", "document", "dialogue", "findings", *QUESTION, "text", "inputs", "source")
     gold = ("summary", "highlights", "impression", "reference", "targets", *SOLUTION, *ANSWER)
     reference = text(_cell(row, ("completion", *gold)))
     if not reference.strip():
         raise SkippedRow("no reference")
     found = _item(row, text(_cell(row, names)), reference, reference)
-    return found._replace(measure="text", source=text(_cell(row, ("source_name", "topic"))))
+    source = "" if found.source == found.question else found.source
+    return found._replace(measure="text", source=source)
 
 
 def _item(row: Row, question: str, answer: str, solution: str = "") -> Item:
