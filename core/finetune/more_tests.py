@@ -91,5 +91,5 @@ def worsened(
         return ""
     items = pd.read_parquet(folder_of(folder, "regression") / ITEMS)
     changes = regression.changes(before, by_kind(items))
-    write_json(folder / SKILLS, [change._asdict() for change in changes])
+    write_json(folder / SKILLS, {"kinds": [change._asdict() for change in changes]})
     return regression.sentence(changes)
