@@ -4,7 +4,7 @@ from core import jobs
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.finetune import as_file, form, offered, result, running
+from dashboard.finetune import as_file, form, offered, queue, result, running
 from dashboard.frame import data, job_card, state, widgets
 
 SHOWN = 6  # fine-tunes whose losses are drawn together, newest first
@@ -28,10 +28,12 @@ def panel(selection: Artifact) -> None:
         at_work = same is not None and same.state in jobs.ACTIVE
         if at_work:
             st.caption("This very run is at work or waits already: it is shown above.")
+        device = queue.choose_device(settings)
         if st.button(
             "Start fine-tune", type="primary", width="stretch", disabled=at_work
         ):  # not on_click: its arguments would be those before a last edit
-            job_card.launch("finetune", settings, f"Fine-tune {short(settings.model)}", form.FORM)
+            title = f"Fine-tune {short(settings.model)}"
+            job_card.launch("finetune", settings, title, form.FORM, device=device)
             running.begin()
             st.rerun()
 
@@ -77,7 +79,7 @@ if selection is None:
 runs = [e for e in state.sealed("finetune") if e.summary["rows"]][:50]
 job = running.job_of(selection)
 if job is not None and job.state in jobs.ACTIVE:
-    running.show(job, selection, runs)
+    running.show(job, runs)
     with st.expander("Start another fine-tune", icon=":material/add:", key="finetune-another"):
         panel(selection)
 else:
@@ -91,6 +93,7 @@ else:
             clusters = selection.parents["clusters"]
             widgets.next_step("Compare selections", "study", clusters=clusters)
         panel(selection)
+queue.panel()
 if runs:
     st.subheader("Runs so far", anchor=False)
     result.table(runs)

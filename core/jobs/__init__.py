@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.jobs.drafts import discard as discard
+    from core.jobs.drafts import draft_of as draft_of
     from core.jobs.failures import FAILURES as FAILURES
     from core.jobs.failures import Failure as Failure
     from core.jobs.queue import active as active

@@ -29,7 +29,10 @@ GROUPS = {
     "Batch and length": ("batch", "max_length", "gradient_checkpointing", "packing", "precision"),
     "Optimizer": ("lr", "warmup", "weight_decay", "clip", "neftune"),
     "LoRA": ("lora", "rslora"),
-    "Evaluation": ("decode", "answer", "eval_", "patience", "early", "prompts"),
+    "Evaluation": (
+        *("decode", "answer", "eval_", "patience", "tests"),
+        *("all_items", "encoder", "second"),
+    ),
     "Saving": ("keep", "save", "checkpoints"),
     "Reporting": ("report", "track", "tensorboard", "wandb", "mlflow"),
     "Other": ("",),
@@ -102,7 +105,9 @@ def summary(settings: finetune.Settings, tested: test_set.Tested) -> str:
     s = settings
     lr = finetune.default_lr(s.model, s.method) if s.lr == "auto" else float(s.lr)
     answers = "none"
-    if s.decode and tested.rows is None:
+    if s.all_items:
+        answers = "all" if tested.rows is None else f"all {tested.rows:,}"
+    elif s.decode and tested.rows is None:
         answers = f"{s.decode:,} at most"
     elif s.decode:
         answers = f"{min(s.decode, tested.rows or 0):,} of {tested.rows:,}"

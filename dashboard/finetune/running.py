@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
 import streamlit as st
 
 from core import jobs
+from core.errors import InputError
+from core.jobs import devices
+from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.workspace.artifact import Artifact, Entry
-from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, job_card, state
+from dashboard.charts import theme, training
+from dashboard.escape import label, plain
+from dashboard.finetune import curves
+from dashboard.frame import job_card, reader, state, widgets
 
 BEGUN = "finetune:begun"
 """In the session: whether a run was just started, which is then scrolled into view."""
+RUN = "finetune-run"
+EVERY = 2.0
+"""Seconds between two looks at a run."""
+AXES = {"step": "Steps", "tokens": "Tokens", "seconds": "Time"}
+SMALL = {
+    "lr": "learning rate",
+    "grad_norm": "gradient norm",
+    "tokens/s": "tokens a second",
+    "memory": "memory (bytes)",
+}
+OTHERS = 5
+"""Other runs that can be drawn beside one."""
+SCROLL = (
+    "<script>document.querySelector('.st-key-finetune-run')"
+    ".scrollIntoView({behavior: 'smooth', block: 'start'})</script>"
+)
+"""The one script of this page, the same always: a run that was just started comes into view."""
 
 
 def begin() -> None:
@@ -26,16 +51,172 @@ def job_of(selection: Artifact) -> Job | None:
     return next(iter([*at_work, *of_it]), None)
 
 
-def show(job: Job, selection: Artifact, runs: list[Entry]) -> None:
-    """Show a run that waits or is at work."""
-    job_card.card(job)
-    st.fragment(_live, run_every=2.0)(selection)
+def show(job: Job, runs: list[Entry]) -> None:
+    """Show a run that waits or is at work; it redraws itself."""
+    with st.container(key=RUN, border=True):
+        st.fragment(_live, run_every=EVERY)(job.id, {e.id: e.name for e in runs})
+    if st.session_state.pop(BEGUN, False):
+        st.html(SCROLL, unsafe_allow_javascript=True)
 
 
-def _live(selection: Artifact) -> None:
-    for entry in state.workspace().recent("finetune"):
-        if entry.state == "unfinished" and entry.parents.get("selection") == selection.id:
-            log = data.metrics(state.workspace().find(entry.id))
-            if len(log):
-                st.plotly_chart(loss_charts.live_loss(log, []), key="live")
-            return
+def _live(id: str, runs: dict[str, str]) -> None:
+    try:
+        job = jobs.status(state.workspace(), id)
+    except InputError:
+        st.rerun()
+    if job.state not in jobs.ACTIVE:
+        job_card.discard_if_asked(job)
+        st.rerun()  # the page shows how it ended
+    _head(job)
+    draft = jobs.draft_of(state.workspace(), job) if job.state != "queued" else None
+    folder = state.workspace().find(draft.id) if draft else None
+    frame = curves.read(folder) if folder else pd.DataFrame()
+    _numbers(job, frame)
+    if len(frame):
+        _charts(job, frame, runs)
+    if folder:
+        answers(curves.looks(folder))
+    with st.expander("Log", icon=":material/notes:", key="finetune-log"):
+        text = jobs.log_tail(state.workspace(), id, 40) or "(nothing yet)"
+        st.code(text, language=None, wrap_lines=True, height=220)
+
+
+def _head(job: Job) -> None:
+    left, keep, drop = st.columns([5, 1.3, 1], vertical_alignment="center")
+    words = job_card.STATES[job.state][0]
+    if job.state == "queued":
+        left.progress(0.0, text=f"{plain(job.title)}  \n{words}; {job.ahead:,} before it")
+    else:
+        stage = f"{plain(job.stage)}: {job.step:,} of {job.total:,}" if job.stage else "starting"
+        rest = "" if job.seconds_left is None else f" · about {duration(job.seconds_left)} left"
+        share = min(1.0, job.step / max(1, job.total))
+        left.progress(share, text=f"{plain(job.title)} on {plain(job.device)}  \n{stage}{rest}")
+    keep.button(
+        "Stop and keep",
+        icon=":material/stop:",
+        key=f"stop:{job.id}",
+        disabled=job.state == "stopping",
+        help="Finish the step, save, check what was saved, and end; it can be resumed",
+        on_click=jobs.stop,
+        args=(state.workspace(), job.id),
+        width="stretch",
+    )
+    with drop.popover("Discard", icon=":material/delete:", width="stretch"):
+        st.caption("Ends the run and deletes what it has made so far.")
+        st.button(
+            "Discard this run",
+            key=f"discard:{job.id}",
+            disabled=job.state == "stopping",
+            on_click=job_card.discard,
+            args=(job,),
+        )
+    st.caption(
+        "Closing this tab, the browser or the server is safe: the run goes on by itself, and this "
+        "page finds it again."
+    )
+
+
+def _numbers(job: Job, frame: pd.DataFrame) -> None:
+    """Show the newest of each quantity that is known."""
+    now = {c: float(known.iloc[-1]) for c in frame if len(known := frame[c].dropna())}
+    measured = {"loss": "Training loss", "held_out": "Held-out loss"}
+    pairs = [(title, f"{now[c]:.3f}") for c, title in measured.items() if c in now]
+    if "lr" in now:
+        pairs.append(("Learning rate", f"{now['lr']:.2g}"))
+    if "grad_norm" in now:
+        pairs.append(("Gradient norm", f"{now['grad_norm']:.3g}"))
+    if rate := job.metrics.get("tokens/s", now.get("tokens/s")):
+        pairs.append(("Tokens/s", f"{float(rate):,.0f}"))
+    if "memory" in now:
+        pairs.append(("Memory of the run", f"{now['memory'] / 2**30:.2f} GiB"))
+    for gpu in devices.gpus():
+        if gpu.device in devices.parts(job.device):
+            pairs += _of_gpu(gpu)
+    if job.seconds_left is not None:
+        pairs.append(("Time left", duration(job.seconds_left)))
+    if pairs:
+        widgets.facts(*pairs)
+
+
+def _of_gpu(gpu: devices.Gpu) -> list[tuple[str, str]]:
+    pairs = []
+    if gpu.used is not None and gpu.total:
+        used = f"{gpu.used / 2**30:.1f} of {gpu.total / 2**30:.0f} GiB"
+        pairs.append((f"Memory of {gpu.device}", used))
+    if gpu.busy is not None:
+        pairs.append((f"Use of {gpu.device}", f"{gpu.busy:.0%}"))
+    return pairs
+
+
+def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
+    axis, smoothing, beside = controls(frame, runs, job.id)
+    own = training.Curve("this run", frame, theme.ACCENT)
+    st.plotly_chart(training.losses([own, *beside], axis, smoothing), key="finetune-losses")
+    shown = [c for c in SMALL if c in frame]
+    for column, place in zip(shown, st.columns(max(1, len(shown))), strict=False):
+        figure = training.small(frame, column, SMALL[column], axis)
+        place.plotly_chart(figure, key=f"finetune-small:{column}")
+
+
+def controls(
+    frame: pd.DataFrame, runs: dict[str, str], key: str
+) -> tuple[str, float, list[training.Curve]]:
+    """Ask for axis, smoothing and other runs; return them as the chart takes them."""
+    left, middle, right = st.columns([1.2, 1, 2], vertical_alignment="bottom")
+    there = [axis for axis in AXES if axis in frame]
+    axis = left.segmented_control(
+        "Axis",
+        there,
+        default="step",
+        required=True,
+        format_func=AXES.__getitem__,
+        key=f"finetune-axis:{len(there)}",
+        persist_state="session",
+    )
+    share = middle.slider(
+        "Smoothing",
+        0,
+        50,
+        5,
+        format="%d%%",
+        key="finetune-smoothing",
+        persist_state="session",
+        help="Each point is the mean of this share of all points around it",
+    )
+    names = state.distinct(runs)
+    chosen = right.multiselect(
+        "Other runs beside it",
+        list(runs),
+        format_func=lambda id: names.get(id, id),
+        max_selections=OTHERS,
+        key=f"finetune-beside:{key}",
+        placeholder="Choose finished runs",
+    )
+    colours = theme.source_colours(map(str, chosen))
+    beside = [
+        training.Curve(label(runs[id]), curves.of_sealed(id), colours[id])
+        for id in chosen
+        if id in runs
+    ]
+    return str(axis or "step"), share / 100, beside
+
+
+def answers(looks: list[dict[str, Any]]) -> None:
+    """Show what the model answered to the fixed prompts, at the look that is chosen."""
+    told = {look["step"]: look["answers"] for look in looks if look.get("answers")}
+    if not told:
+        return
+    steps = list(told)
+    st.markdown("**Its answers on the way**")
+    step = steps[-1]
+    if len(steps) > 1:
+        step = st.select_slider(
+            "After step", steps, steps[-1], key=f"finetune-answers:{len(steps)}"
+        )
+    for column, answer in zip(st.columns(len(told[step])), told[step], strict=True):
+        prompt = answer.get("prompt", answer.get("question", ""))
+        said = answer.get("answer", answer.get("said", ""))
+        column.caption("Asked")
+        column.code(reader.cut(str(prompt)), language=None, wrap_lines=True)
+        column.caption("Answered")
+        column.code(reader.cut(str(said)) or "(nothing)", language=None, wrap_lines=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -12,8 +13,9 @@ from core.errors import InputError
 from core.jobs import devices
 from core.jobs.progress import duration
 from core.jobs.record import Job
-from core.settings import to_argv
+from core.settings import specs, to_argv
 from core.workspace.artifact import Kind
+from core.workspace.store import Workspace
 from dashboard.escape import plain
 from dashboard.frame import access, state
 
@@ -26,6 +28,8 @@ STATES = {
     "stopped": ("Stopped", ":material/stop_circle:"),
     "lost": ("Lost: its process is gone", ":material/help:"),
 }
+PROBLEM = "job_card:problem"
+"""In the session: why something was not deleted, to be said once."""
 MAIN_STAGES = ("train proxy", "train target")
 
 
@@ -85,6 +89,8 @@ def arrive(job: Job | None, kind: Kind) -> None:
 
 def card(job: Job) -> None:
     """Show a job: what it does, how far it is, what can be done; redraws itself while it runs."""
+    if problem := st.session_state.pop(PROBLEM, ""):
+        st.error(plain(problem), icon=":material/error:")
     every = 1.0 if job.state in jobs.ACTIVE else None
     _card(job.id, every)
 
@@ -166,28 +172,100 @@ def ended(job: Job, words: str, icon: str) -> None:
         st.success(line, icon=icon)
         return
     show = st.warning if job.state == "stopped" else st.error
-    show(f"{line}. {plain(job.message)}", icon=icon)
+    known = jobs.FAILURES.get(job.failure)
+    if known is None:
+        show(f"{line}. {plain(job.message)}", icon=icon)
+    else:
+        show(
+            f"**{known.title}** · {line}. {plain(job.message)}  \n{known.cause} {known.remedy}",
+            icon=icon,
+        )
     if jobs.can_resume(job):
+        _go_on(job, known is not None)
+
+
+def _go_on(job: Job, known: bool) -> None:
+    """Offer the ways on from a run that did not end well, the likeliest first."""
+    place = st.empty()
+    with place.container(horizontal=True):
         step = jobs.saved_step(state.workspace(), job.id)
         failed = job.state == "failed"  # perhaps before there was anything to go on with
         label = "Try again" if failed else f"Resume from step {step:,}" if step else "Resume"
-        if st.button(
+        mend = jobs.fixed(job) if known else None
+        changes = _changes(job, mend)
+        mended = changes and st.button(
+            "Retry with the fix",
+            icon=":material/build:",
+            key=f"fix:{job.id}",
+            type="primary",
+            help=f"Starts it with {plain(changes)}",
+        )
+        resumed = st.button(
             label,
             icon=":material/resume:",
             key=f"resume:{job.id}",
             help="From the last saved checkpoint" + (", if there is one" if failed else ""),
-        ):
-            _resume(job)
-            st.rerun(scope="app")  # not on_click: it would redraw this card, of the old job, alone
+        )
+        dropped = st.button(
+            "Discard",
+            icon=":material/delete:",
+            key=f"discard:{job.id}",
+            help="Delete what it has made so far, and this record",
+        )
+        if changes:
+            st.caption(f"The fix: {plain(changes)}")
+    if mended or resumed:
+        place.info("Starting it again", icon=":material/hourglass_top:")
+        (_retry if mended else _resume)(job)
+    if dropped:
+        discard(job)
+    if mended or resumed or dropped:
+        st.rerun(scope="app")  # not on_click: it would redraw this card, of the old job, alone
+
+
+def _changes(job: Job, mend: Any) -> str:
+    """Say which settings differ in the run that mends a failure."""
+    asked = jobs.settings_of(job)
+    if mend is None or asked is None:
+        return ""
+    differ = [s for s in specs(type(asked)) if getattr(mend, s.name) != getattr(asked, s.name)]
+    return ", ".join(f"{s.label.lower()} {getattr(mend, s.name)}" for s in differ)
+
+
+def discard(job: Job) -> None:
+    """Delete what a run has made so far; of one at work when it has stopped."""
+    st.session_state[f"discard-asked:{job.id}"] = True
+    if job.state in jobs.ACTIVE:
+        jobs.stop(state.workspace(), job.id)
+    else:
+        discard_if_asked(job)
+
+
+def discard_if_asked(job: Job) -> None:
+    """Delete what an ended run has made, if it was stopped for that."""
+    if not st.session_state.pop(f"discard-asked:{job.id}", False):
+        return
+    try:
+        jobs.discard(state.workspace(), job.id)
+    except (InputError, OSError) as e:
+        st.session_state[PROBLEM] = str(e)
 
 
 def _resume(job: Job) -> None:
+    _start_again(job, jobs.settings_of(job), jobs.resume)
+
+
+def _retry(job: Job) -> None:
+    _start_again(job, jobs.fixed(job), jobs.retry)
+
+
+def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) -> None:
     try:
-        access.checked(jobs.settings_of(job), again=True)
-    except InputError as e:
+        access.checked(settings, again=True)
+        how(state.workspace(), job.id)
+    except (InputError, OSError) as e:
         st.error(plain(str(e)), icon=":material/error:")
         st.stop()
-    jobs.resume(state.workspace(), job.id)
 
 
 def _took(job: Job) -> str:

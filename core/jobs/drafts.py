@@ -1,0 +1,51 @@
+"""What a job that did not finish has left behind, and deleting it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from core.errors import InputError
+from core.jobs.queue import forget, noun_of, settings_of, status
+from core.jobs.record import ACTIVE, Job
+from core.settings import Spec, specs
+from core.workspace.artifact import KINDS, Entry, Kind
+from core.workspace.store import Workspace
+
+FILLED = ("auto", 0, "")
+"""Values that a run replaces by what they stand for."""
+
+
+def draft_of(workspace: Workspace, job: Job) -> Entry | None:
+    """Return the newest unfinished run with a job's settings, but for what a run fills in."""
+    asked, kind = settings_of(job), noun_of(job)
+    if asked is None or kind not in KINDS:
+        return None
+    identifying = [s for s in specs(type(asked)) if s.identity]
+    preset = getattr(asked, "preset", "none") != "none"
+    for entry in workspace.recent(cast("Kind", kind)):
+        if entry.state == "unfinished" and all(
+            _agrees(s, getattr(asked, s.name), entry.config, preset) for s in identifying
+        ):
+            return entry
+    return None
+
+
+def _agrees(spec: Spec, value: Any, config: dict[str, Any], preset: bool) -> bool:
+    filled = value == spec.default and (value in FILLED or preset)
+    return filled or config.get(spec.name, value) == value
+
+
+def discard(workspace: Workspace, id: str) -> None:
+    """Delete what an ended job has left behind, and its record.
+
+    Raises:
+        InputError: it is at work, or another job goes on with what it left.
+        OSError: the workspace cannot be written.
+    """
+    job = status(workspace, id)
+    if job.state in ACTIVE:
+        raise InputError(f"{job.title} is {job.state}; stop it first")
+    draft = draft_of(workspace, job) if job.state != "done" else None
+    if draft is not None:
+        workspace.delete(draft.id)
+    forget(workspace, id)
