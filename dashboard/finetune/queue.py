@@ -1,4 +1,4 @@
-"""The queue of all jobs per device: what runs, what waits, its order; and a device for a new one."""
+"""The queue of all jobs per device: what runs, what waits in which order, where a new one goes."""
 
 from __future__ import annotations
 

@@ -119,21 +119,23 @@ def _head(job: Job) -> None:
 def _numbers(job: Job, frame: pd.DataFrame) -> None:
     """Show the newest of each quantity that is known."""
     now = {c: float(known.iloc[-1]) for c in frame if len(known := frame[c].dropna())}
+    shown: list[tuple[str, str]] = []
     measured = {"loss": "Training loss", "held_out": "Held-out loss"}
-    pairs = [(title, f"{now[c]:.3f}") for c, title in measured.items() if c in now]
+    shown += [(title, f"{now[c]:.3f}") for c, title in measured.items() if c in now]
     if "lr" in now:
-        pairs.append(("Learning rate", f"{now['lr']:.2g}"))
+        shown.append(("Learning rate", f"{now['lr']:.2g}"))
     if "grad_norm" in now:
-        pairs.append(("Gradient norm", f"{now['grad_norm']:.3g}"))
+        shown.append(("Gradient norm", f"{now['grad_norm']:.3g}"))
     if rate := job.metrics.get("tokens/s", now.get("tokens/s")):
-        pairs.append(("Tokens/s", f"{float(rate):,.0f}"))
+        shown.append(("Tokens/s", f"{float(rate):,.0f}"))
     if "memory" in now:
-        pairs.append(("Memory of the run", f"{now['memory'] / 2**30:.2f} GiB"))
+        shown.append(("Memory of the run", f"{now['memory'] / 2**30:.2f} GiB"))
     for gpu in devices.gpus():
         if gpu.device in devices.parts(job.device):
-            pairs += _of_gpu(gpu)
+            shown += _of_gpu(gpu)
     if job.seconds_left is not None:
-        pairs.append(("Time left", duration(job.seconds_left)))
+        shown.append(("Time left", duration(job.seconds_left)))
+    pairs = [(plain(title), plain(value)) for title, value in shown]
     if pairs:
         widgets.facts(*pairs)
 

@@ -108,7 +108,7 @@ def field(spec: Spec, key: str) -> Any:
         InputError: what was typed is not a value of the setting, or names what a page may not.
     """
     value = _widget(spec, key)
-    return access.check(spec.names, value) if spec.names else value
+    return access.check(spec.names, value) if spec.names and value != spec.default else value
 
 
 def _widget(spec: Spec, key: str) -> Any:
