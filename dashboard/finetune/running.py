@@ -13,7 +13,7 @@ from core.jobs import devices
 from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.workspace.artifact import Artifact, Entry
-from dashboard.charts import theme, training
+from dashboard.charts import figure, theme, training
 from dashboard.escape import label, plain
 from dashboard.finetune import curves
 from dashboard.frame import job_card, reader, state, widgets
@@ -153,11 +153,12 @@ def _of_gpu(gpu: devices.Gpu) -> list[tuple[str, str]]:
 def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
     axis, smoothing, beside = controls(frame, runs, job.id)
     own = training.Curve("this run", frame, theme.ACCENT)
-    st.plotly_chart(training.losses([own, *beside], axis, smoothing), key="finetune-losses")
+    drawn = training.losses([own, *beside], axis, smoothing)
+    st.plotly_chart(drawn, key="finetune-losses", config=figure.READ_ONLY)
     shown = [c for c in SMALL if c in frame]
     for column, place in zip(shown, st.columns(max(1, len(shown))), strict=False):
-        figure = training.small(frame, column, SMALL[column], axis)
-        place.plotly_chart(figure, key=f"finetune-small:{column}")
+        drawn = training.small(frame, column, SMALL[column], axis)
+        place.plotly_chart(drawn, key=f"finetune-small:{column}", config=figure.READ_ONLY)
 
 
 def controls(
