@@ -11,8 +11,8 @@ from core.settings import Spec, specs
 from core.workspace.artifact import KINDS, Entry, Kind
 from core.workspace.store import Workspace
 
-FILLED = ("auto", 0, "")
-"""Values that a run replaces by what they stand for."""
+FILLED = (("steps", 0),)
+"""Settings with a value, beside "auto", that a run replaces by what it stands for."""
 
 
 def draft_of(workspace: Workspace, job: Job) -> Entry | None:
@@ -31,7 +31,8 @@ def draft_of(workspace: Workspace, job: Job) -> Entry | None:
 
 
 def _agrees(spec: Spec, value: Any, config: dict[str, Any], preset: bool) -> bool:
-    filled = value == spec.default and (value in FILLED or preset)
+    filled = value == "auto" or (spec.name, value) in FILLED
+    filled |= preset and value == spec.default
     return filled or config.get(spec.name, value) == value
 
 

@@ -40,7 +40,12 @@ def stop_requested() -> bool:
 def discard_requested() -> bool:
     """Say whether whoever asked to stop wants nothing kept."""
     job = job_dir()
-    return job is not None and _said(job / "STOP") == DISCARD
+    return job is not None and discard_wanted(job)
+
+
+def discard_wanted(job: pathlib.Path) -> bool:
+    """Say whether a job was asked to stop and to keep nothing."""
+    return _said(job / "STOP") == DISCARD
 
 
 def _said(file: pathlib.Path) -> str:

@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from core.errors import InputError
 from core.jobs import devices
 from core.jobs.failures import name_of
-from core.jobs.progress import JOB_VARIABLE
+from core.jobs.progress import JOB_VARIABLE, discard_wanted
 from core.jobs.record import (
     ACTIVE,
     NO_QUEUE,
@@ -35,6 +36,7 @@ from core.jobs.record import (
 )
 from core.workspace.artifact import utc_now
 from core.workspace.files import explain_os_error, read_json, write_json
+from core.workspace.store import Workspace
 
 POLL = 0.3  # seconds between two looks of a supervisor
 CAUSES: dict[int, str] = {
@@ -165,6 +167,11 @@ def main(folder: pathlib.Path, *lock: str) -> None:
         _supervise(folder, int(lock[0])) if lock else _stop_orphan(folder)
     except OSError as e:
         end(folder, "failed", explain_os_error(e), name_of(e))
+    if discard_wanted(folder):
+        from core.jobs.drafts import discard
+
+        with contextlib.suppress(InputError, OSError):  # it stays, and a page can delete it
+            discard(Workspace(folder.parent.parent), folder.name)
 
 
 if __name__ == "__main__":

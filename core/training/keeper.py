@@ -57,6 +57,8 @@ class Keeper(TrainerCallback):
         self.began = time.monotonic()
         self.done = (0, 0)
         """Rows and tokens that this process has trained on."""
+        self.reached = 0
+        """Tokens trained on since step 0."""
 
     def seconds(self) -> float:
         """Return the seconds of training so far, recordings and looks left out."""
@@ -76,6 +78,7 @@ class Keeper(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         self.began = time.monotonic() - self._beside(0, 0)[0]
+        self.reached = sum(tokens for _, tokens in self.sizes[: state.global_step])
         if self.watcher and self.report and state.global_step == 0:
             self.report.add({"step": 0, "held_out": self.watcher.losses[0]})
 
@@ -102,7 +105,9 @@ class Keeper(TrainerCallback):
         self.done = self.done[0] + rows, self.done[1] + tokens
         rates = speed(*self.done, self.seconds() - self.before)
         self.last = {"loss": self.found["loss"]}
+        self.reached += tokens
         self.found |= {"tokens/s": rates["tokens/s"], "memory": memory()}
+        self.found |= {"tokens": self.reached, "seconds": round(self.seconds(), 2)}
         if self.watcher and self.watcher.losses:
             self.last["held_out"] = self.watcher.losses[max(self.watcher.losses)]
             if step in self.watcher.losses:

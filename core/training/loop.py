@@ -61,8 +61,8 @@ def fit(
 ) -> Fitted:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
-    Writes `folder/metrics.jsonl` (step, loss, lr, grad_norm, tokens/s, memory in bytes, held_out
-    where it was looked at) and checkpoints; the caller drops the latter.
+    Writes `folder/metrics.jsonl` (step, loss, lr, grad_norm, tokens/s, memory in bytes, tokens and
+    seconds so far, held_out where it was looked at) and checkpoints; the caller drops the latter.
 
     Args:
         model: Changed in place.

@@ -65,7 +65,6 @@ def _live(id: str, runs: dict[str, str]) -> None:
     except InputError:
         st.rerun()
     if job.state not in jobs.ACTIVE:
-        job_card.discard_if_asked(job)
         st.rerun()  # the page shows how it ended
     _head(job)
     draft = jobs.draft_of(state.workspace(), job) if job.state != "queued" else None

@@ -233,20 +233,12 @@ def _changes(job: Job, mend: Any) -> str:
 
 
 def discard(job: Job) -> None:
-    """Delete what a run has made so far; of one at work when it has stopped."""
-    st.session_state[f"discard-asked:{job.id}"] = True
-    if job.state in jobs.ACTIVE:
-        jobs.stop(state.workspace(), job.id)
-    else:
-        discard_if_asked(job)
-
-
-def discard_if_asked(job: Job) -> None:
-    """Delete what an ended run has made, if it was stopped for that."""
-    if not st.session_state.pop(f"discard-asked:{job.id}", False):
-        return
+    """Delete what a run has made so far; one at work is stopped first, by who looks after it."""
     try:
-        jobs.discard(state.workspace(), job.id)
+        if job.state in jobs.ACTIVE:
+            jobs.stop(state.workspace(), job.id, discard=True)
+        else:
+            jobs.discard(state.workspace(), job.id)
     except (InputError, OSError) as e:
         st.session_state[PROBLEM] = str(e)
 
