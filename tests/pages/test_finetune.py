@@ -1,6 +1,11 @@
-import pytest
+import json
 
-from core import jobs
+import pytest
+import streamlit as st
+
+from core import finetune, jobs, run_file
+from core.settings import identity, to_argv
+from dashboard.finetune import as_file
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
@@ -69,3 +74,79 @@ def test_settings_survive_a_visit_to_another_page(page):
     fine(go(page, "finetune"))
     assert page.number_input(key="finetune:steps").value == 33
     assert page.segmented_control(key="finetune:method").value == "lora"
+
+
+def test_a_preset_fills_the_rest_and_what_differs_has_a_way_back(page):
+    page.segmented_control(key="finetune-preset").set_value("quick").run()
+    assert page.number_input(key="finetune:steps").value == 60
+    assert page.number_input(key="finetune:batch_size").value == 16
+    page.number_input(key="finetune:batch_size").set_value(9)
+    page.number_input(key="finetune:seed").set_value(3).run()
+    backs = [b.key for b in page.button if str(b.key).startswith("finetune-back:")]
+    assert backs == ["finetune-back:batch_size"], "a seed is nobody's preset"
+    page.selectbox(key="finetune:model").set_value("HuggingFaceTB/SmolLM2-135M-Instruct").run()
+    assert page.number_input(key="finetune:steps").value == 20, "it fits the model"
+    assert page.number_input(key="finetune:batch_size").value == 9, "a hand's value stays"
+    assert "134.5M parameters" in words(page) or "135M parameters" in words(page)
+    assert "licence apache-2.0" in words(page)
+    fine(page.button(key="finetune-back:batch_size").click().run())
+    assert page.number_input(key="finetune:batch_size").value == 8
+    page.segmented_control(key="finetune-preset").set_value("paper").run()
+    assert page.number_input(key="finetune:batch_size").value == 128
+    assert page.text_input(key="finetune:lr").value == "2e-05"
+    page.segmented_control(key="finetune:method").set_value("lora").run()
+    assert page.text_input(key="finetune:lr").value == "auto"
+    assert "QLoRA: not here" in words(page)
+    assert "Answers to grade: 20 of 20" in words(page)
+    assert "Length: 3 epochs = 3 steps of 34 rows" in words(page)
+
+
+def test_a_file_fills_the_form_and_a_wrong_one_is_a_sentence(page, copied, monkeypatch):
+    page.session_state["finetune-yaml:problem"] = "run.yaml: finetune has no setting lrr"
+    page.run()
+    assert [unescaped(e.value) for e in page.error] == ["run.yaml: finetune has no setting lrr"]
+    del page.session_state["finetune-yaml:problem"]
+    settings = finetune.Settings(
+        selection=copied.selection, model="scratch:tiny", steps=7, lr=0.01, decode=3
+    )
+    file = run_file.write("finetune", settings).encode()
+    monkeypatch.setattr(st, "query_params", {"selection": copied.selection})
+    monkeypatch.setattr(st, "session_state", found := {})
+    as_file.load_bytes(file, "run.yaml")
+    monkeypatch.undo()
+    for key, value in found.items():
+        page.session_state[key] = value
+    fine(page.run())
+    assert page.number_input(key="finetune:steps").value == 7
+    fine(press(page, "Start fine-tune"))
+    (job,) = jobs.jobs(copied.workspace)
+    assert identity(jobs.settings_of(job)) == identity(settings), "the same run"
+
+
+def test_a_failure_shows_its_name_cause_remedy_and_the_run_that_mends_it(page, copied, busy):
+    argv = ["finetune", *to_argv(finetune.Settings(selection=copied.selection, lr=0.5, steps=3))]
+    busy(copied.workspace)
+    id = jobs.submit(copied.workspace, argv, title="Too fast")
+    jobs.stop(copied.workspace, id)
+    jobs.wait(copied.workspace, id, 20)
+    status = copied.workspace.root / "jobs" / id / "status.json"
+    status.write_text(json.dumps({"state": "failed", "message": "it is nan", "failure": "nan"}))
+    page.run()
+    (shown,) = page.error
+    known = jobs.FAILURES["nan"]
+    for part in (known.title, "it is nan", known.cause, known.remedy):
+        assert part in unescaped(shown.value)
+    assert "The fix: learning rate 0.05" in words(page)
+    press(page, "Retry with the fix")
+    new = jobs.jobs(copied.workspace)[0]
+    assert jobs.settings_of(new).lr == 0.05
+    assert "Closing this tab" in words(page), "the run stands there, no old card"
+    assert "it is nan" not in words(page)
+
+
+def test_a_workspace_that_cannot_be_written_is_a_sentence(page, copied):
+    (copied.root / "jobs").write_text("in the way")
+    press(page, "Start fine-tune")
+    assert not page.exception
+    (shown,) = page.error
+    assert unescaped(shown.value).startswith("The job could not be started:")
