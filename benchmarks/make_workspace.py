@@ -42,8 +42,9 @@ from core.dataset.examples import MESSAGES
 from core.jobs.progress import Progress
 from core.model import loading, tokenizers
 from core.settings import to_config
-from core.trajectories import artifact, draw_map
+from core.trajectories import draw_map
 from core.trajectories.recorder import plan, quantiles
+from core.trajectories.seal import finish
 from core.workspace.artifact import Artifact
 from core.workspace.files import append_jsonl, fingerprint, write_json, write_jsonl
 from core.workspace.store import Workspace
@@ -212,7 +213,7 @@ def make(workspace: Workspace, rows: int, checkpoints: int, texts: str, seed: in
     _log(run.path, losses, steps, float(s.lr))
     measured = np.flatnonzero(flags["flag"] == "")
     more = {"steps": n_steps, "parameters": int(loading.KNOWN_SIZES[PROXY]), "made_up": True}
-    return artifact.finish(run, measured, flags, {**more, "positions": tokenizers.POSITIONS})
+    return finish(run, measured, flags, {**more, "positions": tokenizers.POSITIONS})
 
 
 def _blank(path: pathlib.Path, kind: type, rows: int, width: int) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
+import pandas as pd
 
-from core.arrays import Ints
+from core.arrays import Ints, Labels, Losses
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import FIRST, Settings
 from core.clusters.statistics import describe, quantiles
@@ -19,6 +20,35 @@ from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.workspace.artifact import EXTENDS, Artifact, Entry
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
+
+LABELS, CENTROIDS = "labels.npy", "centroids.npy"
+TABLE, QUANTILES = "table.parquet", "quantiles.parquet"
+
+
+class ClustersSummary(TypedDict):
+    """What the manifest of a clustering says; more of one that carries an earlier one on."""
+
+    k: int
+    clusters: int
+    """That have rows."""
+    rows: int
+    """Of the dataset."""
+    clustered: int
+    left_out: int
+    inertia: float
+    smallest: int
+    """Rows of the smallest cluster."""
+    largest: int
+    excluded: NotRequired[int]
+    """Measured rows that people excluded; early clusterings knew of none."""
+    cluster_seconds: NotRequired[float]
+    new_rows: NotRequired[int]
+    far_rows: NotRequired[int]
+    """New rows farther from every centre than nearly all the old ones."""
+    drift: NotRequired[float]
+    """Far rows over new rows, 0 to 1."""
+    reference_distance: NotRequired[float]
+    """From which on a row is far; taken over from what was carried on."""
 
 
 def edits_of(trajectories: Artifact, settings: Settings) -> Edits:
@@ -49,11 +79,11 @@ def find(
 
     One from before clusters had fingerprints is known by its config.
     """
-    wanted = key(settings, edits or edits_of(trajectories, settings))
+    same = key(settings, edits or edits_of(trajectories, settings))
     for entry in workspace.recent("clusters"):
         named = entry.state == "sealed" and settings.name in ("", entry.name)
         ours = named and entry.parents.get("trajectories") == trajectories.id
-        if ours and (entry.fingerprint or _key_of_then(trajectories, entry)) == wanted:
+        if ours and (entry.fingerprint or _key_of_then(trajectories, entry)) == same:
             return trajectories.open(entry.id)
     return None
 
@@ -95,12 +125,10 @@ def write(
         | ({EXTENDS: settings.extend} if settings.extend else {}),
         fingerprint=key(settings, edits),
     )
-    np.save(draft.path / "labels.npy", result.labels)
-    np.save(draft.path / "centroids.npy", result.centroids)
-    quantiles(losses, result.labels, load_steps(trajectories)).to_parquet(
-        draft.path / "quantiles.parquet"
-    )
-    table.to_parquet(draft.path / "table.parquet")
+    np.save(draft.path / LABELS, result.labels)
+    np.save(draft.path / CENTROIDS, result.centroids)
+    quantiles(losses, result.labels, load_steps(trajectories)).to_parquet(draft.path / QUANTILES)
+    table.to_parquet(draft.path / TABLE)
     left_out = int((result.labels < 0).sum())
     say(
         f"{len(table)} clusters of {len(losses) - left_out:,} rows ({left_out:,} of {len(losses):,}"
@@ -120,3 +148,23 @@ def write(
             **(facts or {}),
         }
     )
+
+
+def load_labels(clusters: Artifact) -> Labels:
+    """Return every row's cluster (n_rows,), -1 where it has none."""
+    return np.load(clusters.path / LABELS)  # type: ignore[no-any-return]
+
+
+def load_centroids(clusters: Artifact) -> Losses:
+    """Return the centres in feature space (n_clusters, n_features)."""
+    return np.load(clusters.path / CENTROIDS)  # type: ignore[no-any-return]
+
+
+def load_table(clusters: Artifact) -> pd.DataFrame:
+    """Read a line a cluster: cluster, size, name and what else describes it."""
+    return pd.read_parquet(clusters.path / TABLE)
+
+
+def load_quantiles(clusters: Artifact) -> pd.DataFrame:
+    """Read a line a cluster and recording: the quantiles of its losses."""
+    return pd.read_parquet(clusters.path / QUANTILES)

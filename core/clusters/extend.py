@@ -6,14 +6,20 @@ Rows that the old clustering has keep their cluster exactly, and clusters keep t
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Labels, Losses
-from core.clusters.artifact import excluded, write
+from core.clusters.artifact import (
+    ClustersSummary,
+    excluded,
+    load_centroids,
+    load_labels,
+    load_table,
+    write,
+)
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import Settings
 from core.edits.state import Edits
@@ -66,17 +72,19 @@ def seal(
     old = trajectories.open(settings.extend, "clusters")
     clustered = old.ancestor("trajectories")
     begin = from_start(clustered, settings.include_start)
-    centroids = np.load(old.path / "centroids.npy")
+    centroids = load_centroids(old)
     out = excluded(trajectories, edits)
     x = comparable(trajectories, settings.features, begin)
     x[out] = np.nan
     labels, distance = nearest(x, centroids)
-    was = np.load(old.path / "labels.npy")
+    was = load_labels(old)
     kept = carried(clustered, was, trajectories)
     kept[out] = -1
     new = (labels >= 0) & (kept < 0)
     labels = np.where(kept >= 0, kept, labels)
-    reference = old.summary.get("reference_distance")  # of the rows that the centres were fitted on
+    reference = old.summary_as(ClustersSummary).get(
+        "reference_distance"
+    )  # of the rows that the centres were fitted on
     if reference is None:
         fitted = nearest(comparable(clustered, settings.features, begin), centroids)[1]
         reference = float(np.quantile(fitted[was >= 0], FAR))
@@ -91,9 +99,9 @@ def seal(
     used = labels >= 0
     inertia = float(((x[used] - centroids[labels[used]]) ** 2).sum())
     result = Clustering(labels, centroids, inertia)
-    table = pd.read_parquet(old.extended()[-1].path / "table.parquet")
+    table = load_table(old.extended()[-1])
     made = write(workspace, trajectories, settings, edits, result, table["name"].tolist(), facts)
-    say(verdict(made.summary))
+    say(verdict(made.summary_as(ClustersSummary)))
     return made
 
 
@@ -135,7 +143,7 @@ def carried(old: Artifact, labels: Labels, trajectories: Artifact) -> Labels:
     return np.where(same, labels[place], -1).astype(np.int32)
 
 
-def verdict(summary: dict[str, Any]) -> str:
+def verdict(summary: ClustersSummary) -> str:
     """Say whether the clusters fit the new rows."""
     far, new = summary["far_rows"], summary["new_rows"]
     fits = "the clusters fit" if summary["drift"] <= LIMIT else "cluster again"

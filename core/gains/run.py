@@ -12,6 +12,7 @@ import pandas as pd
 
 from core.arrays import Ints, Labels
 from core.chat.speakers import Shelf, Speaker
+from core.clusters.artifact import load_labels
 from core.errors import InputError
 from core.gains import artifact
 from core.gains.settings import Settings
@@ -97,7 +98,7 @@ def _clusters(made: Artifact, rows: int) -> Labels | None:
         clusters = made.ancestor("clusters")
     except InputError:
         return None
-    labels: Labels = np.load(clusters.path / "labels.npy")
+    labels = load_labels(clusters)
     return labels if len(labels) == rows else None
 
 

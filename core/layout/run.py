@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.layout.artifact import seal
 from core.layout.projection import place
 from core.layout.settings import FIRST, Settings
 from core.settings import identity, to_config
@@ -42,9 +43,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             method=settings.method,
             seed=settings.seed,
         )
-        np.save(draft.path / "xy.npy", xy)
-        placed = int(np.isfinite(xy[:, 0]).sum())
-        return draft.seal({"rows": len(xy), "placed": placed, "fitted_on": fitted}).id
+        return seal(draft, xy, fitted).id
     except BaseException:  # half a map cannot be continued
         draft.discard()
         raise

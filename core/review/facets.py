@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Float64s, Ints, Losses
+from core.clusters.artifact import load_labels
 from core.dataset.search import EXAMPLES, ORIGINAL, columns, connect, quoted
 from core.edits.log import Rows
 from core.errors import InputError
@@ -122,7 +123,7 @@ def load(artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
         usable &= (flags["flag"] == "").to_numpy()
         known = known._replace(flags=flags, losses=load_losses(trajectories))
     if _has(artifact, "clusters"):
-        labels = pd.Series(np.load(artifact.ancestor("clusters").path / "labels.npy"))
+        labels = pd.Series(load_labels(artifact.ancestor("clusters")))
         known = known._replace(labels=labels.astype("Int32").mask(labels < 0))
     values = {name: facet.values(known) for name, facet in FACETS.items()}
     frame = frame.assign(**{name: found for name, found in values.items() if found is not None})

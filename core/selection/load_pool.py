@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import by_id
+from core.clusters.artifact import load_labels
 from core.edits.log import Rows
 from core.errors import InputError
 from core.selection.filters import Filters, leave_out
 from core.selection.pool import Pool
 from core.selection.strategies.catalog import STRATEGIES
-from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
+from core.trajectories.artifact import POOLED, from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
 
 
@@ -66,11 +67,11 @@ def load_pool(
         tokens = flags["n_response"].to_numpy()
         usable &= np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
         by_hand &= (flags["flag"] != "holdout").to_numpy() & (tokens > 0)
-        if (pooled := trajectories.path / "pooled.npy").exists():
+        if (pooled := trajectories.path / POOLED).exists():
             embeddings = np.load(pooled, mmap_mode="r")
     config: dict[str, Any] = {"k": 1, "features": "raw", "include_start": False}
     if parent.kind == "clusters":
-        labels = np.load(parent.path / "labels.npy")
+        labels = load_labels(parent)
         config = {**parent.config}
         config["include_start"] = from_start(trajectories, config["include_start"])
         usable &= labels >= 0

@@ -1,8 +1,9 @@
-"""Recorded losses: sealed with their flags, and read again by whoever builds on them."""
+"""What trajectories are on the disk: losses, flags, recordings, and what their manifest says."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import pathlib
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,71 +11,73 @@ import pandas as pd
 
 from core.arrays import Ints, by_id
 from core.errors import InputError
-from core.jobs.progress import say
 from core.model.remarks import by_reason, remedy
-from core.trajectories import proxy_warnings
 from core.workspace.artifact import Artifact
-from core.workspace.draft import Draft
-from core.workspace.files import read_jsonl
+from core.workspace.files import read_json, read_jsonl
 
 if TYPE_CHECKING:
     from core.model.tokens import Tokens
 
+LOSSES, STEPS, FLAGS, POOLED = "losses.npy", "steps.npy", "flags.parquet", "pooled.npy"
+RECORDINGS, PLAN = "columns.jsonl", "plan.json"
+"""A line a recording, and the steps at which they are planned."""
 KEPT = "kept"
 """Where the weights of each recording stand, as `checkpoint-<step>`."""
 
 
-def finish(draft: Draft, rows: Ints, flags: pd.DataFrame, facts: dict[str, Any]) -> Artifact:
-    """Write the flags of recorded losses, count, and seal.
+class Recording(TypedDict):
+    """One line of the log of recordings: a column of losses that is whole on the disk."""
 
-    Args:
-        draft: With losses.npy, steps.npy and columns.jsonl written.
-        rows: The rows that were to be recorded.
-        flags: As `load_flags` gives them; rows whose loss is not finite are flagged here.
-        facts: What else the summary holds.
-    """
-    losses = np.load(draft.path / "losses.npy", mmap_mode="r")
-    measured = rows[np.isfinite(losses[rows]).all(1)]
-    if not len(measured):
-        remedy = "import others" if facts.get("imported") else "try a smaller --lr"
-        raise InputError(
-            f"no row has a finite loss at every recording, so there is nothing to use; {remedy}"
-        )
-    flags.loc[np.setdiff1d(rows, measured), "flag"] = "loss not finite"
-    flags.to_parquet(draft.path / "flags.parquet")
-    means = losses[measured].mean(0, np.float64)
-    columns = list(read_jsonl(draft.path / "columns.jsonl"))
-    counts = flags["flag"].value_counts()
-    summary = {
-        "rows": len(flags),
-        "measured": len(measured),
-        "unmeasurable": int(counts.get("no response token", 0) + counts.get("loss not finite", 0)),
-        "not_finite": int(counts.get("loss not finite", 0)),
-        "holdout": int(counts.get("holdout", 0)),
-        "not_sampled": int(counts.get("not sampled", 0)),
-        "truncated": int(flags["truncated"].sum()),
-        "checkpoints": len(columns),
-        "first_loss": round(float(means[0]), 4),
-        "final_loss": round(float(means[-1]), 4),
-        "record_seconds": round(sum(c["seconds"] for c in columns), 1),
-        **facts,
-    }
-    artifact = draft.seal(summary, drop=("checkpoints",))
-    say(
-        f"mean loss {means[0]:.3f} -> {means[-1]:.3f} nats per response token over "
-        f"{len(measured):,} of {len(flags):,} rows, {len(columns)} recordings"
-    )
-    found = proxy_warnings.warnings(
-        summary, draft.run["config"], flags["n_tokens"].to_numpy(), int(columns[0]["step"])
-    )
-    for warning in found:
-        say(f"warning: {warning}")
-    return artifact
+    column: int
+    step: int
+    sha256: str
+    seconds: float
+    quantiles: list[float]
+    """10, 25, 50, 75 and 90% of the finite losses; empty without any."""
+
+
+class TrajectoriesSummary(TypedDict):
+    """What the manifest of trajectories says; more of a proxy that was trained here."""
+
+    rows: int
+    """Of the dataset."""
+    measured: int
+    unmeasurable: int
+    """Without a response token, or with a loss that is not finite."""
+    not_finite: int
+    holdout: int
+    not_sampled: int
+    truncated: int
+    checkpoints: int
+    """Recordings."""
+    first_loss: float
+    """Mean over the measured rows, nats per response token."""
+    final_loss: float
+    record_seconds: float
+    steps: int
+    parameters: NotRequired[int]
+    """Of the proxy; not known of imported losses."""
+    positions: NotRequired[int]
+    """Tokens that the proxy reads at once."""
+    tokenize_seconds: NotRequired[float]
+    train_seconds: NotRequired[float]
+    estimated_seconds: NotRequired[list[float]]
+    """Said before the run: low, high."""
+    remarks: NotRequired[list[str]]
+    """What the template did to rows, a sentence each."""
+    source_sha256: NotRequired[str]
+    """Of imported losses."""
+    imported: NotRequired[bool]
+    carried: NotRequired[int]
+    """Of an extension: rows that keep their losses."""
+    new: NotRequired[int]
+    held_out_before: NotRequired[int]
+    """New rows that were test rows of the run that is extended."""
 
 
 def load_losses(artifact: Artifact) -> npt.NDArray[np.float32]:
     """Memory-map the losses (n_rows, n_checkpoints), nats per response token."""
-    return np.load(artifact.path / "losses.npy", mmap_mode="r")  # type: ignore[no-any-return]
+    return np.load(artifact.path / LOSSES, mmap_mode="r")  # type: ignore[no-any-return]
 
 
 def from_start(artifact: Artifact, include_start: bool) -> bool:
@@ -84,7 +87,7 @@ def from_start(artifact: Artifact, include_start: bool) -> bool:
 
 def load_steps(artifact: Artifact) -> Ints:
     """Return the optimizer step of every column (n_checkpoints,)."""
-    return np.load(artifact.path / "steps.npy")  # type: ignore[no-any-return]
+    return np.load(artifact.path / STEPS)  # type: ignore[no-any-return]
 
 
 def load_flags(artifact: Artifact) -> pd.DataFrame:
@@ -93,8 +96,18 @@ def load_flags(artifact: Artifact) -> pd.DataFrame:
     The reason says why a row has no response token, or what its template did to it; '' for most,
     and for all where it was not kept.
     """
-    flags = pd.read_parquet(artifact.path / "flags.parquet")
+    flags = pd.read_parquet(artifact.path / FLAGS)
     return flags if "reason" in flags else flags.assign(reason="")
+
+
+def load_recordings(folder: pathlib.Path) -> list[Recording]:
+    """Read what was recorded so far in a run's folder."""
+    return cast("list[Recording]", list(read_jsonl(folder / RECORDINGS)))
+
+
+def load_plan(folder: pathlib.Path) -> list[int]:
+    """Read the steps at which a run records; empty before it knows."""
+    return list((read_json(folder / PLAN) or {}).get("steps", []))
 
 
 def no_row_left(dataset: Artifact, tokens: Tokens) -> InputError:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from core.errors import InputError
 from core.jobs.progress import duration
-from core.trajectories.artifact import load_flags
+from core.trajectories.artifact import TrajectoriesSummary, load_flags
 from core.workspace.artifact import EXTENDS, Artifact
 
 TRAIN, FORWARD = 6.0, 2.0
@@ -74,7 +74,7 @@ def proxy(clusters: Artifact) -> ProxyCost:
         KeyError: they were recorded before the seconds were.
     """
     trajectories = clusters.ancestor("trajectories")
-    facts = trajectories.summary
+    facts = trajectories.summary_as(TrajectoriesSummary)
     return _counted(trajectories)._replace(
         train_seconds=float(facts["train_seconds"]),
         record_seconds=float(facts["record_seconds"]),
@@ -107,7 +107,7 @@ def tokens(trajectories: Artifact, rows: npt.ArrayLike) -> TokenCounts:
 
 def _counted(trajectories: Artifact) -> ProxyCost:
     """Return what counts for operations, without seconds."""
-    facts, config = trajectories.summary, trajectories.config
+    facts, config = trajectories.summary_as(TrajectoriesSummary), trajectories.config
     if not facts.get("parameters") or EXTENDS in trajectories.parents:
         raise InputError(
             f"{trajectories.id} was imported or extended, so what its proxy cost is not known; "

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from core.arrays import Float32s, Halves, Ints
 from core.errors import InputError
+from core.trajectories.artifact import POOLED
 from core.workspace.artifact import Artifact
 
 WIDTH = 50
@@ -25,7 +26,7 @@ def load(trajectories: Artifact) -> Halves:
     Raises:
         InputError: there are none.
     """
-    path = trajectories.path / "pooled.npy"
+    path = trajectories.path / POOLED
     if not path.exists():
         raise InputError(
             f"{trajectories.name} has no embeddings of its texts: a proxy trained here with "

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from transformers import TrainerCallback
 
 from core.arrays import Ints
+from core.trajectories.artifact import LOSSES, RECORDINGS, STEPS
 from core.trajectories.recorder import quantiles
 from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
 
@@ -49,11 +50,11 @@ class EpochRecorder(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         self.done = state.global_step
-        log = self.folder / "columns.jsonl"
+        log = self.folder / RECORDINGS
         if state.global_step == 0:
             log.unlink(missing_ok=True)
             blank = np.full((self.n_rows, self.epochs), np.nan, np.float32)
-            np.save(self.folder / "losses.npy", blank)
+            np.save(self.folder / LOSSES, blank)
             return
         write_jsonl(log, [c for c in read_jsonl(log) if c["step"] <= state.global_step])
 
@@ -68,19 +69,19 @@ class EpochRecorder(TrainerCallback):
         epoch, rest = divmod(state.global_step, self.steps_per_epoch)
         if rest or epoch > self.epochs:
             return
-        fsync(self.folder / "losses.npy")
+        fsync(self.folder / LOSSES)
         column = np.array(self._map()[:, epoch - 1])
         facts = {"column": epoch - 1, "step": state.global_step, "seconds": 0.0}
         digest = hashlib.sha256(column[np.isfinite(column)].tobytes()).hexdigest()
         record = {**facts, "sha256": digest, "quantiles": quantiles(column)}
-        append_jsonl(self.folder / "columns.jsonl", record)
+        append_jsonl(self.folder / RECORDINGS, record)
         if epoch == self.epochs:
             steps = np.arange(1, self.epochs + 1) * self.steps_per_epoch
-            np.save(self.folder / "steps.npy", steps.astype(np.int64))
+            np.save(self.folder / STEPS, steps.astype(np.int64))
 
     def cost(self, step: int) -> tuple[float, float]:
         """Return no seconds: recording costs nothing here."""
         return 0.0, 0.0
 
     def _map(self) -> Any:
-        return np.lib.format.open_memmap(self.folder / "losses.npy", "r+")
+        return np.lib.format.open_memmap(self.folder / LOSSES, "r+")

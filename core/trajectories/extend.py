@@ -18,8 +18,16 @@ from core.jobs.progress import say
 from core.model import tokenizers
 from core.model.tokens import Tokens, tokenize
 from core.settings import conflicting_flags
-from core.trajectories.artifact import KEPT, finish, load_flags, load_losses, load_steps, pool_rows
+from core.trajectories.artifact import (
+    KEPT,
+    TrajectoriesSummary,
+    load_flags,
+    load_losses,
+    load_steps,
+    pool_rows,
+)
 from core.trajectories.scored_columns import ScoredColumn, checkpoints, record, scorer, step
+from core.trajectories.seal import finish
 from core.trajectories.settings import Settings
 from core.workspace.artifact import EXTENDS, Artifact
 from core.workspace.files import fingerprint
@@ -90,7 +98,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
         columns = [column(t, folder) for t, folder in enumerate(folders)]
         record(draft, columns, rows, len(ids), stage="score new rows")
         tokenizer.save_pretrained(draft.path / "proxy")
-        steps = {"steps": old.summary["steps"], "parameters": old.summary["parameters"]}
+        known_of_old = old.summary_as(TrajectoriesSummary)
+        steps = {"steps": known_of_old["steps"], "parameters": known_of_old["parameters"]}
         counts = {"carried": len(carried), "new": len(new), "held_out_before": int(sealed.sum())}
         facts = {**steps, **counts, **tokens.remarks.facts(len(tokens))}
         return finish(draft, rows, flags, facts).id
@@ -113,7 +122,7 @@ def kept(old: Artifact) -> list[pathlib.Path]:
         raise InputError(
             f"{old.id} was imported, so its checkpoints are not here; import the losses of the new "
             "rows in the same way"
-            if trained.summary.get("imported")
+            if trained.summary_as(TrajectoriesSummary).get("imported")
             else f"{old.id} kept no checkpoints to score new rows on; train again with "
             "--keep-checkpoints"
         )

@@ -22,8 +22,9 @@ from core.model import loading
 from core.model.pool_texts import pool_texts
 from core.model.templates import choose
 from core.settings import identity, to_config
-from core.trajectories.artifact import finish, no_row_left, pool_rows
+from core.trajectories.artifact import STEPS, no_row_left, pool_rows
 from core.trajectories.scored_columns import ScoredColumn, checkpoints, record, scorer, step
+from core.trajectories.seal import finish
 from core.trajectories.settings import Settings
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint, given, read_json, regular, sha256_file
@@ -171,7 +172,7 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
         if table.ndim != 2 or table.dtype.kind not in "fiu" or not table.shape[1]:
             raise InputError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
         _fit(table[:, 0], dataset)
-        beside = regular(path.with_name("steps.npy"))
+        beside = regular(path.with_name(STEPS))
         steps = (
             np.load(beside, allow_pickle=False) if beside.exists() else range(1, 1 + len(table.T))
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.arrays import Ints
 from core.jobs.progress import job_dir
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def note_start(
 
 
 def warnings(
-    summary: dict[str, Any], config: dict[str, Any], lengths: Ints, first_step: int
+    summary: TrajectoriesSummary, config: dict[str, Any], lengths: Ints, first_step: int
 ) -> list[str]:
     """Say what makes these trajectories doubtful, a sentence each, with what to do.
 

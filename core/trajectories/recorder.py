@@ -25,7 +25,7 @@ from core.jobs import process_group
 from core.jobs.progress import Progress, speed
 from core.model.scoring import score
 from core.model.tokens import Tokens, from_labels
-from core.trajectories.artifact import KEPT
+from core.trajectories.artifact import KEPT, LOSSES, PLAN, POOLED, RECORDINGS, STEPS
 from core.workspace.files import append_jsonl, fsync, read_json, read_jsonl, write_json, write_jsonl
 
 if TYPE_CHECKING:
@@ -143,19 +143,17 @@ class TrajectoryRecorder(TrainerCallback):
             self.recorded = []
             if process_group.main():
                 self.folder.mkdir(parents=True, exist_ok=True)
-                (self.folder / "columns.jsonl").unlink(missing_ok=True)
+                (self.folder / RECORDINGS).unlink(missing_ok=True)
                 shutil.rmtree(self.folder / KEPT, ignore_errors=True)
-                write_json(self.folder / "plan.json", {"steps": self.steps.tolist()})
+                write_json(self.folder / PLAN, {"steps": self.steps.tolist()})
                 # written, not mapped: a full disk is an error here and a SIGBUS in a map
                 shape = (len(self.tokens), columns)
-                np.save(self.folder / "losses.npy", np.full(shape, np.nan, np.float32))
+                np.save(self.folder / LOSSES, np.full(shape, np.nan, np.float32))
             self._record(kwargs["model"], 0, last=False)
             return
-        planned = read_json(self.folder / "plan.json")
+        planned = read_json(self.folder / PLAN)
         self.steps = np.array(planned["steps"] if planned else [0], np.int64)
-        kept = [
-            c for c in read_jsonl(self.folder / "columns.jsonl") if c["step"] <= state.global_step
-        ]
+        kept = [c for c in read_jsonl(self.folder / RECORDINGS) if c["step"] <= state.global_step]
         self.recorded = [int(c["step"]) for c in kept]
         missing = {int(s) for s in self.steps if s <= state.global_step} - set(self.recorded)
         if missing or [c["column"] for c in kept] != list(range(len(kept))):
@@ -165,7 +163,7 @@ class TrajectoryRecorder(TrainerCallback):
             )
         process_group.barrier()  # nobody reads what rank 0 is about to write
         if process_group.main():
-            write_jsonl(self.folder / "columns.jsonl", kept)
+            write_jsonl(self.folder / RECORDINGS, kept)
             for folder in (self.folder / KEPT).glob("checkpoint-*"):
                 if int(folder.name.split("-")[1]) not in self.recorded:
                     shutil.rmtree(folder)
@@ -247,7 +245,7 @@ class TrajectoryRecorder(TrainerCallback):
                 into[rows[some]] = part
 
     def _write(self, mine: npt.NDArray[np.float32], column: int, step: int, began: float) -> None:
-        path = self.folder / "losses.npy"
+        path = self.folder / LOSSES
         losses = np.lib.format.open_memmap(path, "r+") if process_group.main() else None
         self._collect(mine, None if losses is None else losses[:, column])
         if losses is None:
@@ -256,7 +254,7 @@ class TrajectoryRecorder(TrainerCallback):
         fsync(path)
         found = losses[self.rows, column]
         append_jsonl(
-            self.folder / "columns.jsonl",
+            self.folder / RECORDINGS,
             {
                 "column": column,
                 "step": step,
@@ -268,7 +266,7 @@ class TrajectoryRecorder(TrainerCallback):
 
     def _close(self, mine: npt.NDArray[np.float16]) -> None:
         """Write what stands beside the losses, and drop columns that were not needed."""
-        path, pooled = self.folder / "pooled.npy", None
+        path, pooled = self.folder / POOLED, None
         if process_group.main():
             np.save(path, np.zeros((len(self.tokens), mine.shape[1]), np.float16))
             pooled = np.lib.format.open_memmap(path, "r+")
@@ -276,12 +274,12 @@ class TrajectoryRecorder(TrainerCallback):
         if pooled is None:
             return
         pooled.flush()
-        np.save(self.folder / "steps.npy", np.array(self.recorded, np.int64))
-        losses = np.load(self.folder / "losses.npy", mmap_mode="r")
+        np.save(self.folder / STEPS, np.array(self.recorded, np.int64))
+        losses = np.load(self.folder / LOSSES, mmap_mode="r")
         if len(self.recorded) < losses.shape[1]:
             np.save(self.folder / "fewer.npy", losses[:, : len(self.recorded)])
-            (self.folder / "fewer.npy").replace(self.folder / "losses.npy")
-            fsync(self.folder / "losses.npy")
+            (self.folder / "fewer.npy").replace(self.folder / LOSSES)
+            fsync(self.folder / LOSSES)
 
 
 def quantiles(losses: npt.NDArray[np.float32]) -> list[float]:

@@ -20,6 +20,7 @@ from core.arrays import Float32s
 from core.errors import InputError
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model import loading
+from core.trajectories.artifact import LOSSES, RECORDINGS, STEPS
 from core.workspace.draft import Draft
 from core.workspace.files import append_jsonl, fsync, read_jsonl
 
@@ -84,21 +85,21 @@ def record(
     Raises:
         Stopped: asked to stop between two columns.
     """
-    log = draft.path / "columns.jsonl"
+    log = draft.path / RECORDINGS
     done = len(list(read_jsonl(log)))
     if not done:
         blank = np.full((n, len(columns)), np.nan, np.float32)
-        np.save(draft.path / "losses.npy", blank)
-        np.save(draft.path / "steps.npy", np.array([c.step for c in columns], np.int64))
+        np.save(draft.path / LOSSES, blank)
+        np.save(draft.path / STEPS, np.array([c.step for c in columns], np.int64))
     progress = Progress(stage, len(columns), done=done)
     for i, column in enumerate(columns[done:], done):
         if stop_requested():
             raise Stopped(f"stopped after {i} of {len(columns)} checkpoints; saved")
         began = time.monotonic()
-        values = np.lib.format.open_memmap(draft.path / "losses.npy", "r+")
+        values = np.lib.format.open_memmap(draft.path / LOSSES, "r+")
         values[rows, i] = column.losses()[rows]
         values.flush()
-        fsync(draft.path / "losses.npy")
+        fsync(draft.path / LOSSES)
         digest = hashlib.sha256(values[rows, i].tobytes()).hexdigest()
         seconds = round(time.monotonic() - began, 2)
         facts = {"column": i, "step": column.step, "sha256": digest, "seconds": seconds}

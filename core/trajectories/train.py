@@ -16,7 +16,8 @@ from core.settings import identity, to_config
 from core.training.recipe import Recipe
 from core.training.settings import steps_for
 from core.trajectories import draw_map, proxy_warnings
-from core.trajectories.artifact import finish, no_row_left, pool_rows
+from core.trajectories.artifact import no_row_left, pool_rows
+from core.trajectories.seal import finish
 from core.trajectories.settings import Settings, resolve
 from core.workspace.draft import Draft
 from core.workspace.files import fingerprint, read_json

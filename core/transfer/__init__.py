@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
-    from core.transfer.run import FEWEST as FEWEST
-    from core.transfer.run import PART as PART
-    from core.transfer.run import YES as YES
+    from core.transfer.artifact import FEWEST as FEWEST
+    from core.transfer.artifact import TransferSummary as TransferSummary
+    from core.transfer.artifact import load_table as load_table
+    from core.transfer.compare import PART as PART
+    from core.transfer.compare import YES as YES
+    from core.transfer.compare import verdict as verdict
     from core.transfer.run import Settings as Settings
     from core.transfer.run import run as run
-    from core.transfer.run import verdict as verdict
 
 faces.lazy(__name__, __file__)

@@ -9,12 +9,10 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.arrays import Ints, by_id
-from core.clusters.kmeans import auto_k
 from core.errors import InputError
 from core.finetune.settings import Target, default_lr, short
 from core.jobs.progress import say
@@ -27,21 +25,15 @@ from core.settings import MAX_SEED, Auto, Group, identity, setting, to_config
 from core.training import settings as training
 from core.training.recipe import Recipe
 from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for
-from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
+from core.trajectories.artifact import load_flags
+from core.transfer.artifact import FEWEST, TransferSummary
+from core.transfer.compare import finish, verdict
 from core.workspace.artifact import Artifact
-from core.workspace.draft import Draft
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
     from core.model.tokens import Tokens
-    from core.transfer.agreement import Clusterings
-
-YES, PART = 0.7, 0.4
-"""Lower bounds of the final rank correlation from which we say yes, or in part. Ours: the paper
-names none."""
-FEWEST = 20
-"""Rows below which nothing is said."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,81 +160,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     )
     facts = {"steps": recipe.steps, "epochs": epochs, "parameters": loading.size(model)}
     artifact = finish(draft, proxy, rows, tokens.response_lengths(), s, facts)
-    say(verdict(artifact.summary))
+    say(verdict(artifact.summary_as(TransferSummary)))
     return artifact.id
-
-
-def finish(
-    draft: Draft, proxy: Artifact, rows: Ints, lengths: Ints, s: Settings, facts: dict[str, Any]
-) -> Artifact:
-    """Compare the target's losses, as recorded in the draft, with the proxy's; seal.
-
-    Leaves rows.npy, losses.npy (n_rows, n_checkpoints), steps.npy and table.parquet (share,
-    proxy_step, target_step, rho, low, high, ari).
-
-    Args:
-        draft: With losses.npy and steps.npy of all drawn rows.
-        proxy: The proxy's trajectories.
-        rows: The drawn rows of the dataset (n_drawn,), in order of id.
-        lengths: Their response tokens in the target's tokenizer (n_drawn,).
-        s: The settings.
-        facts: What else the summary holds.
-    """
-    from core.transfer.agreement import ari_so_far, clusterings, match, rank_correlations
-
-    target, target_steps = np.load(draft.path / "losses.npy"), np.load(draft.path / "steps.npy")
-    kept = np.isfinite(target).all(1)
-    if kept.sum() < FEWEST:
-        raise InputError(
-            f"only {kept.sum()} of {len(rows)} rows have a finite loss at every recording of the "
-            "target; try a smaller --lr"
-        )
-    rows, target, lengths = rows[kept], target[kept], lengths[kept]
-    losses, steps = np.asarray(load_losses(proxy)[rows]), load_steps(proxy)
-    pairs = match(steps, target_steps)
-    ours, theirs = losses[:, pairs[:, 0]], target[:, pairs[:, 1]]
-    rho = rank_correlations(ours, theirs, s.seed)
-    table = pd.DataFrame(rho, columns=["rho", "low", "high"])
-    table.insert(0, "target_step", target_steps[pairs[:, 1]])
-    table.insert(0, "proxy_step", steps[pairs[:, 0]])
-    table.insert(0, "share", table["target_step"] / target_steps[-1])
-    k = auto_k(len(rows)) if s.k == "auto" else min(int(s.k), len(rows))
-    ids = load_flags(proxy)["id"].to_numpy()[rows]
-    starts = (from_start(proxy, False), False)
-    found = clusterings(losses, target, ids, k, s.seed, include_start=starts)
-    table["ari"] = ari_so_far(losses, target, pairs, ids, k, s.seed, include_start=starts)
-    by_length = rank_correlations(lengths[:, None], theirs[:, -1:], s.seed)[0]
-    np.save(draft.path / "rows.npy", rows)
-    np.save(draft.path / "losses.npy", target)
-    table.to_parquet(draft.path / "table.parquet")
-    (draft.path / "pooled.npy").unlink()  # the recorder's; only a proxy's is of use
-    summary = {
-        "rows": len(rows),
-        "left_out": int((~kept).sum()),
-        "checkpoints": len(table),
-        "rho": rounded(rho[-1]),
-        "rho_by_length": rounded(by_length),
-        **_agreement(found),
-        "k": k,
-        "first_loss": round(float(target[:, 0].mean(dtype=np.float64)), 4),
-        "final_loss": round(float(target[:, -1].mean(dtype=np.float64)), 4),
-        **facts,
-    }
-    return draft.seal(summary, drop=("checkpoints",))
-
-
-def _agreement(found: Clusterings) -> dict[str, Any]:
-    return {
-        "ari": rounded(found.ari),
-        "ari_proxy_ceiling": round(found.proxy_ceiling, 4),
-        "ari_target_ceiling": round(found.target_ceiling, 4),
-        "ari_chance": round(found.chance, 4),
-    }
-
-
-def rounded(values: tuple[float, ...]) -> list[float]:
-    """Return an interval as a listing shows it: value, low, high."""
-    return [round(v, 4) for v in values]
 
 
 def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
@@ -261,27 +180,6 @@ def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
         )
     drawn = np.random.default_rng(seed).permutation(len(measured))[:wanted]
     return measured[np.sort(drawn)]
-
-
-def verdict(summary: dict[str, Any]) -> str:
-    """Answer the question in plain sentences, with numbers, their uncertainty and n."""
-    rho, low, high = summary["rho"]
-    if low >= YES:
-        answer = "Yes: this proxy finds the same rows hard as the target"
-    elif low >= PART:
-        answer = "In part: this proxy finds much the same rows hard as the target"
-    elif high <= YES:
-        answer = "No: this proxy does not find the same rows hard as the target"
-    else:
-        answer = "Not shown: these rows are too few or too alike to tell"
-    ari, ari_low, ari_high = summary["ari"]
-    return (
-        f"{answer}. Over {summary['rows']:,} rows, final losses have a rank correlation of "
-        f"{rho:.2f} (95% interval {low:.2f} to {high:.2f}). {summary['k']} clusters of "
-        f"trajectories agree to {ari:.2f} (ARI; {ari_low:.2f} to {ari_high:.2f}), where the proxy "
-        f"agrees with itself to {summary['ari_proxy_ceiling']:.2f} and chance gives up to "
-        f"{summary['ari_chance']:.2f}."
-    )
 
 
 def _tokens(

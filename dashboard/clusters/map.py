@@ -17,6 +17,7 @@ import streamlit as st
 from core import clusters, jobs, layout
 from core.arrays import Float32s
 from core.errors import InputError
+from core.trajectories.artifact import POOLED
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
@@ -100,7 +101,7 @@ def points_of(id: str, name: str) -> Float32s:
 
 def ask(artifact: Artifact) -> str:
     """Ask which map to look at."""
-    known = VIEWS if (artifact.path / "pooled.npy").exists() else [v for v in VIEWS if v != "Texts"]
+    known = VIEWS if (artifact.path / POOLED).exists() else [v for v in VIEWS if v != "Texts"]
     if st.session_state.get("clusters:view") not in known:
         st.session_state["clusters:view"] = known[0]
     view = st.segmented_control(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core import clusters
 from core.clusters import extend
+from core.clusters.artifact import ClustersSummary
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import job_card, state
@@ -45,8 +46,9 @@ def placed(kept: Artifact) -> clusters.Settings:
     st.markdown(
         f"The clusters of **{plain(earlier.name)}**, with new rows at their nearest centre."
     )
-    show = st.success if kept.summary["drift"] <= extend.LIMIT else st.warning
-    show(f"{extend.verdict(kept.summary)}.", icon=":material/moving:")
+    summary = kept.summary_as(ClustersSummary)
+    show = st.success if summary["drift"] <= extend.LIMIT else st.warning
+    show(f"{extend.verdict(summary)}.", icon=":material/moving:")
     st.caption("Of rows just like the old, 1% would lie that far.")
     if st.button(
         "Choose a budget",

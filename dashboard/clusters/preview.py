@@ -11,6 +11,13 @@ import streamlit as st
 
 from core import clusters
 from core.clusters import kmeans, statistics
+from core.clusters.artifact import (
+    ClustersSummary,
+    load_centroids,
+    load_labels,
+    load_quantiles,
+    load_table,
+)
 from core.edits.state import Edits
 from core.settings import to_config
 from core.workspace.artifact import Artifact
@@ -58,9 +65,14 @@ def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Preview:
 def kept(clusters_id: str) -> Preview:
     """Return a kept clustering as it was sealed."""
     made = state.workspace().open(clusters_id, "clusters")
-    table, quantiles = (pd.read_parquet(made.path / f"{n}.parquet") for n in ("table", "quantiles"))
-    labels, centroids = (np.load(made.path / f"{n}.npy") for n in ("labels", "centroids"))
-    return Preview(clusters_id, labels, centroids, table, quantiles, made.summary["inertia"])
+    return Preview(
+        clusters_id,
+        load_labels(made),
+        load_centroids(made),
+        load_table(made),
+        load_quantiles(made),
+        made.summary_as(ClustersSummary)["inertia"],
+    )
 
 
 def named(made: Preview, kept: Artifact | None, edited: Edits) -> Preview:

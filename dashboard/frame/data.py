@@ -17,6 +17,7 @@ from core.arrays import Ints
 from core.clusters import statistics
 from core.dataset import search
 from core.edits.state import Edits
+from core.layout.artifact import load_xy
 from core.model import tokenizers
 from core.trajectories import artifact as recorded
 from core.trajectories import row_scores
@@ -166,7 +167,7 @@ def pca(id: str, features: str, include_start: bool) -> npt.NDArray[np.float32]:
 @st.cache_resource(max_entries=6, show_spinner=False)
 def points(layout_id: str) -> npt.NDArray[np.float32]:
     """Return the xy of a layout (n_rows, 2)."""
-    return np.load(state.workspace().open(layout_id).path / "xy.npy")  # type: ignore[no-any-return]
+    return load_xy(state.workspace().open(layout_id))
 
 
 def metrics(folder: pathlib.Path) -> pd.DataFrame:

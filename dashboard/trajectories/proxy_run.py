@@ -14,8 +14,14 @@ from core.errors import InputError
 from core.jobs.progress import duration, speed
 from core.jobs.record import Job
 from core.trajectories import proxy_warnings
+from core.trajectories.artifact import (
+    Recording,
+    TrajectoriesSummary,
+    load_plan,
+    load_recordings,
+)
 from core.workspace.artifact import Artifact
-from core.workspace.files import read_json, read_jsonl
+from core.workspace.files import read_json
 from dashboard.charts import losses as loss_charts
 from dashboard.charts import run as run_charts
 from dashboard.escape import plain
@@ -77,8 +83,8 @@ def live(job: Job) -> None:
     """
     start = _note(job, proxy_warnings.START)
     folder = _folder(start)
-    columns = list(read_jsonl(folder / "columns.jsonl")) if folder else []
-    plan = (read_json(folder / "plan.json") or {}).get("steps", []) if folder else []
+    columns = load_recordings(folder) if folder else []
+    plan = load_plan(folder) if folder else []
     planned = plan or [s for s in (start.get("steps"),) if s]
     _numbers(job, start, columns, len(plan))
     rows = [[c["step"], *c["quantiles"]] for c in columns if c["quantiles"]]
@@ -91,7 +97,7 @@ def live(job: Job) -> None:
     st.plotly_chart(loss, key="live")
 
 
-def _numbers(job: Job, start: dict[str, Any], columns: list[dict[str, Any]], total: int) -> None:
+def _numbers(job: Job, start: dict[str, Any], columns: list[Recording], total: int) -> None:
     records = jobs.progress_of(state.workspace(), job.id)
     fastest: dict[str, Any] = next((r for r in reversed(records) if "rows/s" in r), {})
     stage = str(fastest.get("stage", ""))
@@ -131,13 +137,15 @@ def warn(artifact: Artifact) -> None:
     """Say what makes trajectories doubtful, each with what to do about it."""
     lengths = data.flags(artifact.id)["n_tokens"].to_numpy()
     first = data.steps(artifact.id)[0]
-    for warning in proxy_warnings.warnings(artifact.summary, artifact.config, lengths, first):
+    for warning in proxy_warnings.warnings(
+        artifact.summary_as(TrajectoriesSummary), artifact.config, lengths, first
+    ):
         st.warning(plain(warning), icon=":material/warning:")
 
 
 def facts(artifact: Artifact) -> None:
     """Show what was measured and what was not."""
-    s = artifact.summary
+    s = artifact.summary_as(TrajectoriesSummary)
     pairs = [
         ("Measured", f"{s['measured']:,} of {s['rows']:,}"),
         ("Recordings", f"{s['checkpoints']:,} in {s['steps']:,} steps"),
@@ -152,7 +160,7 @@ def facts(artifact: Artifact) -> None:
 
 def cost(artifact: Artifact) -> None:
     """Show where the time went, where that is known."""
-    s = artifact.summary
+    s = artifact.summary_as(TrajectoriesSummary)
     if "train_seconds" in s:
         parts = {
             "tokenise": s["tokenize_seconds"],

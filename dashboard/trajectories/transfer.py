@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from core import jobs, transfer
@@ -101,9 +100,9 @@ def _begin_anyway(job: Job, settings: transfer.Settings | None) -> None:
 
 def picture(made: Artifact) -> None:
     """Show what a try found: the answer, the agreement over training, what to make of it."""
-    s = made.summary
+    s = made.summary_as(transfer.TransferSummary)
     st.markdown(f"**{plain(transfer.verdict(s))}**")
-    table = pd.read_parquet(made.path / "table.parquet")
+    table = transfer.load_table(made)
     st.plotly_chart(transfer_charts.agreement_curves(table, transfer.YES, transfer.PART))
     st.caption(
         f"At the same share of training, are the {s['rows']:,} rows in the same order of loss? "

@@ -8,7 +8,8 @@ from core import transfer
 from core.jobs.progress import Stopped
 from core.training import time_estimate
 from core.trajectories.artifact import load_flags, load_losses, load_steps
-from core.transfer.run import Settings, probe, verdict
+from core.transfer.compare import verdict
+from core.transfer.run import Settings, probe
 
 pytestmark = pytest.mark.usefixtures("quick")
 

@@ -1,0 +1,35 @@
+"""What a map is on the disk: a place for every row, and what its manifest says."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+
+from core.arrays import Float32s
+from core.workspace.artifact import Artifact
+from core.workspace.draft import Draft
+
+XY = "xy.npy"
+
+
+class LayoutSummary(TypedDict):
+    """What the manifest of a layout says."""
+
+    rows: int
+    placed: int
+    fitted_on: int
+    """Rows that the projection was fitted on; the others are placed by these."""
+
+
+def seal(draft: Draft, xy: Float32s, fitted_on: int) -> Artifact:
+    """Write the places (n_rows, 2), NaN where a row has none, and seal."""
+    np.save(draft.path / XY, xy)
+    placed = int(np.isfinite(xy[:, 0]).sum())
+    summary: LayoutSummary = {"rows": len(xy), "placed": placed, "fitted_on": fitted_on}
+    return draft.seal(summary)
+
+
+def load_xy(layout: Artifact) -> Float32s:
+    """Return the place of every row (n_rows, 2), NaN where it has none."""
+    return np.load(layout.path / XY)  # type: ignore[no-any-return]
