@@ -110,10 +110,10 @@ def test_a_file_fills_the_form_and_a_wrong_one_is_a_sentence(page, copied, monke
         selection=copied.selection, model="scratch:tiny", steps=7, lr=0.01, decode=3
     )
     file = run_file.write("finetune", settings).encode()
-    monkeypatch.setattr(st, "query_params", {"selection": copied.selection})
-    monkeypatch.setattr(st, "session_state", found := {})
-    as_file.load_bytes(file, "run.yaml")
-    monkeypatch.undo()
+    with monkeypatch.context() as here:
+        here.setattr(st, "query_params", {"selection": copied.selection})
+        here.setattr(st, "session_state", found := {})
+        as_file.load_bytes(file, "run.yaml")
     for key, value in found.items():
         page.session_state[key] = value
     fine(page.run())
