@@ -28,7 +28,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.memory import write
 from core import export, selection
-from core.dataset.run import ROW_GROUP, Settings
+from core.dataset.settings import Settings
+from core.dataset.tables import ROW_GROUP
 from core.export.writers import EXPORT_FORMATS
 from core.settings import to_config
 from core.workspace.artifact import Artifact

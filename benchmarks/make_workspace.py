@@ -38,7 +38,7 @@ from benchmarks import made_up
 from benchmarks.made_up import PART, SUBJECTS, WINDOW, Part
 from core import clusters, dataset, layout, trajectories
 from core.dataset import holdout
-from core.dataset.examples import MESSAGES
+from core.dataset.tables import MESSAGES
 from core.jobs.progress import Progress
 from core.model import loading, tokenizers
 from core.settings import to_config

@@ -7,7 +7,7 @@ import streamlit as st
 from core import dataset, jobs
 from core.dataset import sides
 from core.dataset.report import sentences
-from core.dataset.run import COLUMN_FLAGS
+from core.dataset.settings import COLUMN_FLAGS
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
 from dashboard.dataset import doctor, first_rows

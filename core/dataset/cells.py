@@ -64,9 +64,9 @@ def missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def written_as(values: Iterable[Any]) -> str:
-    """Say how cells that are no text are written as text; "" where all are texts or numbers."""
-    return ", ".join(sorted({WRITTEN_AS[k] for k in set(map(type, values)) if k in WRITTEN_AS}))
+def written_as(kinds: Iterable[type]) -> str:
+    """Say how cells of these kinds are written as text; "" where all are texts or numbers."""
+    return ", ".join(sorted({WRITTEN_AS[k] for k in set(kinds) if k in WRITTEN_AS}))
 
 
 def structure(value: Any) -> Any:

@@ -49,10 +49,15 @@ class Slices(Texts):
         keep[maybe[self.common[at] == value[maybe]]] = False
         return value[keep], owner[keep]
 
-    def leave_out_instructions(self) -> None:
-        """Let the shingles of an instruction that many texts share count for nothing."""
+    def leave_out_instructions(self, order: Ints | None = None) -> None:
+        """Let the shingles of an instruction that many texts share count for nothing.
+
+        Args:
+            order: Of the texts, by which some are looked at; as they stand without one.
+        """
         share, least = SHARED
         sample = np.unique(np.linspace(0, len(self) - 1, min(SAMPLE, len(self))).astype(int))
+        sample = sample if order is None else order[sample]
         value, counts = np.unique(self.shingles(sample)[0], return_counts=True)
         self.common = value[counts >= max(least, share * len(sample))]
         self._marked = np.zeros(MARKS, bool)

@@ -2,60 +2,61 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from core.arrays import by_id
 from core.dataset import row_formats
 from core.dataset.cells import text, written_as
 from core.dataset.chat_cells import is_chat
 from core.dataset.detection import BY_NAME, SAMPLE
 from core.dataset.mapping import Given, Template
 from core.dataset.readers import Rows, SkippedRow
-from core.jobs.progress import Progress, Stopped, stop_requested
-from core.model.conversation import Turn, is_trained, shown, split_extras
+from core.model.conversation import Turn, is_trained, shown
 from core.workspace.files import canonical
 
-MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.large_string())]))
 MAX_REASONS = 20
 """Reasons that quote what the data says; above, they are counted without the quote."""
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 @dataclasses.dataclass
 class Examples:
-    """The usable rows; every list has one entry a row."""
+    """The usable rows of a table, or of a batch of one; every list has one entry a row."""
 
     at: list[int]
     """Position in the input."""
-    ids: list[str]
     messages: list[list[Turn]]
-    digests: list[str]
-    """Hash of the messages."""
     sources: list[str]
     answers: list[str | None]
 
-    def take(self, rows: Sequence[int]) -> Examples:
-        """Return some of the rows."""
-        parts = (getattr(self, f.name) for f in dataclasses.fields(self))
-        return Examples(*([part[row] for row in rows] for part in parts))
+
+class Parsed(NamedTuple):
+    """Rows as conversations."""
+
+    rows: list[tuple[int, list[Turn], str]]
+    """Position, turns and answer."""
+    skipped: list[tuple[int, str]]
+    """Position and reason."""
+
+    def may_train(self) -> bool:
+        """Return whether some row has a reply."""
+        return any(_may_train(turns) for _, turns, _ in self.rows)
 
 
-def to_examples(rows: Rows, form: str, parts: Given) -> tuple[Examples, bool]:
-    """Turn rows into examples, skipping in `rows` what is not usable.
+def parse(rows: Rows, form: str, parts: Given) -> Parsed:
+    """Turn rows into conversations.
 
     Args:
         rows: What was read.
         form: A key of ROW_FORMATS.
         parts: Part -> column or template.
-
-    Returns:
-        The examples in input order, and whether they have responses to train on.
     """
     turns = row_formats.ROW_FORMATS[form].turns
     replied = parts.get("response", parts.get("answer"))
@@ -64,53 +65,80 @@ def to_examples(rows: Rows, form: str, parts: Given) -> tuple[Examples, bool]:
         if isinstance(column, str)
         else _filled(rows, column, replied if isinstance(replied, str) else None)
         for part, column in parts.items()
+        if part == "answer" or part not in BY_NAME
     }
-    message_parts = [p for p in columns if p not in BY_NAME]
-    progress = Progress("import", len(rows.places), brief=len(rows.places) <= SAMPLE)
-    parsed: list[tuple[int, list[Turn], str]] = []
-    aside: list[tuple[int, str]] = []
+    message_parts = [(part, cell) for part, cell in columns.items() if part not in BY_NAME]
+    answers = columns.get("answer")
+    found = Parsed([], [])
     for at in range(len(rows.places)):
-        if at % 20_000 == 0:
-            progress.update(at)
-            if stop_requested():
-                raise Stopped("stopped; nothing was imported")
         try:
-            messages = turns({part: columns[part](at) for part in message_parts})
-            answer = text(columns["answer"](at)) if "answer" in columns else ""
-            parsed.append((at, messages, answer))
+            messages = turns({part: cell(at) for part, cell in message_parts})
+            found.rows.append((at, messages, text(answers(at)) if answers else ""))
         except SkippedRow as e:
-            aside.append((at, str(e)))
-    trainable = "response" in parts or any(map(_may_train, (m for _, m, _ in parsed)))
-    good = []
-    for entry in parsed:
-        if reason := _unusable(entry[1], entry[2], trainable=trainable, answered="answer" in parts):
-            aside.append((entry[0], reason))
+            found.skipped.append((at, str(e)))
+    return found
+
+
+def usable(parsed: Parsed, *, trainable: bool, answered: bool) -> Parsed:
+    """Skip the rows that can neither train nor test a model; in the order of the input."""
+    kept = Parsed([], list(parsed.skipped))
+    for entry in parsed.rows:
+        if reason := _unusable(entry[1], entry[2], trainable=trainable, answered=answered):
+            kept.skipped.append((entry[0], reason))
         else:
-            good.append(entry)
-    names = list(rows.columns)
+            kept.rows.append(entry)
+    kept.skipped.sort(key=lambda skipped: skipped[0])
+    return kept
+
+
+def to_examples(rows: Rows, form: str, parts: Given) -> tuple[Examples, bool]:
+    """Turn rows into examples, skipping in `rows` what is not usable.
+
+    Returns:
+        The examples in input order, and whether they have responses to train on.
+    """
+    parsed = parse(rows, form, parts)
+    trainable = "response" in parts or parsed.may_train()
+    kept = usable(parsed, trainable=trainable, answered="answer" in parts)
     seen = {record["reason"] for record in rows.skipped}
-    for at, reason in sorted(aside):
-        if reason not in seen and len(seen) >= MAX_REASONS:
-            reason = reason.partition(" '")[0]
-        seen.add(reason)
-        row = {name: _cell(rows.columns[name][at]) for name in names}
-        rows.skip(rows.places[at], reason, json.dumps(row, default=str, ensure_ascii=False))
-    progress.update(len(rows.places))
-    at_rows = [at for at, _, _ in good]
-    conversations = [m for _, m, _ in good]
-    answers = [answer or None for _, _, answer in good]
-    labels = columns.get("source")
-    sources = ["all" if labels is None else _label(labels(at)) for at in at_rows]
-    digests = [hashlib.sha256(canonical(m).encode()).hexdigest() for m in conversations]
-    own = own_ids(rows, str(parts["id"]), at_rows) if "id" in parts else None
-    ids = own or [digest[:16] for digest in digests]
-    # copies are numbered by content first, so that their numbers do not depend on the row order
-    copies: collections.Counter[str] = collections.Counter()
-    for i in sorted(range(len(ids)), key=lambda i: (ids[i], sources[i], answers[i] or "")):
-        copies[ids[i]] += 1
-        ids[i] += f"-{k}" if (k := copies[ids[i]]) > 1 else ""
-    found = Examples(at_rows, ids, conversations, digests, sources, answers)
-    return found, trainable
+    for at, reason in kept.skipped:
+        rows.skip(rows.places[at], shortened(reason, seen), shown_row(rows, at))
+    return examples_of(rows, kept, parts), trainable
+
+
+def examples_of(rows: Rows, kept: Parsed, parts: Given) -> Examples:
+    """Return the usable rows with their sources."""
+    at = [at for at, _, _ in kept.rows]
+    sources = ["all"] * len(at)
+    if "source" in parts:
+        labels = rows.values(str(parts["source"]))
+        sources = [_label(labels[i]) for i in at]
+    answers = [answer or None for _, _, answer in kept.rows]
+    return Examples(at, [turns for _, turns, _ in kept.rows], sources, answers)
+
+
+def shortened(reason: str, seen: set[str]) -> str:
+    """Return a reason without its quote, if there are many of them already; note it as seen."""
+    if reason not in seen and len(seen) >= MAX_REASONS:
+        reason = reason.partition(" '")[0]
+    seen.add(reason)
+    return reason
+
+
+def shown_row(rows: Rows, at: int) -> str:
+    """Return a row as JSON, to be looked at."""
+    row = {name: _cell(cells[at]) for name, cells in rows.columns.items()}
+    return json.dumps(row, default=str, ensure_ascii=False)
+
+
+def digest(turns: list[Turn]) -> bytes:
+    """Hash a conversation: the SHA-256 of its canonical JSON."""
+    if any(len(turn) > 2 for turn in turns):
+        return hashlib.sha256(canonical(turns).encode()).digest()
+    inside = ",".join(
+        f'{{"content":{_quoted(turn["content"])},"role":{_quoted(turn["role"])}}}' for turn in turns
+    )
+    return hashlib.sha256(f"[{inside}]".encode()).digest()
 
 
 def _filled(rows: Rows, template: Template, replied: str | None) -> Callable[[int], str]:
@@ -139,22 +167,23 @@ def first_cells(rows: Rows, column: str, n: int) -> list[Any]:
     return found[:n] if isinstance(found, list) else found.slice(0, n).to_pylist()
 
 
-def own_ids(rows: Rows, column: str, at: Sequence[int]) -> list[str] | None:
-    """Return a column's values as ids, None unless each is a text or whole number, and distinct."""
-    cells = rows.values(column)
-    values = [cells[i] for i in at]
-    if not all(isinstance(v, str | int) and not isinstance(v, bool) for v in values):
+def own_id(value: Any) -> str | None:
+    """Return a cell as an id; None unless it is a text or a whole number."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
         return None
     try:
-        ids = [text(v) for v in values]
+        found = text(value)
     except SkippedRow:
         return None
-    return ids if len(set(ids)) == len(ids) and all(map(str.strip, ids)) else None
+    return found if found.strip() else None
 
 
 def _reply(turns: list[Turn]) -> int | None:
     """Return the place of the last turn that is trained, None if none is."""
-    return next((i for i in reversed(range(len(turns))) if is_trained(turns[i])), None)
+    for i in range(len(turns) - 1, -1, -1):
+        if is_trained(turns[i]):
+            return i
+    return None
 
 
 def _is_said(turn: Turn) -> bool:
@@ -165,29 +194,49 @@ def _may_train(turns: list[Turn]) -> bool:
     return any(turn["role"] == "assistant" and _is_said(turn) for turn in turns)
 
 
-def _response(turns: list[Turn]) -> str:
-    """Return the text of the last trained turn, "" if there is none."""
+def prompt_and_response(turns: list[Turn]) -> tuple[str, str]:
+    """Return the text before the last trained turn, and that turn's; all and "" without one."""
     reply = _reply(turns)
-    return "" if reply is None else shown(turns[reply])
+    if reply is None:
+        return "\n\n".join(map(shown, turns)), ""
+    return "\n\n".join(map(shown, turns[:reply])), shown(turns[reply])
 
 
-def _prompt(turns: list[Turn]) -> str:
-    """Return the text of the turns before the last trained one; of all if there is none."""
-    return "\n\n".join(map(shown, turns[: _reply(turns)]))
+class AsText:
+    """How cells that are no texts are written, over all batches."""
+
+    def __init__(self, parts: Given) -> None:
+        apart = (*BY_NAME, "chat", "calls", "tools", "history", "choices", "empty_system")
+        self.columns: dict[str, set[type]] = {}
+        """Column -> kinds of its cells."""
+        for part, column in parts.items():
+            if part not in apart:
+                names = [column] if isinstance(column, str) else column.columns
+                self.columns |= {name: set() for name in names}
+        self.chats: set[str] = set()
+
+    def add(self, rows: Rows, *, first: bool) -> None:
+        """Note the cells of a batch; the first cells say whether it is a conversation."""
+        for name, kinds in self.columns.items():
+            values = rows.values(name)
+            kinds.update(map(type, values))
+            if first and any(map(is_chat, values[:SAMPLE])):
+                self.chats.add(name)
+
+    def said(self) -> dict[str, str]:
+        """Return column -> how its cells are written as text, where they are no texts."""
+        return {
+            name: written
+            for name, kinds in self.columns.items()
+            if name not in self.chats and (written := written_as(kinds))
+        }
 
 
 def as_text(rows: Rows, parts: Given) -> dict[str, str]:
     """Return column -> how its cells are written as text, where they are no texts."""
-    said = {}
-    for part, column in parts.items():
-        if part in (*BY_NAME, "chat", "calls", "tools", "history", "choices", "empty_system"):
-            continue
-        for name in [column] if isinstance(column, str) else column.columns:
-            values = rows.values(name)
-            written = written_as(values)
-            if written and not any(map(is_chat, values[:SAMPLE])):
-                said[name] = written
-    return said
+    found = AsText(parts)
+    found.add(rows, first=True)
+    return found.said()
 
 
 def _label(value: Any) -> str:
@@ -202,88 +251,17 @@ def _cell(value: Any) -> Any:
     return value.as_py() if isinstance(value, pa.Scalar) else value
 
 
-def as_table(found: Examples, held: set[int]) -> pa.Table:
-    """Return the columns of examples.parquet; the rows `held` are held out.
-
-    `extras` is there only where some turn has more than role and content (core.model.conversation).
-    `position` counts the well-formed rows of the input, kept or not: losses that somebody recorded
-    elsewhere come in that order.
-    """
-    n = len(found.at)
-    kept = [split_extras(turns) for turns in found.messages]
-    table = pa.table(
-        {
-            "row": pa.array(range(n), pa.int64()),
-            "position": pa.array(found.at, pa.int64()),
-            "id": pa.array(found.ids, pa.string()),
-            "source": pa.array(found.sources, pa.string()),
-            "messages": pa.array((plain for plain, _ in kept), MESSAGES),
-            "prompt": pa.array(map(_prompt, found.messages), pa.large_string()),
-            "response": pa.array(map(_response, found.messages), pa.large_string()),
-            "answer": pa.array(found.answers, pa.large_string()),
-            "split": pa.array(["holdout" if i in held else "pool" for i in range(n)]),
-        }
-    )
-    extras = [more for _, more in kept]
-    if not any(extras):
-        return table
-    at = table.column_names.index("messages") + 1
-    return table.add_column(at, "extras", pa.array(extras, pa.large_string()))
-
-
-def as_original(rows: Rows, at: list[int]) -> tuple[pa.Table, list[str]]:
-    """Return every input column of the rows at these places, and which became JSON text.
-
-    A column does when arrow has no type that gives back its very values: mixed types, lone
-    surrogates, numbers above 64 bits, dictionaries that differ in their keys or in their order.
-    """
-    keep = np.zeros(len(rows.places), bool)
-    keep[at] = True
-    columns, as_json = {}, []
-    for name, kept in rows.columns.items():
-        if isinstance(kept, pa.ChunkedArray):
-            columns[name] = kept.filter(pa.array(keep))
-            continue
-        values = [kept[i] for i in at]
-        stored = _typed(values)
-        if stored is None:
-            as_json.append(name)
-            texts = [None if v is None else json.dumps(v) for v in values]
-            stored = pa.array(texts, pa.large_string())
-        columns[name] = stored
-    return pa.table(columns), as_json
-
-
-def original_keys(rows: Rows, at: list[int]) -> pa.Table | None:
-    """Return which columns each of these rows had in the input, in its order, as JSON lists.
-
-    None where all had all of them in one order.
-    """
-    if rows.keys is None:
-        return None
-    lists = [json.dumps(rows.keys[i]) for i in at]
-    return pa.table({"keys": pa.array(lists, pa.large_string()).dictionary_encode()})
-
-
-def _typed(values: list[Any]) -> pa.Array | None:
-    kinds = {type(v) for v in values} - {type(None)}
-    if len(kinds) > 1:
-        return None
-    try:
-        array = pa.array(values, pa.large_string() if kinds == {str} else None)
-    except (pa.ArrowException, UnicodeError, OverflowError):
-        return None
-    if kinds & {dict, list} and (
-        "struct<>" in str(array.type) or json.dumps(array.to_pylist()) != json.dumps(values)
-    ):
-        return None
-    return array
-
-
-def content_fingerprint(found: Examples) -> str:
+def content_fingerprint(
+    ids: Sequence[str],
+    digest: Callable[[int], str],
+    sources: Sequence[str],
+    answers: Sequence[str | None],
+) -> str:
     """Hash (id, messages, source, answer) in the order of ids; blind to column and row order."""
-    lines = zip(found.ids, found.digests, found.sources, found.answers, strict=True)
     whole = hashlib.sha256()
-    for line in sorted(lines, key=lambda line: line[0]):
-        whole.update(canonical(line).encode() + b"\n")
+    for i in by_id(np.array(ids, object)).tolist():
+        answer = answers[i]
+        line = [ids[i], digest(i), sources[i]]
+        last = "null" if answer is None else _quoted(answer)
+        whole.update(f"[{','.join(map(_quoted, line))},{last}]\n".encode())
     return whole.hexdigest()

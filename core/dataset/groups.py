@@ -103,11 +103,12 @@ def groups(compared: Compared, order: Sequence[int]) -> list[int]:
     same = asked.keys[by_key][1:] == asked.keys[by_key][:-1]
     sets.unite(asked.rows[by_key[1:][same]], asked.rows[by_key[:-1][same]])
     ordered = np.array(order, np.int64)
-    rows = _firsts(ordered, compared.whole)
+    rows = np.sort(_firsts(ordered, compared.whole))
     unite_near(sets, rows, compared.slices(compared.said[rows], compared.ends[rows]))
-    rows = _firsts(ordered[_has_question(asked)[ordered]], asked.question)
+    by_order = _firsts(ordered[_has_question(asked)[ordered]], asked.question)
+    rows = np.sort(by_order)  # as they stand, so that they are read together
     texts = compared.slices(asked.starts[rows], asked.ends[rows])
-    texts.leave_out_instructions()
+    texts.leave_out_instructions(np.searchsorted(rows, by_order))
     unite_near(sets, rows, texts)
     _, first = np.unique(sets.label, return_index=True)
     out: list[int] = first[sets.label].tolist()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import by_id
 from core.errors import InputError
 
 AUTO_SHARE, AUTO_MOST, AUTO_FROM = 0.05, 1000, 100
@@ -58,19 +59,20 @@ def draw(
     Returns:
         Row numbers, ascending.
     """
-    by_group: dict[int, list[int]] = {}
-    for row in sorted(range(len(ids)), key=ids.__getitem__):
-        by_group.setdefault(groups[row], []).append(row)
-    queue = list(by_group.values())
-    queue = [queue[i] for i in np.random.default_rng(seed).permutation(len(queue)).tolist()]
+    order = by_id(np.array(ids, object))
+    _, first, group = np.unique(np.array(groups)[order], return_index=True, return_inverse=True)
+    group = np.argsort(np.argsort(first))[group]  # numbered as they come in the order of ids
+    members = order[np.argsort(group, kind="stable")].tolist()
+    edges = np.searchsorted(np.sort(group), np.arange(len(first) + 1)).tolist()
     taken: list[int] = []
 
-    def take(labels: Sequence[str], need: collections.Counter[str]) -> list[list[int]]:
+    def take(queue: list[int], labels: Sequence[str], need: collections.Counter[str]) -> list[int]:
         """Take groups in order until every label has what it needs; return those left."""
-        left: list[list[int]] = []
-        for i, rows in enumerate(queue):
+        left: list[int] = []
+        for i, one in enumerate(queue):
             if len(taken) == n:
                 return left + queue[i:]
+            rows = members[edges[one] : edges[one + 1]]
             if len(rows) == 1 and need[labels[rows[0]]] > 0:  # nearly all are
                 taken.append(rows[0])
                 need[labels[rows[0]]] -= 1
@@ -80,10 +82,11 @@ def draw(
                 taken.extend(rows)
                 need.subtract(wants)
             else:
-                left.append(rows)
+                left.append(one)
         return left
 
-    queue = take(sources, quotas(sources, n))
+    shuffled = np.random.default_rng(seed).permutation(len(first)).tolist()
+    queue = take(shuffled, sources, quotas(sources, n))
     # some source has too few small groups: the rest may give them
-    take([""] * len(ids), collections.Counter({"": n - len(taken)}))
+    take(queue, [""] * len(ids), collections.Counter({"": n - len(taken)}))
     return sorted(taken)

@@ -14,7 +14,7 @@ from core.dataset.detection import SAMPLE, Reading, UnclearColumns
 from core.dataset.examples import as_text, first_cells, to_examples
 from core.dataset.readers import Rows, head
 from core.dataset.report import sentences
-from core.dataset.run import Settings, read_columns
+from core.dataset.settings import Settings, read_columns
 from core.errors import InputError
 from core.model.conversation import Turn
 

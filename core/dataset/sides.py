@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from core.arrays import by_id
 from core.dataset import holdout, split_column, unlike_holdout
 from core.dataset.compared import Compared
-from core.dataset.duplicates import compared
-from core.dataset.examples import Examples
 from core.dataset.groups import groups
 from core.dataset.overlap import Overlap, describe, overlap, words_in_common
 from core.workspace.files import write_jsonl
@@ -33,12 +34,24 @@ class Sides(NamedTuple):
 
 
 def choose(
-    found: Examples, *, wanted: str, seed: int, rule: int, column: str, marks: Sequence[Any]
+    ids: Sequence[str],
+    sources: Sequence[str],
+    words: Compared,
+    texts: Callable[[], list[str]],
+    *,
+    wanted: str,
+    seed: int,
+    rule: int,
+    column: str,
+    marks: Sequence[Any],
 ) -> Sides:
     """Divide the rows into held-out ones and the pool.
 
     Args:
-        found: The rows.
+        ids: One a row.
+        sources: One a row.
+        words: Of the rows; told only where rule 2 needs them.
+        texts: Returns what rule 1 compares.
         wanted: How many to hold out, "auto" or a number.
         seed: Of the draw.
         rule: 2, or 1 as it was done before questions were compared.
@@ -48,25 +61,24 @@ def choose(
     Raises:
         InputError: no row would be left to train on.
     """
-    n = len(found.at)
+    n = len(ids)
     asked = 0 if column else holdout.size(wanted, n)
     values: dict[str, tuple[int, split_column.Side]] = {}
     if rule == 1:
-        texts = [compared(turns) for turns in found.messages]
-        rows = unlike_holdout.draw(found.ids, texts, found.sources, asked, seed)
         if column:
             rows = [i for i, held in enumerate(split_column.read_first(marks)) if held]
+        else:
+            rows = unlike_holdout.draw(ids, texts(), sources, asked, seed)
         return Sides(set(rows), asked if not column else len(rows), values, None, [])
     if not (asked or column):
         return Sides(set(), 0, values, None, [])
-    words = Compared(found.messages)
     if column:
         read = split_column.read(column, marks)
         held = [row for row in range(n) if read.held[row]]
         asked, values = len(held), read.values
     else:
-        order = sorted(range(n), key=found.ids.__getitem__)
-        held = holdout.draw(found.ids, groups(words, order), found.sources, asked, seed)
+        order = by_id(np.array(ids, object))
+        held = holdout.draw(ids, groups(words, order.tolist()), sources, asked, seed)
     sealed = set(held)
     pool = [row for row in range(n) if row not in sealed]
     if not (held and pool):

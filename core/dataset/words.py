@@ -168,6 +168,10 @@ class Flat:
         self.parts: list[Codes] = []
         self.n = 0
 
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+
     def append(self, codes: Codes) -> None:
         self.n += len(codes)
         if self.file:

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.dataset.run import BEFORE as IMPORTED_BEFORE
+from core.dataset.settings import BEFORE as IMPORTED_BEFORE
 from core.edits.row_sets import words
 from core.export.writers import BATCH, EXPORT_FORMATS
 from core.selection.artifact import SelectionSummary, load_rows

@@ -132,18 +132,17 @@ def test_losses_that_are_a_pipe_are_refused(finished, tmp_path, name):
 def test_a_file_that_is_written_to_while_it_is_imported_is_refused(bare, tmp_path, monkeypatch):
     from importlib import import_module
 
-    run = import_module("core.dataset.run")
+    run, store = import_module("core.dataset.run"), import_module("core.dataset.store")
     file = tmp_path / "a.jsonl"
     file.write_text('{"question": "1 + 1?", "answer": "2"}\n')
-    read = run.read
+    batches = store.batches
 
     def slowly(*args):
-        rows = read(*args)
+        yield from batches(*args)
         with file.open("a") as f:
             f.write('{"question": "1 + 2?", "answer": "3"}\n')
-        return rows
 
-    monkeypatch.setattr(run, "read", slowly)
+    monkeypatch.setattr(store, "batches", slowly)
     with pytest.raises(InputError, match="changed while it was read"):
         run.run(bare, run.Settings(path=str(file)))
     assert not bare.entries("dataset")
