@@ -36,13 +36,21 @@ PAGES = [
 ]
 
 
-def overview() -> None:
-    """Open the first page for who writes its name into the address; what follows it stays."""
-    st.switch_page(PAGES[0], query_params=st.query_params.to_dict())
+def other_address(page: st.Page, address: str) -> st.Page:
+    """Return a hidden page that opens another, for who writes its name so; what follows stays."""
+
+    def opened() -> None:
+        st.switch_page(page, query_params=st.query_params.to_dict())
+
+    return st.Page(opened, title=page.title, url_path=address, visibility="hidden")
 
 
-by_name = st.Page(overview, url_path="overview", visibility="hidden")
-page = st.navigation([*PAGES, by_name])
+by_name = [
+    other_address(page, address)
+    for name, page in zip(ICONS, PAGES, strict=True)
+    for address in (*(["overview"] if name == "overview" else []), name.capitalize(), name.upper())
+]
+page = st.navigation([*PAGES, *by_name])
 with st.sidebar:
     widgets.sidebar()
 page.run()

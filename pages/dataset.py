@@ -17,6 +17,7 @@ from dashboard.frame.forms import form, kept
 
 COLUMN_SETTINGS = (*(f"{part}_column" for part in COLUMN_FLAGS), "map")
 LAUNCHED = "dataset:launched"
+FETCHED = "dataset:fetched"
 
 
 def chosen_path() -> tuple[str, bool]:
@@ -61,11 +62,28 @@ def import_form(path: str, mapping: str | None, *, hub: bool, primary: bool) -> 
 
 def looked_at(path: str, *, hub: bool) -> bool:
     """Say whether the first rows of a file are to be shown: until it is being imported."""
-    if not path or hub:
+    if not path:
         return False
+    if hub and st.session_state.get(LAUNCHED) != path:
+        return _fetched(path)
     if st.session_state.get(LAUNCHED) != path:
         return True
     return st.toggle("Show its first rows", key="dataset:again")
+
+
+def _fetched(path: str) -> bool:
+    """Say whether a person asked for the first rows of a hub dataset; none are fetched unasked."""
+    split = kept(dataset.Settings, "dataset", fixed={"path": path}).split
+    asked = f"{path} {split}"
+    if st.session_state.get(FETCHED) != asked and st.button(
+        "Show its first rows",
+        icon=":material/cloud_download:",
+        width="stretch",
+        help="Fetches the first 200 rows of this split from the hub, and nothing else, so that you "
+        "see what its columns mean before all of it is imported",
+    ):
+        st.session_state[FETCHED] = asked
+    return bool(st.session_state.get(FETCHED) == asked)
 
 
 def picture(artifact: Artifact) -> None:

@@ -69,6 +69,22 @@ def written_as(kinds: Iterable[type]) -> str:
     return ", ".join(sorted({WRITTEN_AS[k] for k in set(kinds) if k in WRITTEN_AS}))
 
 
+def is_answers(cell: Any) -> bool:
+    """Return whether a cell holds accepted answers as SQuAD has them: an object of lists."""
+    found = structure(cell) if isinstance(cell, str) and cell.lstrip()[:1] == "{" else cell
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("text"), list)
+        and all(isinstance(part, list) for part in found.values())
+    )
+
+
+def first_answer(cell: Any) -> str:
+    """Return the first of the accepted answers, "" where a question has none."""
+    texts = structure(cell)["text"]
+    return text(texts[0]) if texts else ""
+
+
 def structure(value: Any) -> Any:
     """Return the list or object that a text holds, as JSON or as Python prints it; else the value.
 

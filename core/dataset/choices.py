@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from collections.abc import Iterable
 from typing import Any
 
 from core.dataset.cells import missing, structure, text
@@ -12,11 +13,27 @@ from core.dataset.readers import SkippedRow
 LABELLED = re.compile(r"\s*\(?[A-Za-z0-9]{1,2}[).:]")
 
 
-def listed(choices: Any, answer: Any) -> str:
+def from_one(choices: Iterable[Any], answers: Iterable[Any]) -> bool:
+    """Say whether the answers of a dataset count its choices from 1: one names the last, none 0."""
+    last = False
+    for choice, answer in zip(choices, answers, strict=False):
+        found = structure(choice)
+        if not isinstance(found, list) or not _index(answer):
+            continue
+        said = [text(item) for item in found if isinstance(item, str | int | float)]
+        if text(answer) in said:
+            continue
+        if int(text(answer)) == 0:
+            return False
+        last |= int(text(answer)) == len(found)
+    return last
+
+
+def listed(choices: Any, answer: Any, first: int = 0) -> str:
     """Return choices as a line each, labelled as the answer names them.
 
-    Labels are the data's own where it has some; else 0, 1, 2 where the answer is such a number, and
-    not one of the choices; else A, B, C.
+    Labels are the data's own where it has some; else numbers from `first` where the answer is such
+    a number, and not one of the choices; else A, B, C.
 
     Raises:
         SkippedRow: a number that is the answer names no choice.
@@ -37,7 +54,7 @@ def listed(choices: Any, answer: Any) -> str:
         return "\n".join(said)
     labels = list(string.ascii_uppercase[: len(said)])
     if _index(answer) and text(answer) not in said:
-        labels = [str(i) for i in range(len(said))]
+        labels = [str(i + first) for i in range(len(said))]
         if text(answer).strip() not in labels:
             raise SkippedRow("answer names none of the choices")
     if len(labels) < len(said):

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from core.dataset.cells import missing
+from core.dataset.chat_cells import is_chat
+from core.dataset.choices import from_one
 from core.dataset.mapping import Given, Template
-from core.dataset.row_formats import COMMON, LOOKS, ROW_FORMATS, RowFormat, may_be_chat
+from core.dataset.row_formats import COMMON, LOOKS, ONLY, ROW_FORMATS, RowFormat, may_be_chat
 from core.errors import InputError
 
 SAMPLE = 200
@@ -75,7 +77,8 @@ def detect(
                 continue
             parts = _parts(ROW_FORMATS[name], columns, named, look)
             if all(part in parts for part in ROW_FORMATS[name].needs):
-                return _reading(name, parts, columns, "sure" if asked else _certainty(name, parts))
+                sure = "sure" if asked else _certainty(name, parts, sample)
+                return _reading(name, _counted(parts, sample), columns, sure)
         if wanted == "auto" and not own and sample is not None and look is not None:
             chats = _chat_columns(columns, sample)
             if len(chats) == 1:
@@ -137,17 +140,37 @@ def _parts(
 
 def _looks(part: str, column: str, sample: Sample | None) -> bool:
     """Return whether the cells of a column may play a part."""
+    only = ONLY.get(column.strip().lower()) if part == "response" else None
     if sample is None:
-        return True
+        return only is None
     cells = sample[column]
     if part == "chat":
         name = column.strip().lower()
         return any(may_be_chat(name, cell) for cell in cells)
+    if only:
+        return all(map(only, cells))
     look = LOOKS.get(part)
     return look is None or all(map(look, cells))
 
 
-def _certainty(name: str, parts: Given) -> Certainty:
+def _counted(parts: dict[str, str | Template], sample: Sample | None) -> dict[str, str | Template]:
+    """Return the parts, with a mark where the answers count the choices from 1."""
+    answer = parts.get("response", parts.get("answer"))
+    if sample is None or not isinstance(answer, str):
+        return parts
+    choices, prompt = parts.get("choices"), parts.get("prompt")
+    if isinstance(choices, str) and from_one(sample[choices], sample[answer]):
+        return {**parts, "choices_from_1": choices}
+    if isinstance(prompt, Template) and any(
+        from_one(sample[column], sample[answer]) for column in prompt.columns
+    ):
+        return {**parts, "prompt": prompt._replace(first_choice=1)}
+    return parts
+
+
+def _certainty(name: str, parts: Given, sample: Sample | None) -> Certainty:
+    if sample and "chat" in parts and not any(map(is_chat, sample[str(parts["chat"])])):
+        return "likely"  # texts by turns, the person first: by the name of the column only
     if name == "two_columns" and str(parts["prompt"]).strip().lower() == "source":
         return "guess"
     added = parts.keys() & {"choices"}
@@ -203,8 +226,10 @@ def _unclear(columns: Sequence[str], wanted: str, sample: Sample | None) -> Uncl
             "role, or text with marks such as '### Human:' and '### Assistant:')",
             f"--response-column {columns[0]} trains on all of it as replies without a prompt",
         )
+    row = any(" " in c.strip() or len(c) > 30 or c.strip().isdecimal() for c in columns)
+    more = " (names of columns? if this is the first row, put a line of names before it)"
     return UnclearColumns(
-        f"{what}: there are {shown}",
+        f"{what}: there are {shown}{more if row else ''}",
         "name two of them with --prompt-column and --response-column, or a prompt of several with "
         "--map prompt='{column}\\n\\n{column}' and --map response=COLUMN",
     )

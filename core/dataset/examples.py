@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from core.arrays import by_id
 from core.dataset import row_formats
-from core.dataset.cells import text, written_as
+from core.dataset.cells import is_answers, text, written_as
 from core.dataset.chat_cells import is_chat
 from core.dataset.detection import BY_NAME, SAMPLE
 from core.dataset.mapping import Given, Template
@@ -21,6 +21,7 @@ from core.dataset.readers import Rows, SkippedRow
 from core.model.conversation import Turn, is_trained, shown
 from core.workspace.files import canonical
 
+FIRST_ANSWER = "the first of the answers that are accepted"
 MAX_REASONS = 20
 """Reasons that quote what the data says; above, they are counted without the quote."""
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
@@ -206,7 +207,11 @@ class AsText:
     """How cells that are no texts are written, over all batches."""
 
     def __init__(self, parts: Given) -> None:
-        apart = (*BY_NAME, "chat", "calls", "tools", "history", "choices", "empty_system")
+        apart = (
+            *(*BY_NAME, "chat", "calls", "tools", "history", "choices"),
+            "choices_from_1",
+            "empty_system",
+        )
         self.columns: dict[str, set[type]] = {}
         """Column -> kinds of its cells."""
         for part, column in parts.items():
@@ -214,6 +219,7 @@ class AsText:
                 names = [column] if isinstance(column, str) else column.columns
                 self.columns |= {name: set() for name in names}
         self.chats: set[str] = set()
+        self.answers: set[str] = set()
 
     def add(self, rows: Rows, *, first: bool) -> None:
         """Note the cells of a batch; the first cells say whether it is a conversation."""
@@ -222,13 +228,15 @@ class AsText:
             kinds.update(map(type, values))
             if first and any(map(is_chat, values[:SAMPLE])):
                 self.chats.add(name)
+            if first and any(map(is_answers, values[:SAMPLE])):
+                self.answers.add(name)
 
     def said(self) -> dict[str, str]:
         """Return column -> how its cells are written as text, where they are no texts."""
-        return {
+        return dict.fromkeys(sorted(self.answers), FIRST_ANSWER) | {
             name: written
             for name, kinds in self.columns.items()
-            if name not in self.chats and (written := written_as(kinds))
+            if name not in self.chats | self.answers and (written := written_as(kinds))
         }
 
 

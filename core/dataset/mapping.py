@@ -30,6 +30,8 @@ class Template(NamedTuple):
     """As it was given: line breaks as backslash and n."""
     paragraphs: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     """The blank lines before each paragraph, and its pieces: a text, then a column or ""."""
+    first_choice: int = 0
+    """Number of the first choice of a list, where answers are such numbers."""
 
     @property
     def columns(self) -> list[str]:
@@ -49,7 +51,7 @@ class Template(NamedTuple):
         def plain(cell: Any) -> str:
             found = structure(cell)
             texts = isinstance(found, list) and all(isinstance(item, str) for item in found)
-            return listed(found, answer) if texts else text(cell)
+            return listed(found, answer, self.first_choice) if texts else text(cell)
 
         out = ""
         for blank, pieces in self.paragraphs:

@@ -56,10 +56,12 @@ def sentences(summary: Mapping[str, Any]) -> list[str]:
         whole += [f"reply: {reply}"] if reply else []
         said.append("; ".join(whole) + sure[summary["certainty"]])
     if "choices" in columns:
-        said.append(
-            f"{columns['choices']}: a line each, labelled 0, 1, 2 where the answer is such a "
-            "number, else A, B, C"
+        labels = (
+            "labelled 1, 2, 3, as the answers count them"
+            if "choices_from_1" in columns
+            else "labelled 0, 1, 2 where the answer is such a number, else A, B, C"
         )
+        said.append(f"{columns['choices']}: a line each, {labels}")
     for column, written in summary["as_text"].items():
         said.append(f"{column}: written as {written}")
     return said

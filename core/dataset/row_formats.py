@@ -6,11 +6,12 @@ be used is skipped with its place and a reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from core.dataset import transcripts
-from core.dataset.cells import missing, structure, text
+from core.dataset.cells import first_answer, is_answers, missing, structure, text
 from core.dataset.chat_cells import chat, is_chat, is_texts
 from core.dataset.choices import listed
 from core.dataset.readers import SkippedRow
@@ -38,7 +39,8 @@ def _pair(cells: Cells) -> list[Turn]:
         if any(turn["role"] == "user" for turn in reply):  # whole, its prompt included
             return _with_tools(cells, _opened(cells, reply))
     else:
-        reply = [{"role": "assistant", "content": text(replied)}] if "response" in cells else []
+        said = first_answer(replied) if is_answers(replied) else text(replied)
+        reply = [{"role": "assistant", "content": said}] if "response" in cells else []
     if _is_turns(asked):
         return _with_tools(cells, [*_opened(cells, chat(asked)), *reply])
     prompt = _prompt(cells)
@@ -60,7 +62,7 @@ def _prompt(cells: Cells) -> str:
         out += ("\n\n" if out and more else "") + more
     if not missing(cells.get("choices")):
         answer = cells.get("response", cells.get("answer"))
-        out += "\n\n" + listed(cells["choices"], answer)
+        out += "\n\n" + listed(cells["choices"], answer, int("choices_from_1" in cells))
     return out
 
 
@@ -154,7 +156,10 @@ MORE = {
 """What belongs to a prompt beside its own column."""
 CHAT = {**SYSTEM, **TOOLS}
 ALPACA_RESPONSE = ("output", "response", "completion")
-QA_RESPONSE = ("response", "solution", "output", "completion", "answer", "answerkey")
+QA_RESPONSE = (
+    *("response", "solution", "output", "completion", "answer", "answerkey"),
+    *("answers", "correct"),
+)
 COMMON = {
     "source": ("source", "task", "category", "topic", "dataset", "subset", "data_source"),
     "answer": ("answer",),
@@ -234,6 +239,14 @@ LOOKS: dict[str, Callable[[Any], bool]] = {
     "choices": lambda cell: isinstance(cell, str | list | dict) or _is_empty(cell),
 }
 """Part -> whether a cell may play it; a column of that name whose cells may not has another use."""
+
+
+LABEL = re.compile(r"\s*\(?[A-Za-z0-9]{1,2}[).:]?\s*")
+ONLY: dict[str, Callable[[Any], bool]] = {
+    "answers": is_answers,
+    "correct": lambda cell: isinstance(cell, str) and LABEL.fullmatch(cell) is not None,
+}
+"""Column -> whether a cell of it may be a reply, for names that often have another use."""
 
 
 def _is_empty(cell: Any) -> bool:

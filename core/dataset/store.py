@@ -115,8 +115,8 @@ def _expected(path: pathlib.Path, first: Rows) -> int:
     n = len(first.places)
     if n < BATCH_ROWS or not path.is_file():
         return n
-    length = sum(len(shown_row(first, at)) for at in range(SAMPLE)) / SAMPLE
-    return int(path.stat().st_size / length)
+    shown = [len(shown_row(first, at)) for at in range(min(n, SAMPLE))]
+    return int(path.stat().st_size * len(shown) / sum(shown))
 
 
 def _divide(

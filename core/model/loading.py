@@ -5,7 +5,6 @@ Remote code is never run and pickled weights are never read.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -22,6 +21,7 @@ from core.model.tokenizers import (
     quiet,
     train_tokenizer,
 )
+from core.workspace.files import newer
 
 if TYPE_CHECKING:
     import torch
@@ -224,9 +224,7 @@ def changed_since(spec: str, id: str, created: str) -> bool:
     """
     if is_scratch(spec) or not (folder := named(base_of(spec))).is_dir():
         return False
-    began = dt.datetime.fromisoformat(created).timestamp()
-    # not the time of the inode: that of a folder copied or restored whole is new
-    changed = any(p.stat().st_mtime > began for p in (folder, *folder.iterdir()) if p.exists())
+    changed = newer(folder, created)
     if changed:
         say(f"{spec} changed after {id} was begun with it, so that is not used again")
     return changed

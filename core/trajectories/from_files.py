@@ -27,7 +27,7 @@ from core.trajectories.scored_columns import ScoredColumn, checkpoints, record, 
 from core.trajectories.seal import finish
 from core.trajectories.settings import Settings
 from core.workspace.artifact import Artifact
-from core.workspace.files import fingerprint, given, read_json, regular, sha256_file
+from core.workspace.files import fingerprint, given, newer, read_json, regular, sha256_file
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -63,10 +63,23 @@ def run(workspace: Workspace, settings: Settings) -> str:
         columns = matrix(path, dataset)
     settings = dataclasses.replace(settings, source=str(path), model=model)
     key = fingerprint("imported", identity(settings), [c.step for c in columns])
-    if settings.resume and (done := workspace.finished("trajectories", key, settings.name)):
+    read_from = [*folders, path] if folders else [path]
+
+    def stale(id: str, created: str) -> bool:
+        if loading.changed_since(model, id, created):
+            return True
+        if changed := any(newer(part, created) for part in read_from):
+            say(f"{path} changed after {id} was begun with it, so that is not used again")
+        return changed
+
+    done = workspace.finished("trajectories", key, settings.name) if settings.resume else None
+    if done and not stale(done.id, done.manifest["created"]):
         say(f"{done.id} was finished before")
         return done.id
     draft = workspace.unfinished("trajectories", key, settings.name) if settings.resume else None
+    if draft and stale(draft.id, draft.run["created"]):
+        draft.lock.close()
+        draft = None
     config = {**to_config(settings), "max_length": tokens.max_length, "template": template}
     draft = draft or workspace.draft(
         "trajectories",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import errno
 import hashlib
 import json
@@ -93,6 +94,19 @@ def _version(path: pathlib.Path) -> tuple[int, ...]:
     if not stat.S_ISREG(s.st_mode):
         return ()
     return s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns
+
+
+def newer(path: pathlib.Path, moment: str) -> bool:
+    """Say whether a file, or a folder or a file in it, was written to after a moment.
+
+    Args:
+        path: Of the file or folder.
+        moment: ISO 8601, UTC.
+    """
+    then = dt.datetime.fromisoformat(moment).timestamp()
+    # not the time of the inode: that of a folder copied or restored whole is new
+    parts = (path, *path.iterdir()) if path.is_dir() else (path,)
+    return any(p.stat().st_mtime > then for p in parts if p.exists())
 
 
 def canonical(value: Any) -> str:

@@ -61,8 +61,15 @@ def pick(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> Picked
 def _base(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> tuple[Ints | None, str]:
     area, finding = (st.session_state.get(f"clusters:{k}") for k in ("area", "finding"))
     if area:
-        hit = inside(artifact.id, area["map"], json.dumps(area, sort_keys=True))
-        return np.flatnonzero(hit & (made.labels >= 0)), "in the area drawn on the map"
+        hit = _drawn(artifact, area)
+        if hit is not None and len(hit) == len(made.labels):
+            return np.flatnonzero(hit & (made.labels >= 0)), "in the area drawn on the map"
+        st.session_state["clusters:area"] = None
+        st.warning(
+            "The map on which this area was drawn is not there for these trajectories any more, so "
+            "no area is picked. Draw it again on a map of this page.",
+            icon=":material/link_off:",
+        )
     if finding in findings:
         return findings[finding], f"found: {finding}"
     cluster = st.session_state.get("clusters:cluster")
@@ -70,6 +77,14 @@ def _base(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> tuple
         return None, ""
     name = made.table.set_index("cluster")["name"][cluster]
     return np.flatnonzero(made.labels == cluster), f"in cluster {cluster} ({name})"
+
+
+def _drawn(artifact: Artifact, area: dict[str, Any]) -> npt.NDArray[np.bool_] | None:
+    """Say which rows lie in an area; None where its map is gone."""
+    try:
+        return inside(artifact.id, area["map"], json.dumps(area, sort_keys=True))
+    except (InputError, FileNotFoundError):
+        return None
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)

@@ -8,13 +8,13 @@ once more when a job starts. The command line is not limited; its user has those
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import itertools
 import os
 import pathlib
 import re
 from typing import TypeVar
 
+from core.dataset.readers.hub import is_file_type
 from core.errors import InputError
 from core.evaluations.load import each
 from core.model import loading
@@ -116,7 +116,7 @@ def hub(text: str, *, configuration: bool = True) -> str:
             f"{text} is also a file or folder on the server, which would be read instead; "
             "if you mean that, give its whole path"
         )
-    if _is_file_type(repository):
+    if is_file_type(repository):
         raise InputError(f"{text} is a file type, no dataset; give owner/name")
     return text
 
@@ -318,10 +318,3 @@ def _as_typed(text: str, path: pathlib.Path) -> str:
 
 def _is_configuration(text: str) -> bool:
     return text.isprintable() and CONFIGURATION.fullmatch(text) is not None
-
-
-def _is_file_type(name: str) -> bool:
-    """Say whether the datasets library reads the files around it by this name, asking no hub."""
-    found = importlib.util.find_spec("datasets")
-    places = found.submodule_search_locations if found else []
-    return any(_is_folder(pathlib.Path(p, "packaged_modules", name)) for p in places or [])

@@ -64,13 +64,14 @@ def cartography(id: str) -> npt.NDArray[np.float32]:
 
 
 def edits(dataset: str) -> Edits:
-    """Return what people excluded, pinned, noted and named; read again when the log grew."""
+    """Return what people excluded, pinned, noted and named; read again when the log changed."""
     log = state.workspace().root / "edits" / f"{dataset}.jsonl"
-    return _edits(dataset, log.stat().st_size if log.exists() else 0)
+    now = log.stat() if log.exists() else None
+    return _edits(dataset, (now.st_size, now.st_mtime_ns, now.st_ino) if now else ())
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _edits(dataset: str, size: int) -> Edits:
+def _edits(dataset: str, version: tuple[int, ...]) -> Edits:
     return edit_log.read(state.workspace(), dataset)
 
 

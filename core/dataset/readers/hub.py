@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import pathlib
 
 import pyarrow as pa
 
 from core.dataset.readers.file_types import SUFFIXES
 from core.errors import InputError
+
+FIRST = 200
+"""Rows fetched of a dataset of which the beginning is enough."""
 
 
 def from_disk(path: pathlib.Path, split: str) -> pa.Table:
@@ -33,8 +38,42 @@ def from_disk(path: pathlib.Path, split: str) -> pa.Table:
     raise InputError(f"{path} has no split {split!r}; there are {there}: name one with --split")
 
 
-def from_hub(name: str, split: str) -> pa.Table:
+def is_file_type(name: str) -> bool:
+    """Say whether the datasets library reads the files around it by this name, asking no hub."""
+    found = importlib.util.find_spec("datasets")
+    places = found.submodule_search_locations if found else []
+    try:
+        return any(pathlib.Path(p, "packaged_modules", name).is_dir() for p in places or [])
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_local(name: str) -> None:
+    """Refuse a name for which the datasets library would read what lies around it.
+
+    Raises:
+        InputError: it is such a name.
+    """
+    repository, _, configuration = name.partition(":")
+    if is_file_type(repository):
+        raise InputError(
+            f"{name}: no such file; {repository!r} is a file type and no hub dataset, which is "
+            "owner/name: give the path of the file"
+        )
+    if configuration and os.path.lexists(repository):
+        raise InputError(
+            f"{name}: {repository} is a file or folder here, not a hub dataset; give its path "
+            "alone, a part of it with --split"
+        )
+
+
+def from_hub(name: str, split: str, *, some: bool = False) -> pa.Table:
     """Return a split of a hub dataset, given as owner/name or owner/name:config.
+
+    Args:
+        name: Of the dataset.
+        split: Which one.
+        some: Whether its first rows are enough: then no more of it is fetched.
 
     Raises:
         InputError: it cannot be loaded.
@@ -46,12 +85,14 @@ def from_hub(name: str, split: str) -> pa.Table:
         or repository.endswith((*SUFFIXES, ".txt"))
     ):
         raise InputError(f"{name}: no such file; check the spelling")
+    refuse_local(name)
     import datasets
 
     try:
-        return datasets.load_dataset(repository, configuration or None, split=split).with_format(
-            "arrow"
-        )[:]
+        more = {"streaming": True} if some else {}
+        found = datasets.load_dataset(repository, configuration or None, split=split, **more)
+        found = found.with_format("arrow")
+        return next(iter(found.iter(FIRST))) if some else found[:]
     except Exception as e:  # dozens of types, the hub client's own and its transport's
         seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
         raise InputError(

@@ -31,7 +31,7 @@ def batches(where: str, split: str = "train", *, some: bool = False) -> Generato
     if path.is_dir() and is_saved(path):
         yield from tables(from_disk(path, split), where)
     elif not path.exists():
-        yield from tables(from_hub(where, split), where)
+        yield from tables(from_hub(where, split, some=some), where)
     else:
         files = shards(path, split) if path.is_dir() else [path]
         found = [source for file in files for source in _held(file, split)]

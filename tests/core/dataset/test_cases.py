@@ -64,7 +64,8 @@ RIGHT = {
     **dict.fromkeys(["p04", "p24"], (6, "prompt_completion")),
     **dict.fromkeys(["p10"], (150, "prompt_completion")),
     **dict.fromkeys(
-        ["p01", "p02", "p06", "p09", "p13", "p14", "p18", "q04"], (6, "question_answer")
+        ["p01", "p02", "p06", "p09", "p13", "p14", "p18", "p23", "p27", "q04"],
+        (6, "question_answer"),
     ),
     **dict.fromkeys(["v23"], (60, "question_answer")),
     **dict.fromkeys(["l06"], (120, "question_answer")),
@@ -91,12 +92,10 @@ REFUSED = {
     "j19": "the first one reads",
     "j27": "is empty",
     "p20": "--map prompt=",
-    "p23": "--map prompt=",
-    "p27": "--map prompt=",
     "q07": "names a column twice",
     "q10": "binary data",
     "v10": "names a column twice",
-    "v24": "'Say apple', 'apple'",
+    "v24": "'Say apple', 'apple' (names of columns? if this is the first row",
     "v27": "reads 'instruction,output'",
 }
 """Case -> what its refusal says."""
@@ -145,6 +144,8 @@ CONTENTS = {
     "p01": ["How many apple rows?\n\nCREATE TABLE apple (id INT)", "SELECT COUNT(*) FROM apple"],
     "p02": ["is apple real\n\nThe apple is real.", "false"],
     "p06": ["Which is apple?\n\n0. apple\n1. x\n2. y\n3. z", "0"],
+    "p23": ["What colour is apple?\n\nThe apple is red.", "red"],
+    "p27": ["Which is apple?\n\nA)apple\nB)x", "A"],
     "p08": ["Extract apple", '{"name": "apple", "n": 0}'],
     "v20": ["The apple lobe\nis clear.", "No apple disease."],
 }

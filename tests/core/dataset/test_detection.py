@@ -3,7 +3,9 @@
 import pytest
 
 from core.dataset.detection import UnclearColumns, detect
+from core.dataset.examples import parse as parse_rows
 from core.dataset.mapping import given
+from core.dataset.readers import Rows
 from tests.core.dataset.conftest import parse
 
 QA = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -88,3 +90,45 @@ def test_a_format_that_does_not_fit():
         ValueError, match="--response-column 'x': no such column; there are 'prompt'"
     ):
         given("", {"response": "x"}, ["prompt"])
+
+
+def test_accepted_answers_as_squad_has_them():
+    row = {"question": "q", "answers": {"text": ["a", "b"], "answer_start": [1, 9]}, "context": "c"}
+    asked = [{"role": "user", "content": "q\n\nc"}]
+    assert parse(row)[1] == [*asked, {"role": "assistant", "content": "a"}]
+    none = {**row, "answers": '{"text": [], "answer_start": []}'}
+    assert parse(none)[1] == [*asked, {"role": "assistant", "content": ""}]
+
+
+def test_the_letter_of_the_right_choice_is_a_reply():
+    row = {"question": "q", "options": ["A)x", "B)y"], "rationale": "r", "correct": "B"}
+    assert parse(row)[1] == [
+        {"role": "user", "content": "q\n\nA)x\nB)y"},
+        {"role": "assistant", "content": "B"},
+    ]
+    assert look(row).left_out == ("rationale",)
+    with pytest.raises(UnclearColumns):
+        look({"question": "q", "correct": True})
+
+
+@pytest.mark.parametrize(
+    ("answers", "labels"), [([1, 2, 3], "123"), ([0, 1, 2], "012"), ([1, 2, 1], "012")]
+)
+def test_choices_are_numbered_as_the_answers_count_them(answers, labels):
+    rows = [{"question": "q", "choices": list("xyz"), "answer": a} for a in answers]
+    sample = {name: [row[name] for row in rows] for name in rows[0]}
+    for named in ({}, given("prompt={question} {choices}", {}, list(sample))):
+        reading = detect(list(sample), "auto", named, sample)
+        found = parse_rows(Rows(sample, range(3), "index", []), reading.format, reading.parts)
+        said = found.rows[0][1][0]["content"]
+        assert [line[0] for line in said.removeprefix("q").split()[::2]] == list(labels)
+
+
+def test_a_list_of_texts_is_a_conversation_only_by_the_name_of_its_column():
+    assert look({"conversations": ["q", "a"]}).certainty == "likely"
+    assert look({"conversations": [{"from": "human", "value": "q"}]}).certainty == "sure"
+
+
+def test_a_first_row_taken_for_names_is_suspected():
+    with pytest.raises(UnclearColumns, match="put a line of names before it"):
+        look({"Say apple": "Say river", "apple": "river"})

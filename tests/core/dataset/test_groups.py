@@ -5,7 +5,9 @@ import random
 import pytest
 
 from core.dataset.compared import Compared
+from core.dataset.examples import Examples
 from core.dataset.groups import groups
+from core.dataset.tables import as_table
 
 WORDS = [f"word{i}" for i in range(900)]
 
@@ -107,3 +109,21 @@ def test_test_items_without_a_reply_are_met_by_their_question():
 @pytest.mark.parametrize("talks", [[], [talk("a", "b")], [talk("", "")] * 2])
 def test_few_and_empty_rows(talks):
     assert len(groups(Compared(talks), range(len(talks)))) == len(talks)
+
+
+def test_calls_of_tools_are_part_of_what_is_said():
+    def calling(city):
+        call = {
+            "type": "function",
+            "function": {"name": "look", "arguments": f'{{"at": "{city}"}}'},
+        }
+        asked = {"role": "user", "content": "Weather?"}
+        return [asked, {"role": "assistant", "content": "", "tool_calls": [call]}]
+
+    talks = [calling("Oslo"), calling("Rome"), calling("Oslo")]
+    compared = Compared(talks)
+    assert compared.whole[0] == compared.whole[2] != compared.whole[1]
+    table = as_table(Examples([0, 1, 2], talks, ["all"] * 3, [None] * 3))
+    stored = Compared()
+    stored.add_stored(table["messages"].chunk(0), table["extras"].chunk(0))
+    assert (stored.finish().whole == compared.whole).all()

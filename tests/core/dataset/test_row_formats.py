@@ -121,7 +121,7 @@ def test_choices_are_labelled_as_the_answer_names_them(choices, answer, lines):
 
 def test_an_answer_beyond_the_choices_is_named():
     with pytest.raises(SkippedRow, match="answer names none of the choices"):
-        parse({"question": "q", "choices": ["x", "y"], "answer": 2})
+        parse({"question": "q", "choices": ["x", "y"], "answer": 3})
 
 
 @pytest.mark.parametrize("history", [[["h", "r"]], '[["h", "r"]]', [{"user": "h", "bot": "r"}]])

@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from core import dataset
+from core.dataset.readers import head
+from core.errors import InputError
 from core.workspace.files import sha256_file
 from tests.core.dataset.conftest import aside, original, rows
 
@@ -147,3 +149,33 @@ def test_hub_dataset(workspace, monkeypatch):
     artifact = workspace.open(dataset.run(workspace, dataset.Settings(path="owner/name")))
     assert artifact.summary["rows"] == 3
     assert artifact.name == "name"
+
+
+def test_the_first_rows_of_a_hub_dataset_are_fetched_alone(monkeypatch):
+    import datasets
+
+    asked = []
+
+    def streamed(*args, **kwargs):
+        asked.append((args, kwargs))
+        return datasets.Dataset.from_list(rows(500)).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", streamed)
+    found = head("owner/name:main", 50, "test")
+    assert found.values("prompt") == [f"question {i}?" for i in range(50)]
+    assert asked == [(("owner/name", "main"), {"split": "test", "streaming": True})]
+
+
+@pytest.mark.parametrize("name", ["json", "csv", "text", "parquet:default"])
+def test_a_file_type_is_no_hub_dataset(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.json").write_text('[{"question": "q", "answer": "a"}]')
+    with pytest.raises(InputError, match="is a file type and no hub dataset"):
+        head(name)
+
+
+def test_a_folder_with_a_configuration_is_no_hub_dataset(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "owner" / "name").mkdir(parents=True)
+    with pytest.raises(InputError, match="is a file or folder here"):
+        head("owner/name:main")
