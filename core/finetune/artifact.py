@@ -89,6 +89,14 @@ class FinetuneSummary(Counts, Trained):
     response_tokens: int
     train_seconds: NotRequired[float]
     """The first fine-tunes did not count the training apart."""
+    train_loss: NotRequired[float]
+    """Of the last step, nats per response token; not known of early fine-tunes."""
+    planned_steps: NotRequired[int]
+    """Where it ended early."""
+    kept_step: NotRequired[int]
+    """The step whose weights it has, where that is not the last."""
+    looked_at: NotRequired[str]
+    """Which held-out rows were looked at while it trained, in words."""
     ids_sha256: str
     """Of the selection."""
     parameters: int
@@ -151,7 +159,7 @@ def write_result(folder: pathlib.Path, result: Result) -> None:
 
 def weights(folder: pathlib.Path, method: str) -> pathlib.Path:
     """Return where the model is saved, or the adapter that `method` lora gives."""
-    return folder / (ADAPTER if method == "lora" else MODEL)
+    return folder / (ADAPTER if method != "full" else MODEL)
 
 
 def load_generations(folder: pathlib.Path) -> list[Generation]:

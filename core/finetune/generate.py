@@ -71,10 +71,12 @@ def generate(
     max_length: int,
     max_new: int,
     batch: int = DECODE_BATCH,
+    quiet: bool = False,
 ) -> list[Answered]:
     """Answer conversations greedily, in batches of similar length, padded on the left.
 
     A prompt that leaves no room for its answer within the model's positions loses its beginning.
+    A `quiet` call, amid a training, reports nothing and is not stopped: it is short.
 
     Raises:
         Stopped: someone asked for it.
@@ -89,11 +91,11 @@ def generate(
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     out = [Answered("", text, False) for text in texts]
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    progress = Progress("answer test items", len(prompts))
+    progress = None if quiet else Progress("answer test items", len(prompts))
     decode: Any = model.generate
     with evaluating(model), torch.no_grad():
         for start in range(0, len(order), batch):
-            if stop_requested():
+            if progress and stop_requested():
                 raise Stopped("stopped while answering test items; --resume tests again")
             part = order[start : start + batch]
             kept = [prompts[i][-keep:] for i in part]
@@ -118,7 +120,8 @@ def generate(
             full = open_ended & (new.shape[1] >= max_new)
             for i, text, at_limit in zip(part, said, full.tolist(), strict=True):
                 out[i] = Answered(text, texts[i], at_limit)
-            progress.update(min(start + batch, len(order)))
+            if progress:
+                progress.update(min(start + batch, len(order)))
     return out
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from core.arrays import Ints
+from core.errors import InputError
 from core.finetune.artifact import Trained
+from core.jobs.failures import tenth
 from core.model import loading
 from core.model.output_layer import whole
 from core.model.scoring import score
@@ -38,8 +41,18 @@ class Before(NamedTuple):
         """Return what a summary says of the training: losses of these rows, model, and a warning.
 
         `warning` is empty where the loss did not rise.
+
+        Raises:
+            InputError: the model gives no number any more.
         """
         now = _loss(model, self.tokens, self.rows)
+        if not math.isfinite(now):
+            raise InputError(
+                f"the trained model gives a loss of {now} on the rows it was trained on, so it is "
+                f"not sealed; use a smaller --lr than {lr:g}",
+                failure="nan",
+                fix=tenth(lr),
+            )
         worse = not now <= self.loss
         return {
             "model_class": type(whole(model)).__name__,
@@ -55,5 +68,5 @@ class Before(NamedTuple):
 
 
 def _loss(model: PreTrainedModel, tokens: Tokens, rows: Ints) -> float:
-    model.to(loading.device())  # type: ignore[arg-type]
+    loading.place(model)
     return float(score(model, tokens, rows).losses.mean())

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import functools
+import gc
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 from core.errors import InputError
 from core.evaluations import second_opinion
 from core.evaluations.load import Named, load, load_all
-from core.finetune import more_tests, outcome
+from core.finetune import more_tests, outcome, saved
 from core.finetune.artifact import FinetuneSummary, weights, write_result
 from core.finetune.metrics import describe, headline
 from core.finetune.prepare import model_of, read, recipe_of, tell_left_out
 from core.finetune.seen import seen
 from core.finetune.settings import Settings, Tested, resolve, short
-from core.jobs.progress import say
+from core.jobs.progress import Stopped, discard_requested, say
 from core.model import adapters, loading
+from core.model.scoring import score
 from core.model.templates import with_template
 from core.selection.artifact import SelectionSummary
 from core.settings import identity, to_config
+from core.training.checkpoints import check_free, weights_of
+from core.training.reporting import check_trackers, identify
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
@@ -61,6 +66,7 @@ def make(
         InputError: bad settings, or nothing to test on.
         Stopped: asked to stop; what was saved can be resumed.
     """
+    from core.finetune import looks
     from core.finetune.evaluate import evaluate
     from core.training.loop import fit
 
@@ -71,8 +77,12 @@ def make(
     if done and not loading.changed_since(s.model, done.id, done.manifest["created"]):
         say(f"{done.id} was finished before")
         return done
+    trackers = check_trackers(s.report_to)
     check_tests(s, [(test, split), *((one.dataset, "all") for one in more)])
     lora = s.method == "lora"
+    model: Any
+    measured: Any
+    watched: Any
     model, tokenizer = model_of(s, dataset)
     found = read(workspace, s, selection, tokenizer, loading.positions(model))
     tokens, template, selected, rows = found
@@ -122,14 +132,48 @@ def make(
             },
             fingerprint=wanted,
         )
-    trained = fit(model, tokens, rows, recipe, draft.path, stage="train target").seconds
+    saved_in = weights(draft.path, s.method)
+
+    def save(model: Any, folder: pathlib.Path) -> None:
+        check_free(folder, weights_of(model), "saving the weights")
+        model.save_pretrained(folder)
+        with_template(tokenizer, template).save_pretrained(folder)
+
+    watched, looked = looks.watch(
+        workspace,
+        s,
+        steps,
+        (test, split),
+        dataset,
+        model,
+        tokenizer,
+        template,
+        tokens.max_length,
+        functools.partial(save, model),
+        draft.path,
+    )
+    identify(draft.id)
+    try:
+        trained = fit(
+            model,
+            tokens,
+            rows,
+            recipe,
+            draft.path,
+            stage="train target",
+            watch=watched,
+            tensorboard=True,
+            trackers=trackers,
+        )
+    except Stopped:
+        if discard_requested():
+            draft.lock.close()
+            workspace.delete(draft.id)
+        raise
     after = before.after(model, lr)
     if after["warning"]:
         say(after["warning"])
-
-    saved = weights(draft.path, s.method)
-    model.save_pretrained(saved)
-    with_template(tokenizer, template).save_pretrained(saved)
+    save(model, saved_in)
     result = measured(test, split=split, overlapping=shared.overlapping())
     result = result._replace(scores={**result.scores, **shared.scores()})
     write_result(draft.path, result)
@@ -138,10 +182,11 @@ def make(
     summary: FinetuneSummary = {
         "rows": len(rows),
         "left_out": len(selected) - len(rows),
-        "steps": steps,
-        "epochs": round(epochs_of(len(rows), steps, s.batch_size), 2),
+        "steps": trained.steps,
+        "epochs": round(epochs_of(len(rows), trained.steps, s.batch_size), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),
-        "train_seconds": round(trained, 1),
+        "train_seconds": round(trained.seconds, 1),
+        "train_loss": round(trained.loss, 6),
         "ids_sha256": selection.summary_as(SelectionSummary)["ids_sha256"],
         "parameters": loading.size(model),
         "model_class": after["model_class"],
@@ -153,10 +198,22 @@ def make(
     }
     if left_out:
         summary["left_out_why"] = {why: len(gone) for why, gone in left_out}
+    if looked:
+        summary["looked_at"] = looked
+    if trained.kept != trained.steps:
+        summary["kept_step"] = trained.kept
+    if trained.steps != steps:
+        summary["planned_steps"] = steps
     if others:
         summary["tests"] = others
     if worse := more_tests.worsened(skills, others, draft.path):
         summary["regression"] = worse
+    sampled = before.rows[: saved.ROWS]
+    expected = score(model, tokens, sampled, precision="fp32").losses
+    model = measured = watched = None  # two would not fit where one does
+    gc.collect()
+    base = (lambda: model_of(s, dataset)[0]) if lora else None
+    saved.check(saved_in, base, tokens, sampled, expected)
     artifact = draft.seal({**summary, **headline(result.scores)}, drop=("checkpoints",))
     say(describe(result.scores))
     for scores in others.values():

@@ -47,7 +47,12 @@ def _less_memory(s: Any) -> Changes:
 def _tamer(s: Any) -> Changes:
     """Return a tenth of the learning rate; the run itself says what `auto` was."""
     lr = getattr(s, "lr", "auto")
-    return {"lr": lr / 10} if isinstance(lr, float | int) else {"precision": "fp32"}
+    return tenth(lr) if isinstance(lr, float | int) else {"precision": "fp32"}
+
+
+def tenth(lr: float) -> Changes:
+    """Return a tenth of a learning rate, without the digits that rounding adds."""
+    return {"lr": float(f"{lr / 10:.6g}")}
 
 
 FAILURES = {

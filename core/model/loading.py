@@ -230,9 +230,17 @@ def changed_since(spec: str, id: str, created: str) -> bool:
     return changed
 
 
+def place(model: PreTrainedModel) -> None:
+    """Move a model to where training runs; one in 4 bits is there already."""
+    if not getattr(model, "is_loaded_in_4bit", False):
+        model.to(device())  # type: ignore[arg-type]
+
+
 def size(model: PreTrainedModel) -> int:
-    """Return the number of parameters."""
-    return sum(p.numel() for p in model.parameters())
+    """Return the number of parameters; one in 4 bits holds two in each of its numbers."""
+    return sum(
+        p.numel() * (2 if type(p).__name__ == "Params4bit" else 1) for p in model.parameters()
+    )
 
 
 def positions(model: PreTrainedModel) -> int:

@@ -85,9 +85,13 @@ def check_room(checkpoints: pathlib.Path, model: torch.nn.Module) -> None:
     if last:
         needed = sum(p.stat().st_size for p in last.iterdir())
     else:
-        own = [p.numel() * p.element_size() for p in model.parameters() if p.requires_grad]
-        needed = (1 + MOMENTS) * sum(own)
+        needed = (1 + MOMENTS) * weights_of(model)
     check_free(checkpoints, needed, "the next checkpoint")
+
+
+def weights_of(model: torch.nn.Module) -> int:
+    """Return the bytes of the weights that train."""
+    return sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
 
 
 def check_free(folder: pathlib.Path, needed: int, what: str) -> None:

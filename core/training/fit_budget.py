@@ -158,7 +158,7 @@ def trial(
 
     where = loading.device()
     was_training, was_there = model.training, model.device
-    model.to(where)  # type: ignore[arg-type]
+    loading.place(model)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0)
     half = loading.in_bf16(recipe.precision, where)
@@ -187,4 +187,5 @@ def trial(
         if checkpointing:
             inner.activation_checkpointing_disable()
         model.train(was_training)
-        model.to(was_there)  # type: ignore[arg-type]
+        if model.device != was_there:
+            model.to(was_there)  # type: ignore[arg-type]

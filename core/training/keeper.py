@@ -79,7 +79,7 @@ class Keeper(TrainerCallback):
     ) -> None:
         self.began = time.monotonic() - self._beside(0, 0)[0]
         self.reached = sum(tokens for _, tokens in self.sizes[: state.global_step])
-        if self.watcher and self.report and state.global_step == 0:
+        if self.watcher and self.report and state.global_step == 0 and self.watcher.losses:
             self.report.add({"step": 0, "held_out": self.watcher.losses[0]})
 
     def on_log(

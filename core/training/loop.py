@@ -6,7 +6,6 @@ held-out rows (`core.training.watching`). Resuming takes the newest whole checkp
 
 from __future__ import annotations
 
-import math
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,7 +25,7 @@ from core.training.order import schedule, shards
 from core.training.recipe import Recipe
 from core.training.reporting import METRICS, Report
 from core.training.watching import Watch, Watcher, drop_after
-from core.workspace.files import read_json
+from core.workspace.files import read_json, read_jsonl
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -40,7 +39,7 @@ class Fitted(NamedTuple):
     steps: int
     """Fewer than planned where it ended early."""
     loss: float
-    """Of the last step, nats per response token; NaN where this process took none."""
+    """Of the last step, nats per response token."""
     kept: int
     """The step whose weights the model has: the last, or the best looked at."""
 
@@ -182,8 +181,10 @@ def fit(
         kept = "discarded" if keeper.discarded else "saved"
         raise Stopped(f"stopped at step {done:,} of {recipe.steps:,}; {kept}")
     seconds = keeper.seconds()
-    kept_step = watcher.put_back() if watcher else done
-    return Fitted(seconds, done, found.get("loss", math.nan), kept_step)
+    if "loss" not in found:  # nothing was left to train
+        found |= list(read_jsonl(folder / METRICS))[-1]
+    kept_step = watcher.put_back() if watcher and watcher.losses else done
+    return Fitted(seconds, done, found["loss"], kept_step)
 
 
 def _collate(parts: list[Ints]) -> dict[str, Any]:

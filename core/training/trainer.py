@@ -14,6 +14,7 @@ from transformers import Trainer
 from core.arrays import Ints
 from core.errors import InputError
 from core.jobs import process_group
+from core.jobs.failures import tenth
 from core.training.checkpoints import check_room
 from core.training.micro_batches import MicroBatches
 
@@ -77,7 +78,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Tell trackers what else is known of the step."""
-        super().log({**self.found, **logs}, *args, **kwargs)
+        super().log({**self.found, **logs} if "loss" in logs else logs, *args, **kwargs)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Save, if there is room for it.
@@ -104,7 +105,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
             f"the training {what} became {value} at step {step + 1:,} (rows {named}{more}); "
             f"try a smaller --lr than {self.args.learning_rate:g}",
             failure="nan",
-            fix={"lr": self.args.learning_rate / 10},
+            fix=tenth(self.args.learning_rate),
         )
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:

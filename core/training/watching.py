@@ -40,7 +40,7 @@ class Watch:
     rows: Ints
     """Held-out rows of them (n_rows,), each with a response."""
     every: int
-    """Steps between two looks; step 0 and the last are looked at, too."""
+    """Steps between two looks, of which the last step is one, and step 0; 0 never."""
     answers: Callable[[], list[dict[str, Any]]] = list
     """Gives the model's answers to the fixed prompts."""
     patience: int = 0
@@ -48,6 +48,8 @@ class Watch:
     best: bool = False
     """Whether the weights of the look with the lowest loss are put back at the end."""
     precision: str = "auto"
+    keep: tuple[int, Callable[[int], None]] = (0, lambda step: None)
+    """Steps between weights that are kept for good (0 none), and what saves them."""
 
 
 class Watcher(TrainerCallback):
@@ -68,7 +70,8 @@ class Watcher(TrainerCallback):
 
     def cost(self, step: int, steps: int) -> tuple[float, float]:
         """Return the seconds that looks took here, and those still to come after a step."""
-        ahead = -(-steps // self.watch.every) - step // self.watch.every
+        every = self.watch.every or 1
+        ahead = -(-steps // every) - step // every
         return self.seconds, ahead * self.seconds / max(1, self.looked)
 
     @property
@@ -83,7 +86,7 @@ class Watcher(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        if state.global_step == 0 and 0 not in self.losses:
+        if self.watch.every and state.global_step == 0 and 0 not in self.losses:
             self._look(0)
 
     def on_step_end(
@@ -94,7 +97,10 @@ class Watcher(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         step = state.global_step
-        if step % self.watch.every and step != state.max_steps:
+        between, keep = self.watch.keep
+        if between and step % between == 0 and step < state.max_steps:
+            process_group.once(lambda: keep(step))
+        if not self.watch.every or (step % self.watch.every and step != state.max_steps):
             return
         self._look(step)
         since = sum(s > self.best_step for s in self.losses)

@@ -1,7 +1,10 @@
 import json
+from importlib import import_module
 
 import pandas as pd
 import pytest
+from peft import get_peft_model_state_dict
+from safetensors.torch import save_file
 
 from core import dataset, finetune
 from core.finetune.settings import Settings, planned_steps
@@ -195,3 +198,53 @@ def test_a_base_without_a_chat_template_gets_the_one_it_was_trained_with(finishe
     asked = [{"role": "user", "content": "Two?"}]
     text = saved.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     assert text == renderer("alpaca", tokenizer)(asked, True)
+
+
+LOOKING = {"eval_every": 2, "eval_rows": 15, "keep": "best", "keep_every": 4, "method": "lora"}
+
+
+def test_a_run_is_looked_at_and_keeps_what_it_is_asked_to(finished, stop_after):
+    with stop_after(3), pytest.raises(Stopped):
+        tune(finished, **LOOKING)
+    made = tune(finished, **LOOKING, resume=True)
+    looks = {r["step"]: r["loss"] for r in read_jsonl(made.path / "looks.jsonl")}
+    assert list(looks) == [0, 2, 4, 6]
+    answers = [r["answers"] for r in read_jsonl(made.path / "looks.jsonl")]
+    assert [len(a) for a in answers] == [3, 3, 3, 3]
+    assert len({tuple(one["id"] for one in a) for a in answers}) == 1, "the same prompts"
+    of = "15 of 20 held-out rows (puzzles **bold** <b>tag</b> $x$, held-out rows)"
+    assert made.summary["looked_at"] == f"{of}, which are in the test: its score is not untouched"
+    best = min(looks, key=looks.get)
+    assert made.summary.get("kept_step", made.summary["steps"]) == best
+    metrics = list(read_jsonl(made.path / "metrics.jsonl"))
+    assert made.summary["train_loss"] == pytest.approx(metrics[-1]["loss"], abs=1e-6)
+    names = set(made.manifest["files"])
+    assert "kept/step-4/adapter_model.safetensors" in names
+    assert any(n.startswith("tensorboard/events") for n in names)
+    assert not any(n.startswith("checkpoints") for n in names)
+
+
+def test_a_result_that_is_not_what_was_trained_is_not_sealed(finished, monkeypatch):
+    before = [e for e in finished.workspace.entries("finetune") if e.state != "unfinished"]
+    monkeypatch.setattr("peft.PeftModel.save_pretrained", save_without_effect)
+    with pytest.raises(ValueError, match=r"adapter that was saved gives other losses .* not seal"):
+        tune(finished, method="lora", steps=2, lr=0.01, decode=0)
+    after = [e for e in finished.workspace.entries("finetune") if e.state != "unfinished"]
+    assert after == before
+
+
+def save_without_effect(self, folder, **kwargs):
+    """Save an adapter whose matrices are all zero, as broken writers have done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    self.peft_config["default"].save_pretrained(str(folder))
+    zero = {k: v.clone().zero_() for k, v in get_peft_model_state_dict(self).items()}
+    save_file(zero, folder / "adapter_model.safetensors")
+
+
+def test_discarding_a_stopped_run_leaves_nothing(finished, stop_after, monkeypatch):
+    before = finished.workspace.entries("finetune")
+    monkeypatch.setattr("core.training.keeper.discard_requested", lambda: True)
+    monkeypatch.setattr(import_module("core.finetune.run"), "discard_requested", lambda: True)
+    with stop_after(2), pytest.raises(Stopped, match="discarded"):
+        tune(finished, seed=9)
+    assert finished.workspace.entries("finetune") == before
