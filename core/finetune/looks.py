@@ -20,7 +20,7 @@ from core.finetune.settings import Settings, looks_every
 from core.jobs.progress import say
 from core.model.templates import renderer
 from core.model.tokens import Tokens, tokenize
-from core.training.watching import Watch
+from core.training.watch import Watch
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 

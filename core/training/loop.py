@@ -24,7 +24,8 @@ from core.training.micro_batches import MicroBatches
 from core.training.order import schedule, shards
 from core.training.recipe import Recipe
 from core.training.reporting import METRICS, Report
-from core.training.watching import Watch, Watcher, drop_after
+from core.training.watch import Watch
+from core.training.watching import Watcher, drop_after
 from core.workspace.files import read_json, read_jsonl
 
 if TYPE_CHECKING:

@@ -6,22 +6,19 @@ What was seen is in looks.jsonl; a resumed run reads there what it knew at its s
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import pathlib
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from core.arrays import Ints
 from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import say
 from core.model.scoring import score
-from core.model.tokens import Tokens
 from core.training.checkpoints import check_free
+from core.training.watch import Watch
 from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
@@ -30,26 +27,6 @@ if TYPE_CHECKING:
 
 LOOKS = "looks.jsonl"
 BEST = "best"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Watch:
-    """What to look at, and what follows from it."""
-
-    tokens: Tokens
-    rows: Ints
-    """Held-out rows of them (n_rows,), each with a response."""
-    every: int
-    """Steps between two looks, of which the last step is one, and step 0; 0 never."""
-    answers: Callable[[], list[dict[str, Any]]] = list
-    """Gives the model's answers to the fixed prompts."""
-    patience: int = 0
-    """Looks in a row without a lower loss that end the training; 0 never."""
-    best: bool = False
-    """Whether the weights of the look with the lowest loss are put back at the end."""
-    precision: str = "auto"
-    keep: tuple[int, Callable[[int], None]] = (0, lambda step: None)
-    """Steps between weights that are kept for good (0 none), and what saves them."""
 
 
 class Watcher(TrainerCallback):

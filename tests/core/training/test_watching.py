@@ -15,7 +15,7 @@ from core.model.scoring import score
 from core.training.loop import fit
 from core.training.recipe import Recipe
 from core.training.reporting import check_trackers
-from core.training.watching import Watch
+from core.training.watch import Watch
 from core.workspace.files import read_jsonl
 from tests.core.training.test_micro_batches import DATA
 
