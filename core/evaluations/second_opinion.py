@@ -40,9 +40,11 @@ def opinions(pairs: Iterable[tuple[str, str]], seconds: float = SECONDS) -> Iter
         seconds: For a pair.
     """
     child: subprocess.Popen[bytes] | None = None
+    broken = False
     try:
         for said, gold in pairs:
-            child = child or _started()
+            child = child or (None if broken else _started())
+            broken = child is None
             told = _told(child, {"said": said[-LONGEST:], "gold": gold}, seconds) if child else None
             yield told if isinstance(told, bool) else None
             if child and (child.poll() is not None or told == "late"):

@@ -176,12 +176,8 @@ def test_a_test_set_without_answers_is_refused_before_the_training(finished, tmp
     )
     with pytest.raises(InputError, match="empty answer 2"):
         finetune.run(finished.workspace, wanted)
-    call = {"name": "look", "arguments": {}}
-    calls = [
-        {"role": "user", "content": "Look it up."},
-        {"role": "assistant", "content": "", "tool_calls": [{"function": call}]},
-    ]
-    file = write(tmp_path / "calls.jsonl", [{"messages": calls}])
+    silent = {"role": "assistant", "content": "", "reasoning_content": "Hm."}
+    file = write(tmp_path / "hm.jsonl", [{"messages": [{"role": "user", "content": "?"}, silent]}])
     test = finished.workspace.open(dataset.load_any(finished.workspace, str(file)))
-    with pytest.raises(InputError, match="none of the 1 items of calls has an answer"):
+    with pytest.raises(InputError, match="none of the 1 items of hm has an answer"):
         check_answers(test, "all")

@@ -3,6 +3,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -10,6 +11,8 @@ from transformers import (
     GPT2LMHeadModel,
     GPTJConfig,
     GPTJForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
 )
 
 from core.model import loading, scoring, tokens
@@ -232,3 +235,41 @@ def test_an_adapter_counts(proxy, data):
     found = score(adapted, data, rows).losses
     np.testing.assert_allclose(found, plain(adapted, data, rows), atol=1e-5)
     assert np.abs(found - without).max() > 1e-3
+
+
+class Largest(TorchDispatchMode):
+    """Notes the largest tensor that any operation gives, in bytes."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.bytes = max(self.bytes, out.numel() * out.element_size())
+        return out
+
+
+SMALL = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+SMALL |= {"num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8}
+
+
+@pytest.mark.parametrize(
+    ("config", "model", "n", "most"),
+    [
+        (LlamaConfig, LlamaForCausalLM, 2_048, 2**25),
+        (Gemma2Config, Gemma2ForCausalLM, 600, 2**28),  # caps its logits: no tiles, but parts
+    ],
+)
+def test_the_logits_of_a_large_vocabulary_are_never_held_at_once(config, model, n, most):
+    """2,048 tokens of 128k entries are 1 GiB in fp32, and 3 GiB with a softmax and its copy."""
+    vocabulary = 2**17
+    made = model(config(vocab_size=vocabulary, max_position_embeddings=4_096, **SMALL)).eval()
+    ids = np.arange(n, dtype=np.uint32) * 61 % vocabulary
+    ends, spans = np.array([0, n]), np.array([[1, n]])
+    rows = tokens.Tokens(ids, ends, spans, np.array([0, 1]), n)
+    with Largest() as seen:
+        [loss] = score(made, rows, np.array([0])).losses
+    assert loss == pytest.approx(np.log(vocabulary), rel=0.02), "such a model knows nothing"
+    assert seen.bytes <= most
