@@ -3,11 +3,8 @@ import streamlit as st
 from core import jobs
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
-from dashboard.charts import losses as loss_charts
 from dashboard.finetune import as_file, form, offered, queue, result, running
-from dashboard.frame import data, job_card, state, widgets
-
-SHOWN = 6  # fine-tunes whose losses are drawn together, newest first
+from dashboard.frame import job_card, state, widgets
 
 
 def panel(selection: Artifact) -> None:
@@ -41,12 +38,9 @@ def panel(selection: Artifact) -> None:
 def finished(selection: Artifact, watched: bool) -> None:
     """Show the fine-tune that the address names, else the newest of this selection."""
     named = st.query_params.get("finetune")
-    mine = [
-        state.workspace().open(e.id, e.kind)
-        for e in runs
-        if e.parents.get("selection") == selection.id
-    ][:SHOWN]
-    shown = state.current("finetune") if named else (mine[0] if mine else None)
+    mine = [e for e in runs if e.parents.get("selection") == selection.id][:1]
+    newest = [state.workspace().open(e.id, e.kind) for e in mine]
+    shown = state.current("finetune") if named else next(iter(newest), None)
     if shown is None:
         if not watched:
             st.info(
@@ -57,8 +51,8 @@ def finished(selection: Artifact, watched: bool) -> None:
         return
     st.text(shown.name)
     result.scores(shown)
-    curves = {a.name: data.metrics(a.path) for a in (mine or [shown])}
-    st.plotly_chart(loss_charts.finetune_curves(curves))
+    others = {e.id: e.name for e in runs if e.id != shown.id}
+    running.curves_of(shown, others)
     with st.expander("Read its answers", icon=":material/chat:"):
         result.answers(shown)
 

@@ -160,6 +160,17 @@ def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
         place.plotly_chart(drawn, key=f"finetune-small:{column}", config=figure.READ_ONLY)
 
 
+def curves_of(artifact: Artifact, others: dict[str, str]) -> None:
+    """Draw the way of a finished run, others beside it if wanted, and its answers on the way."""
+    frame = curves.of_sealed(artifact.id)
+    axis, smoothing, beside = controls(frame, others, artifact.id)
+    name = label(artifact.name) if beside else "this run"
+    own = training.Curve(name, frame, theme.ACCENT)
+    drawn = training.losses([own, *beside], axis, smoothing)
+    st.plotly_chart(drawn, key="finetune-losses", config=figure.READ_ONLY)
+    answers(curves.looks(artifact.path))
+
+
 def controls(
     frame: pd.DataFrame, runs: dict[str, str], key: str
 ) -> tuple[str, float, list[training.Curve]]:
