@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -57,16 +57,6 @@ def source_curves(steps: Sequence[int], means: pd.DataFrame, counts: pd.Series) 
         curve = pd.DataFrame({"step": list(steps), "loss": means.loc[name].to_numpy(float)})
         curves.append((f"{figure.label(name)} · {counts[name]:,}", curve, colours[str(name)]))
     return _curves(curves, 440)
-
-
-def finetune_curves(runs: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Training loss of several runs (name to step, loss), smoothed, named at the line's end."""
-    colours = theme.source_colours(runs)
-    smooth = [
-        (figure.label(name), run.assign(loss=_smooth(run["loss"])), colours[name])
-        for name, run in runs.items()
-    ]
-    return _curves(smooth, 360)
 
 
 def live_loss(

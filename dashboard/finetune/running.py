@@ -227,9 +227,11 @@ def answers(looks: list[dict[str, Any]]) -> None:
             "After step", steps, steps[-1], key=f"finetune-answers:{len(steps)}"
         )
     for column, answer in zip(st.columns(len(told[step])), told[step], strict=True):
-        prompt = answer.get("prompt", answer.get("question", ""))
-        said = answer.get("answer", answer.get("said", ""))
         column.caption("Asked")
-        column.code(reader.cut(str(prompt)), language=None, wrap_lines=True)
+        column.code(reader.cut(str(answer.get("prompt", ""))), language=None, wrap_lines=True)
         column.caption("Answered")
-        column.code(reader.cut(str(said)) or "(nothing)", language=None, wrap_lines=True)
+        said = reader.cut(str(answer.get("said", "")))
+        column.code(said or "(nothing)", language=None, wrap_lines=True)
+        if answer.get("answer"):
+            column.caption("Expected")
+            column.code(reader.cut(str(answer["answer"])), language=None, wrap_lines=True)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dashboard.charts import clusters as cluster_charts
-from dashboard.charts import figure, theme
+from dashboard.charts import figure, theme, training
 from dashboard.charts import k_sweep as k_sweep_charts
 from dashboard.charts import losses as loss_charts
 from dashboard.charts import map as map_charts
@@ -51,7 +51,12 @@ def every_figure():
         "live_loss": loss_charts.live_loss(curve.assign(eval_loss=[np.nan, 2, np.nan, 1]), [0, 20]),
         "growing": run_charts.growing(QUANTILES.assign(step=STEPS), [*STEPS, 90]),
         "cost_split": run_charts.cost_split({"tokenise": 3.0, "train": 420.0, "record": 300.0}),
-        "finetune_curves": loss_charts.finetune_curves({HOSTILE: curve, "b": curve}),
+        "training": training.losses(
+            [
+                training.Curve(figure.label(n), curve.assign(held_out=curve["loss"]), "#5b78ea")
+                for n in (HOSTILE, "b")
+            ]
+        ),
         "ribbons": cluster_charts.ribbons(
             cluster_quantiles(3), {0: RNG.random((9, 4))}, [5] * 3, {1: HOSTILE}, [2, 1, 0], 3
         ),

@@ -23,19 +23,6 @@ def test_source_curves_keep_the_twelve_largest():
     assert not any("s02" in note.text for note in fig.layout.annotations)
 
 
-def test_runs_whose_shortened_names_agree_are_all_drawn():
-    curve = pd.DataFrame({"step": STEPS, "loss": [3.0, 2, 1.5, np.nan]})
-    fig = loss_charts.finetune_curves({"x" * 40 + str(i): curve for i in range(3)})
-    assert len(fig.data) == 3
-    assert len({note.y for note in fig.layout.annotations}) == 4
-
-
-def test_a_run_without_a_measured_loss_is_left_out():
-    curve = pd.DataFrame({"step": STEPS, "loss": [3.0, 2, 1.5, 1]})
-    assert len(loss_charts.finetune_curves({"a": curve, "b": curve.head(0)}).data) == 1
-    assert len(loss_charts.finetune_curves({"b": curve.head(0)}).data) == 0
-
-
 def test_live_loss_marks_every_recorded_column():
     marks = loss_charts.live_loss(pd.DataFrame({"step": [1, 2], "loss": [3.0, 2.0]}), [0, 2]).data[
         -1
