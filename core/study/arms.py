@@ -10,8 +10,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from core import selection
 from core.edits.state import Edits
@@ -19,13 +20,14 @@ from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import MAX_SEED, Group, Spec, setting, specs
+from core.study.results import PERCENTILE_FROM
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
 SET_HERE = ("seed", "edits", "name")
 """What a study decides for every arm."""
-EQUAL_EPOCHS = "compares at equal epochs, and the arms of a study have equal steps"
+EQUAL_EPOCHS = "compares at equal epochs, and the arms of this study have equal steps"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class Arms(Group):
     clusters: str = setting(help="Clusters id", hidden=True)
     strategies: str = setting(
         "s2l,random,random_per_source,full",
-        members=tuple(name for name, row in STRATEGIES.items() if not row.cost),
+        members=tuple(STRATEGIES),
         label="Arms",
         help="Arms, separated by commas; random and full belong in every comparison",
     )
@@ -50,22 +52,54 @@ class Arms(Group):
         suggestions=("2%", "5%", "11%", "20%", "50%"),
         help=f"Of every strategy but full: {budgets.GRAMMAR}",
     )
+    budgets: str = setting(
+        "",
+        members=("2%", "5%", "11%", "20%", "50%"),
+        label="Data sizes",
+        help="More budgets, separated by commas: the strategies are trained at these, too, and the "
+        "score is drawn against the size of the data",
+        later=True,
+    )
     seeds: str = setting(
         "0,1,2",
         members=tuple(map(str, range(10))),
         help="Draw and training seeds, separated by commas; one run each per arm",
     )
+    vary: Literal["both", "draw", "training"] = setting(
+        "both",
+        label="What a seed changes",
+        help="both: the rows that are drawn and the training; draw: the training keeps the first "
+        "seed; training: the draw does",
+        advanced=True,
+        later=True,
+    )
+    clusterings: str = setting(
+        "",
+        help="Clusters ids, separated by commas: the n-th seed draws from the n-th of these, in "
+        "turn, so that another proxy or another clustering counts as well",
+        hidden=True,
+        later=True,
+    )
+    random_draws: int = setting(
+        0,
+        label="Random draws",
+        help="Draws of random, at least, where the arms have fewer seeds: from "
+        f"{PERCENTILE_FROM} on S2L has a place among them",
+        minimum=0,
+        maximum=200,
+        advanced=True,
+        later=True,
+    )
 
     def validate(self) -> None:
-        budgets.parse(self.budget)
+        for budget in (self.budget, *sizes(self)):
+            budgets.parse(budget)
         named = strategies(self)
         for strategy in named:
             if strategy not in STRATEGIES:
                 raise InputError(
                     f"--strategies has {strategy!r}; there are {', '.join(STRATEGIES)}"
                 )
-            if STRATEGIES[strategy].cost:
-                raise InputError(f"{strategy} {EQUAL_EPOCHS}; leave it out of --strategies")
         matched = [name for name in named if STRATEGIES[name].size == "matched"]
         if matched and STRATEGIES[named[0]].size != "budget":
             raise InputError(
@@ -102,6 +136,24 @@ def seeds(settings: Arms) -> list[int]:
     return list(dict.fromkeys(map(int, parts)))
 
 
+def random_seeds(settings: Arms) -> list[int]:
+    """Return the seeds of random's draws: those of the study, and more where more are wanted."""
+    out = seeds(settings)
+    new = (n for n in itertools.count() if n not in out)
+    return [*out, *itertools.islice(new, max(0, settings.random_draws - len(out)))]
+
+
+def sizes(settings: Arms) -> list[str]:
+    """Return the budgets beside the study's own, in the order given."""
+    own = str(budgets.parse(settings.budget))
+    return [b for b in _listed(settings.budgets) if str(budgets.parse(b)) != own]
+
+
+def clusterings(settings: Arms) -> list[str]:
+    """Return the clusters ids that the seeds draw from in turn, the study's own where none is."""
+    return _listed(settings.clusterings) or [settings.clusters]
+
+
 def saved(settings: Arms) -> list[str]:
     """Return the ids of the saved selections without repeats, in the order given."""
     return _listed(settings.selections)
@@ -111,15 +163,26 @@ def _listed(text: str) -> list[str]:
     return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
 
 
-def of(clusters: Artifact, settings: Arms) -> list[Arm]:
+def of(clusters: Artifact, settings: Arms, *, epochs: float = 0.0) -> list[Arm]:
     """Return the arms: the strategies, then the saved selections that are not among them already.
+
+    Args:
+        clusters: The study's clusters, opened.
+        settings: Which arms.
+        epochs: Passes over its rows that every arm makes; 0 for equal steps.
 
     Raises:
         InputError: a saved selection is unknown, of another dataset, or not for equal steps.
     """
+    names = strategies(settings)
+    for name in names:
+        if STRATEGIES[name].cost and not epochs:
+            raise InputError(f"{name} {EQUAL_EPOCHS}; leave it out, or take --equal epochs")
+    common = {"parent": settings.clusters, "budget": settings.budget}
+    more = {"target_epochs": epochs} if epochs else {}
     out = [
-        Arm(name, how({"parent": settings.clusters, "strategy": name, "budget": settings.budget}))
-        for name in strategies(settings)
+        Arm(name, how(common | {"strategy": name} | (more if STRATEGIES[name].cost else {})))
+        for name in names
     ]
     dataset = clusters.ancestor("dataset")
     for id in saved(settings):
@@ -131,7 +194,7 @@ def of(clusters: Artifact, settings: Arms) -> list[Arm]:
                 f"clusters are of {dataset.name} ({dataset.id}); take selections of one dataset"
             )
         strategy = artifact.config["strategy"]
-        if strategy in having(cost=True):
+        if strategy in having(cost=True) and not epochs:
             raise InputError(f"{strategy} {EQUAL_EPOCHS}; leave {id} out of --selections")
         new = how(artifact.config)
         if identity(new) not in map(identity, (arm.how for arm in out)):
@@ -188,22 +251,53 @@ def _distinct(arms: Iterable[Arm]) -> list[Arm]:
     ]
 
 
+def at_budget(arm: Arm, budget: str) -> Arm:
+    """Return an arm at another budget."""
+    return arm._replace(how={**arm.how, "budget": budget})
+
+
 def draw(
     workspace: Workspace, clusters: Artifact, arms: list[Arm], arm: Arm, seed: int, edits: Edits
 ) -> Artifact:
     """Return the selection of one arm and seed; one that exists is reused.
 
     A strategy of matched tokens is as large as the first arm's selection of the same seed; a saved
-    one keeps what it was matched with.
+    one keeps what it was matched with. An arm of the study's own clusters draws from `clusters`.
 
     Raises:
         InputError: the arm cannot be drawn with these edits.
     """
-    size = STRATEGIES[arm.how["strategy"]].size
-    more: dict[str, Any] = {"seed": 0 if size == "pool" else seed}
-    if size == "matched" and not arm.how["match"]:
-        more["match"] = draw(workspace, clusters, arms, arms[0], seed, edits).id
-    chosen = selection.Settings(**{**arm.how, **more})
+    match = ""
+    if _needs_match(arm):
+        match = draw(workspace, clusters, arms, arms[0], seed, edits).id
+    chosen = _drawn_with_seed(clusters, arm, seed, match)
     drawn = selection.source(clusters.open(chosen.parent), chosen, edits)
     same = workspace.same("selection", selection.key_of(drawn.settings), like=clusters)
     return same or clusters.open(selection.seal(workspace, drawn).id)
+
+
+def _needs_match(arm: Arm) -> bool:
+    return STRATEGIES[arm.how["strategy"]].size == "matched" and not arm.how["match"]
+
+
+def _drawn_with_seed(clusters: Artifact, arm: Arm, seed: int, match: str) -> selection.Settings:
+    """Return the settings of the selection of one arm and seed."""
+    own: dict[str, Any] = {} if arm.saved else {"parent": clusters.id}
+    own |= {"match": match} if match else {}
+    own |= {"seed": 0 if STRATEGIES[arm.how["strategy"]].size == "pool" else seed}
+    return selection.Settings(**{**arm.how, **own})
+
+
+def drawn_before(
+    workspace: Workspace, clusters: Artifact, arms: list[Arm], arm: Arm, seed: int, edits: Edits
+) -> Artifact | None:
+    """Return the selection of one arm and seed where it was drawn before; nothing is drawn."""
+    match = ""
+    if _needs_match(arm):
+        first = drawn_before(workspace, clusters, arms, arms[0], seed, edits)
+        if first is None:
+            return None
+        match = first.id
+    chosen = _drawn_with_seed(clusters, arm, seed, match)
+    chosen = dataclasses.replace(chosen, edits=edits.rows_at)
+    return workspace.same("selection", selection.key_of(chosen), like=clusters)

@@ -1,234 +1,296 @@
-"""Studies: the same target fine-tuned on several selections with equal steps, and the untuned base.
+"""Studies: the same target fine-tuned on several selections, and the untuned base.
 
-What is compared stands in `core.study.arms`. Fine-tunes that already exist are reused; a study
-names them as parents and copies nothing.
+What is compared stands in `core.study.arms`, which fine-tunes that makes in `core.study.plan`.
+Fine-tunes that already exist are reused; a study names them as parents and copies nothing. A run
+that fails is kept as failed, and the others go on.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import collections
+import time
+import traceback
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core import edits, finetune, selection
+from core import finetune
 from core.dataset.overlap import describe
-from core.edits.state import Edits
+from core.errors import InputError
 from core.finetune import metrics
+from core.finetune.artifact import write_result
 from core.finetune.metrics import METRICS
 from core.finetune.retest import scores_of
 from core.finetune.seen import seen
-from core.finetune.settings import Target, Tested, short
-from core.jobs.progress import say
-from core.model import loading
-from core.model.pool_texts import pool_texts
-from core.model.templates import choose
-from core.selection import budget
-from core.selection import choose as selectors
-from core.selection.pool import NO_SOURCE
-from core.selection.strategies import catalog
-from core.settings import Auto, Group, setting, specs, to_config
-from core.study import arms, comparison
-from core.study.arms import Arms, seeds, strategies
-from core.study.artifact import StudySummary, write
+from core.finetune.settings import short
+from core.jobs.progress import Stopped, say, stop_requested
+from core.selection.artifact import SelectionSummary
+from core.selection.strategies.catalog import STRATEGIES
+from core.settings import identity, to_config
+from core.study import arms as arms_of
+from core.study import artifact as kept
+from core.study import comparison, noise, pairs
+from core.study.arms import Arm, at_budget, sizes
+from core.study.artifact import BASE_FOLDER, StudySummary, as_table
+from core.study.checks import Checked, check, tests_of
+from core.study.plan import (
+    Opened,
+    Run,
+    Tests,
+    made_before,
+    open_study,
+    runs,
+    steps_of,
+    tell,
+    tuning,
+    varied,
+)
 from core.study.sentences import BASE, as_text, caution, seen_of
+from core.study.settings import Settings, epochs_of
 from core.workspace.artifact import Artifact
+from core.workspace.draft import Draft, InUse
+from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
+__all__ = ["Settings", "run"]
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Equal(Group):
-    """How long every arm is trained."""
-
-    steps: int | Auto = setting(
-        "auto",
-        help="Optimizer steps of every arm; auto is 3 epochs of the budget (6 from scratch), "
-        "at least 200",
-        minimum=1,
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Margins(Group):
-    """How much worse than all the data is still as good: fixed before the first run."""
-
-    margin_nats: float = setting(
-        METRICS["loss"].margin,
-        above=0,
-        label="Margin of the loss",
-        help="As good as all the data within so many nats per response token; fixed beforehand",
-        advanced=True,
-        later=True,
-    )
-    margin_points: float = setting(
-        METRICS["exact_match"].margin,
-        above=0,
-        label="Margin of exact match",
-        help="As good as all the data within so many points of exact match; fixed beforehand",
-        advanced=True,
-        later=True,
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Arms, Target, Equal, Tested, Margins):
-    """Which selections to compare, on which target."""
-
-    edits: int | Auto = setting(
-        "auto",
-        help="Edits that every arm honours: auto is all up to now, 0 none, N the first N of the "
-        "dataset's log",
-        minimum=0,
-        hidden=True,
-    )
-    resume: bool = setting(
-        True, help="Reuse fine-tunes of the same settings", identity=False, hidden=True
-    )
-    name: str = setting("", help="What to call it", identity=False, advanced=True)
+WAIT = 2.0
+"""Seconds between looks at a fine-tune that another process is at work on."""
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
     """Make or reuse every arm, test the base, seal the table; return the id.
 
     Edits made meanwhile are not honoured: the arms draw from one pool.
+
+    Raises:
+        InputError: bad settings, model or test set, in which case nothing is left behind; or all
+            runs failed.
+        Stopped: asked to stop; what is done is reused by the next run of these settings.
     """
-    clusters = workspace.open(settings.clusters, "clusters")
-    dataset = clusters.ancestor("dataset")
-    log = edits.replay(dataset, None if settings.edits == "auto" else int(settings.edits))
-    s = dataclasses.replace(settings, edits=log.rows_at)
-    s = _with_sources_only(s, dataset)
-    compared = arms.of(clusters, s)
-    added = [arm.saved for arm in compared if arm.saved]
-    if twice := [id for id in arms.saved(s) if id not in added]:
-        say(f"drawn as another arm is, so left out: {', '.join(twice)}")
-    test, split = finetune.test_set(workspace, dataset, s.eval)
-    steps = s.steps if s.steps != "auto" else _auto_steps(clusters, s, log)
-    wanted = [  # all are drawn before the first is trained: one that cannot be is said at once
-        (arm.name, seed, arms.draw(workspace, clusters, compared, arm, seed, log))
-        for seed in seeds(s)
-        for arm in compared
+    opened = open_study(workspace, settings)
+    tell(opened, settings)
+    s = opened.settings
+    ready = check(workspace, opened.dataset, s, arms_of.seeds(s)[0])
+    tested = tests_of(workspace, opened.dataset, s)
+    test, split = tested.test, tested.split
+    opened = opened._replace(arms=_with_parameters(opened.arms, ready))
+    steps = steps_of(opened)
+    planned = runs(opened)
+    drawn = _draw(workspace, opened, planned)
+    draft = _draft(workspace, opened, test, steps)
+    kept.begin(draft, len(planned))
+    base = _base_scores(workspace, s, tested, ready, draft)
+    del ready  # its memory is the arms'
+    wanted = [
+        tuning(s, made, run.train_seed, steps) for run, made in zip(planned, drawn, strict=True)
     ]
-    runs: list[tuple[str, int, Artifact]] = []
-    for number, (name, seed, drawn) in enumerate(wanted):
-        say(f"arm {number + 1} of {len(wanted)}: {name}, seed {seed}, {steps:,} steps")
-        runs.append((name, seed, _tuned(workspace, drawn, (test, split), s, seed, int(steps))))
-    shared = seen(dataset, np.zeros(0, int), test, split).pool.counts()
+    lines, made = _tune(workspace, draft, tested, list(zip(planned, drawn, wanted, strict=True)))
+    if made is None:
+        draft.discard()
+        raise InputError(f"all {len(lines)} fine-tunes failed: {lines[0]['failed']}")
+    shared = seen(opened.dataset, np.zeros(0, int), test, split).pool.counts()
     if told := describe(shared, "rows of the pool"):
         say(told)
-    base = _base_scores(workspace, dataset, test, split, s)
-    table = pd.DataFrame(
-        [
-            _record(arm, seed, made, scores_of(workspace, made, test, split))
-            for arm, seed, made in runs
-        ]
-    )
-    draft = workspace.draft(
-        "study",
-        name=s.name or f"{dataset.name} · {s.budget} · {short(s.model)}",
-        config={**to_config(s), "steps": int(steps)},
-        parents={"clusters": clusters.id}
-        | {f"{arm} {seed}": made.id for arm, seed, made in runs}
-        | {f"settings of arm {arm.name}": arm.saved for arm in compared if arm.saved},
-    )
-    write(draft, table, pd.DataFrame([{"arm": BASE, **base}]))
-    means = table.groupby("arm")[list(metrics.known(table))].mean()
-    exploratory = [arm.name for arm in compared if arm.saved]
+    table = as_table(lines)
+    floor = noise.floor(workspace, made, test, split)
+    own = table[table["budget"] == s.budget]
+    exploratory = [arm.name for arm in opened.arms if arm.saved]
     summary: StudySummary = {
-        "arms": [arm.name for arm in compared],
+        "arms": [arm.name for arm in opened.arms],
         "exploratory": exploratory,
-        "seeds": seeds(s),
-        "steps": int(steps),
+        "seeds": arms_of.seeds(s),
+        "steps": steps,
+        "epochs": epochs_of(s),
         "budget": s.budget,
+        "budgets": sizes(s),
         "test": test.name,
         "base": base,
-        "means": {
-            str(arm): {str(key): float(mean) for key, mean in row.items()}
-            for arm, row in means.iterrows()
-        },
+        "means": _means(own),
         "overlap": shared,
+        "failed": [f"{r['arm']} seed {r['seed']}: {r['failed']}" for r in lines if r["failed"]],
+        "varied": varied(opened),
+        "noise": floor,
     }
-    artifact = draft.seal(summary)
-    say(as_text(table, base))
-    first = next(iter(metrics.known(table)))
-    for found in comparison.registered(table, first):
-        say(
-            f"{METRICS[first].called(seen_of(table))}: {comparison.sentence(found, METRICS[first])}"
-        )
-    if exploratory:
-        say(caution(exploratory))
+    kept.write(draft, table, pd.DataFrame([{"arm": BASE, **base}]))
+    draft.run["parents"] |= {
+        _role(line, s.budget): line["finetune"] for line in lines if line["finetune"]
+    }
+    artifact = draft.seal(summary, drop=kept.WORK)
+    _say(own, base, summary)
     return artifact.id
 
 
-def _with_sources_only(s: Settings, dataset: Artifact) -> Settings:
-    """Leave out the arms that share a budget over sources where the data names none."""
-    out = [name for name in strategies(s) if catalog.STRATEGIES[name].sources]
-    if not out or list(dataset.summary["sources"]) != [NO_SOURCE]:
-        return s
-    say(f"the data names no sources, so these arms are left out: {', '.join(out)}")
-    return dataclasses.replace(s, strategies=",".join(n for n in strategies(s) if n not in out))
+def _draft(workspace: Workspace, opened: Opened, test: Artifact, steps: int) -> Draft:
+    """Begin the study's draft; one that was left unfinished has nothing that is not found again.
 
-
-def _auto_steps(clusters: Artifact, s: Settings, log: Edits) -> int:
-    pool = selection.load_pool(clusters, "random", log.excluded, pinned=log.pinned)
-    stay = selection.keep(pool, None, log.pinned).stay
-    rows = len(selectors.choose(pool, "random", budget.parse(s.budget), 0, stay).positions)
-    return finetune.planned_steps(rows, "auto", s.batch_size, s.model)
-
-
-def _tuned(
-    workspace: Workspace,
-    drawn: Artifact,
-    test: tuple[Artifact, str],
-    s: Settings,
-    seed: int,
-    steps: int,
-) -> Artifact:
-    """Return the fine-tune of one arm and seed: draw seed and training seed vary together."""
-    given = to_config(s)
-    shared = {spec.name: given[spec.name] for cls in (Target, Tested) for spec in specs(cls)}
-    target = finetune.Settings(
-        selection=drawn.id, steps=steps, seed=seed, resume=s.resume, **shared
+    Raises:
+        InputError: the same study is running.
+    """
+    s, dataset = opened.settings, opened.dataset
+    key = fingerprint("study", test.id, identity(s))
+    old = workspace.unfinished("study", key)
+    if old is not None:
+        old.discard()
+    return workspace.draft(
+        "study",
+        name=s.name or f"{dataset.name} · {s.budget} · {short(s.model)}",
+        config={**to_config(s), "steps": steps or s.steps},
+        parents={"clusters": opened.clusters[0].id}
+        | {f"clusters of seed {n}": c.id for n, c in enumerate(opened.clusters) if n}
+        | {f"settings of arm {arm.name}": arm.saved for arm in opened.arms if arm.saved},
+        fingerprint=key,
     )
-    key = finetune.key(drawn, test[0], target)
-    done = workspace.same("finetune", key, like=drawn) if s.resume else None
-    if done and not loading.changed_since(s.model, done.id, done.manifest["created"]):
-        return done
-    return finetune.make(workspace, target, drawn, *test)
+
+
+def _with_parameters(arms: list[Arm], ready: Checked) -> list[Arm]:
+    """Give the arms that count what a proxy cost the size of the target."""
+    size = float(sum(p.numel() for p in ready.model.parameters()))
+    return [
+        arm._replace(how={**arm.how, "target_parameters": size})
+        if STRATEGIES[arm.how["strategy"]].cost and not arm.how["target_parameters"]
+        else arm
+        for arm in arms
+    ]
+
+
+def _draw(workspace: Workspace, opened: Opened, planned: list[Run]) -> list[Artifact]:
+    """Draw every arm before the first is trained: where one cannot be, none is left behind."""
+    before = {e.id for e in workspace.entries("selection")}
+    out: list[Artifact] = []
+    try:
+        for run in planned:
+            sized = [at_budget(arm, run.budget) for arm in opened.arms]
+            out.append(
+                arms_of.draw(workspace, run.clusters, sized, run.arm, run.draw_seed, opened.edits)
+            )
+    except InputError:
+        for made in reversed(dict.fromkeys(a.id for a in out)):
+            if made not in before:
+                workspace.delete(made)
+        raise
+    return out
+
+
+Todo = tuple[Run, Artifact, finetune.Settings]
+"""A run, its selection, and how it is trained."""
+
+
+def _tune(
+    workspace: Workspace, draft: Draft, tested: Tests, todo: list[Todo]
+) -> tuple[list[dict[str, Any]], Artifact | None]:
+    """Train or reuse each run; return a line for each, in the order planned, and one that is good.
+
+    One that another process trains is waited for, after the others.
+    """
+    lines: dict[int, dict[str, Any]] = {}
+    waiting = collections.deque(range(len(todo)))
+    looked, good = 0, None
+    while waiting:
+        if stop_requested():
+            raise Stopped("stopped between two fine-tunes; --resume goes on with the next")
+        at = waiting.popleft()
+        label = todo[at][0].label
+        say(f"arm {len(lines) + 1} of {len(todo)}: {label}")
+        try:
+            lines[at], made = _line(workspace, tested, *todo[at])
+        except InUse as e:
+            say(f"{label}: {e}")
+            waiting.append(at)
+            looked += 1
+            if looked >= len(waiting):
+                time.sleep(WAIT)
+            continue
+        looked, good = 0, good or made
+        kept.add(draft, lines[at])
+    return [lines[at] for at in range(len(todo))], good
+
+
+def _line(
+    workspace: Workspace,
+    tested: Tests,
+    run: Run,
+    drawn: Artifact,
+    wanted: finetune.Settings,
+) -> tuple[dict[str, Any], Artifact | None]:
+    """Train or reuse one run, and return its line with it; a failure is a line, too."""
+    facts = {
+        "arm": run.arm.name,
+        "seed": run.seed,
+        "budget": run.budget,
+        "draw_seed": run.draw_seed,
+        "train_seed": run.train_seed,
+        "clusters": run.clusters.id,
+        "rows": drawn.summary_as(SelectionSummary)["rows"],
+        "finetune": "",
+        "failed": "",
+    }
+    try:
+        made = made_before(workspace, drawn, tested, wanted) if wanted.resume else None
+        made = made or finetune.make(workspace, wanted, drawn, *tested)
+        scores = scores_of(workspace, made, *tested)
+    except (Stopped, InUse):
+        raise
+    except InputError as e:
+        return facts | {"failed": _told(run, str(e))}, None
+    except Exception as e:
+        traceback.print_exc()
+        return facts | {"failed": _told(run, f"{type(e).__name__}: {e}")}, None
+    numbers = {k: v for k, v in scores.items() if not isinstance(v, str | dict | list)}
+    return facts | {"seconds": made.manifest["seconds"], **numbers, "finetune": made.id}, made
+
+
+def _told(run: Run, why: str) -> str:
+    say(f"{run.label} failed, the others go on: {why}")
+    return why
 
 
 def _base_scores(
-    workspace: Workspace, dataset: Artifact, test: Artifact, split: str, s: Settings
+    workspace: Workspace, s: Settings, tested: Tests, ready: Checked, draft: Draft
 ) -> dict[str, Any]:
     """Test the target before any training; one from scratch with the first seed's weights."""
     from core.finetune.evaluate import evaluate
-    from core.model.tokens import tokenize, window
 
-    texts = pool_texts(dataset, s.model)
-    model, tokenizer = loading.load(s.model, seed=seeds(s)[0], texts=texts)
-    template = choose("auto", tokenizer, scratch=loading.is_scratch(s.model))
-    tokens = tokenize(workspace, dataset, tokenizer, template)
-    tokens = tokens.cut(window(s.max_length, tokens.full_lengths(), model))
     result = evaluate(
         workspace,
-        model,
-        tokenizer,
-        test,
-        split=split,
-        template=template,
-        max_length=tokens.max_length,
-        trained=tokens.response_lengths(),
+        ready.model,
+        ready.tokenizer,
+        tested.test,
+        split=tested.split,
+        template=ready.template,
+        max_length=ready.tokens.max_length,
+        trained=ready.tokens.response_lengths(),
         how=s,
     )
-    return finetune.headline(result.scores)
+    write_result(draft.path / BASE_FOLDER, result)
+    base = finetune.headline(result.scores)
+    kept.add_base(draft, base)
+    return base
 
 
-def _record(arm: str, seed: int, made: Artifact, scores: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in scores.items() if not isinstance(v, str | dict)}
+def _role(line: dict[str, Any], budget: str) -> str:
+    role = f"{line['arm']} {line['seed']}"
+    return role if line["budget"] == budget else f"{role} at {line['budget']}"
+
+
+def _means(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the mean of the runs that gave a number, by arm and metric."""
+    means = table.groupby("arm")[list(metrics.known(table))].mean()
     return {
-        "arm": arm,
-        "seed": seed,
-        "finetune": made.id,
-        "seconds": made.manifest["seconds"],
-        **kept,
+        str(arm): {str(key): float(mean) for key, mean in row.dropna().items()}
+        for arm, row in means.iterrows()
     }
+
+
+def _say(table: pd.DataFrame, base: dict[str, Any], summary: StudySummary) -> None:
+    """Write what came of it for a person."""
+    say(as_text(table, base))
+    for failed in summary["failed"]:
+        say(f"failed: {failed}")
+    first = next(iter(metrics.known(table)))
+    row = METRICS[first]
+    for found in pairs.registered(table, first, summary["noise"].get(first, 0.0)):
+        say(f"{row.called(seen_of(table))}: {comparison.sentence(found, row)}")
+    if summary["exploratory"]:
+        say(caution(summary["exploratory"]))

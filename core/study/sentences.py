@@ -42,14 +42,18 @@ def as_text(table: pd.DataFrame, base: dict[str, Any]) -> str:
 
 
 def _spread(part: pd.DataFrame, key: str, metric: Metric) -> str:
-    """Write the mean of the seeds, the range, and what it was measured on."""
+    """Write the mean of the seeds that gave a number, the range, and what it was measured on."""
     if key not in part:
         return "-"
-    values = part[key]
+    good = part[part[key].notna()]
+    gone = len(part) - len(good)
+    if good.empty:
+        return f"{gone} failed"
+    values, failed = good[key], f" ({gone} failed)" if gone else ""
     if len(values) == 1:
-        return metric.written(values.iloc[0], part.to_dict("records")[0])
+        return metric.written(values.iloc[0], good.to_dict("records")[0]) + failed
     ends = (metric.form.format(x) for x in (values.mean(), values.min(), values.max()))
-    return "{} [{}, {}] of {:,}".format(*ends, part[metric.of].iloc[0])
+    return "{} [{}, {}] of {:,}".format(*ends, good[metric.of].iloc[0]) + failed
 
 
 def near_floor(table: pd.DataFrame) -> str:

@@ -20,6 +20,10 @@ from core.workspace.artifact import PARTIAL, RUN, Artifact, utc_now
 from core.workspace.files import fsync, sha256_file, write_json
 
 
+class InUse(InputError):
+    """A process is at work on it."""
+
+
 @dataclasses.dataclass
 class Draft:
     """An artifact being made; `seal` turns it into an `Artifact`.
@@ -94,7 +98,7 @@ def lock_draft(draft: pathlib.Path) -> IO[bytes]:
     """Lock a draft; the lock lasts as long as the file returned is open.
 
     Raises:
-        InputError: another process has it.
+        InUse: another process has it.
     """
     lock = (draft / RUN).open("r+b")
     try:
@@ -102,5 +106,5 @@ def lock_draft(draft: pathlib.Path) -> IO[bytes]:
     except BlockingIOError:
         lock.close()
         name = draft.name.removesuffix(PARTIAL)
-        raise InputError(f"{name} is being worked on; wait for that run or stop it") from None
+        raise InUse(f"{name} is being worked on; wait for that run or stop it") from None
     return lock

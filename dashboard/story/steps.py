@@ -60,7 +60,8 @@ def _arms(project: Project) -> dict[str, pd.Series]:
     needed = {"rows", "response_tokens", "train_seconds"}
     if not needed <= set(table):
         return {}
-    return {str(arm): part.iloc[0] for arm, part in table.groupby("arm") if arm in ("full", "s2l")}
+    good = table[table["failed"] == ""]
+    return {str(arm): part.iloc[0] for arm, part in good.groupby("arm") if arm in ("full", "s2l")}
 
 
 def kinds(project: Project, *, masked: bool) -> None:

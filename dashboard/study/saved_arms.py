@@ -49,6 +49,30 @@ def saved(clusters: Artifact) -> str:
     return ",".join(chosen)
 
 
+def clusterings(clusters: Artifact) -> str:
+    """Ask which clusterings the seeds draw from in turn; return their ids, separated by commas."""
+    dataset = clusters.ancestor("dataset")
+    entries = state.workspace().made_from(dataset.id, "clusters")
+    names = state.distinct({e.id: e.name.removeprefix(f"{dataset.name} · ") for e in entries})
+    if len(names) < 2:
+        return ""
+    key = f"study:clusterings:{dataset.id}"
+    before = [id for id in st.session_state.get(key, []) if id in names]  # others were deleted
+    if st.session_state.get(key, before) != before:
+        st.session_state[key] = before
+    chosen = st.multiselect(
+        "Clusterings that the seeds take in turn",
+        list(names),
+        format_func=names.__getitem__,
+        key=key,
+        placeholder="the one above",
+        persist_state="session",
+        help="So that another proxy, or another cut of the same one, counts among what may differ. "
+        "The first seed draws from the first",
+    )
+    return ",".join(chosen)
+
+
 def _offered(dataset: Artifact, named: Artifact | None) -> dict[str, str]:
     """Return id -> name of a dataset's selections, newest first.
 

@@ -1,6 +1,8 @@
 import pytest
 
 from core import clusters, jobs, selection, study
+from core.study import artifact as kept
+from dashboard.study import tabs
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
@@ -18,14 +20,24 @@ def test_without_clusters_it_says_what_to_do(visit, bare):
 def test_it_names_its_inputs_and_shows_every_arm(page):
     assert f"clusters: {NAME}" in words(page)
     assert "3 arms × 1 seed" in words(page)
-    assert list(page.dataframe[0].value["arm"]) == ["untuned base", "s2l", "random", "full"]
+    assert list(runs(page)["arm"]) == ["untuned base", "s2l", "random", "full"]
 
 
 def test_one_draw_is_called_a_walk_through_whoever_wins(page, copied):
-    for measure in page.button_group[0].options:
-        fine(page.button_group[0].set_value(measure).run())
+    for measure in chips(page, "Measure").options:
+        fine(chips(page, "Measure").set_value(measure).run())
         text = words(page)
         assert "a walk-through, not evidence" in text, measure
+    assert "two shares of so many items differ by up to" in text or measure != "exact_match"
+
+
+def runs(at):
+    return next(d.value for d in at.dataframe if "rows" in d.value)
+
+
+def chips(at, label):
+    (found,) = [b for b in at.button_group if b.label == label]
+    return found
 
 
 def typed(box, value):
@@ -40,9 +52,16 @@ def test_bad_settings_show_one_sentence(page):
     assert "200%" in unescaped(shown.value)
     assert not page.exception
     page.selectbox(key="study:budget").set_value("11%").run()
-    typed(page.multiselect(key="study:strategies"), ["s2l", "magic"])
+    chips(page, "Arms").set_value([]).run()
     (shown,) = page.error
-    assert "magic" in shown.value
+    assert "Choose at least one arm" in shown.value
+    chips(page, "Arms").set_value(["s2l"]).run()
+    chips(page, "More").set_value(["random_cost_matched"]).run()
+    (shown,) = page.error
+    assert "the arms of this study have equal steps" in unescaped(shown.value)
+    fine(page.selectbox(key="study:equal").set_value("epochs").run())
+    assert "6 fine-tunes" in words(page)
+    assert "As many random rows as another selection" in words(page), "its sentence"
 
 
 def test_it_starts_what_the_command_line_would_start_and_stops(page, copied, busy):
@@ -139,10 +158,68 @@ def test_arms_of_saved_selections_are_shown_with_their_rows_and_called_explorato
     made = study.run(copied.workspace, settings)
     page = fine(visit(copied.root, "study", study=made))
     name = "s2l 12 hardest quotas 5=3"
-    table = page.dataframe[0].value.set_index("arm")
+    table = runs(page).set_index("arm")
     assert table["rows"][name] == 12
     assert f"Exploratory, as they come from saved selections: {name}." in words(page)
     assert "saved selections: their own" in words(page)
-    fine(press(page, "Run more draws"))
+    fine(press(page, "Run 4 more seeds"))
     (job,) = jobs.jobs(copied.workspace)
-    assert hard in flags(job), "the arm stays"
+    asked = flags(job)
+    assert hard in asked, "the arm stays"
+    assert "0,1,2,3,4" in asked
+    assert "s2l,random,random_per_source" in asked
+
+
+def test_what_exists_is_reused_and_said_before_it_starts(page, copied):
+    for key, value in (("budget", "25%"), ("model", "scratch:tiny")):
+        typed(page.selectbox(key=f"study:{key}"), value)
+    page.text_input(key="study:steps").set_value("4").run()
+    page.number_input(key="study:decode").set_value(8).run()
+    text = words(page).replace("*", "")
+    assert "12 fine-tunes, 9 to train, about" in text
+    assert "as those of this target took here" in text
+    assert "3 of them exist already and are reused" in text
+    (listed,) = [d.value for d in page.dataframe if "exists" in d.value]
+    reused = listed[listed["exists"]]
+    assert set(zip(reused["arm"], reused["seed"], strict=True)) == {
+        ("s2l", 0), ("random", 0), ("full", 0),
+    }  # fmt: skip
+    page.text_input(key="study:steps").set_value("auto").run()
+    typed(page.selectbox(key="study:model"), "scratch:small")
+    assert "how long is not known before" in words(page)
+    before = len(copied.workspace.entries())
+    typed(page.selectbox(key="study:model"), "scratch:tiny")
+    assert len(copied.workspace.entries()) == before, "looking makes nothing"
+
+
+def test_every_tab_and_measure_of_a_result(page, copied):
+    for tab in tabs.NAMES:
+        page.session_state["study:tab"] = tab
+        fine(page.run())
+    text = words(page)
+    assert "Planned comparisons: S2L with random" in text
+    page.session_state["study:tab"] = "Clusters"
+    fine(page.run())
+    shown = next(d.value for d in page.dataframe if "cluster" in d.value)
+    assert shown["items"].sum() == 20
+    assert {"s2l", "random", "full", "S2L minus random"} < set(shown)
+    assert len(page.get("download_button")) == 2
+
+
+def test_a_study_that_is_not_finished_is_read(visit, copied, monkeypatch):
+    lines = kept.all_lines(copied.workspace.open(copied.study)).to_dict("records")
+    draft = copied.workspace.draft(
+        "study",
+        name="half",
+        config={"clusters": copied.clusters, "budget": "25%"},
+        parents={"clusters": copied.clusters},
+    )
+    kept.begin(draft, 12)
+    kept.add_base(draft, copied.workspace.open(copied.study).summary["base"])
+    for line in [*lines[:2], {**lines[2], "loss": float("nan"), "failed": "out of *memory*"}]:
+        kept.add(draft, line)
+    page = fine(visit(copied.root, "study", study=copied.study))
+    text = words(page)
+    assert "**3 of 12 fine-tunes**, stopped; start it again and what is done is kept" in text
+    assert "Failed: full seed 0: out of *memory*" in text
+    assert "So far: S2L is" in text

@@ -59,13 +59,17 @@ def test_forms_keep_their_order():
     assert shown(study.Settings, advanced=False) == [
         "strategies",
         "budget",
+        "budgets",
         "seeds",
         "model",
         "method",
         "steps",
+        "equal",
         "eval",
     ]
     assert shown(study.Settings, advanced=True) == [
+        "vary",
+        "random_draws",
         "lr",
         "batch_size",
         "max_length",
@@ -81,6 +85,7 @@ def test_forms_keep_their_order():
         "lora_dropout",
         "lora_targets",
         "rslora",
+        "epochs",
         "decode",
         "answer_tokens",
         "margin_nats",

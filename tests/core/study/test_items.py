@@ -57,3 +57,36 @@ def test_a_finished_study_keeps_its_items(finished):
         id for id in next(iter(verdicts.values())) if len({v[id] for v in verdicts.values()}) == 2
     }
     assert set(apart.get("id", [])) == expected
+
+
+def test_items_that_only_one_arm_has_right():
+    a = run([1.0] * 60, [True] * 30 + [False] * 20 + [True] * 10)
+    b = run([1.0] * 60, [False] * 30 + [True] * 20 + [True] * 10)
+    [found] = items.discordant({("s2l", 3): a, ("random", 3): b}, "s2l", "random")
+    assert found[:4] == (3, 60, 30, 20)
+    assert found.p == pytest.approx(0.203, abs=1e-3)
+    assert found.agreement == pytest.approx(10 / 60)
+    assert found.beyond_chance < 0, "they agree less than by chance"
+    alike = items.discordant({("s2l", 0): a, ("random", 0): a}, "s2l", "random")
+    assert (alike[0].p, alike[0].beyond_chance) == (1, 1)
+    all_right = run([1.0], [True])
+    [one] = items.discordant({("s2l", 0): all_right, ("random", 0): all_right}, "s2l", "random")
+    assert np.isnan(one.beyond_chance)
+    assert items.discordant({("s2l", 0): a, ("random", 1): b}, "s2l", "random") == []
+
+
+def test_groups_are_means_over_items_then_seeds():
+    runs = {
+        ("s2l", 0): run([1.0, 3.0, 5.0], [True, False, None]),
+        ("s2l", 1): run([2.0, 4.0, np.nan], [True, True, None]),
+        ("random", 0): run([1.0, 1.0, 1.0], [False, False, None]),
+    }
+    groups = pd.Series({"i0": "a", "i1": "a", "i2": "b"})
+    losses = items.by_group(runs, "loss", groups)
+    assert losses.index.tolist() == ["a", "b"]
+    assert losses["items"].tolist() == [2, 1]
+    assert losses["s2l"].tolist() == [2.5, 5.0]
+    assert losses["random"].tolist() == [1.0, 1.0]
+    right = items.by_group(runs, "exact_match", groups)
+    assert right.loc["a", ["s2l", "random"]].tolist() == [0.75, 0.0]
+    assert right.index.tolist() == ["a"]

@@ -42,3 +42,11 @@ def test_the_table_for_a_terminal_has_every_metric_and_its_denominators():
     assert "0.200 [0.100, 0.300] of 50" in ours
     assert "20.0% [10.0%, 30.0%] of 8" in ours
     assert "40.0% (4 of 8)" in other
+
+
+def test_failed_runs_stand_in_the_table():
+    text = as_text(
+        table(s2l=[0.1, float("nan"), 0.3], random=[float("nan")]), {"loss": 2.5, "loss_items": 50}
+    )
+    assert "0.200 [0.100, 0.300] of 50 (1 failed)" in text
+    assert text.splitlines()[-1].split()[-2:] == ["1", "failed"]

@@ -110,6 +110,19 @@ def every_figure():
         "study_figure": study_charts.study_figure(
             results({HOSTILE: 1.0, "b": 2.0}), "nll", HOSTILE, True, 3.0, 0.9
         ),
+        "by_size": study_charts.by_size(
+            results({HOSTILE: 1.0, "b": 2.0}).assign(budget="11%"), "nll", HOSTILE, 0.9, 3.0
+        ),
+        "cost_bars": study_charts.cost_bars(
+            pd.DataFrame(
+                {
+                    "arm": [HOSTILE, "b"],
+                    "training": [9.0, 8],
+                    "testing": [1.0, 2],
+                    "proxy": [5.0, 0],
+                }
+            )
+        ),
         "agreement_curves": transfer_charts.agreement_curves(agreement(), 0.7, 0.4),
     }
 

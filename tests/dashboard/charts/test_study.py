@@ -1,3 +1,5 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from dashboard.charts import study as study_charts
@@ -42,3 +44,59 @@ def test_study_tells_long_names_apart_and_says_how_many_rows():
             results({"a": 1.0, "b": 2.0, "c": 3.0}), "nll", "loss", True
         ).layout.height
     )
+
+
+def test_study_marks_failed_runs_at_the_worse_edge():
+    table = results({"a": 1.0, "b": 2.0})
+    table.loc[1, "nll"] = np.nan
+    fig = study_charts.study_figure(table, "nll", "loss", True)
+    marks = fig.data[-1]
+    assert (marks.marker.symbol, list(marks.x), list(marks.y)) == (
+        "x",
+        [fig.layout.xaxis.range[1]],
+        [1],
+    )
+    assert "1.010  (1,200 rows, 2 of 3 seeds)" in texts(fig)
+    better = study_charts.study_figure(table, "nll", "share", False)
+    assert list(better.data[-1].x) == [better.layout.xaxis.range[0]]
+
+
+def test_study_floors_are_lines_and_their_names_do_not_overlap():
+    how = ("nll", "share", False, 0.9, 1.2)
+    fig = study_charts.study_figure(
+        results({"a": 1.0, "b": 1.1}), *how, {"commonest answers": 0.95}
+    )
+    named = [a for a in fig.layout.annotations if a.yshift and a.yanchor == "bottom"]
+    assert len({a.yshift for a in named}) == len(named) == 3
+    assert "commonest answers 0.9500" in texts(fig)
+    assert len(fig.layout.shapes) == 3
+
+
+def test_score_against_size_has_a_curve_an_arm_and_level_lines():
+    lines = pd.concat(
+        results({"a": 1.0 - n / 10, "b": 2.0}).assign(rows=rows, budget=budget)
+        for n, (rows, budget) in enumerate([(30, "2%"), (300, "20%"), (100, "7%")])
+    )
+    fig = study_charts.by_size(lines, "nll", "loss", 0.5, 3.0)
+    assert list(fig.data[0].x) == [30, 100, 300], "in order of size"
+    assert len(fig.data) == 4
+    assert "</span> all the data" in texts(fig)
+    assert "</span> untuned" in texts(fig)
+    low, high = fig.layout.yaxis.range
+    assert low < 0.5
+    assert high > 3.0
+
+
+def test_cost_bars_say_the_whole():
+    costs = pd.DataFrame(
+        {
+            "arm": ["s2l", "random"],
+            "training": [60.0, 58.0],
+            "testing": [4.0, 5.0],
+            "proxy": [np.nan, 0.0],
+        }
+    )
+    fig = study_charts.cost_bars(costs)
+    assert "64 s" in texts(fig)
+    assert "63 s" in texts(fig)
+    assert fig.layout.yaxis.ticktext[-1] == "s2l", "the first on top"

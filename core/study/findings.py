@@ -1,0 +1,120 @@
+"""What a study found, measure by measure: the sentences of its page, and all of it as plain data.
+
+No text of the data is in it, so that it can be given away where the data cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pandas as pd
+
+from core.finetune.metrics import METRICS, known
+from core.study import comparison, costs, pairs, results
+from core.study.artifact import StudySummary, all_lines
+from core.study.artifact import table as table_of
+from core.workspace.artifact import Artifact
+
+
+def noise_of(study: Artifact, metric: str) -> float:
+    """Return how far apart two evaluations of one model are; 0 where that was not measured."""
+    return float(study.summary_as(StudySummary).get("noise", {}).get(metric, 0.0))
+
+
+def sentences(study: Artifact, table: pd.DataFrame, metric: str) -> list[str]:
+    """Return what a measure says, the answer first; empty where no arm has a counterpart."""
+    row = METRICS[metric]
+    found = pairs.registered(table, metric, noise_of(study, metric))
+    out = [comparison.sentence(c, row) for c in found]
+    if found and found[0].test.n < results.INTERVAL_FROM:
+        out.append(comparison.by_chance(table, metric, found[0].arm, found[0].other))
+    margin = study.config.get(f"margin_{row.short}")
+    if margin:  # studies of before had none
+        out += [
+            comparison.as_good(table, metric, arm, float(margin)) for arm in (pairs.OURS, "random")
+        ]
+    out.append(comparison.place_among_random(table, metric))
+    return [text for text in out if text]
+
+
+def different_items(table: pd.DataFrame) -> str:
+    """Say that arms were tested on different numbers of items; empty where they were not."""
+    good = table[table["failed"] == ""]
+    for column, what in (("decoded", "answered"), ("loss_items", "measured by their loss")):
+        counts = sorted(set(good[column].dropna().astype(int))) if column in good else []
+        if len(counts) > 1:
+            return (
+                f"The arms were not tested on the same items: {', '.join(map(str, counts))} were "
+                f"{what}. Scores of different items do not compare; run the study again."
+            )
+    return ""
+
+
+def more_seeds(table: pd.DataFrame, metric: str) -> int:
+    """Return how many more seeds would show the margin, or give an interval; 0 for none."""
+    found = pairs.registered(table, metric)
+    if not found or found[0].failed:
+        return 0
+    test = found[0].test
+    if test.n < results.INTERVAL_FROM:
+        return 5 - test.n
+    if test.low > 0 or test.high < 0 or not test.sd:
+        return 0
+    needed = results.seeds_for_effect(METRICS[metric].margin, test.sd)
+    return max(0, needed - test.n) if needed else 0
+
+
+def as_data(study: Artifact) -> dict[str, Any]:
+    """Return a study as plain data: settings, scores of every run, comparisons, sentences, costs.
+
+    Numbers that are not known are None.
+    """
+    table = table_of(study)
+    out: dict[str, Any] = {
+        "study": study.id,
+        "name": study.name,
+        "created": study.manifest["created"],
+        "versions": study.manifest.get("versions", {}),
+        "config": study.config,
+        "summary": study.summary,
+        "runs": _records(all_lines(study)),
+        "costs": _records(costs.by_arm(study)),
+        "measures": {},
+    }
+    for key, metric in known(table).items():
+        planned = pairs.registered(table, key, noise_of(study, key))
+        out["measures"][key] = {
+            "title": metric.title,
+            "unit": metric.unit,
+            "difference_in": metric.short,
+            "lower_is_better": metric.lower_is_better,
+            "sentences": sentences(study, table, key),
+            "planned": [
+                {"arm": c.arm, "other": c.other, "adjusted_p": c.p, **c.test._asdict()}
+                for c in planned
+            ],
+            "exploratory": _records(pairs.exploratory(table, key)),
+        }
+    plain: dict[str, Any] = _without_nan(out)
+    return plain
+
+
+def as_json(study: Artifact) -> str:
+    """Write `as_data` as JSON."""
+    return json.dumps(as_data(study), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_nan(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.item() if hasattr(value, "item") else value

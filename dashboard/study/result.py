@@ -1,0 +1,233 @@
+"""A study's result: one sentence first, one figure, what it took, then the details in tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import study
+from core.dataset.overlap import describe
+from core.finetune import metrics
+from core.finetune.metrics import Metric
+from core.study import comparison, costs, findings, items, pairs
+from core.study.artifact import Partial, StudySummary, partial
+from core.study.artifact import table as table_of
+from core.study.results import INTERVAL_FROM
+from core.study.sentences import near_floor, seen_of
+from core.workspace.artifact import Artifact
+from dashboard.charts import study as study_charts
+from dashboard.escape import plain
+from dashboard.frame import job_card, overlap, state
+from dashboard.study import form, tabs, take
+
+BARS = "Bars are 95% intervals of the mean over seeds, the band is random's. "
+TOGETHER = "draw and training seed vary together; proxy and clusters do not"
+MOST_SEEDS = 20
+"""More seeds than this are not offered by a button."""
+
+
+def launch(settings: study.Settings) -> None:
+    """Start the comparison as a job."""
+    job_card.launch("study", settings, f"Study at {settings.budget}", form.FORM)
+
+
+@st.cache_data(max_entries=32, show_spinner="Drawing items and seeds again")
+def item_interval(id: str, key: str) -> items.Interval | None:
+    """Return s2l's difference from random over the items of a study."""
+    if key in tabs.BY_ITEM:  # no mean of single items
+        return None
+    runs = items.by_run(state.workspace().open(id, "study"))
+    return items.interval(runs, key, pairs.OURS, pairs.REGISTERED[0])
+
+
+def over_items(artifact: Artifact, key: str) -> str:
+    """Say the difference over the test items themselves; empty where they were not kept."""
+    found = item_interval(artifact.id, key)
+    if found is None or found.items < 2:
+        return ""
+    metric = metrics.METRICS[key]
+    seeds = "one draw each" if found.seeds == 1 else f"{found.seeds} seeds"
+    return (
+        f"Over {found.items:,} test items that both answered ({seeds}): S2L minus random "
+        f"{found.mean:+.3g} {metric.short}, 95% interval {found.low:+.3g} to {found.high:+.3g}."
+    )
+
+
+def show(artifact: Artifact) -> None:
+    """Draw a finished study: the sentence, the figure, then what else is said."""
+    table, s = table_of(artifact), artifact.summary_as(StudySummary)
+    base, seen = s["base"], seen_of(table)
+    usable = metrics.known(table)
+    top = st.container()
+    key = _measure(usable, seen, f"study:metric:{artifact.id}")
+    first, *others = findings.sentences(artifact, table, key) or [""]
+    if first:
+        top.subheader(plain(first), anchor=False)
+    figure = _figure(table, key, usable[key], base, seen)
+    config = take.picture_options(artifact.id, key)
+    st.plotly_chart(figure, config=config, alt="What each arm scored")
+    _caption(artifact, table, s)
+    _offers(artifact, table, key)
+    _warnings(artifact, table)
+    said = filter(None, [*others, over_items(artifact, key)])
+    st.markdown("\n".join(f"- {plain(line)}" for line in said))
+    _costs(artifact, s)
+    tabs.show(artifact, table, key)
+    take.downloads(artifact, table)
+
+
+def _warnings(artifact: Artifact, table: pd.DataFrame) -> None:
+    """Say what weakens the result: failed runs, other items, test rows that were given away."""
+    for line in artifact.summary.get("failed", []):
+        st.warning(f"Failed, and counts as worst: {plain(line)}", icon=":material/error:")
+    if unlike := findings.different_items(table):
+        st.warning(plain(unlike), icon=":material/difference:")
+    shared = artifact.summary.get("overlap", {})
+    overlap.tell(describe(shared, "rows of the pool"), warns=shared.get("given_away", 0) > 0)
+
+
+def _measure(usable: dict[str, Metric], seen: int, key: str) -> str:
+    chosen = st.segmented_control(
+        "Measure",
+        list(usable),
+        default=next(iter(usable)),
+        required=True,
+        format_func=lambda name: plain(usable[name].called(seen)),
+        label_visibility="collapsed",
+        key=key,
+    )
+    return chosen or next(iter(usable))
+
+
+def _figure(table: pd.DataFrame, key: str, metric: Metric, base: dict[str, Any], seen: int) -> Any:
+    full = table.loc[table["arm"] == "full", key].dropna()
+    floors = {}
+    if key == "exact_match" and base.get("commonest") is not None and base.get("decoded"):
+        floors["commonest answers"] = base["commonest"] / base["decoded"]
+    return study_charts.study_figure(
+        table,
+        key,
+        f"{metric.called(seen)} ({metric.unit})",
+        metric.lower_is_better,
+        base.get(key),
+        float(full.mean()) if len(full) else None,
+        floors,
+    )
+
+
+def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary) -> None:
+    good = table[table["failed"] == ""]
+    tested = int(good["decoded"].max()) if "decoded" in good else int(good["items"].max())
+    own = "; saved selections: their own" if s.get("exploratory") else ""
+    epochs = s.get("epochs", 0)
+    equal = (
+        f"{epochs:g} epochs each (as many passes over its own rows)"
+        if epochs
+        else f"{s['steps']:,} steps each"
+    )
+    st.caption(
+        f"Every arm: the same base model, {equal}, budget {plain(s['budget'])} (full: all rows"
+        f"{own}), tested on {tested:,} rows of {plain(s['test'])}. Dots are seeds "
+        f"({len(s['seeds'])}): {plain(s.get('varied', TOGETHER))}. "
+        f"{BARS if len(s['seeds']) >= INTERVAL_FROM else ''}"
+    )
+    if s.get("exploratory"):  # none in a study made before there were any
+        st.caption(plain(study.caution(s["exploratory"])))
+    if low := near_floor(table):
+        st.caption(plain(low))
+    base = s["base"]
+    if base.get("commonest"):  # not in studies made before it was counted
+        st.caption(
+            f"Exact match has a floor: each source's commonest answer is right for "
+            f"{base['commonest']:,} of {base['decoded']:,} items, the untuned base for "
+            f"{base['right']:,}."
+        )
+    if base.get("no_gold"):
+        st.caption(f"{base['no_gold']:,} items have no answer that can be compared.")
+
+
+def _offers(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Offer what would settle it: more seeds, more random draws."""
+    each = (
+        table.groupby("arm")["seconds"].median() if "seconds" in table else pd.Series(dtype=float)
+    )
+    more, draws = findings.more_seeds(table, key), comparison.missing_draws(table)
+    with st.container(horizontal=True):
+        if 0 < more <= MOST_SEEDS:
+            wanted = form.with_seeds(artifact, more)
+            st.button(
+                f"Run {more:,} more seeds{_taking(more * float(each.sum()))}",
+                icon=":material/casino:",
+                on_click=launch,
+                args=(wanted,),
+                help="In the background. Fine-tunes that exist are reused; random over the sources "
+                "is a baseline",
+            )
+        if draws and "random" in set(table["arm"]) and pairs.OURS in set(table["arm"]):
+            total = draws + int((table["arm"] == "random").sum())
+            st.button(
+                f"Run {draws:,} more random draws{_taking(draws * float(each['random']))}",
+                icon=":material/shuffle:",
+                on_click=launch,
+                args=(form.again(artifact, random_draws=total),),
+                help="Then S2L has a place among the random draws, not beside their range",
+            )
+
+
+def _taking(seconds: float) -> str:
+    """Write how long something takes, as a part of a label; empty where it is not known."""
+    long = comparison.about(seconds)
+    return plain(f" ({long})") if long else ""
+
+
+def _costs(artifact: Artifact, s: StudySummary) -> None:
+    """Draw what a fine-tune of each arm took, and the proxy."""
+    found = costs.by_arm(artifact)
+    if found.empty or found["training"].isna().all():
+        return
+    st.markdown("**What it took**, in seconds of one fine-tune on this machine")
+    st.plotly_chart(
+        study_charts.cost_bars(found), config={"displayModeBar": False}, alt="Seconds of each arm"
+    )
+    st.caption(plain(costs.sentence(found, epochs=s.get("epochs", 0))))
+
+
+def watch(clusters: str, *, active: bool) -> None:
+    """Draw the unfinished study of a clustering, again and again while it runs."""
+    st.fragment(_watch, run_every=5.0 if active else None)(clusters, active)
+
+
+def _watch(clusters: str, active: bool) -> None:
+    half = partial(state.workspace(), clusters)
+    if half is not None:
+        _partial(half, active=active)
+
+
+def _partial(half: Partial, *, active: bool) -> None:
+    """Draw a study that is not finished: the arms so far."""
+    done = len(half.lines)
+    state_now = "running" if active else "stopped; start it again and what is done is kept"
+    st.markdown(f"**{done:,} of {half.planned:,} fine-tunes**, {state_now}")
+    if half.lines.empty:
+        st.caption("The untuned base is tested first; a dot appears with each fine-tune.")
+        return
+    lines = half.lines[half.lines["budget"] == half.entry.config["budget"]]
+    for line in pairs.failed_runs(half.lines).to_dict("records"):
+        st.warning(
+            f"Failed: {plain(line['arm'])} seed {line['seed']:,}: {plain(line['failed'])}",
+            icon=":material/error:",
+        )
+    usable = metrics.known(lines)
+    if not usable or lines[next(iter(usable))].isna().all():
+        return
+    seen = seen_of(lines)
+    key = _measure(usable, seen, f"study:metric:{half.entry.id}")
+    if said := comparison.verdict(lines, key):
+        st.markdown(f"So far: {plain(said)}")
+    st.plotly_chart(
+        _figure(lines, key, usable[key], half.base, seen),
+        config={"displayModeBar": False},
+        alt="What each arm scored so far",
+    )

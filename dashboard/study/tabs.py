@@ -1,0 +1,255 @@
+"""The details of a study, a function a tab: from its runs and items to how it compares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from core import study
+from core.dataset.overlap import describe
+from core.finetune import metrics
+from core.study import comparison, findings, item_clusters, items, pairs, results
+from core.study.artifact import StudySummary, all_lines
+from core.workspace.artifact import Artifact
+from dashboard.charts import study as study_charts
+from dashboard.clusters import preview
+from dashboard.escape import plain
+from dashboard.frame import overlap, state, widgets
+
+NAMES = ("Runs", "Sources", "Clusters", "Items", "Data size", "Leakage", "Method")
+SHOWN = 500
+"""Items that are listed, at most."""
+BY_ITEM = {"balanced_loss": "loss", "coverage": "exact_match", "bleu": "rouge_l"}
+"""Measure of a whole test -> what single items are measured by instead."""
+
+
+def show(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Draw the tab that is open."""
+    parts = st.tabs(NAMES, on_change="rerun", key="study:tab")
+    draw = (by_run, by_source, by_cluster, by_item, by_size, leakage, method)
+    for part, function in zip(parts, draw, strict=True):
+        if part.open:
+            with part:
+                function(artifact, table, key)
+
+
+def by_run(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """List the fine-tunes, the untuned base first."""
+    s = artifact.summary_as(StudySummary)
+    usable = metrics.known(table)
+    columns = ["arm", "seed", "budget", "rows", "steps", "response_tokens", *usable, "right"]
+    columns += ["decoded", "covered", "sources", "ran_on", "at_limit", "no_gold", "seconds"]
+    columns += ["failed"] if (table["failed"] != "").any() else []
+    lines = all_lines(artifact)
+    if lines["budget"].nunique() < 2:
+        columns.remove("budget")
+    frame = pd.concat([pd.DataFrame([{"arm": study.BASE, **s["base"]}]), lines], ignore_index=True)
+    st.dataframe(
+        frame[[c for c in columns if c in frame]],
+        hide_index=True,
+        column_config={
+            "arm": st.column_config.TextColumn(width="medium" if s.get("exploratory") else None),
+            **widgets.metric_columns(),
+            "rows": st.column_config.NumberColumn(format="localized"),
+            "response_tokens": st.column_config.NumberColumn("response tokens", format="localized"),
+            "ran_on": st.column_config.NumberColumn("ran on", help="Went on after their answer"),
+            "at_limit": st.column_config.NumberColumn("cut", help="Ended at the length limit"),
+            "no_gold": st.column_config.NumberColumn("no answer", help="Items without a gold"),
+            "seconds": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the items")
+def runs_of(id: str) -> dict[tuple[str, int], pd.DataFrame]:
+    """Return the items of a study's runs."""
+    return items.by_run(state.workspace().open(id, "study"))
+
+
+def _groups(artifact: Artifact, key: str, groups: pd.Series, what: str) -> None:
+    """Show each arm by groups of test items, with S2L minus random."""
+    measure = BY_ITEM.get(key, key)
+    metric = metrics.METRICS[measure]
+    found = items.by_group(runs_of(artifact.id), measure, groups)
+    if found.empty:
+        st.caption("The fine-tunes of this study did not keep their items, or none was answered.")
+        return
+    if {pairs.OURS, "random"} <= set(found):
+        found["S2L minus random"] = metric.scale * (found[pairs.OURS] - found["random"])
+    share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
+    arms = {str(c): share for c in found if c not in ("items", "S2L minus random")}
+    st.dataframe(
+        found.reset_index(names=what),
+        hide_index=True,
+        column_config={
+            **arms,
+            "S2L minus random": st.column_config.NumberColumn(
+                f"S2L minus random ({metric.short})", format="%+.3f"
+            ),
+        },
+    )
+    st.caption(
+        f"{metric.title} ({metric.unit}) of each {what}, mean over seeds. Small groups differ by "
+        "chance; nothing here was planned beforehand, so it is exploratory."
+    )
+
+
+def by_source(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Show each arm by source."""
+    runs = runs_of(artifact.id)
+    _groups(artifact, key, items.sources_of(runs) if runs else pd.Series(dtype=str), "source")
+
+
+@st.cache_data(max_entries=8, show_spinner="Finding the cluster that each item is most like")
+def clusters_of(id: str) -> pd.Series:
+    """Return item id -> name of the cluster whose rows it is most like."""
+    artifact = state.workspace().open(id, "study")
+    clusters = artifact.open(artifact.parents["clusters"])
+    run = next(artifact.open(i) for i in all_lines(artifact)["finetune"] if i)
+    test = artifact.open(run.parents["test"])
+    split = "all" if artifact.config["eval"] else "holdout"
+    found = item_clusters.nearest(clusters, test, split)
+    table = preview.kept(clusters.id).table.set_index("cluster")["name"]
+    return found.map(lambda c: f"{c} · {table.get(c, '')}")
+
+
+def by_cluster(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Show each arm by the cluster that a test item is most like."""
+    _groups(artifact, key, clusters_of(artifact.id), "cluster")
+    st.caption(
+        "A test item has no trajectory: it counts with the cluster of the pool row whose question "
+        "has the most words in common with it (TF-IDF), which is a guess."
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def apart(id: str, seed: int) -> pd.DataFrame:
+    """Return the items that some arms have right and others wrong."""
+    return items.disagreements(state.workspace().open(id, "study"), seed)
+
+
+def by_item(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Read where the arms disagree: question, gold, each arm's answer, verdict and reason."""
+    seeds = [int(s) for s in artifact.summary["seeds"]]
+    seed = st.segmented_control("Seed", seeds, default=seeds[0], required=True, key="study:seed")
+    seed = int(seed if seed is not None else seeds[0])
+    for line in items.discordant(runs_of(artifact.id), pairs.OURS, "random"):
+        if line.seed == seed:
+            st.caption(
+                f"Of {line.items:,} items only S2L has {line.only_arm:,} right and only random "
+                f"{line.only_other:,} (McNemar's exact p = {line.p:.2g}). Their verdicts agree on "
+                f"{line.agreement:.0%}, which is {line.beyond_chance:.0%} of what is possible "
+                "beyond chance."
+            )
+    found = apart(artifact.id, seed)
+    if found.empty:
+        st.caption("All arms have the same items right, or none was answered.")
+        return
+    shown = f"; the first {SHOWN:,} are listed" if len(found) > SHOWN else ""
+    st.caption(f"{len(found):,} items that some arms have right and others wrong{shown}.")
+    st.dataframe(found.head(SHOWN), hide_index=True)
+
+
+def by_size(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Draw the score against the size of the data."""
+    lines = all_lines(artifact)
+    sized = lines[(lines["arm"] != pairs.FULL) & (lines["failed"] == "")]
+    if sized["budget"].nunique() < 2:
+        st.caption(
+            "This study has one data size. Choose more under Data sizes in the form: the same arms "
+            "are trained at each, and the score is drawn against the rows."
+        )
+        return
+    full = table.loc[table["arm"] == pairs.FULL, key].dropna()
+    metric = metrics.METRICS[key]
+    st.plotly_chart(
+        study_charts.by_size(
+            sized,
+            key,
+            metric.axis,
+            float(full.mean()) if len(full) else None,
+            artifact.summary["base"].get(key),
+        ),
+        config={"displayModeBar": False},
+        alt="Score against rows trained on",
+    )
+    better = "lower is better" if metric.lower_is_better else "higher is better"
+    epochs = artifact.summary.get("epochs")
+    st.caption(
+        f"{metric.title}: {better}. {'Equal epochs.' if epochs else 'Equal steps at every size.'}"
+    )
+
+
+@st.cache_data(max_entries=8, show_spinner="Reading what the training rows give away")
+def leaked(id: str) -> set[str]:
+    """Return the test items that rows of some arm give away."""
+    return items.given_away(state.workspace().open(id, "study"))
+
+
+def leakage(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Show every score with and without the items that training rows give away."""
+    counts = artifact.summary.get("overlap", {})
+    if said := describe(counts, "rows of the pool"):
+        st.markdown(plain(said[0].upper() + said[1:] + "."))
+    elif counts:
+        st.markdown("No test row stands among the rows of the pool.")
+    else:
+        st.caption("This study is older than the count of overlapping rows.")
+    gone = leaked(artifact.id)
+    measure = BY_ITEM.get(key, key)
+    found = items.with_and_without(runs_of(artifact.id), measure, gone)
+    if len(found):
+        metric = metrics.METRICS[measure]
+        share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
+        st.dataframe(found, hide_index=True, column_config={"all": share, "without": share})
+        st.caption(
+            f"{metric.title} ({metric.unit}) on all items, and without the {len(gone):,} that rows "
+            "of some arm give away."
+        )
+    full = table[(table["arm"] == pairs.FULL) & (table["failed"] == "")]
+    if len(full):
+        run = artifact.open(full["finetune"].iloc[0])
+        dataset = run.ancestor("dataset").id
+        overlap.side_by_side(run.path, run.parents["test"], dataset, "Pool row")
+
+
+def method(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+    """Say how the study compares, and show the comparisons that no plan names."""
+    s: dict[str, Any] = artifact.summary
+    noise = findings.noise_of(artifact, key)
+    metric = metrics.METRICS[key]
+    st.markdown(
+        "- Planned comparisons: S2L with random and with random over the sources, seed by seed "
+        f"(paired t; an interval from {results.INTERVAL_FROM} seeds, p from {results.P_FROM}, "
+        "adjusted for being two by Holm).\n"
+        "- As good as all the data: one-sided Welch test against a margin that was sealed with the "
+        "settings before the first run; the same test is shown for random.\n"
+        "- Items: seeds and items drawn again 10,000 times (hierarchical bootstrap); McNemar's "
+        "exact test for the answers of one seed.\n"
+        f"- {plain(s.get('varied', 'draw and training seed vary together').capitalize())}.\n"
+        f"- Noise of the evaluation, by testing one fine-tune twice in other batches: "
+        f"{metric.scale * noise:.2g} {metric.short}."
+    )
+    for other in pairs.REGISTERED:
+        if apart := comparison.ranges(table, key, pairs.OURS, other):
+            st.caption(plain(apart))
+    found = pairs.exploratory(table, key)
+    if len(found):
+        st.markdown("**Every other pair: exploratory**, p values not adjusted")
+        number = st.column_config.NumberColumn(format="%.3f")
+        st.dataframe(
+            found,
+            hide_index=True,
+            column_config={
+                "difference": st.column_config.NumberColumn(
+                    f"difference ({metric.short})", format="%+.3f"
+                ),
+                "low": number,
+                "high": number,
+                "p": number,
+            },
+        )
+    with st.expander("Settings", icon=":material/settings:"):
+        st.json(artifact.config)
