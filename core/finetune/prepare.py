@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.arrays import Ints
 from core.errors import InputError
+from core.finetune.artifact import weights
 from core.finetune.settings import Settings, default_lr, planned_steps, resolve
+from core.finetune.trained import adapter_of, base_run, load_base, load_merged
 from core.jobs.progress import say
-from core.model import adapters, loading
+from core.model import adapters, loading, methods
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason, named, remedy
 from core.model.templates import choose
 from core.model.tokens import Tokens, longest, tokenize
 from core.selection.artifact import load_rows
+from core.settings import conflicting_flags, specs
 from core.training.recipe import Recipe
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
@@ -55,17 +58,50 @@ class Read(NamedTuple):
             )
 
 
-def model_of(s: Settings, dataset: Artifact) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the target with its tokenizer; an adapter is not yet on it.
+def model_of(
+    s: Settings, dataset: Artifact, *, bare: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the target with its tokenizer; a new adapter is not yet on it.
+
+    A fine-tune is gone on with: its model, or its adapter; one that trained an adapter is merged
+    where all weights are to train.
+
+    Args:
+        s: The settings.
+        dataset: That the training rows are from.
+        bare: Leave away the adapter that is gone on with, too.
 
     Raises:
-        InputError: there is no such model, or its code would pass by the adapter.
+        InputError: there is no such model, its code would pass by the adapter, or the method cannot
+            be had here.
     """
-    lora = s.method == "lora"
-    if lora:
-        adapters.check_targets(s.model, s.lora_targets)
-    texts = pool_texts(dataset, s.model, s.template)
-    return loading.load(s.model, seed=s.seed, texts=texts, frozen=lora, precision=s.precision)
+    lora = s.method != "full"
+    methods.check(s.method, s.model)
+    four = s.method == methods.QLORA
+    how: dict[str, Any] = {"frozen": lora, "precision": s.precision, "four_bits": four}
+    base = base_run(s.model, dataset)
+    if base is None:
+        if lora:
+            adapters.check_targets(s.model, s.lora_targets)
+        texts = pool_texts(dataset, s.model, s.template)
+        return loading.load(s.model, seed=s.seed, texts=texts, **how)
+    adapter = adapter_of(base)
+    if not lora or adapter is None:
+        if lora:
+            adapters.check_targets(str(weights(base.path, "full")), s.lora_targets)
+        return load_merged(base, **how)
+    own = [spec.name for spec in specs(Settings) if not spec.name.startswith(("lora_", "rslora"))]
+    if wrong := conflicting_flags(s, base.config, tuple(own)):
+        raise InputError(
+            f"{base.name} has an adapter of its own, which is trained on: leave {wrong[0]} away, "
+            "or take --method full"
+        )
+    model, tokenizer = load_base(base, **how)
+    if bare:
+        return model, tokenizer
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(adapter), is_trainable=True), tokenizer  # type: ignore[return-value]
 
 
 def read(
@@ -76,7 +112,9 @@ def read(
     Raises:
         InputError: the template cannot say where responses are.
     """
-    template = choose(s.template, tokenizer, scratch=loading.is_scratch(s.model))
+    base = base_run(s.model, selection)
+    wanted = base.config["template"] if base and s.template == "auto" else s.template
+    template = choose(wanted, tokenizer, scratch=loading.is_scratch(s.model))
     tokens = tokenize(workspace, selection.ancestor("dataset"), tokenizer, template)
     tokens = tokens.cut(longest(s.max_length, tokens.full_lengths(), positions))
     selected = load_rows(selection, by="id")

@@ -17,6 +17,7 @@ from core.finetune.metrics import describe, headline
 from core.finetune.prepare import model_of, read, recipe_of, tell_left_out
 from core.finetune.seen import seen
 from core.finetune.settings import Settings, Tested, resolve, short
+from core.finetune.trained import base_run
 from core.jobs.progress import Stopped, discard_requested, say
 from core.model import adapters, loading
 from core.model.scoring import score
@@ -78,8 +79,9 @@ def make(
         say(f"{done.id} was finished before")
         return done
     trackers = check_trackers(s.report_to)
+    base = base_run(s.model, dataset)
     check_tests(s, [(test, split), *((one.dataset, "all") for one in more)])
-    lora = s.method == "lora"
+    lora = s.method != "full"
     model: Any
     measured: Any
     watched: Any
@@ -117,7 +119,7 @@ def make(
     if draft is None:
         draft = workspace.draft(
             "finetune",
-            name=s.name or f"{selection.name} → {short(s.model)}",
+            name=s.name or f"{selection.name} → {base.name if base else short(s.model)}",
             config={
                 **to_config(s),
                 "steps": steps,
@@ -129,6 +131,7 @@ def make(
                 "selection": selection.id,
                 "test": test.id,
                 **{f"test {one.key}": one.dataset.id for one in more},
+                **({"base": base.id} if base else {}),
             },
             fingerprint=wanted,
         )
@@ -212,8 +215,8 @@ def make(
     expected = score(model, tokens, sampled, precision="fp32").losses
     model = measured = watched = None  # two would not fit where one does
     gc.collect()
-    base = (lambda: model_of(s, dataset)[0]) if lora else None
-    saved.check(saved_in, base, tokens, sampled, expected)
+    inner = (lambda: model_of(s, dataset, bare=True)[0]) if lora else None
+    saved.check(saved_in, inner, tokens, sampled, expected)
     artifact = draft.seal({**summary, **headline(result.scores)}, drop=("checkpoints",))
     say(describe(result.scores))
     for scores in others.values():

@@ -29,8 +29,7 @@ class Model(Group):
 
     model: str = setting(
         "scratch:small",
-        help="Target: a local directory, a hub id, scratch:tiny or scratch:small, or the id of a "
-        "fine-tune to train on",
+        help="Target: a local directory, a hub id, scratch:tiny or scratch:small",
         label="Target model",
         names="model",
         suggestions=loading.TARGETS,
@@ -208,6 +207,14 @@ class Watched(Group):
 class Settings(Target, Training, Tested, Watched):
     """What to train, how long, what to test it on, and what to look at meanwhile."""
 
+    model: str = setting(
+        "scratch:small",
+        help="Target: a local directory, a hub id, scratch:tiny or scratch:small, or the id of a "
+        "fine-tune that is gone on with",
+        label="Target model",
+        names="model",
+        suggestions=loading.TARGETS,
+    )
     selection: str = setting(help="Selection id", hidden=True)
     resume: bool = training.resume()
     name: str = setting("", help="What to call it", identity=False, advanced=True)

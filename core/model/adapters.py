@@ -47,6 +47,8 @@ def with_adapter(
 ) -> Any:
     """Return the model with a fresh LoRA adapter, the only part that will train.
 
+    One that has an adapter already keeps it, to be trained on.
+
     Args:
         model: Changed in place.
         seed: Draws the adapter.
@@ -59,8 +61,11 @@ def with_adapter(
     Raises:
         InputError: no layer is called so.
     """
-    from peft import LoraConfig, get_peft_model
+    from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import set_seed
+
+    if isinstance(model, PeftModel):
+        return model
 
     chosen = targets if targets == "all-linear" else _layers(model, targets)
     set_seed(seed)

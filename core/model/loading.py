@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from core.errors import InputError
 from core.jobs.progress import say
 from core.model import checkpoint
+from core.model.methods import in_four_bits
 from core.model.output_layer import output_layer
 from core.model.shrinking import shrink, trim
 from core.model.tokenizers import (
@@ -81,8 +82,12 @@ def load(
     texts: Iterable[str] = (),
     frozen: bool = False,
     precision: str = "auto",
+    four_bits: bool = False,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model with its tokenizer, ready to train: in fp32, unless it stays as it is.
+
+    A model that trains as a whole has fp32 weights, whatever its products are computed in: bf16 has
+    8 bits of precision, and a step of 2e-5 on a weight of 0.02 would be rounded away.
 
     Args:
         spec: `scratch:tiny|small`, `shrink:<model>:<layers>[:trim]`, a local directory or a hub id.
@@ -90,6 +95,7 @@ def load(
         texts: What a scratch model's tokenizer is trained on, and a trimmed one is cut to.
         frozen: Whether an adapter is what will train.
         precision: Of the run; on a GPU a frozen model is loaded in it.
+        four_bits: Whether a frozen model is held in NF4, on a GPU.
 
     Raises:
         InputError: there is no such model, it has no tokenizer, or it cannot be read.
@@ -110,7 +116,8 @@ def load(
         set_seed(seed)
         return _scratch(shape, tokenizer), tokenizer
     tokenizer = load_tokenizer(spec)
-    return load_weights(spec, frozen=frozen, precision=precision), tokenizer
+    weights = load_weights(spec, frozen=frozen, precision=precision, four_bits=four_bits)
+    return weights, tokenizer
 
 
 def load_tokenizer_of(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBase:
@@ -151,10 +158,12 @@ def _shape(spec: str) -> dict[str, int]:
     return SCRATCH[name]
 
 
-def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") -> PreTrainedModel:
+def load_weights(
+    spec: str, *, frozen: bool = False, precision: str = "auto", four_bits: bool = False
+) -> PreTrainedModel:
     """Load a model from a local directory or the hub: safetensors or GGUF, never a pickle.
 
-    In fp32; one that stays `frozen` in the run's own precision where that is a GPU's.
+    In fp32; one that stays `frozen` in the run's own precision where that is a GPU's, or in NF4.
 
     Raises:
         InputError: there is none, it cannot be read, it is no decoder-only one, or its weights are
@@ -166,17 +175,20 @@ def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") ->
     quiet()
     folder = named(spec)
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
-    extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
+    named_gguf = bool(gguf) and not (folder / "config.json").exists()
+    gguf_file = {"gguf_file": gguf[0].name} if named_gguf else {}
+    extra: dict[str, Any] = dict(gguf_file)
     where = str(folder) if folder.is_dir() else spec
     half = frozen and device() == "cuda" and in_bf16(precision, "cuda")
+    extra |= in_four_bits(half) if four_bits else {}
     try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **gguf_file)
         checkpoint.check_kind(spec, config)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,
             dtype=torch.bfloat16 if half else torch.float32,
             trust_remote_code=False,
-            use_safetensors=None if extra else True,
+            use_safetensors=None if "gguf_file" in extra else True,
             output_loading_info=True,
             **extra,
         )
@@ -186,6 +198,10 @@ def load_weights(spec: str, *, frozen: bool = False, precision: str = "auto") ->
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
         raise load_error(spec, "model", e) from e
     checkpoint.check_weights(spec, model, found)
+    if four_bits:
+        from peft import prepare_model_for_kbit_training
+
+        prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     output_layer(model)
     return model  # type: ignore[no-any-return]
 

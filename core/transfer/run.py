@@ -16,7 +16,7 @@ from core.arrays import Ints, by_id
 from core.errors import InputError
 from core.finetune.settings import Target, default_lr, short
 from core.jobs.progress import say
-from core.model import adapters, loading
+from core.model import adapters, loading, methods
 from core.model.conversation import conversations, stored_columns
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason
@@ -91,12 +91,18 @@ def run(workspace: Workspace, settings: Settings) -> str:
     proxy = workspace.open(s.trajectories, "trajectories")
     dataset = proxy.ancestor("dataset")
     rows = probe(proxy, s.rows, s.seed)
-    lora = s.method == "lora"
+    lora = s.method != "full"
+    methods.check(s.method, s.model)
     if lora:
         adapters.check_targets(s.model, s.lora_targets)
     texts = pool_texts(dataset, s.model)
     model, tokenizer = loading.load(
-        s.model, seed=s.seed, texts=texts, frozen=lora, precision=s.precision
+        s.model,
+        seed=s.seed,
+        texts=texts,
+        frozen=lora,
+        precision=s.precision,
+        four_bits=s.method == methods.QLORA,
     )
     tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)
     places = np.flatnonzero(tokens.response_lengths() > 0)
