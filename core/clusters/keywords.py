@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from core.arrays import Ints, Labels, by_id
 from core.clusters.kmeans import members
+from core.dataset.privacy import is_private
 from core.dataset.search import prompts
 from core.trajectories.artifact import load_flags
 from core.workspace.artifact import Artifact
@@ -78,11 +79,15 @@ def names(trajectories: Artifact, labels: Labels) -> list[str]:
 def name(dataset: Artifact, ids: npt.NDArray[np.object_], labels: Labels) -> list[str]:
     """Name every cluster by its keywords, reading no more prompts than needed.
 
+    Those of a private dataset have no names: keywords are words of its texts.
+
     Args:
         dataset: Has the prompts.
         ids: Row ids (n_rows,): a permuted dataset gives the same names.
         labels: Cluster of every row (n_rows,).
     """
+    if is_private(dataset):
+        return [""] * (int(labels.max(initial=-1)) + 1)
     order = by_id(ids)
     rows = order[sampled(labels[order])]
     return keywords(prompts(dataset, rows), labels[rows])

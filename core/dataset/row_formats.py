@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from core.dataset import transcripts
+from core.dataset import radiology, transcripts
 from core.dataset.cells import first_answer, is_answers, missing, structure, text
 from core.dataset.chat_cells import chat, is_chat, is_texts
 from core.dataset.choices import listed
@@ -79,6 +79,14 @@ def _called(cells: Cells) -> list[Turn]:
     if not reply["tool_calls"]:
         raise SkippedRow("empty response")
     return _with_tools(cells, [*_system(cells), asked, reply])
+
+
+def _radiology(cells: Cells) -> list[Turn]:
+    report = radiology.read(cells)
+    return [
+        {"role": "user", "content": report.prompt},
+        {"role": "assistant", "content": report.impression},
+    ]
 
 
 def _transcript(cells: Cells) -> list[Turn]:
@@ -229,6 +237,18 @@ ROW_FORMATS = {  # in the order of detection
         ("response",),
         by_choice=True,
         title="preferred replies",
+    ),
+    "radiology": RowFormat(
+        _radiology,
+        {
+            "text": ("text",),
+            "category": ("category",),
+            "iserror": ("iserror",),
+            "source": ("description",),
+        },
+        ("text",),
+        by_choice=True,
+        title="radiology reports: the impression from the findings",
     ),
     "columns": RowFormat(_pair, {}, ("response",), columns_by_hand=True),
 }

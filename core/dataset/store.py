@@ -23,6 +23,7 @@ from core.dataset.detection import SAMPLE
 from core.dataset.duplicates import compared
 from core.dataset.examples import content_fingerprint, shown_row
 from core.dataset.one_pass import OnePass
+from core.dataset.privacy import HIDDEN
 from core.dataset.readers import Rows, batches
 from core.dataset.readers.rows import BATCH_ROWS
 from core.dataset.report import report
@@ -82,6 +83,7 @@ def store(folder: pathlib.Path, settings: Settings) -> dict[str, Any]:
             json_columns = writing.result()
     with (folder / "set_aside.jsonl").open("w", encoding="utf-8") as f:
         for record in sorted(skipped, key=lambda r: int(r[found.place])):
+            record = {**record, "preview": HIDDEN} if settings.private else record
             f.write(json.dumps(record, ensure_ascii=False) + "\n")
     sources = collections.Counter(found.sources)
     whole = {

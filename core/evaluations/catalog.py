@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from core.evaluations import shapes
-from core.evaluations.radiology import findings
 from core.evaluations.shapes import Item, Row
 
 
@@ -49,7 +48,7 @@ EVALUATIONS = {
     ),
     "clinical": Evaluation(
         "Clinical summaries",
-        findings,
+        shapes.clinical,
         "the impression of a radiology report from its findings; private",
         private=True,
     ),

@@ -11,6 +11,7 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.dataset import radiology
 from core.dataset.cells import missing, structure, text
 from core.dataset.readers import SkippedRow
 from core.evaluations.programs import is_program
@@ -185,6 +186,14 @@ def summary(row: Row) -> Item:
     found = _item(row, text(_cell(row, names)), reference, reference)
     source = "" if found.source == found.question else found.source
     return found._replace(measure="text", source=source)
+
+
+def clinical(row: Row) -> Item:
+    """Return the findings of a radiology report as a question, its impression as the reference."""
+    cells = {name.strip().lower(): cell for name, cell in row.items()}
+    report = radiology.read(cells)
+    source = text(cells.get("description")).strip()[:80] or "radiology"
+    return Item(report.prompt, report.impression, report.impression, source, measure="text")
 
 
 def _item(row: Row, question: str, answer: str, solution: str = "") -> Item:

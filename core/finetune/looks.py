@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from core.dataset.privacy import is_private
 from core.errors import InputError
 from core.finetune.evaluate import SAMPLE_SEED, load_items
 from core.finetune.generate import generate, questions, renders
+from core.finetune.kept_answers import without_texts
 from core.finetune.settings import Settings, looks_every
 from core.jobs.progress import say
 from core.model.templates import renderer
@@ -109,10 +111,13 @@ def watch(
             max_new=ANSWER,
             quiet=True,
         )
-        return [
+        records = [
             {"id": e["id"], "prompt": e["prompt"], "answer": e["answer"], "said": one.text}
             for (e, _), one in zip(asked, said, strict=True)
         ]
+        return without_texts(records) if private else records
+
+    private = is_private(dataset) or is_private(test[0])
 
     of = f"{len(drawn):,} of {len(found.items):,} held-out rows ({found.title})"
     say(f"looking every {every:,} steps at {of}")

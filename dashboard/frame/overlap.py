@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from core.dataset.overlap import HOW
+from core.dataset.privacy import is_private
 from core.dataset.sides import PAIRS
 from core.workspace.files import read_jsonl
 from dashboard.escape import plain
-from dashboard.frame import data, reader
+from dashboard.frame import data, reader, state
 
 SHOWN = 50
 
@@ -37,6 +38,9 @@ def side_by_side(folder: pathlib.Path, tested: str, dataset: str, called: str) -
     """
     pairs = list(read_jsonl(folder / PAIRS)) if (folder / PAIRS).exists() else []
     if not pairs:
+        return
+    if any(is_private(state.workspace().open(id, "dataset")) for id in {tested, dataset}):
+        st.caption(f"Which rows they are stands in {PAIRS}; private texts are not shown here.")
         return
     with st.expander(
         f"{len(pairs):,} test rows beside what is like them", icon=":material/compare:"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.dataset.privacy import is_private
 from core.workspace.artifact import Entry
 from dashboard.story import noticed, steps
 from dashboard.story.project import newest
@@ -86,6 +87,7 @@ def present(usable: list[Entry]) -> None:
     st.markdown(step.words)
     with bar:
         masked = st.toggle("Hide texts", value=True, key="story:masked", persist_state="session")
+        masked |= is_private(project.dataset)
         notes = st.toggle("Notes", key="story:notes", persist_state="session")
         _timer()
         _move("Back", at - 1, "Left", disabled=at == 0)

@@ -1,16 +1,17 @@
-"""Radiology reports: the impression is to be written from the findings.
+"""Radiology reports, as MIMIC-III's NOTEEVENTS has them: one text with headed sections.
 
-Reports as MIMIC-III's NOTEEVENTS has them, one text with headed sections, or tables that have the
-two in columns. Credentialed texts: nothing here writes them anywhere but into the workspace.
+The impression is to be written from the findings. A report without either, of another category, or
+marked as an error by its hospital is skipped with its reason.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from core.dataset.cells import missing, text
 from core.dataset.readers import SkippedRow
-from core.evaluations.shapes import Item, Row
 
 INSTRUCTION = "Summarize the radiology findings into an impression."
 HEADING = re.compile(r"^[ \t]*([A-Z][A-Z /&()-]{2,50}):[ \t]*", re.MULTILINE)
@@ -21,9 +22,22 @@ WORDS = 2
 """Of findings and impression each, at least; shorter ones are left-overs of a heading."""
 
 
-def findings(row: Row) -> Item:
-    """Return the findings of a report as a question, its impression as the reference."""
-    cells = {name.strip().lower(): cell for name, cell in row.items()}
+class Report(NamedTuple):
+    """What is asked and what is right."""
+
+    prompt: str
+    impression: str
+
+
+def read(cells: Mapping[str, Any]) -> Report:
+    """Return the pair of a report.
+
+    Args:
+        cells: text, or findings and impression; category and iserror where there are any.
+
+    Raises:
+        SkippedRow: it is no radiology report, or lacks one of the two.
+    """
     category = text(cells.get("category")).strip().lower()
     if category and category != "radiology":
         raise SkippedRow("no radiology report")
@@ -34,8 +48,7 @@ def findings(row: Row) -> Item:
     for part, said in (("findings", seen), ("impression", told)):
         if len(said.split()) < WORDS:
             raise SkippedRow(f"no {part}")
-    source = text(cells.get("description")).strip()[:80] or "radiology"
-    return Item(f"{INSTRUCTION}\n\n{seen}", told, told, source, measure="text")
+    return Report(f"{INSTRUCTION}\n\n{seen}", told)
 
 
 def sections(report: str) -> dict[str, str]:

@@ -1,9 +1,18 @@
 """Findings and impressions out of reports; all of them invented."""
 
+import json
+
+import numpy as np
+import pandas as pd
 import pytest
 
+from core.clusters.keywords import name
+from core.dataset.privacy import HIDDEN, is_private
+from core.dataset.radiology import INSTRUCTION, read, sections
 from core.dataset.readers import SkippedRow
-from core.evaluations.radiology import INSTRUCTION, findings, sections
+from core.dataset.run import Settings, examples, run
+from core.evaluations.shapes import clinical
+from core.workspace.files import read_jsonl
 
 REPORT = """[**2151-8-1**] 10:02 AM
  CHEST (PA & LAT)                                   Clip # [**Number 100**]
@@ -24,22 +33,18 @@ ______________________________________________________________________________
                                 DR. [**Made Up**]
 """
 
+ROW = {"CATEGORY": "Radiology", "DESCRIPTION": "CHEST (PA & LAT)", "ISERROR": "", "TEXT": REPORT}
+
 
 def test_a_report_gives_its_findings_and_its_impression():
-    row = {
-        "CATEGORY": "Radiology",
-        "DESCRIPTION": "CHEST (PA & LAT)",
-        "ISERROR": "",
-        "TEXT": REPORT,
-    }
-    item = findings(row)
+    item = clinical(ROW)
     assert item.question == f"{INSTRUCTION}\n\nThe heart is of normal size. The lungs are clear."
     assert item.answer == item.solution == "No sign of pneumonia."
     assert (item.source, item.measure) == ("CHEST (PA & LAT)", "text")
 
 
 def test_a_table_of_the_two_columns_is_taken_as_it_is():
-    item = findings({"findings": "Heart normal.", "impression": "All normal."})
+    item = clinical({"findings": "Heart normal.", "impression": "All normal."})
     assert (item.question, item.answer) == (f"{INSTRUCTION}\n\nHeart normal.", "All normal.")
     assert item.source == "radiology"
 
@@ -63,4 +68,22 @@ def test_an_addendum_corrects_and_headings_with_more_words_count():
 )
 def test_what_is_no_pair_has_a_reason(row, why):
     with pytest.raises(SkippedRow, match=why):
-        findings(row)
+        read({name.lower(): cell for name, cell in row.items()})
+
+
+def test_a_private_table_of_notes_is_imported_and_its_texts_stand_nowhere_else(
+    bare, tmp_path, capsys
+):
+    rows = [{**ROW, "TEXT": REPORT.replace("heart", f"ZEBRA{i}")} for i in range(3)]
+    rows.append({**ROW, "CATEGORY": "ECG", "TEXT": "ZEBRA rhythm"})
+    pd.DataFrame(rows).to_csv(tmp_path / "NOTEEVENTS.csv", index=False)
+    wanted = Settings(path=str(tmp_path / "NOTEEVENTS.csv"), format="radiology", private=True)
+    made = bare.open(run(bare, wanted), "dataset")
+    assert is_private(made)
+    table = examples(made)
+    assert table["prompt"].str.contains("ZEBRA").all()
+    assert table["response"].tolist() == ["No sign of pneumonia."] * 3
+    assert made.summary["set_aside"] == {"no radiology report": 1}
+    assert [r["preview"] for r in read_jsonl(made.path / "set_aside.jsonl")] == [HIDDEN]
+    assert "ZEBRA" not in json.dumps(made.manifest) + capsys.readouterr().err
+    assert name(made, table["id"].to_numpy(), np.array([0, 1, 1], np.int32)) == ["", ""]
