@@ -3,7 +3,7 @@ import streamlit as st
 from core import jobs
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
-from dashboard.finetune import as_file, form, offered, queue, result, running
+from dashboard.finetune import after, as_file, form, offered, queue, result, running
 from dashboard.frame import job_card, state, widgets
 
 
@@ -35,8 +35,8 @@ def panel(selection: Artifact) -> None:
             st.rerun()
 
 
-def finished(selection: Artifact, watched: bool) -> None:
-    """Show the fine-tune that the address names, else the newest of this selection."""
+def finished(selection: Artifact, watched: bool) -> Artifact | None:
+    """Show the fine-tune that the address names, else the newest of this selection; return it."""
     named = st.query_params.get("finetune")
     mine = [e for e in runs if e.parents.get("selection") == selection.id][:1]
     newest = [state.workspace().open(e.id, e.kind) for e in mine]
@@ -48,13 +48,14 @@ def finished(selection: Artifact, watched: bool) -> None:
                 "model's own answers. Press Start fine-tune.",
                 icon=":material/model_training:",
             )
-        return
+        return None
     st.text(shown.name)
     result.scores(shown)
     others = {e.id: e.name for e in runs if e.id != shown.id}
     running.curves_of(shown, others)
     with st.expander("Read its answers", icon=":material/chat:"):
         result.answers(shown)
+    return shown
 
 
 widgets.title(
@@ -81,12 +82,14 @@ else:
     with right:  # drawn first: what ended must not stand while the form is drawn
         if job is not None and job.state != "done":
             job_card.card(job)
-        finished(selection, job is not None)
+        done = finished(selection, job is not None)
     with left:
         if "clusters" in selection.parents:
             clusters = selection.parents["clusters"]
             widgets.next_step("Compare selections", "study", clusters=clusters)
         panel(selection)
+    if done is not None:
+        after.draw(done)
 queue.panel()
 if runs:
     st.subheader("Runs so far", anchor=False)

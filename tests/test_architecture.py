@@ -19,6 +19,7 @@ ORDER = [
     "dashboard.clusters",
     "dashboard.trajectories",
     "dashboard.finetune",
+    "dashboard.chat",
     "dashboard.dataset",
     "dashboard.frame",
     "dashboard.charts",

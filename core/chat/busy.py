@@ -1,13 +1,12 @@
-"""What else computes on this machine while people chat."""
+"""What else computes on the device of the chat while people talk."""
 
 from __future__ import annotations
 
-from core.jobs import Job, jobs
-from core.jobs.record import NO_QUEUE
+from core.jobs import Job, devices, jobs
 from core.workspace.store import Workspace
 
 
 def busy(workspace: Workspace) -> list[Job]:
-    """Return the jobs that compute now: an answer beside them is slower, and memory is shared."""
-    states = ("running", "stopping")
-    return [j for j in jobs(workspace) if j.state in states and j.device not in NO_QUEUE]
+    """Return the jobs that compute where the chat does: an answer beside them is slower."""
+    ours = devices.devices()[0]
+    return [j for j in jobs(workspace) if j.state in ("running", "stopping") and j.device == ours]

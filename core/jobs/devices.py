@@ -19,7 +19,7 @@ from core.jobs.record import ACTIVE, Job
 CPU = "cpu"
 AUTO = "auto"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-TRAINING = ("trajectories", "transfer", "finetune", "study", "demo")
+TRAINING = ("trajectories", "transfer", "finetune", "study", "gains", "demo")
 """Nouns that a GPU makes faster."""
 QUERY = "index,uuid,name,memory.used,memory.total,utilization.gpu"
 PATIENCE = 5.0

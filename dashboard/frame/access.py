@@ -25,6 +25,7 @@ from dashboard.frame import state
 
 T = TypeVar("T")
 VARIABLE = "S2L_DATA"
+WRITE_VARIABLE = "S2L_EXPORTS"
 UPLOADS, EXPORTS = "uploads", "exports"
 OWN = (*KINDS, "cache", EXPORTS)
 """Folders of the workspace whose files and folders pages may read; of uploads the files alone."""
@@ -80,16 +81,28 @@ def readable(text: str, *, files: bool = True, directories: bool = True) -> path
     return path
 
 
+def targets() -> list[pathlib.Path]:
+    """Return the folders below which pages may write: the workspace's exports, and S2L_EXPORTS'."""
+    named = [part for part in os.environ.get(WRITE_VARIABLE, "").split(os.pathsep) if part.strip()]
+    return [
+        state.workspace().root / EXPORTS,
+        *(_resolved(pathlib.Path(p).expanduser()) for p in named),
+    ]
+
+
 def writable(text: str) -> pathlib.Path:
-    """Return where a page may write an export: below the workspace's exports.
+    """Return where a page may write an export or a model: below one of the `targets`.
 
     Raises:
         InputError: it lies elsewhere.
     """
-    place = state.workspace().root / EXPORTS
+    places = targets()
     path = _resolved(_plain(text))
-    if path == place.resolve() or not path.is_relative_to(place.resolve()):
-        raise InputError(f"Pages write below {place} alone; use the command line for other places")
+    if not any(path != p.resolve() and path.is_relative_to(p.resolve()) for p in places):
+        raise InputError(
+            f"Pages write below {' or '.join(map(str, places))} alone; use the command line for "
+            f"other places, or name more folders in {WRITE_VARIABLE}"
+        )
     return path
 
 
@@ -183,7 +196,7 @@ CHECKS = {
     "model": model,
     "losses": losses,
     "test set": test_set,
-    "tests": lambda text: each(text, _test),
+    "tests": lambda text: text and each(text, _test),
     "export": lambda text: str(writable(text)),
 }
 """What a setting names -> the function that returns it checked, or raises InputError."""
