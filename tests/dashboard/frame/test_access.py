@@ -406,11 +406,12 @@ PLAIN = {
     "lora_targets",  # layers of the model
     "name", "split", "prompt_column", "response_column", "source_column", "answer_column",
     "split_column", "id_column", "holdout", "features", "keep", "edits", "budget", "quotas",
-    "strategies", "seeds", "match", "map",
+    "strategies", "seeds", "match", "map", "license",
 }  # fmt: skip
 """Settings whose text is a name, a number or a rule, and never opened."""
 IDS = {
     "dataset", "trajectories", "clusters", "selection", "selections", "parent", "extend", "keep",
+    "finetune",
 }  # fmt: skip
 """Settings whose text is an artifact's id, looked up by a grammar that no path has."""
 
