@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core import chat
 from core.errors import InputError
@@ -53,6 +54,13 @@ def talk_of(before: list[Round], now: Round, key: str) -> list[Turn]:
         if key in one.answers:
             turns += [*one.turns, {"role": "assistant", "content": one.answers[key]}]
     return [*turns, *now.turns]
+
+
+def redraw() -> NoReturn:
+    """Draw the chat anew: it alone, where it alone was drawn."""
+    context = get_script_run_ctx()
+    alone = context is not None and context.fragment_ids_this_run
+    st.rerun(scope="fragment" if alone else "app")
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,7 +7,7 @@ import streamlit as st
 from core import chat
 from core.workspace.artifact import Artifact
 from dashboard.chat import prompts, vote
-from dashboard.chat.conversation import Round, rounds, stream
+from dashboard.chat.conversation import Round, redraw, rounds, stream
 from dashboard.escape import plain
 from dashboard.frame import forms, reader, state
 
@@ -49,7 +49,7 @@ def _draw(made: Artifact) -> None:
         _answer(asked[:-1], now, keys, names, sampling)
     if asked and st.button("New conversation", icon=":material/restart_alt:", type="tertiary"):
         asked.clear()
-        st.rerun(scope="fragment")
+        redraw()
 
 
 def titles(made: Artifact) -> dict[str, str]:
@@ -99,7 +99,7 @@ def _answer(
     places = [column.empty() for column in columns]
     for key, place in zip(keys, places, strict=True):
         stream(before, now, key, sampling, place)
-    st.rerun(scope="fragment")
+    redraw()
 
 
 def _show(one: Round, keys: list[str], names: dict[str, str]) -> None:

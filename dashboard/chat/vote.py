@@ -11,7 +11,7 @@ from core.chat.votes import Choice, VoteSummary
 from core.errors import InputError
 from core.workspace.artifact import Artifact
 from dashboard.chat import prompts
-from dashboard.chat.conversation import Round, stream
+from dashboard.chat.conversation import Round, redraw, stream
 from dashboard.escape import plain
 from dashboard.frame import reader, state, widgets
 
@@ -77,7 +77,7 @@ def _answer(one: Round, keys: list[str], sampling: chat.Sampling) -> None:
     places = [column.empty() for column in columns]
     for key, box in zip(_order(one, keys), places, strict=True):
         stream([], one, key, sampling, box)
-    st.rerun(scope="fragment")
+    redraw()
 
 
 def _judge(tally: chat.Tally, one: Round, keys: list[str], place: str) -> None:
@@ -98,10 +98,10 @@ def _judge(tally: chat.Tally, one: Round, keys: list[str], place: str) -> None:
             if st.button(words, key=f"chat:choice:{choice}"):
                 _keep(tally, one, order, choice, swapped=order != keys)
                 del st.session_state[place]
-                st.rerun(scope="fragment")
+                redraw()
         if st.button("Skip", key="chat:choice:skip", type="tertiary"):
             del st.session_state[place]
-            st.rerun(scope="fragment")
+            redraw()
 
 
 def _keep(
@@ -122,7 +122,7 @@ def _end(tally: chat.Tally, made: Artifact) -> None:
             st.caption(f"{n:,} prompt{'s' if n != 1 else ''} judged so far.")
             if st.button("End the vote and show the names", icon=":material/visibility:"):
                 tally.seal()
-                st.rerun(scope="fragment")
+                redraw()
     for entry in state.workspace().made_from(made.id, "vote")[:5]:
         _result(entry.summary_as(VoteSummary))
 
