@@ -84,7 +84,7 @@ def headline(found: Artifact) -> None:
     widgets.facts(*pairs)
     st.caption(
         f"In {UNIT}, lower is better. {s['rows']:,} of {s['pool']:,} pool rows were scored, some "
-        f"of each of the {s['groups']}, each standing for those of its own that were not; "
+        f"of each of the {plain(s['groups'])}, each standing for those of its own that were not; "
         f"{s['trained']:,} of them were trained on."
     )
 

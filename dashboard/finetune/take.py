@@ -129,7 +129,7 @@ def _there(made: Artifact, settings: publish.Settings) -> None:
         )
     base = base_name(str(made.config["model"]))
     for tool, text in publish.lines(settings.form, str(place), base).items():
-        st.caption(f"With {tool}")
+        st.caption(f"With {plain(tool)}")
         st.code(text, language="python" if tool == "transformers" else "bash", wrap_lines=True)
     if sum(p.stat().st_size for p in place.iterdir() if p.is_file()) < ZIPPED:
         st.download_button(
