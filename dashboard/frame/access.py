@@ -84,26 +84,18 @@ def readable(text: str, *, files: bool = True, directories: bool = True) -> path
 def targets() -> list[pathlib.Path]:
     """Return the folders below which pages may write: the workspace's exports, and S2L_EXPORTS'."""
     named = [part for part in os.environ.get(WRITE_VARIABLE, "").split(os.pathsep) if part.strip()]
-    return [
-        state.workspace().root / EXPORTS,
-        *(_resolved(pathlib.Path(p).expanduser()) for p in named),
-    ]
+    return [state.workspace().root / EXPORTS, *map(_resolved, named)]
 
 
 def writable(text: str) -> pathlib.Path:
-    """Return where a page may write an export or a model: below one of the `targets`.
-
-    Raises:
-        InputError: it lies elsewhere.
-    """
-    places = targets()
-    path = _resolved(_plain(text))
-    if not any(path != p.resolve() and path.is_relative_to(p.resolve()) for p in places):
-        raise InputError(
-            f"Pages write below {' or '.join(map(str, places))} alone; use the command line for "
-            f"other places, or name more folders in {WRITE_VARIABLE}"
-        )
-    return path
+    """Return where a page may write: below a target, else InputError."""
+    path, places = _resolved(_plain(text)), targets()
+    if any(path != p.resolve() and path.is_relative_to(p.resolve()) for p in places):
+        return path
+    raise InputError(
+        f"Pages write below {' or '.join(map(str, places))} alone; use the command line for other "
+        f"places, or name more folders in {WRITE_VARIABLE}"
+    )
 
 
 def hub(text: str, *, configuration: bool = True) -> str:
