@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import pandas as pd
 
-from core.errors import InputError
 from core.workspace.artifact import PARTIAL, Artifact, Entry
 from core.workspace.draft import Draft
 from core.workspace.files import append_jsonl, read_json, read_jsonl, write_json
@@ -48,6 +47,8 @@ class StudySummary(TypedDict):
     """Runs that gave no number: "arm seed n: why"."""
     varied: NotRequired[str]
     """What differs between the seeds, in words."""
+    tests: NotRequired[dict[str, dict[str, Any]]]
+    """Key of a test beside the first -> its title, dataset and the untuned base's scores."""
     noise: NotRequired[dict[str, float]]
     """Metric -> how far apart two evaluations of one model are, in its own unit."""
 
@@ -106,29 +107,39 @@ def as_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-def table(study: Artifact) -> pd.DataFrame:
-    """Read a line for each fine-tune at the study's own budget."""
-    lines = all_lines(study)
+FACTS = ("arm", "seed", "budget", "draw_seed", "train_seed", "clusters", "finetune", "failed")
+FACTS += ("rows", "steps", "epochs", "response_tokens", "seconds", "train_seconds")
+"""Columns of a line that are the run's, not a test's."""
+
+
+def table(study: Artifact, test: str = "") -> pd.DataFrame:
+    """Read a line for each fine-tune at the study's own budget.
+
+    Args:
+        study: The study.
+        test: Key of a test beside the first, whose scores the lines then have.
+    """
+    lines = all_lines(study, test)
     own: pd.DataFrame = lines[lines["budget"] == study.config["budget"]].reset_index(drop=True)
     return own
 
 
-def all_lines(study: Artifact) -> pd.DataFrame:
-    """Read a line for each fine-tune, those at other data sizes included."""
+def all_lines(study: Artifact, test: str = "") -> pd.DataFrame:
+    """Read a line for each fine-tune, those at other data sizes included; `test` as in `table`."""
     lines = pd.read_parquet(study.path / TABLE)
     if "budget" not in lines:  # before a study could have several
         lines = lines.assign(budget=study.config["budget"])
     if "failed" not in lines:
         lines = lines.assign(failed="")
-    return lines
+    return _of_test(study, lines, test) if test else lines
 
 
-def missing(study: Artifact) -> list[str]:
-    """Name the fine-tunes of a study that cannot be opened any more."""
+def _of_test(study: Artifact, lines: pd.DataFrame, test: str) -> pd.DataFrame:
+    """Give each line the scores of another test, as its fine-tune keeps them."""
     out = []
-    for id in filter(None, all_lines(study)["finetune"]):
-        try:
-            study.open(id, "finetune")
-        except InputError as e:
-            out.append(str(e))
-    return out
+    for line in lines.to_dict("records"):
+        made = study.open(line["finetune"]).summary if line["finetune"] else {}
+        scores = made.get("tests", {}).get(test, {})
+        numbers = {k: v for k, v in scores.items() if isinstance(v, int | float)}
+        out.append({k: line[k] for k in FACTS if k in line} | numbers)
+    return as_table(out)

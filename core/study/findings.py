@@ -18,15 +18,20 @@ from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
 
 
-def noise_of(study: Artifact, metric: str) -> float:
-    """Return how far apart two evaluations of one model are; 0 where that was not measured."""
+def noise_of(study: Artifact, metric: str, test: str = "") -> float:
+    """Return how far apart two evaluations of one model are; 0 where that was not measured.
+
+    It is measured on the first test only.
+    """
+    if test:
+        return 0.0
     return float(study.summary_as(StudySummary).get("noise", {}).get(metric, 0.0))
 
 
-def sentences(study: Artifact, table: pd.DataFrame, metric: str) -> list[str]:
+def sentences(study: Artifact, table: pd.DataFrame, metric: str, test: str = "") -> list[str]:
     """Return what a measure says, the answer first; empty where no arm has a counterpart."""
     row = METRICS[metric]
-    found = pairs.registered(table, metric, noise_of(study, metric))
+    found = pairs.registered(table, metric, noise_of(study, metric, test))
     out = [comparison.sentence(c, row) for c in found]
     if found and found[0].test.n < results.INTERVAL_FROM:
         out.append(comparison.by_chance(table, metric, found[0].arm, found[0].other))
@@ -71,7 +76,7 @@ def as_data(study: Artifact) -> dict[str, Any]:
 
     Numbers that are not known are None.
     """
-    table = table_of(study)
+    tests = study.summary.get("tests", {})
     out: dict[str, Any] = {
         "study": study.id,
         "name": study.name,
@@ -81,24 +86,31 @@ def as_data(study: Artifact) -> dict[str, Any]:
         "summary": study.summary,
         "runs": _records(all_lines(study)),
         "costs": _records(costs.by_arm(study)),
-        "measures": {},
+        "measures": _measures(study, ""),
+        "tests": {test: _measures(study, test) for test in tests},
     }
+    plain: dict[str, Any] = _without_nan(out)
+    return plain
+
+
+def _measures(study: Artifact, test: str) -> dict[str, Any]:
+    """Return what each measure of a test says."""
+    table, out = table_of(study, test), {}
     for key, metric in known(table).items():
-        planned = pairs.registered(table, key, noise_of(study, key))
-        out["measures"][key] = {
+        planned = pairs.registered(table, key, noise_of(study, key, test))
+        out[key] = {
             "title": metric.title,
             "unit": metric.unit,
             "difference_in": metric.short,
             "lower_is_better": metric.lower_is_better,
-            "sentences": sentences(study, table, key),
+            "sentences": sentences(study, table, key, test),
             "planned": [
                 {"arm": c.arm, "other": c.other, "adjusted_p": c.p, **c.test._asdict()}
                 for c in planned
             ],
             "exploratory": _records(pairs.exploratory(table, key)),
         }
-    plain: dict[str, Any] = _without_nan(out)
-    return plain
+    return out
 
 
 def as_json(study: Artifact) -> str:

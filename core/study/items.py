@@ -10,15 +10,13 @@ import pandas as pd
 
 from core.arrays import Float64s
 from core.dataset.sides import PAIRS
-from core.finetune.artifact import Generation, load_generations, load_results
+from core.finetune import more_tests
+from core.finetune.artifact import ITEMS, Generation, load_generations
 from core.finetune.metrics import METRICS
 from core.study import results
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl
-
-DISAGREEMENTS = 500
-"""Items whose answers are listed side by side, at most."""
 
 
 class Interval(NamedTuple):
@@ -31,11 +29,21 @@ class Interval(NamedTuple):
     seeds: int
 
 
-def by_run(study: Artifact) -> dict[tuple[str, int], pd.DataFrame]:
-    """Return (arm, seed) -> its items, of the fine-tunes that kept them."""
+def by_run(study: Artifact, test: str = "") -> dict[tuple[str, int], pd.DataFrame]:
+    """Return (arm, seed) -> its items, of the fine-tunes that kept them.
+
+    Args:
+        study: The study.
+        test: Key of a test beside the first.
+    """
     lines = table_of(study)[["arm", "seed", "finetune"]].itertuples(index=False)
-    read = {(str(arm), int(seed)): load_results(study.open(id)) for arm, seed, id in lines if id}
+    read = {(str(arm), int(seed)): _of_run(study.open(id), test) for arm, seed, id in lines if id}
     return {run: items for run, items in read.items() if items is not None}
+
+
+def _of_run(run: Artifact, test: str) -> pd.DataFrame | None:
+    path = more_tests.folder_of(run.path, test) / ITEMS
+    return pd.read_parquet(path).set_index("id") if path.exists() else None
 
 
 def interval(
@@ -137,7 +145,7 @@ def sources_of(runs: dict[tuple[str, int], pd.DataFrame]) -> pd.Series:
     return once
 
 
-def disagreements(study: Artifact, seed: int) -> pd.DataFrame:
+def disagreements(study: Artifact, seed: int, test: str = "") -> pd.DataFrame:
     """Return the items that some arms have right and others wrong, with every arm's answer.
 
     Returns:
@@ -148,7 +156,8 @@ def disagreements(study: Artifact, seed: int) -> pd.DataFrame:
     lines = lines[(lines["seed"] == seed) & (lines["finetune"] != "")]
     said: dict[str, dict[str, Generation]] = {}
     for arm, run in lines[["arm", "finetune"]].itertuples(index=False):
-        said[str(arm)] = {g["id"]: g for g in load_generations(study.open(run).path)}
+        folder = more_tests.folder_of(study.open(run).path, test)
+        said[str(arm)] = {g["id"]: g for g in load_generations(folder)}
     if not said:
         return pd.DataFrame()
     rows = []
@@ -164,7 +173,7 @@ def disagreements(study: Artifact, seed: int) -> pd.DataFrame:
             row[arm] = f"{mark}: {answers[id].get('extracted') or answers[id]['said']}"
             row[f"{arm}: why"] = _why(answers[id])
         rows.append(row)
-    return pd.DataFrame(rows[:DISAGREEMENTS])
+    return pd.DataFrame(rows)
 
 
 def _why(answer: Generation) -> str:
@@ -176,17 +185,18 @@ def _why(answer: Generation) -> str:
     return "; ".join(filter(None, parts))
 
 
-def given_away(study: Artifact) -> set[str]:
+def given_away(study: Artifact, test: str = "") -> set[str]:
     """Return the ids of the test items that rows of some arm give away: copies and their like."""
     out: set[str] = set()
     names: pd.Series | None = None
     for id in filter(None, table_of(study)["finetune"]):
         run = study.open(id)
-        rows = [p["test_row"] for p in read_jsonl(run.path / PAIRS) if p["how"] != "ngrams"]
+        pairs = read_jsonl(more_tests.folder_of(run.path, test) / PAIRS)
+        rows = [pair["test_row"] for pair in pairs if pair["how"] != "ngrams"]
         if rows:
             if names is None:
-                test = study.open(run.parents["test"])
-                examples = pd.read_parquet(test.path / "examples.parquet", columns=["row", "id"])
+                tested = study.open(tested_on(study, run, test))
+                examples = pd.read_parquet(tested.path / "examples.parquet", columns=["row", "id"])
                 names = examples.set_index("row")["id"]
             out |= set(names.loc[rows].astype(str))
     return out
@@ -215,3 +225,8 @@ def with_and_without(
             "without": [float(rest[arm].iloc[0]) if len(rest) else math.nan for arm in arms],
         }
     )
+
+
+def tested_on(study: Artifact, run: Artifact, test: str) -> str:
+    """Return the id of the dataset that a run of a study was tested on; `test` as in `by_run`."""
+    return str(study.summary["tests"][test]["dataset"] if test else run.parents["test"])

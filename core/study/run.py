@@ -8,6 +8,7 @@ that fails is kept as failed, and the others go on.
 from __future__ import annotations
 
 import collections
+import functools
 import time
 import traceback
 from typing import Any
@@ -18,7 +19,7 @@ import pandas as pd
 from core import finetune
 from core.dataset.overlap import describe
 from core.errors import InputError
-from core.finetune import metrics
+from core.finetune import metrics, more_tests
 from core.finetune.artifact import write_result
 from core.finetune.metrics import METRICS
 from core.finetune.retest import scores_of
@@ -81,7 +82,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     drawn = _draw(workspace, opened, planned)
     draft = _draft(workspace, opened, test, steps)
     kept.begin(draft, len(planned))
-    base = _base_scores(workspace, s, tested, ready, draft)
+    base, others = _base_scores(workspace, opened, tested, ready, draft)
     del ready  # its memory is the arms'
     wanted = [
         tuning(s, made, run.train_seed, steps) for run, made in zip(planned, drawn, strict=True)
@@ -111,6 +112,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "overlap": shared,
         "failed": [f"{r['arm']} seed {r['seed']}: {r['failed']}" for r in lines if r["failed"]],
         "varied": varied(opened),
+        "tests": others,
         "noise": floor,
     }
     kept.write(draft, table, pd.DataFrame([{"arm": BASE, **base}]))
@@ -247,26 +249,32 @@ def _told(run: Run, why: str) -> str:
 
 
 def _base_scores(
-    workspace: Workspace, s: Settings, tested: Tests, ready: Checked, draft: Draft
-) -> dict[str, Any]:
-    """Test the target before any training; one from scratch with the first seed's weights."""
+    workspace: Workspace, opened: Opened, tested: Tests, ready: Checked, draft: Draft
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Test the target before any training; one from scratch with the first seed's weights.
+
+    Returns:
+        Scores on the first test, and by key those on the tests beside it.
+    """
     from core.finetune.evaluate import evaluate
 
-    result = evaluate(
+    measured = functools.partial(
+        evaluate,
         workspace,
         ready.model,
         ready.tokenizer,
-        tested.test,
-        split=tested.split,
         template=ready.template,
         max_length=ready.tokens.max_length,
         trained=ready.tokens.response_lengths(),
-        how=s,
+        how=opened.settings,
     )
-    write_result(draft.path / BASE_FOLDER, result)
+    folder, none = draft.path / BASE_FOLDER, np.zeros(0, int)
+    result = measured(tested.test, split=tested.split)
+    write_result(folder, result)
+    others = more_tests.run(tested.more, measured, opened.dataset, none, folder)
     base = finetune.headline(result.scores)
     kept.add_base(draft, base)
-    return base
+    return base, others
 
 
 def _role(line: dict[str, Any], budget: str) -> str:

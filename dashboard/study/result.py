@@ -34,17 +34,17 @@ def launch(settings: study.Settings) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner="Drawing items and seeds again")
-def item_interval(id: str, key: str) -> items.Interval | None:
+def item_interval(id: str, key: str, test: str) -> items.Interval | None:
     """Return s2l's difference from random over the items of a study."""
     if key in tabs.BY_ITEM:  # no mean of single items
         return None
-    runs = items.by_run(state.workspace().open(id, "study"))
+    runs = items.by_run(state.workspace().open(id, "study"), test)
     return items.interval(runs, key, pairs.OURS, pairs.REGISTERED[0])
 
 
-def over_items(artifact: Artifact, key: str) -> str:
+def over_items(artifact: Artifact, key: str, test: str) -> str:
     """Say the difference over the test items themselves; empty where they were not kept."""
-    found = item_interval(artifact.id, key)
+    found = item_interval(artifact.id, key, test)
     if found is None or found.items < 2:
         return ""
     metric = metrics.METRICS[key]
@@ -57,24 +57,28 @@ def over_items(artifact: Artifact, key: str) -> str:
 
 def show(artifact: Artifact) -> None:
     """Draw a finished study: the sentence, the figure, then what else is said."""
-    table, s = table_of(artifact), artifact.summary_as(StudySummary)
-    base, seen = s["base"], seen_of(table)
-    usable = metrics.known(table)
+    s = artifact.summary_as(StudySummary)
     top = st.container()
+    test = _test(artifact)
+    table, base = table_of(artifact, test), tabs.base_of(artifact, test)
+    seen, usable = seen_of(table), metrics.known(table)
+    if not usable:
+        st.info("Nothing of this test was measured.", icon=":material/help:")
+        return
     key = _measure(usable, seen, f"study:metric:{artifact.id}")
-    first, *others = findings.sentences(artifact, table, key) or [""]
+    first, *others = findings.sentences(artifact, table, key, test) or [""]
     if first:
         top.subheader(plain(first), anchor=False)
     figure = _figure(table, key, usable[key], base, seen)
     config = take.picture_options(artifact.id, key)
     st.plotly_chart(figure, config=config, alt="What each arm scored")
-    _caption(artifact, table, s)
+    _caption(artifact, table, s, test)
     _offers(artifact, table, key)
     _warnings(artifact, table)
-    said = filter(None, [*others, over_items(artifact, key)])
+    said = filter(None, [*others, over_items(artifact, key, test)])
     st.markdown("\n".join(f"- {plain(line)}" for line in said))
     _costs(artifact, s)
-    tabs.show(artifact, table, key)
+    tabs.show(tabs.View(artifact, table, key, test))
     take.downloads(artifact, table)
 
 
@@ -86,6 +90,18 @@ def _warnings(artifact: Artifact, table: pd.DataFrame) -> None:
         st.warning(plain(unlike), icon=":material/difference:")
     shared = artifact.summary.get("overlap", {})
     overlap.tell(describe(shared, "rows of the pool"), warns=shared.get("given_away", 0) > 0)
+
+
+def _test(artifact: Artifact) -> str:
+    """Let one of the tests be chosen, where there are several; return its key."""
+    others = artifact.summary.get("tests", {})
+    if not others:
+        return ""
+    titles = {"": artifact.summary["test"]} | {key: one["title"] for key, one in others.items()}
+    chosen = st.selectbox(
+        "Test", list(titles), format_func=titles.__getitem__, key=f"study:test:{artifact.id}"
+    )
+    return chosen or ""
 
 
 def _measure(usable: dict[str, Metric], seen: int, key: str) -> str:
@@ -117,7 +133,9 @@ def _figure(table: pd.DataFrame, key: str, metric: Metric, base: dict[str, Any],
     )
 
 
-def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary) -> None:
+def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary, test: str) -> None:
+    base = tabs.base_of(artifact, test)
+    called = base["title"] if test else s["test"]
     good = table[table["failed"] == ""]
     tested = int(good["decoded"].max()) if "decoded" in good else int(good["items"].max())
     own = "; saved selections: their own" if s.get("exploratory") else ""
@@ -129,7 +147,7 @@ def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary) -> None:
     )
     st.caption(
         f"Every arm: the same base model, {equal}, budget {plain(s['budget'])} (full: all rows"
-        f"{own}), tested on {tested:,} rows of {plain(s['test'])}. Dots are seeds "
+        f"{own}), tested on {tested:,} rows of {plain(called)}. Dots are seeds "
         f"({len(s['seeds'])}): {plain(s.get('varied', TOGETHER))}. "
         f"{BARS if len(s['seeds']) >= INTERVAL_FROM else ''}"
     )
@@ -137,7 +155,6 @@ def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary) -> None:
         st.caption(plain(study.caution(s["exploratory"])))
     if low := near_floor(table):
         st.caption(plain(low))
-    base = s["base"]
     if base.get("commonest"):  # not in studies made before it was counted
         st.caption(
             f"Exact match has a floor: each source's commonest answer is right for "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -25,27 +25,48 @@ BY_ITEM = {"balanced_loss": "loss", "coverage": "exact_match", "bleu": "rouge_l"
 """Measure of a whole test -> what single items are measured by instead."""
 
 
-def show(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+class View(NamedTuple):
+    """What of a study is looked at."""
+
+    artifact: Artifact
+    table: pd.DataFrame
+    """Its runs at its own budget, with the scores of `test`."""
+    key: str
+    """Of METRICS."""
+    test: str
+    """Key of a test beside the first; empty for that."""
+
+
+def show(view: View) -> None:
     """Draw the tab that is open."""
     parts = st.tabs(NAMES, on_change="rerun", key="study:tab")
     draw = (by_run, by_source, by_cluster, by_item, by_size, leakage, method)
     for part, function in zip(parts, draw, strict=True):
         if part.open:
             with part:
-                function(artifact, table, key)
+                function(view)
 
 
-def by_run(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def base_of(artifact: Artifact, test: str) -> dict[str, Any]:
+    """Return the untuned base's scores on a test."""
+    found: dict[str, Any] = artifact.summary["tests"][test] if test else artifact.summary["base"]
+    return found
+
+
+def by_run(view: View) -> None:
     """List the fine-tunes, the untuned base first."""
+    artifact, table, _, test = view
     s = artifact.summary_as(StudySummary)
     usable = metrics.known(table)
     columns = ["arm", "seed", "budget", "rows", "steps", "response_tokens", *usable, "right"]
     columns += ["decoded", "covered", "sources", "ran_on", "at_limit", "no_gold", "seconds"]
     columns += ["failed"] if (table["failed"] != "").any() else []
-    lines = all_lines(artifact)
+    lines = all_lines(artifact, test)
     if lines["budget"].nunique() < 2:
         columns.remove("budget")
-    frame = pd.concat([pd.DataFrame([{"arm": study.BASE, **s["base"]}]), lines], ignore_index=True)
+    frame = pd.concat(
+        [pd.DataFrame([{"arm": study.BASE, **base_of(artifact, test)}]), lines], ignore_index=True
+    )
     st.dataframe(
         frame[[c for c in columns if c in frame]],
         hide_index=True,
@@ -63,16 +84,17 @@ def by_run(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the items")
-def runs_of(id: str) -> dict[tuple[str, int], pd.DataFrame]:
+def runs_of(id: str, test: str) -> dict[tuple[str, int], pd.DataFrame]:
     """Return the items of a study's runs."""
-    return items.by_run(state.workspace().open(id, "study"))
+    return items.by_run(state.workspace().open(id, "study"), test)
 
 
-def _groups(artifact: Artifact, key: str, groups: pd.Series, what: str) -> None:
+def _groups(view: View, groups: pd.Series, what: str) -> None:
     """Show each arm by groups of test items, with S2L minus random."""
+    artifact, _, key, test = view
     measure = BY_ITEM.get(key, key)
     metric = metrics.METRICS[measure]
-    found = items.by_group(runs_of(artifact.id), measure, groups)
+    found = items.by_group(runs_of(artifact.id, test), measure, groups)
     if found.empty:
         st.caption("The fine-tunes of this study did not keep their items, or none was answered.")
         return
@@ -96,28 +118,30 @@ def _groups(artifact: Artifact, key: str, groups: pd.Series, what: str) -> None:
     )
 
 
-def by_source(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def by_source(view: View) -> None:
     """Show each arm by source."""
-    runs = runs_of(artifact.id)
-    _groups(artifact, key, items.sources_of(runs) if runs else pd.Series(dtype=str), "source")
+    artifact, _, _, test = view
+    runs = runs_of(artifact.id, test)
+    _groups(view, items.sources_of(runs) if runs else pd.Series(dtype=str), "source")
 
 
 @st.cache_data(max_entries=8, show_spinner="Finding the cluster that each item is most like")
-def clusters_of(id: str) -> pd.Series:
+def clusters_of(id: str, test: str) -> pd.Series:
     """Return item id -> name of the cluster whose rows it is most like."""
     artifact = state.workspace().open(id, "study")
     clusters = artifact.open(artifact.parents["clusters"])
     run = next(artifact.open(i) for i in all_lines(artifact)["finetune"] if i)
-    test = artifact.open(run.parents["test"])
-    split = "all" if artifact.config["eval"] else "holdout"
-    found = item_clusters.nearest(clusters, test, split)
+    tested = artifact.open(items.tested_on(artifact, run, test))
+    split = "all" if artifact.config["eval"] or test else "holdout"
+    found = item_clusters.nearest(clusters, tested, split)
     table = preview.kept(clusters.id).table.set_index("cluster")["name"]
     return found.map(lambda c: f"{c} · {table.get(c, '')}")
 
 
-def by_cluster(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def by_cluster(view: View) -> None:
     """Show each arm by the cluster that a test item is most like."""
-    _groups(artifact, key, clusters_of(artifact.id), "cluster")
+    artifact, _, _, test = view
+    _groups(view, clusters_of(artifact.id, test), "cluster")
     st.caption(
         "A test item has no trajectory: it counts with the cluster of the pool row whose question "
         "has the most words in common with it (TF-IDF), which is a guess."
@@ -125,17 +149,18 @@ def by_cluster(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def apart(id: str, seed: int) -> pd.DataFrame:
+def apart(id: str, seed: int, test: str) -> pd.DataFrame:
     """Return the items that some arms have right and others wrong."""
-    return items.disagreements(state.workspace().open(id, "study"), seed)
+    return items.disagreements(state.workspace().open(id, "study"), seed, test)
 
 
-def by_item(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def by_item(view: View) -> None:
     """Read where the arms disagree: question, gold, each arm's answer, verdict and reason."""
+    artifact, _, _, test = view
     seeds = [int(s) for s in artifact.summary["seeds"]]
     seed = st.segmented_control("Seed", seeds, default=seeds[0], required=True, key="study:seed")
     seed = int(seed if seed is not None else seeds[0])
-    for line in items.discordant(runs_of(artifact.id), pairs.OURS, "random"):
+    for line in items.discordant(runs_of(artifact.id, test), pairs.OURS, "random"):
         if line.seed == seed:
             st.caption(
                 f"Of {line.items:,} items only S2L has {line.only_arm:,} right and only random "
@@ -143,7 +168,7 @@ def by_item(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
                 f"{line.agreement:.0%}, which is {line.beyond_chance:.0%} of what is possible "
                 "beyond chance."
             )
-    found = apart(artifact.id, seed)
+    found = apart(artifact.id, seed, test)
     if found.empty:
         st.caption("All arms have the same items right, or none was answered.")
         return
@@ -152,9 +177,10 @@ def by_item(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
     st.dataframe(found.head(SHOWN), hide_index=True)
 
 
-def by_size(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def by_size(view: View) -> None:
     """Draw the score against the size of the data."""
-    lines = all_lines(artifact)
+    artifact, table, key, test = view
+    lines = all_lines(artifact, test)
     sized = lines[(lines["arm"] != pairs.FULL) & (lines["failed"] == "")]
     if sized["budget"].nunique() < 2:
         st.caption(
@@ -170,7 +196,7 @@ def by_size(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
             key,
             metric.axis,
             float(full.mean()) if len(full) else None,
-            artifact.summary["base"].get(key),
+            base_of(artifact, test).get(key),
         ),
         config={"displayModeBar": False},
         alt="Score against rows trained on",
@@ -183,13 +209,14 @@ def by_size(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading what the training rows give away")
-def leaked(id: str) -> set[str]:
+def leaked(id: str, test: str) -> set[str]:
     """Return the test items that rows of some arm give away."""
-    return items.given_away(state.workspace().open(id, "study"))
+    return items.given_away(state.workspace().open(id, "study"), test)
 
 
-def leakage(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def leakage(view: View) -> None:
     """Show every score with and without the items that training rows give away."""
+    artifact, table, key, test = view
     counts = artifact.summary.get("overlap", {})
     if said := describe(counts, "rows of the pool"):
         st.markdown(plain(said[0].upper() + said[1:] + "."))
@@ -197,9 +224,9 @@ def leakage(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
         st.markdown("No test row stands among the rows of the pool.")
     else:
         st.caption("This study is older than the count of overlapping rows.")
-    gone = leaked(artifact.id)
+    gone = leaked(artifact.id, test)
     measure = BY_ITEM.get(key, key)
-    found = items.with_and_without(runs_of(artifact.id), measure, gone)
+    found = items.with_and_without(runs_of(artifact.id, test), measure, gone)
     if len(found):
         metric = metrics.METRICS[measure]
         share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
@@ -215,10 +242,11 @@ def leakage(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
         overlap.side_by_side(run.path, run.parents["test"], dataset, "Pool row")
 
 
-def method(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
+def method(view: View) -> None:
     """Say how the study compares, and show the comparisons that no plan names."""
+    artifact, table, key, test = view
     s: dict[str, Any] = artifact.summary
-    noise = findings.noise_of(artifact, key)
+    noise = findings.noise_of(artifact, key, test)
     metric = metrics.METRICS[key]
     st.markdown(
         "- Planned comparisons: S2L with random and with random over the sources, seed by seed "

@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.jobs.progress import Stopped
 from core.settings import from_config
 from core.study import artifact as kept
-from core.study import plan
+from core.study import findings, items, plan
 from core.study.plan import with_sources_only
 from core.workspace.draft import InUse
 from tests.conftest import write
@@ -279,3 +279,24 @@ def test_data_sizes_random_draws_and_what_varies(copied):
     frame = plan.as_frame(planned, done)
     assert frame["exists"].all()
     assert frame["budget"].tolist() == [*["25%", "25%", "all"] * 2, "25%", *["10%"] * 4]
+
+
+def test_tests_beside_the_first_have_their_own_scores(copied, tmp_path):
+    asked = [
+        {"question": f"Is {n} larger than 5?", "answer": "yes" if n > 5 else "no"} for n in range(9)
+    ]
+    file = write(tmp_path / "larger.jsonl", asked)
+    found = compare(copied, tests=str(file), strategies="s2l,random")
+    ((key, base),) = found.summary["tests"].items()
+    assert base["items"] == 9
+    first, other = kept.table(found), kept.table(found, key)
+    assert other["arm"].tolist() == first["arm"].tolist() == ["s2l", "random"]
+    assert set(other["items"]) == {9} != set(first["items"])
+    assert other["rows"].tolist() == first["rows"].tolist()
+    runs = items.by_run(found, key)
+    assert {len(one) for one in runs.values()} == {9}
+    assert runs["s2l", 0]["loss"].mean() == pytest.approx(other["loss"][0])
+    assert items.given_away(found, key) == set()
+    said = findings.as_data(found)["tests"][key]
+    assert said["loss"]["sentences"][0].startswith("S2L is ")
+    assert said["loss"]["sentences"] != findings.as_data(found)["measures"]["loss"]["sentences"]
