@@ -18,9 +18,10 @@ from core.commands import COMMANDS
 from core.errors import InputError, Unequal
 from core.jobs import process_group
 from core.jobs.failures import fix_of, name_of
+from core.jobs.files import Outcome, outcome, write_outcome
 from core.jobs.progress import Stopped, job_dir, say
 from core.nouns import NOUNS
-from core.workspace.files import disk_full, explain_os_error, write_json
+from core.workspace.files import disk_full, explain_os_error
 from core.workspace.store import Workspace
 
 PACKAGES = {
@@ -71,9 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2, e)
         traceback.print_exc()
         return _end("failed", _remedy(e), 1, e)
-    if process_group.tell("done", result=result) or not process_group.main():
+    ended = outcome("done", result=result)
+    if process_group.tell(ended) or not process_group.main():
         return 0
-    _finish_job("done", result=result)
+    _finish_job(ended)
     sys.stdout.write(result + "\n")
     return 0
 
@@ -148,22 +150,21 @@ def _remedy(error: Exception) -> str:
 
 
 def _end(state: str, message: str, code: int, error: Exception | None = None) -> int:
-    named = {"failure": name_of(error), "fix": fix_of(error)} if error else {}
-    if process_group.tell(state, message=message, **named):  # whoever launched this process says it
+    failure, fix = (name_of(error), fix_of(error)) if error else ("", {})
+    ended = outcome(state, message=message, failure=failure, fix=fix)
+    if process_group.tell(ended):  # whoever launched this process says it
         return code if code == 1 else 0  # a crash must take the others down
     if not process_group.main() and code != 1:
         return code
     with contextlib.suppress(OSError):
-        _finish_job(state, message=message, **named)
+        _finish_job(ended)
     say(f"{'error: ' if state == 'failed' else ''}{message}")
     return code
 
 
-def _finish_job(state: str, *, result: str = "", message: str = "", **named: Any) -> None:
-    job = job_dir()
-    if job is not None:
-        told = {"state": state, "result": result, "message": message, **named}
-        write_json(job / "status.json", told)
+def _finish_job(ended: Outcome) -> None:
+    if job := job_dir():
+        write_outcome(job, ended)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import streamlit as st
 
 from core import jobs, trajectories
 from core.model import loading
+from core.training.settings import ASKS
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
 from dashboard.frame import data, forms, job_card, server_files, state, widgets
@@ -23,7 +24,7 @@ def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Setti
         type="primary" if primary else "secondary",
         width="stretch",
         disabled=busy,
-        help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
+        help=ASKS,
     ):  # not on_click: its arguments would be those before a last edit
         proxy_run.launch(settings)
         st.rerun()

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from core.jobs.record import ENDED as ENDED
     from core.jobs.record import Job as Job
     from core.jobs.record import JobState as JobState
+    from core.jobs.record import folder_of as folder_of
     from core.jobs.reorder import move as move
     from core.jobs.reorder import waiting as waiting
     from core.jobs.retry import fixed as fixed

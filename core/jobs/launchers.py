@@ -13,10 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from core.errors import InputError
 from core.jobs import process_group
+from core.jobs.files import Outcome
 from core.jobs.process_group import OUTCOMES, PATIENCE
 from core.jobs.progress import JOB_VARIABLE, Stopped
 from core.settings import to_argv
@@ -63,16 +64,15 @@ def launched(noun: str, workspace: Workspace, settings: Shared) -> str:
         return str(told["result"])
     if told["state"] == "stopped":
         raise Stopped(told["message"])
-    named = {k: told[k] for k in ("failure", "fix") if told.get(k)}
-    raise InputError(told["message"], **named)
+    raise InputError(told["message"], failure=told.get("failure", ""), fix=told.get("fix"))
 
 
-def cause(told: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def cause(told: Iterable[Outcome]) -> Outcome:
     """Return what the first process that failed told; of a group in which all is well, any's."""
     return min(told, key=lambda t: (t["state"] == "done", t["time"]))
 
 
-def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[str, Any]]:
+def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:
     """Share the work among processes of this machine; return what they told."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -95,7 +95,7 @@ def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[
         return _told(folder) or _died(processes, f"exit code {done.returncode}")
 
 
-def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[str, Any]]:
+def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:
     """Share the work among processes of the cluster at RAY_ADDRESS, else of a Ray of our own.
 
     Ray restarts and keeps nothing: checkpoints, stopping and resuming are the run's own.
@@ -152,7 +152,7 @@ def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[dict[
             ray.shutdown()
 
 
-def work(config: dict[str, Any]) -> dict[str, Any]:
+def work(config: dict[str, Any]) -> Outcome:
     """Run the command as one process of a Ray group; return what it told.
 
     Raises:
@@ -203,11 +203,12 @@ def _threads(processes: int) -> str:
     return str(max(1, (os.cpu_count() or 1) // processes))
 
 
-def _told(folder: str) -> list[dict[str, Any]]:
-    return [told for p in sorted(pathlib.Path(folder).glob("*.json")) if (told := read_json(p))]
+def _told(folder: str) -> list[Outcome]:
+    files = sorted(pathlib.Path(folder).glob("*.json"))
+    return [cast(Outcome, ended) for file in files if (ended := read_json(file))]
 
 
-def _died(processes: int, how: str) -> list[dict[str, Any]]:
+def _died(processes: int, how: str) -> list[Outcome]:
     """Return the outcome of a group of which nobody told anything."""
     message = (
         f"a process of {processes} died ({how}); the log above may say why, and --resume "
@@ -219,7 +220,7 @@ def _died(processes: int, how: str) -> list[dict[str, Any]]:
 class Launcher(NamedTuple):
     """A way to start processes."""
 
-    run: Callable[[Workspace, Sequence[str], int], list[dict[str, Any]]]
+    run: Callable[[Workspace, Sequence[str], int], list[Outcome]]
     """(workspace, argv, processes) -> what they told."""
     title: str
     """Where it starts them."""

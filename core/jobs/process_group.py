@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from core.errors import InputError
 from core.jobs.failures import fix_of, name_of
+from core.jobs.files import Outcome
 from core.jobs.progress import Stopped
 from core.workspace.files import write_json
 
@@ -124,10 +125,10 @@ def _leave() -> None:
         group.destroy_process_group()
 
 
-def tell(state: str, *, result: str = "", message: str = "", **named: Any) -> bool:
-    """Write how a launched process ended, a failure's name and fix too; False where none waits."""
+def tell(ended: Outcome) -> bool:
+    """Write how a launched process ended; False where none waits."""
     if OUTCOMES not in os.environ:
         return False
-    told = {"state": state, "result": result, "message": message, "time": time.time(), **named}
-    write_json(pathlib.Path(os.environ[OUTCOMES]) / f"{rank()}.json", told)
+    ended = {**ended, "time": time.time()}
+    write_json(pathlib.Path(os.environ[OUTCOMES]) / f"{rank()}.json", ended)
     return True

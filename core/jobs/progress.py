@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from core.jobs.files import PROGRESS, ProgressRecord
 from core.workspace.files import append_jsonl
 
 JOB_VARIABLE = "S2L_JOB"
@@ -116,8 +117,14 @@ class Progress:
 
     def _note(self, done: int, left: float | None, metrics: dict[str, Any]) -> None:
         if self._log is not None:
-            record = {"stage": self.stage, "step": done, "total": self.total, "left": left}
-            append_jsonl(self._log / "progress.jsonl", {**record, "time": time.time(), **metrics})
+            record: ProgressRecord = {
+                "stage": self.stage,
+                "step": done,
+                "total": self.total,
+                "left": left,
+                "time": time.time(),
+            }
+            append_jsonl(self._log / PROGRESS, {**record, **metrics})
 
     def seconds_left(self) -> float | None:
         """Estimate the seconds left of this stage; None before the first step says anything."""

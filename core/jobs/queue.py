@@ -23,6 +23,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.jobs import devices
+from core.jobs.files import SPEC, WORKER, JobSpec, load_progress
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -42,7 +43,7 @@ from core.jobs.record import (
 from core.nouns import NOUNS
 from core.settings import from_argv, identity, specs
 from core.workspace.artifact import new_id, utc_now
-from core.workspace.files import ROOT, read_jsonl, write_json
+from core.workspace.files import ROOT, write_json
 from core.workspace.store import Workspace
 
 __all__ = ["ACTIVE", "ENDED", "Job", "JobState"]
@@ -77,10 +78,17 @@ def submit(
         InputError: there is no such device here.
         OSError: the workspace cannot be written.
     """
-    limits = {"grace": grace, "kill_after": kill_after}
-    facts = {"title": title, "device": device, "key": key, "user": user, **limits}
-    facts["environment"] = devices.environment(device)
-    return _spawn(workspace, _full_argv(workspace, argv), **facts)
+    return _spawn(
+        workspace,
+        _full_argv(workspace, argv),
+        title=title,
+        device=device,
+        key=key,
+        user=user,
+        grace=grace,
+        kill_after=kill_after,
+        environment=devices.environment(device),
+    )
 
 
 def stop(workspace: Workspace, id: str, *, discard: bool = False) -> None:
@@ -94,7 +102,7 @@ def stop(workspace: Workspace, id: str, *, discard: bool = False) -> None:
     (folder / "STOP").write_text(DISCARD if discard else "", encoding="utf-8")
     with contextlib.suppress(BlockingIOError):  # taken: the supervisor lives and sees the file
         fd = lock_file(folder / "supervisor.lock", NOW)
-        if (folder / "worker.json").exists() and alive(folder):
+        if (folder / WORKER).exists() and alive(folder):
             _detach(folder, [], (fd,))  # the worker has lost its supervisor: one that only stops
         os.close(fd)
 
@@ -182,7 +190,7 @@ def saved_step(workspace: Workspace, id: str) -> int:
     """Return the step of its one training that a job can be resumed from; 0 where not known."""
     if noun_of(status(workspace, id)) == "study":  # many trainings
         return 0
-    records = read_jsonl(folder_of(workspace, id) / "progress.jsonl")
+    records = load_progress(folder_of(workspace, id))
     return max((int(r[SAVED]) for r in records if SAVED in r), default=0)
 
 
@@ -193,7 +201,7 @@ def active(workspace: Workspace) -> list[Job]:
 
 def progress_of(workspace: Workspace, id: str, *, limit: int = 2000) -> list[dict[str, Any]]:
     """Return the progress records, thinned evenly to about `limit`; the last is always there."""
-    records = list(read_jsonl(folder_of(workspace, id) / "progress.jsonl"))
+    records = load_progress(folder_of(workspace, id))
     every = math.ceil(len(records) / limit) or 1
     return records[::-1][::every][::-1]
 
@@ -236,24 +244,46 @@ def forget(workspace: Workspace, id: str) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _spawn(workspace: Workspace, argv: Sequence[str], **facts: Any) -> str:
+def _spawn(
+    workspace: Workspace,
+    argv: Sequence[str],
+    *,
+    title: str,
+    device: str,
+    key: str,
+    user: str,
+    grace: float,
+    kill_after: float,
+    environment: dict[str, str] | None = None,
+) -> str:
     folder = workspace.root / "jobs"
     folder.mkdir(parents=True, exist_ok=True)
     fds = [lock_file(folder / ".submit.lock")]
     try:
         for job in jobs(workspace):
             same = job.state in ("queued", "running") and job.argv == tuple(argv)
-            if same or (facts["key"] and job.key == facts["key"]):
+            if same or (key and job.key == key):
                 return job.id
         now = utc_now()
         id = new_id(now)
         draft = folder / (".new-" + id)  # nobody sees the job before its locks are held
         draft.mkdir()
-        created = now.isoformat(timespec="milliseconds")
-        base = {"id": id, "argv": list(argv), "created": created, "cwd": str(ROOT)}
+        spec: JobSpec = {
+            "id": id,
+            "argv": list(argv),
+            "created": now.isoformat(timespec="milliseconds"),
+            "cwd": str(ROOT),
+            "title": title,
+            "device": device,
+            "key": key,
+            "user": user,
+            "grace": grace,
+            "kill_after": kill_after,
+            "environment": environment or {},
+        }
         try:
             fds += [lock_file(draft / "lock"), lock_file(draft / "supervisor.lock")]
-            write_json(draft / "spec.json", {**base, **facts})
+            write_json(draft / SPEC, spec)
             draft.rename(folder / id)
             _detach(folder / id, [str(fds[1])], (fds[1], fds[2]))
         except OSError:

@@ -19,10 +19,21 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from core.errors import InputError
-from core.workspace.files import ROOT, read_json, write_json
+from core.jobs.files import (
+    PROGRESS,
+    SPEC,
+    STATUS,
+    WORKER,
+    load_outcome,
+    load_spec,
+    load_worker,
+    outcome,
+    write_outcome,
+)
+from core.workspace.files import ROOT, read_json
 from core.workspace.store import Workspace
 
 JobState = Literal["queued", "running", "stopping", "done", "failed", "stopped", "lost"]
@@ -83,7 +94,7 @@ class Job:
 def load(folder: pathlib.Path) -> Job:
     """Read a job as it stands; an ended one is read once."""
     with contextlib.suppress(OSError):
-        changed = (folder / "status.json").stat().st_mtime_ns
+        changed = (folder / STATUS).stat().st_mtime_ns
         if job := _ended_job(folder, changed):
             return job
     return _job(folder, alive(folder))  # alive first: one that ends just now is not lost
@@ -96,21 +107,19 @@ def _ended_job(folder: pathlib.Path, changed: int) -> Job | None:
 
 
 def _job(folder: pathlib.Path, alive: bool) -> Job:
-    spec = read_json(folder / "spec.json") or {}
-    said = read_json(folder / "status.json") or {}
-    worker = read_json(folder / "worker.json") or {}
-    record = _last_record(folder / "progress.jsonl")
-    message, ended, seconds_left = str(said.get("message", "")), "", None
-    failure = str(said.get("failure", ""))
+    spec, how, worker = load_spec(folder), load_outcome(folder), load_worker(folder)
+    record = _last_record(folder / PROGRESS)
+    message, ended, seconds_left = str(how.get("message", "")), "", None
+    failure = str(how.get("failure", ""))
     state: JobState = "running" if worker else "queued"
-    if said.get("state") in ENDED:
-        state, ended = said["state"], _changed(folder / "status.json")
+    if how.get("state") in ENDED:
+        state, ended = cast(JobState, how["state"]), _changed(folder / STATUS)
     elif not alive:
-        signs = ("log", "progress.jsonl", "worker.json")
+        signs = ("log", PROGRESS, WORKER)
         state, ended = "lost", max(_changed(folder / name) for name in signs)
         failure = "lost-process"
         message = "it vanished without a word (killed, or the machine went down); run it again"
-        for name in ("spec.json", "status.json"):
+        for name in (SPEC, STATUS):
             if (folder / name).exists() and not read_json(folder / name):
                 message = f"{name} cannot be read; the log may tell more"
     elif (folder / "STOP").exists():
@@ -127,10 +136,10 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         total=record.get("total", 0),
         seconds_left=seconds_left,
         metrics={k: v for k, v in record.items() if k not in known},
-        result=str(said.get("result", "")),
+        result=str(how.get("result", "")),
         message=message,
         failure=failure,
-        fix=dict(said.get("fix") or {}),
+        fix=dict(how.get("fix") or {}),
         created=str(spec.get("created", "")),
         started=str(worker.get("started", "")),
         ended=ended,
@@ -176,13 +185,12 @@ def lock_file(path: pathlib.Path, how: int = fcntl.LOCK_EX) -> int:
 def end(folder: pathlib.Path, state: JobState, message: str, failure: str = "") -> None:
     """Write how a job ended, unless its worker did."""
     if folder.is_dir() and not has_ended(folder):
-        told = {"state": state, "result": "", "message": message, "failure": failure}
-        write_json(folder / "status.json", told)
+        write_outcome(folder, outcome(state, message=message, failure=failure))
 
 
 def has_ended(folder: pathlib.Path) -> bool:
     """Say whether a final status was written."""
-    return (read_json(folder / "status.json") or {}).get("state") in ENDED
+    return load_outcome(folder).get("state") in ENDED
 
 
 def folder_of(workspace: Workspace, id: str) -> pathlib.Path:

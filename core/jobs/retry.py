@@ -8,10 +8,10 @@ from typing import Any
 from core.errors import InputError
 from core.jobs import devices
 from core.jobs.failures import FAILURES, mended
+from core.jobs.files import load_spec
 from core.jobs.queue import can_resume, jobs, noun_of, settings_of, status, submit
 from core.jobs.record import NO_QUEUE, Job, folder_of
 from core.settings import to_argv
-from core.workspace.files import read_json
 from core.workspace.store import Workspace
 
 
@@ -64,7 +64,7 @@ def _again(workspace: Workspace, job: Job, settings: Any) -> str:
 
 def _device(workspace: Workspace, job: Job) -> str:
     """Return the device a job had, if it was given it by name and it is still there."""
-    spec = read_json(folder_of(workspace, job.id) / "spec.json") or {}
+    spec = load_spec(folder_of(workspace, job.id))
     there = set(devices.parts(job.device)) <= set(devices.devices())
     if job.device in NO_QUEUE or (there and "environment" in spec):
         return job.device

@@ -14,11 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 from core.errors import InputError
 from core.jobs import devices
 from core.jobs.failures import name_of
+from core.jobs.files import WORKER, JobSpec, WorkerFacts, load_spec, load_worker
 from core.jobs.progress import JOB_VARIABLE, discard_wanted
 from core.jobs.record import (
     ACTIVE,
@@ -35,7 +35,7 @@ from core.jobs.record import (
     tail_log,
 )
 from core.workspace.artifact import utc_now
-from core.workspace.files import explain_os_error, read_json, write_json
+from core.workspace.files import explain_os_error, write_json
 from core.workspace.store import Workspace
 
 POLL = 0.3  # seconds between two looks of a supervisor
@@ -45,7 +45,7 @@ CAUSES: dict[int, str] = {
     signal.SIGSEGV: "a crash in a native library; the log may name it",
     signal.SIGBUS: "often a full disk or full shared memory; free some and run it with --resume",
 }
-KILLED = {signal.SIGKILL: "host-memory", signal.SIGBUS: "disk-full"}
+KILLED: dict[int, str] = {signal.SIGKILL: "host-memory", signal.SIGBUS: "disk-full"}
 """Signal -> the failure that it most often means."""
 
 
@@ -54,7 +54,7 @@ def _supervise(folder: pathlib.Path, lock: int) -> None:
 
     Stdin, stdout and stderr are the null device and the job's log, and the worker inherits them.
     """
-    spec = read_json(folder / "spec.json") or {}
+    spec = load_spec(folder)
     device = _await_turn(folder, spec["device"])
     if device is None:
         return end(folder, "stopped", "stopped before it began")
@@ -67,8 +67,8 @@ def _supervise(folder: pathlib.Path, lock: int) -> None:
     )
     try:
         started = utc_now().isoformat(timespec="milliseconds")
-        facts = {"pgid": worker.pid, "supervisor": os.getpid(), "started": started}
-        write_json(folder / "worker.json", facts)
+        facts: WorkerFacts = {"pgid": worker.pid, "supervisor": os.getpid(), "started": started}
+        write_json(folder / WORKER, facts)
     except OSError:
         _signal(worker.pid, signal.SIGKILL)
         raise
@@ -80,7 +80,7 @@ def _supervise(folder: pathlib.Path, lock: int) -> None:
 
 def _stop_orphan(folder: pathlib.Path) -> None:
     """Stop a worker whose supervisor was killed; signals are safe as long as the lock is held."""
-    spec, worker = read_json(folder / "spec.json"), read_json(folder / "worker.json")
+    spec, worker = load_spec(folder), load_worker(folder)
     if spec and worker:
         forced = _watch(folder, spec, worker["pgid"], lambda: not alive(folder))
         if forced:
@@ -116,7 +116,7 @@ def _goes_before(other: Job, mine: Job) -> bool:
     return other.state in ACTIVE and first and devices.shared(other.device, mine.device)
 
 
-def _watch(folder: pathlib.Path, spec: dict[str, Any], pgid: int, gone: Callable[[], bool]) -> str:
+def _watch(folder: pathlib.Path, spec: JobSpec, pgid: int, gone: Callable[[], bool]) -> str:
     """Wait until the worker is gone, forcing it if it was asked to stop; say what force it took.
 
     A worker that has written its status but does not exit is treated as asked: it blocks a device.

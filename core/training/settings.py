@@ -15,6 +15,9 @@ def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
     return max(1, round(epochs * math.ceil(n_rows / batch_size)))
 
 
+LONG = 30 * 60.0
+"""Seconds above which a run is not begun without saying so."""
+ASKS = f"First a micro-run of seconds says how long it takes; over {LONG / 60:g} minutes asks"
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
 """The paper's values."""
 FROM_SCRATCH = {"epochs": 6.0, "lr": 3e-3, "batch_size": 32}
@@ -206,6 +209,12 @@ def template() -> Any:
         choices=("auto", *TEMPLATES),
         advanced=True,
     )
+
+
+def accept_long() -> Any:
+    """Declare `bool`."""
+    help = f"Begin even if it takes over {LONG / 60:g} minutes"
+    return setting(False, help=help, identity=False, hidden=True)
 
 
 def resume() -> Any:

@@ -7,9 +7,10 @@ extrapolates by tokens.
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 import shutil
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from core.jobs.progress import duration, job_dir, say
 from core.model import loading
 from core.model.tokens import Tokens, batches
 from core.training import fit_memory
-from core.workspace.files import write_json
+from core.training.settings import LONG
+from core.workspace.files import read_json, write_json
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -27,12 +29,30 @@ if TYPE_CHECKING:
 
     from core.training.recipe import Recipe
 
-LONG = 30 * 60.0
-"""Seconds above which a run is not begun without saying so."""
+
+ESTIMATE = "estimate.json"
+"""In a job's folder: what was foreseen, for its page."""
 
 
-Way = tuple[str, dict[str, Any], float]
-"""A shorter run: words, changed settings, seconds at most."""
+class Way(NamedTuple):
+    """A shorter run."""
+
+    words: str
+    changed: dict[str, Any]
+    """Settings."""
+    seconds: float
+    """At most."""
+
+
+class Foreseen(TypedDict):
+    """What a page is told of a run before its first step."""
+
+    text: str
+    seconds: list[float]
+    """Low, high."""
+    ways: list[Way]
+    """Shorter ones, where it was refused."""
+    refused: bool
 
 
 class Rates(NamedTuple):
@@ -187,15 +207,15 @@ def propose(
     for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
         if count < 0.7 * parameters:
             expected = now.high * max(count / parameters, 0.02)
-            out.append((f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
+            out.append(Way(f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
     if epochs > 1:
         expected = now.recording + (now.high - now.recording) / epochs
-        out.append(("1 epoch", {"epochs": 1}, expected))
+        out.append(Way("1 epoch", {"epochs": 1}, expected))
     share = min(1.0, LONG / now.high)
     sample = max(100, int(rows * share) // 100 * 100)
     if sample < rows:
         words = f"a sample of {sample:,} of {rows:,} rows"
-        out.append((words, {sample_flag: sample}, now.high * sample / rows))
+        out.append(Way(words, {sample_flag: sample}, now.high * sample / rows))
     return out
 
 
@@ -238,12 +258,16 @@ def foresee(
         if loading.cpu_has_bf16() and not loading.in_bf16(recipe.precision, loading.device()):
             rates = measure(model, tokens, rows, half, seconds=6.0)
             then = estimate(rates, model, tokens, rows, half, checkpoints=checkpoints)
-            ways.insert(0, ("in bf16, losses within 0.01", {"precision": "bf16"}, then.high))
+            ways.insert(0, Way("in bf16, losses within 0.01", {"precision": "bf16"}, then.high))
     job = job_dir()
     if job is not None:  # the page shows it, and makes buttons of the ways
-        seconds = [now.low, now.high]
-        found = {"text": str(now), "seconds": seconds, "ways": ways, "refused": refused}
-        write_json(job / "estimate.json", found)
+        foreseen: Foreseen = {
+            "text": str(now),
+            "seconds": [now.low, now.high],
+            "ways": ways,
+            "refused": refused,
+        }
+        write_json(job / ESTIMATE, foreseen)
     if refused:
         words = "; ".join(
             f"{text} ({' '.join(f'--{k} {v}' for k, v in flags.items())}): {duration(seconds)}"
@@ -255,3 +279,11 @@ def foresee(
             f"{shorter} it as it is with --accept-long"
         )
     return now
+
+
+def load_foreseen(job: pathlib.Path) -> Foreseen | None:
+    """Read from a job's folder what was foreseen; None before that."""
+    found = cast("Foreseen | None", read_json(job / ESTIMATE))
+    if found:
+        found["ways"] = [Way(*way) for way in found["ways"]]
+    return found

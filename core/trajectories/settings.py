@@ -74,9 +74,7 @@ class Proxy(Group):
     map: bool = setting(
         True, help="Also draw the map of trajectories when done", identity=False, hidden=True
     )
-    accept_long: bool = setting(
-        False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
-    )
+    accept_long: bool = training.accept_long()
     processes: int = setting(
         1, help="Processes that share the work", minimum=1, identity=False, advanced=True
     )

@@ -69,9 +69,7 @@ class Settings(Probe, Target):
         minimum=0,
         maximum=MAX_SEED,
     )
-    accept_long: bool = setting(
-        False, help="Begin even if it takes over 30 minutes", identity=False, hidden=True
-    )
+    accept_long: bool = training.accept_long()
     resume: bool = training.resume()
     name: str = setting("", help="What to call it", identity=False, advanced=True)
 

@@ -13,6 +13,7 @@ from core import jobs, trajectories
 from core.errors import InputError
 from core.jobs.progress import duration, speed
 from core.jobs.record import Job
+from core.training.time_estimate import load_foreseen
 from core.trajectories import proxy_warnings
 from core.trajectories.artifact import (
     Recording,
@@ -48,16 +49,16 @@ def begin(settings: trajectories.Settings, changed: dict[str, Any]) -> None:
 
 def long_run(job: Job, settings: trajectories.Settings | None) -> bool:
     """Offer shorter runs, each one press away, when the micro-run found a run long."""
-    found = _note(job, "estimate.json")
-    if job.state != "failed" or not found.get("refused") or settings is None:
+    foreseen = load_foreseen(jobs.folder_of(state.workspace(), job.id))
+    if job.state != "failed" or not foreseen or not foreseen["refused"] or settings is None:
         return False
-    low, high = map(duration, found["seconds"])
+    low, high = map(duration, foreseen["seconds"])
     with st.container(border=True):
         st.warning(
             f"Nothing was begun: a short trial says this run takes {low} to {high} here.",
             icon=":material/schedule:",
         )
-        for words, flags, seconds in found["ways"]:
+        for words, flags, seconds in foreseen["ways"]:
             shorter = dataclasses.replace(settings, **flags)
             st.button(
                 f"Train {plain(words)}: at most {duration(seconds)}",
@@ -113,8 +114,9 @@ def _numbers(job: Job, start: dict[str, Any], columns: list[Recording], total: i
         "Time left": duration(left) or UNKNOWN,
         "Flagged rows": _number(flagged),
     }
-    found = _note(job, "estimate.json")
-    hints = {"Time left": f"A trial before it said: {plain(found['text'])}" if found else None}
+    foreseen = load_foreseen(jobs.folder_of(state.workspace(), job.id))
+    trial = f"A trial before it said: {plain(foreseen['text'])}" if foreseen else None
+    hints = {"Time left": trial}
     for column, (label, value) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
         column.metric(label, value, help=hints.get(label))
     if not start:

@@ -8,8 +8,9 @@ from core import jobs, transfer
 from core.finetune.settings import short
 from core.jobs.progress import duration
 from core.jobs.record import Job
+from core.training.settings import ASKS
+from core.training.time_estimate import load_foreseen
 from core.workspace.artifact import Artifact
-from core.workspace.files import read_json
 from dashboard.charts import transfer as transfer_charts
 from dashboard.escape import plain
 from dashboard.frame import forms, job_card, state
@@ -58,7 +59,7 @@ def show(proxy: Artifact) -> None:
                 icon=":material/compare_arrows:",
                 width="stretch",
                 disabled=busy,
-                help="First a micro-run of seconds says how long it takes; over 30 minutes asks",
+                help=ASKS,
             ):
                 launch(settings)
                 st.rerun()
@@ -85,10 +86,10 @@ def _ask(proxy: Artifact, measured: int) -> transfer.Settings | None:
 
 def _begin_anyway(job: Job, settings: transfer.Settings | None) -> None:
     """Offer to begin what the micro-run found long."""
-    found = read_json(state.workspace().root / "jobs" / job.id / "estimate.json") or {}
-    if job.state != "failed" or not found.get("refused") or settings is None:
+    foreseen = load_foreseen(jobs.folder_of(state.workspace(), job.id))
+    if job.state != "failed" or not foreseen or not foreseen["refused"] or settings is None:
         return
-    low, high = map(duration, found["seconds"])
+    low, high = map(duration, foreseen["seconds"])
     st.button(
         f"Begin as it is: {low} to {high}",
         icon=":material/hourglass_top:",

@@ -9,6 +9,7 @@ from core import jobs
 from core.errors import InputError
 from core.finetune.settings import Settings
 from core.jobs import failures, process_group
+from core.jobs.files import outcome
 from core.settings import to_argv
 from tests.core.jobs.conftest import spawn
 
@@ -96,7 +97,7 @@ def test_a_killed_worker_has_a_name(bare):
 
 def test_the_name_reaches_other_processes(tmp_path, monkeypatch):
     monkeypatch.setenv(process_group.OUTCOMES, str(tmp_path))
-    process_group.tell("failed", message="m", failure="nan", fix={"lr": 1.0})
+    process_group.tell(outcome("failed", message="m", failure="nan", fix={"lr": 1.0}))
     assert '"failure":"nan"' in (tmp_path / "0.json").read_text().replace(" ", "").replace("\n", "")
 
 

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from core import jobs
+from core.jobs import files
 from core.jobs import record as job_files
 from core.jobs.queue import _spawn
 from tests.core.jobs.conftest import DEAF, UNTIL_STOP, gone, spawn, started, until
@@ -39,6 +40,11 @@ def test_done_with_result_progress_and_log(workspace):
     assert [r["step"] for r in jobs.progress_of(workspace, id)] == [0, 3]
     assert jobs.jobs(workspace) == [job]
     assert jobs.active(workspace) == []
+    folder = workspace.root / "jobs" / id
+    assert set(files.load_spec(folder)) == set(files.JobSpec.__annotations__)
+    assert set(files.load_worker(folder)) == set(files.WorkerFacts.__annotations__)
+    assert set(files.load_outcome(folder)) <= set(files.Outcome.__annotations__)
+    assert set(files.load_progress(folder)[0]) == set(files.ProgressRecord.__annotations__)
     jobs.forget(workspace, id)
     assert jobs.jobs(workspace) == []
 

@@ -1,0 +1,109 @@
+"""What stands in a job's folder: its spec, its worker, its progress, how it ended.
+
+Each is read as far as it goes: a file that is not there, or torn, is empty.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any, TypedDict, cast
+
+from core.workspace.files import read_json, read_jsonl, write_json
+
+SPEC, WORKER, STATUS, PROGRESS = "spec.json", "worker.json", "status.json", "progress.jsonl"
+
+
+class JobSpec(TypedDict, total=False):
+    """What was asked for."""
+
+    id: str
+    argv: list[str]
+    created: str
+    """UTC, ISO 8601."""
+    cwd: str
+    title: str
+    device: str
+    key: str
+    user: str
+    grace: float
+    """Seconds a worker has to save and exit when asked to stop, before SIGTERM."""
+    kill_after: float
+    """Seconds from SIGTERM to SIGKILL."""
+    environment: dict[str, str]
+    """Variables that give it its device; early jobs have none."""
+
+
+class WorkerFacts(TypedDict, total=False):
+    """Which processes work at it."""
+
+    pgid: int
+    supervisor: int
+    started: str
+    """UTC, ISO 8601."""
+
+
+class Outcome(TypedDict, total=False):
+    """How a job, or one process of a group, ended."""
+
+    state: str
+    """done, failed, stopped or lost."""
+    result: str
+    """Artifact id, when done."""
+    message: str
+    failure: str
+    """Name in `core.jobs.failures.FAILURES`, where it failed in a known way."""
+    fix: dict[str, Any]
+    """Settings that mend it, where the run itself knew them."""
+    time: float
+    """When a process of a group ended: the first that failed says why."""
+
+
+class ProgressRecord(TypedDict):
+    """A line of the progress log; whatever the stage measures stands beside these."""
+
+    stage: str
+    step: int
+    total: int
+    left: float | None
+    """Seconds of this stage, as estimated then."""
+    time: float
+
+
+def load_spec(folder: pathlib.Path) -> JobSpec:
+    """Read what was asked for."""
+    return cast(JobSpec, read_json(folder / SPEC) or {})
+
+
+def load_worker(folder: pathlib.Path) -> WorkerFacts:
+    """Read which processes work; empty before they do."""
+    return cast(WorkerFacts, read_json(folder / WORKER) or {})
+
+
+def load_outcome(folder: pathlib.Path) -> Outcome:
+    """Read how it ended; empty before it has."""
+    return cast(Outcome, read_json(folder / STATUS) or {})
+
+
+def write_outcome(folder: pathlib.Path, outcome: Outcome) -> None:
+    """Write how it ended."""
+    write_json(folder / STATUS, outcome)
+
+
+def load_progress(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Read the progress log: each a `ProgressRecord` with what else its stage measures."""
+    return list(read_jsonl(folder / PROGRESS))
+
+
+def outcome(
+    state: str,
+    *,
+    result: str = "",
+    message: str = "",
+    failure: str = "",
+    fix: dict[str, Any] | None = None,
+) -> Outcome:
+    """Put together how something ended."""
+    ended: Outcome = {"state": state, "result": result, "message": message, "failure": failure}
+    if fix:
+        ended["fix"] = fix
+    return ended
