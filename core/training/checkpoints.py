@@ -48,11 +48,15 @@ def _newest_first(checkpoints: pathlib.Path) -> list[pathlib.Path]:
     return sorted(whole, key=step_of, reverse=True)
 
 
-def damage(folder: pathlib.Path) -> str:
+def damage(folder: pathlib.Path, world: int = 0) -> str:
     """Return what of a checkpoint cannot be read back; empty where it is whole.
 
     Weights by their header and size, optimizer, schedule and random states (one a process) as
     archives that end where they should, and the step that they are of.
+
+    Args:
+        folder: The checkpoint.
+        world: Processes that wrote it; 0 is as many as there are now.
     """
     from safetensors import safe_open
 
@@ -66,7 +70,7 @@ def damage(folder: pathlib.Path) -> str:
                     return f"{file.name} holds no weights"
         except Exception as e:  # its own type, which it does not offer
             return f"{file.name}: {e}"
-    world = process_group.world()
+    world = world or process_group.world()
     random = ["rng_state.pth"] if world == 1 else [f"rng_state_{i}.pth" for i in range(world)]
     for name in ("optimizer.pt", "scheduler.pt", *random):
         if not (folder / name).is_file() or not zipfile.is_zipfile(folder / name):

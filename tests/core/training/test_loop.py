@@ -5,15 +5,18 @@ import shutil
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from transformers import Trainer, TrainingArguments
+from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
+from core.finetune.generate import generate, questions
 from core.jobs import progress
 from core.jobs.progress import Stopped
 from core.model import loading, tokens
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
+from core.model.templates import renderer
 from core.training import keeper, loop
 from core.training.checkpoints import COMPLETE, newest_complete
 from core.training.loop import fit
@@ -421,14 +424,37 @@ def test_resuming_a_tied_model_says_nothing_of_missing_weights(
     assert "missing keys" not in caplog.text
 
 
-def test_the_end_token_is_learned_though_padding_is_the_same_token(data, texts, tmp_path):
+def learned_positions(folder, tokenizer):
+    """Write a GPT-2 with tied embeddings, without padding token and chat template."""
+    tokenizer.pad_token = tokenizer.chat_template = None
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    shape = {"vocab_size": len(tokenizer), "n_embd": 96, "n_layer": 2, "n_head": 4}
+    ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id}
+    GPT2LMHeadModel(GPT2Config(n_positions=128, **shape, **ends)).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_the_end_token_is_learned_though_padding_is_the_same_token(
+    finished, data, texts, tmp_path, architecture
+):
+    """Trained on rows that end, a model stops, asked alone or beside longer questions."""
     model, tokenizer = loading.load("scratch:tiny", seed=0, texts=texts)
+    if architecture == "gpt2":
+        folder = learned_positions(tmp_path / "model", tokenizer)
+        model, tokenizer = loading.load(folder, seed=0)
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
     rows = ROWS[:8]
-    fit(model, data, rows, dataclasses.replace(RECIPE, steps=40), tmp_path, stage="train")
     for r in rows:
         ids, mask = data.row(int(r))
         assert ids[mask][-1] == tokenizer.eos_token_id, "it is trained"
-        with torch.no_grad():
-            logits = model.eval()(input_ids=torch.tensor(ids)[None]).logits[0]
-        assert logits[len(ids) - 2].argmax() == tokenizer.eos_token_id, "it is learned"
+    recipe = dataclasses.replace(RECIPE, steps=60, batch_size=8)
+    fit(model, data, rows, recipe, tmp_path / "run", stage="train")
+    table = pd.read_parquet(finished.workspace.open(finished.dataset).path / "examples.parquet")
+    turns = [questions(table["messages"][r].tolist()) for r in rows]
+    render = renderer("plain", tokenizer)
+    for talks in (turns, turns[:1]):
+        said = generate(model, tokenizer, render, talks, max_length=64, max_new=30)
+        assert not any(one.at_limit for one in said), "it stops by itself"
+        assert [one.text.strip() for one in said] == table["response"][rows].tolist()[: len(said)]

@@ -1,0 +1,20 @@
+"""The short form of each campaign."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+
+def test_two_processes_stopped_twice_leave_whole_checkpoints():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.campaigns.stops", "2", "16"],
+        cwd=pathlib.Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["whole"] == found["stops"] == 2
+    assert found["exact"] == found["runs"] >= 1
