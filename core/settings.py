@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, get_args, get_ori
 from core.errors import InputError
 
 Auto = Literal["auto"]
-Names = Literal["", "dataset", "model", "losses", "test set", "tests", "export"]
+Names = Literal["", "dataset", "model", "losses", "scores", "test set", "tests", "export"]
 """What a text names that is opened: the browser may not name every one there is."""
 MAX_SEED = 2**32 - 1
 """The largest that numpy and scikit-learn take."""

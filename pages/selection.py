@@ -137,6 +137,7 @@ with left, st.container(border=True):
     budget = budget_control(len(pool), int(pool.tokens.sum()))
     earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     match = settings_panel.matched(dataset) if row.size == "matched" else ""
+    scores = settings_panel.scores() if row.scores else ""
     with st.popover("Switches, filters, name", icon=":material/tune:", width="stretch"):
         seed = int(
             st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session")
@@ -152,6 +153,7 @@ with left, st.container(border=True):
             "keep": earlier,
             "edits": edited,
             "match": match,
+            "scores": scores,
             "name": "",
         }
         chosen = forms.form(

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from core.arrays import Ints
 from core.errors import InputError
-from core.selection.pool import Pool
+from core.selection.filters import GUARDED
+from core.selection.pool import EXCLUDED, Pool
 from core.selection.quotas import water_fill
 from core.trajectories.features import features
 
@@ -22,9 +23,19 @@ OUTSIDE = {
     "no response token": "it has no response token within the window, so no loss was measured",
     "loss not finite": "its loss was not finite",
     "not sampled": "it was not in the sample that the proxy was trained on",
-    "": "it was excluded, or its clustering leaves it out",
+    "": "its clustering leaves it out",
 }
 """Flag of the trajectories -> why a row cannot be selected."""
+FILTERED = {
+    EXCLUDED: "it is excluded; include it again on the clusters page",
+    "too short": "its response is shorter than the filter asks for",
+    "too long": "its response is longer than the filter allows",
+    "exact duplicate": "an earlier row has the same text, and duplicates are removed",
+    "near duplicate": "it is a near-duplicate of another row, and those are removed",
+    GUARDED: "its final loss is far above that of the texts most like it, so the guard suspects "
+    "its answer",
+}
+"""Reason of the pool -> why a row that could be selected is left out."""
 
 
 class Nearest(NamedTuple):
@@ -135,8 +146,11 @@ def explain(
     )
 
 
-def outside(row: int, flag: str, reason: str = "") -> str:
-    """Say why a row cannot be selected at all, from its flag and reason in the trajectories."""
+def outside(pool: Pool, row: int, flag: str, reason: str = "") -> str:
+    """Say why a row is not in the pool: left out by people or a filter, or for its flag."""
+    for why, rows in pool.left_out.items():
+        if (rows == row).any():
+            return f"Row {row:,} is not selected: {FILTERED[why]}."
     why = f" ({reason})" if reason and flag == "no response token" else ""
     return f"Row {row:,} could not be selected: {OUTSIDE[flag]}{why}."
 
@@ -158,14 +172,22 @@ def needed(position: int, pool: int, draw: DrawRows, guess: int = 0, stays: int 
     """
 
     def has(n: int) -> bool:
-        return n >= max(1, stays) and bool((draw(n) == position).any())
+        if n < max(1, stays):
+            return False
+        try:
+            return bool((draw(n) == position).any())
+        except InputError:  # less than the quotas set by hand: no selection, so without the row
+            return False
 
     def enters(n: int) -> bool:
         return has(n) and not has(n - 1)
 
     if guess and enters(guess):
         return guess
-    places = np.flatnonzero(draw(pool) == position)
+    try:
+        places = np.flatnonzero(draw(pool) == position)
+    except InputError:
+        return 0
     if not len(places):
         return 0
     place = 1 + int(places[0])  # by score, the whole pool is in order of entering

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Ints, by_id
+from core.selection.given_scores import ScoresSummary
 from core.workspace.artifact import Artifact
 
 TABLE = "table.parquet"
@@ -36,6 +37,8 @@ class SelectionSummary(TypedDict):
     pinned: NotRequired[int]
     pinned_unmeasured: int
     """Pinned rows without a loss or without a cluster."""
+    scores: NotRequired[ScoresSummary]
+    """Of another tool, where the strategy goes by them."""
     pinned_missing: int
     """Pinned rows that are not in the pool."""
 

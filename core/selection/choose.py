@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.selection.budget import Budget
 from core.selection.pool import Choice, Pool
 from core.selection.s2l_options import Switches, changed
-from core.selection.strategies.catalog import STRATEGIES, having
+from core.selection.strategies.catalog import STRATEGIES, named
 from core.selection.strategies.s2l import clusters_per_source, room, small_sources
 
 PINNED = "pinned"
@@ -100,7 +100,7 @@ def check_switches(strategy: str, switches: Switches, budget: Budget) -> None:
     if flags and not STRATEGIES[strategy].switches:
         raise InputError(
             f"{', '.join(flags)} {'count' if len(flags) > 1 else 'counts'} for "
-            f"{' and '.join(having(switches=True))} only; {strategy} does not have it"
+            f"{named(switches=True)} only; {strategy} does not have it"
         )
     if switches.quotas and not STRATEGIES[strategy].quotas:
         raise InputError("--quotas names clusters of s2l; s2l_per_source makes its own per source")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,9 @@ from core.dataset import minhash
 from core.dataset.duplicates import near_duplicates, text_hashes
 from core.errors import InputError
 from core.settings import Group, setting
+
+GUARDED = "harder than its kind"
+"""Why a row is out that the guard suspects."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,14 @@ class Filters(Group):
         0, help="Leave rows of more response tokens out; 0 is no limit", minimum=0, advanced=True
     )
 
+    guard: Literal["off", "relative"] = setting(
+        "off",
+        help="relative leaves out rows whose final loss lies above the median plus two robust "
+        "deviations of the texts most like them: fewer wrong answers, and some of the hardest "
+        "right ones; not shown to train a better model",
+        label="Guard against wrong answers",
+    )
+
     def validate(self) -> None:
         if 0 < self.max_tokens < self.min_tokens:
             raise InputError(
@@ -56,7 +68,8 @@ def words(filters: Filters) -> list[str]:
     """Name the filters that are on, for the name of a selection."""
     out = [] if filters.dedup == "none" else [f"{filters.dedup} dedup"]
     out += [f"from {filters.min_tokens:,} tokens"] if filters.min_tokens else []
-    return [*out, f"to {filters.max_tokens:,} tokens"] if filters.max_tokens else out
+    out += [f"to {filters.max_tokens:,} tokens"] if filters.max_tokens else []
+    return out if filters.guard == "off" else [*out, f"{filters.guard} guard"]
 
 
 def leave_out(
@@ -66,8 +79,11 @@ def leave_out(
     tokens: Ints,
     examples: pathlib.Path,
     protected: Ints,
+    hard: Callable[[Ints], Bools] = lambda rows: np.zeros(len(rows), bool),
 ) -> dict[str, Ints]:
-    """Return the rows to take out by reason, lengths before copies; reasons without rows are left.
+    """Return the rows to take out by reason: lengths, copies, then what the guard suspects.
+
+    Reasons without rows are left.
 
     Args:
         filters: Which.
@@ -76,6 +92,7 @@ def leave_out(
         tokens: Response tokens (n_rows,); empty where they were not counted.
         examples: The dataset's examples.parquet.
         protected: Rows that stay whatever they are.
+        hard: Says of rows, in order of id, which the guard suspects.
 
     Raises:
         InputError: lengths are asked for and were not counted.
@@ -111,6 +128,12 @@ def leave_out(
         judge = near_duplicates if filters.near_rule == 2 else minhash.near_duplicates
         alike[judge(examples, _order(left, ids, guarded))] = True
         take("near duplicate", alike)
+    if filters.guard == "relative":
+        rows = np.flatnonzero(left)
+        rows = rows[by_id(ids[rows])]
+        suspected = np.zeros(len(usable), bool)
+        suspected[rows] = hard(rows)
+        take(GUARDED, suspected)
     return out
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.arrays import by_id
+from core.arrays import Bools, Float64s, Ints, by_id
 from core.clusters.artifact import load_labels
 from core.edits.log import Rows
 from core.errors import InputError
 from core.selection.filters import Filters, leave_out
-from core.selection.pool import Pool
+from core.selection.given_scores import NO_SCORE
+from core.selection.pool import EXCLUDED, Pool
 from core.selection.strategies.catalog import STRATEGIES
+from core.selection.suspects import harder_than_their_kind
 from core.trajectories.artifact import POOLED, from_start, load_flags, load_losses, load_steps
 from core.workspace.artifact import Artifact
 
@@ -25,6 +28,7 @@ def load_pool(
     filters: Filters | None = None,
     pinned: Rows = (),
     kept: Rows = (),
+    given: Float64s | None = None,
 ) -> Pool:
     """Read what a strategy needs from its parent, but for rows excluded or filtered.
 
@@ -39,6 +43,8 @@ def load_pool(
         filters: What else is taken out; nothing where left out.
         pinned: Rows that are in though they have no loss or no cluster; no filter takes them out.
         kept: Other rows that no filter takes out.
+        given: Scores of the dataset's rows (n_rows,), where the strategy goes by such; rows without
+            one, NaN, cannot be chosen.
 
     Raises:
         InputError: the parent lacks trajectories or clusters that the strategy needs.
@@ -76,12 +82,30 @@ def load_pool(
         config["include_start"] = from_start(trajectories, config["include_start"])
         usable &= labels >= 0
     usable |= by_hand
-    before = int(usable.sum())
-    usable[np.asarray(excluded, np.int64)] = False
-    n_excluded = before - int(usable.sum())
+    by_people = np.asarray(excluded, np.int64)
+    by_people = by_people[usable[by_people]]
+    usable[by_people] = False
     ids = frame["id"].to_numpy()
     protected = np.concatenate([np.asarray(rows, np.int64) for rows in (pinned, kept)])
-    out = leave_out(filters or Filters(), usable, ids, tokens, examples, protected)
+
+    def hard(rows: Ints) -> Bools:
+        if embeddings is None:
+            raise InputError(
+                "--guard relative compares rows by their texts, and there are no embeddings: "
+                + (
+                    "select from trajectories or clusters"
+                    if parent.kind == "dataset"
+                    else "a proxy trained here with --record all keeps them"
+                )
+            )
+        k = int(parent.config["k"]) if parent.kind == "clusters" else 0
+        return harder_than_their_kind(embeddings, rows, losses[rows, -1], k)
+
+    out = leave_out(filters or Filters(), usable, ids, tokens, examples, protected, hard)
+    if given is not None:
+        without = np.flatnonzero(usable & np.isnan(given))
+        without = np.setdiff1d(without, [*protected, *itertools.chain(*out.values())])
+        out |= {NO_SCORE: without} if len(without) else {}
     for gone in out.values():
         usable[gone] = False
     rows = frame["row"][usable].to_numpy()
@@ -96,8 +120,10 @@ def load_pool(
         k=int(config["k"]),
         features=config["features"],
         include_start=config["include_start"],
-        excluded=n_excluded,
+        excluded=len(by_people),
         filtered={reason: len(gone) for reason, gone in out.items()},
+        left_out={EXCLUDED: by_people, **out},
         start=start,
+        given=np.zeros(0) if given is None else given[rows],
         embeddings=embeddings,
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Float32s, Ints, Labels
+from core.arrays import Float32s, Float64s, Ints, Labels
 from core.errors import InputError
 from core.selection.s2l_options import Switches
 from core.trajectories.features import features
@@ -16,6 +16,9 @@ from core.trajectories.features import features
 PAPER = Switches()
 NO_SOURCE = "all"
 """The source of every row of data that names none."""
+
+
+EXCLUDED = "excluded by hand"
 
 
 class Match(NamedTuple):
@@ -62,6 +65,8 @@ class Pool:
     """Rows that would be here had nobody excluded them."""
     filtered: dict[str, int] = dataclasses.field(default_factory=dict)
     """Reason -> rows that would be here but for a filter."""
+    left_out: dict[str, Ints] = dataclasses.field(default_factory=dict)
+    """Reason -> which rows would be here: those of filters, and those that people excluded."""
     start: bool = True
     """Whether the first column is from before training."""
     embeddings: npt.NDArray[np.float16] | None = None
@@ -69,6 +74,10 @@ class Pool:
     space: str = "embeddings"
     """What rows are compared by where likeness counts: embeddings or trajectories."""
     match: Match | None = None
+    given: Float64s = dataclasses.field(default_factory=lambda: np.zeros(0))
+    """Scores of another tool (n,), NaN where a row that stays has none; empty without."""
+    rule: str = "top"
+    """Which of those scores are wanted."""
     switches: Switches = PAPER
     inside: tuple[Inside, ...] = ()
     """The clusters inside each source, where a strategy needs them."""
@@ -80,7 +89,7 @@ class Pool:
         """Return the pool of these positions, in this order."""
         parts = {
             name: value[positions] if len(value := getattr(self, name)) else value
-            for name in ("rows", "ids", "sources", "tokens", "losses", "labels")
+            for name in ("rows", "ids", "sources", "tokens", "losses", "labels", "given")
         }
         return dataclasses.replace(self, **parts)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from core.edits.row_sets import words
 from core.errors import InputError
 from core.jobs.progress import say
+from core.selection import given_scores
 from core.selection.artifact import SelectionSummary, load_table
 from core.selection.run import PARENTS, Source, honoured, pool_of, source, table_of
 from core.selection.settings import Settings
@@ -76,9 +77,10 @@ def settings_of(artifact: Artifact) -> Settings:
         )
     # without a rule of its own it is older than the rule of today
     rule = artifact.config.get("near_rule", 1)
-    return dataclasses.replace(
-        Settings(**artifact.config), edits=honoured(artifact), near_rule=rule
-    )
+    config = {**artifact.config}
+    if (kept := artifact.path / given_scores.KEPT).exists():
+        config |= {"scores": str(kept), "score_column": "score"}
+    return dataclasses.replace(Settings(**config), edits=honoured(artifact), near_rule=rule)
 
 
 def lineage(artifact: Artifact) -> list[Artifact]:

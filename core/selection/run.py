@@ -13,9 +13,10 @@ from core.edits.log import replay
 from core.edits.state import Edits
 from core.jobs.progress import say
 from core.selection import budget as budgets
-from core.selection import matched_size, s2l_options
+from core.selection import given_scores, matched_size, s2l_options
 from core.selection.artifact import TABLE, SelectionSummary
 from core.selection.choose import choose
+from core.selection.given_scores import Given
 from core.selection.kept_rows import Kept, earlier_rows, edited, keep
 from core.selection.load_pool import load_pool
 from core.selection.pool import Pool
@@ -40,18 +41,25 @@ class Source(NamedTuple):
     settings: Settings
     """With a number for their edits: up to the last of rows that is in effect, so that neither a
     note nor an edit that was undone makes another selection."""
+    given: Given | None
+    """Scores of another tool, where the strategy goes by them."""
 
 
 def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> Source:
     """Return what settings draw from, with the edits they name, or those replayed before.
 
     Raises:
-        InputError: the log has fewer edits than are wanted.
+        InputError: the log has fewer edits than are wanted, or the scores cannot be used.
     """
     dataset = parent.ancestor("dataset")
     if edits is None:
         edits = replay(dataset, None if settings.edits == "auto" else int(settings.edits))
-    return Source(parent, dataset, edits, dataclasses.replace(settings, edits=edits.rows_at))
+    given = None
+    if settings.scores:
+        ids = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
+        given = given_scores.load(settings, ids.to_numpy(object))
+    now = dataclasses.replace(settings, edits=edits.rows_at)
+    return Source(parent, dataset, edits, now, given)
 
 
 def open_source(workspace: Workspace, settings: Settings) -> Source:
@@ -83,6 +91,8 @@ def seal(workspace: Workspace, source: Source) -> Artifact:
         fingerprint=key_of(settings),
     )
     table.to_parquet(draft.path / TABLE)
+    if source.given:
+        source.given.table.to_parquet(draft.path / given_scores.KEPT)
     for text in sentences:
         say(text)
     return draft.seal(summary)
@@ -134,7 +144,10 @@ def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, SelectionSu
         "pinned_unmeasured": kept.pinned_unmeasured,
         "pinned_missing": kept.pinned_missing,
     }
+    if source.given:
+        summary["scores"] = source.given.summary
     sentences = [kept.sentence()] if settings.keep else []
+    sentences += [given_scores.sentence(source.given.summary)] if source.given else []
     sentences += list(filter(None, [edited(pool, kept)]))
     sentences.append(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
     return table, summary, sentences
@@ -147,7 +160,7 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
 
 def pool_of(source: Source) -> tuple[Pool, Kept]:
     """Return the pool that is chosen from, and what is in it before."""
-    parent, dataset, log, settings = source
+    parent, dataset, log, settings, given = source
     old = dataset.open(settings.keep, "selection") if settings.keep else None
     pool = load_pool(
         parent,
@@ -156,12 +169,13 @@ def pool_of(source: Source) -> tuple[Pool, Kept]:
         settings,
         log.pinned,
         earlier_rows(dataset, old),
+        given.of_rows if given else None,
     )
     match = None
     if settings.match:
         cost = STRATEGIES[settings.strategy].cost
         match = matched_size.measure(settings, dataset, cost=cost)
-    pool = dataclasses.replace(pool, space=settings.space, match=match)
+    pool = dataclasses.replace(pool, space=settings.space, match=match, rule=settings.rule)
     return pool, keep(pool, old, log.pinned)
 
 
@@ -180,8 +194,10 @@ def key_of(settings: Settings) -> str:
 
     Without edits, and with every later setting at its default, it is what it always was.
     """
-    ignored = () if settings.dedup == "near" else ("near_rule",)
+    ignored = ("scores",) if settings.dedup == "near" else ("scores", "near_rule")
     kept = identity(settings, first=FIRST, before=BEFORE, ignored=ignored)
+    if settings.scores:
+        kept["scores"] = given_scores.file_hash(settings)
     if STRATEGIES[settings.strategy].cost:
         kept["cost"] = "inside the window"  # earlier ones are larger
     return fingerprint("selection", kept)

@@ -46,8 +46,8 @@ class Switches(Group):
     )
     noise_guard: bool = setting(
         False,
-        help="A cluster that was never learned gets at most its proportional share; turn it on "
-        "where answers may be wrong",
+        help="A cluster that was never learned gets at most its proportional share; every loss of "
+        "a proxy from scratch falls, so there it does nothing: take the guard among the filters",
     )
     small_sources: int = setting(
         0,

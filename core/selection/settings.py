@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import Literal
 
 from core.errors import InputError
 from core.selection import budget as budgets
-from core.selection import filters, matched_size, s2l_options
+from core.selection import filters, given_scores, matched_size, s2l_options
 from core.selection.choose import check_switches
-from core.selection.strategies.catalog import STRATEGIES, having
+from core.selection.strategies.catalog import STRATEGIES, having, named
 from core.settings import MAX_SEED, Auto, Group, setting
 
 FIRST = ("parent", "strategy", "budget", "seed", "keep")
@@ -38,7 +39,13 @@ class Draw(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matching):
+class Settings(
+    Draw,
+    s2l_options.Switches,
+    filters.Filters,
+    matched_size.Matching,
+    given_scores.GivenScores,
+):
     """All settings of a selection."""
 
     space: Literal["embeddings", "trajectories"] = setting(
@@ -62,9 +69,17 @@ class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matchin
 
     def validate(self) -> None:
         check_switches(self.strategy, s2l_options.of(self), budgets.parse(self.budget))
+        if bool(self.scores) != STRATEGIES[self.strategy].scores:
+            raise InputError(
+                f"{self.strategy} takes no --scores; {named(scores=True)} do"
+                if self.scores
+                else f"{self.strategy} needs the file of scores that it goes by: --scores FILE"
+            )
+        if self.strategy == "s2l_scores" and self.pick != "random":
+            raise InputError("s2l_scores takes by score inside clusters; --pick is for s2l")
         if bool(self.match) != (STRATEGIES[self.strategy].size == "matched"):
             raise InputError(
-                f"{self.strategy} takes no --match; {' and '.join(having(size='matched'))} do"
+                f"{self.strategy} takes no --match; {named(size='matched')} do"
                 if self.match
                 else f"{self.strategy} needs the selection that it is as large as: --match ID"
             )
@@ -72,8 +87,11 @@ class Settings(Draw, s2l_options.Switches, filters.Filters, matched_size.Matchin
 
 def title(settings: Settings) -> str:
     """Name a strategy, its budget, and what differs from the default."""
-    size = STRATEGIES[settings.strategy].size
+    row = STRATEGIES[settings.strategy]
+    size = row.size
     shown = {"budget": settings.budget, "matched": f"of {settings.match}"}
     parts = [settings.strategy, *([shown[size]] if size in shown else [])]
+    if row.scores:
+        parts.append(f"{settings.rule} of {pathlib.PurePath(settings.scores).name}")
     parts += s2l_options.words(settings) + filters.words(settings)
     return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])

@@ -37,7 +37,7 @@ class Arms(Group):
     clusters: str = setting(help="Clusters id", hidden=True)
     strategies: str = setting(
         "s2l,random,random_per_source,full",
-        members=tuple(STRATEGIES),
+        members=tuple(name for name, row in STRATEGIES.items() if not row.scores),
         label="Arms",
         help="Arms, separated by commas; random and full belong in every comparison",
     )
@@ -99,6 +99,11 @@ class Arms(Group):
             if strategy not in STRATEGIES:
                 raise InputError(
                     f"--strategies has {strategy!r}; there are {', '.join(STRATEGIES)}"
+                )
+            if STRATEGIES[strategy].scores:
+                raise InputError(
+                    f"{strategy} needs a file of scores: save such a selection, and name it in "
+                    "--selections"
                 )
         matched = [name for name in named if STRATEGIES[name].size == "matched"]
         if matched and STRATEGIES[named[0]].size != "budget":

@@ -187,6 +187,7 @@ CHECKS = {
     "dataset": dataset,
     "model": model,
     "losses": losses,
+    "scores": losses,
     "test set": test_set,
     "tests": lambda text: text and each(text, _test),
     "export": lambda text: str(writable(text)),

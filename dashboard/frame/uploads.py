@@ -27,11 +27,12 @@ UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters: control, direction, half a pair, private, unknown, line ends."""
 
 
-def ask(key: str) -> str:
+def ask(key: str, suffixes: tuple[str, ...] = SUFFIXES) -> str:
     """Ask for an upload, keep it in the workspace and return its path; "" where there is none."""
     file = st.file_uploader(
-        f"A {FILE_TYPES} file, at most {st.get_option('server.maxUploadSize'):,} MB",
-        type=[suffix[1:] for suffix in SUFFIXES],
+        f"A {FILE_TYPES if suffixes == SUFFIXES else ', '.join(suffixes)} file, at most "
+        f"{st.get_option('server.maxUploadSize'):,} MB",
+        type=[suffix[1:] for suffix in suffixes],
         key=f"{key}:file",
     )
     if file is None:

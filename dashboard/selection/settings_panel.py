@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.dataset.readers import SUFFIXES
+from core.selection.given_scores import GivenScores
 from core.selection.s2l_options import Switches
 from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import specs
 from core.workspace.artifact import Artifact
-from dashboard.frame import state
+from dashboard.frame import server_files, state, uploads
 
 
 def idle(strategy: str) -> tuple[str, ...]:
     """Return the settings that count for no such strategy."""
     row = STRATEGIES[strategy]
     out = [] if row.prefix else ["space"]
+    out += ["scores"] if row.scores else [s.name for s in specs(GivenScores)]
     return (*out, *(s.name for s in specs(Switches) if not row.switches))
 
 
@@ -44,6 +47,31 @@ def matched(dataset: Artifact) -> str:
     return st.selectbox(
         "As large as", list(names), format_func=names.__getitem__, key="selection:match"
     )
+
+
+def scores() -> str:
+    """Ask for the file of scores that another tool gave; stop until there is one."""
+    where = st.segmented_control(
+        "Scores of another tool",
+        ["On the server", "Upload"],
+        default="On the server",
+        key="selection:scores:from",
+        required=True,
+        persist_state="session",
+        help="A table with the columns id and score (parquet, CSV, JSON Lines), or a .npy in the "
+        "order of the dataset's rows",
+    )
+    suffixes = (*SUFFIXES, ".npy")
+    if where == "Upload":
+        found = uploads.ask("selection:scores:upload", suffixes)
+    else:
+        found = server_files.path("selection:scores", suffixes=suffixes)
+    if not found:
+        st.info(
+            "Give the scores: this strategy goes by a number for each row.", icon=":material/grade:"
+        )
+        st.stop()
+    return found
 
 
 def keep_choice(parent: Artifact) -> str:

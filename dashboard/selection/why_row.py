@@ -70,7 +70,7 @@ def why_row(clusters: str, made: Allocated, settings: selection.Settings) -> Non
                 stays=len(staying.stay.positions),
             )
     except InputError as e:
-        st.warning(plain(f"{e}{_outside(clusters, row)}"), icon=":material/help:")
+        st.warning(plain(_outside(pool, clusters, row) or f"{e}."), icon=":material/help:")
         return
     for line in found.sentences():
         st.markdown(plain(line))
@@ -88,9 +88,11 @@ def _guess(pool: Pool, row: int, settings: selection.Settings) -> int:
     return why.by_cluster(pool, row, settings.seed) if here else 0
 
 
-def _outside(clusters: str, row: int) -> str:
+def _outside(pool: Pool, clusters: str, row: int) -> str:
+    if (pool.rows == row).any():
+        return ""
     flags = data.flags(state.workspace().open(clusters).ancestor("trajectories").id)
     if not 0 <= row < len(flags):
         return ""
     flag, reason = str(flags["flag"].iloc[row]), str(flags["reason"].iloc[row])
-    return f". {why.outside(row, flag, reason)}" if flag in why.OUTSIDE else ""
+    return why.outside(pool, row, flag, reason) if flag in why.OUTSIDE else ""

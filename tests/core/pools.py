@@ -37,6 +37,7 @@ def make_pool(order=None, seed=0, **changes) -> Pool:
         False,
         embeddings=embeddings,
         match=Match(MATCHED_ROWS, MATCHED_TOKENS),
+        given=rng.permutation(N) + 1.0,
     )
     return dataclasses.replace(made, **changes)
 
@@ -58,6 +59,7 @@ def with_odd_rows(pool: Pool) -> tuple[Pool, Choice]:
         tokens=put(pool.tokens, [5, 6, 7]),
         losses=put(pool.losses, [*nothing, pool.losses[0]]),
         labels=put(pool.labels, -1),
+        given=put(pool.given, np.nan),
         embeddings=np.concatenate(
             [pool.embeddings, np.full((2, 6), np.nan, np.float16), pool.embeddings[:1]]
         ),

@@ -340,7 +340,10 @@ def test_a_quota_that_cannot_be_met_says_why(page):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_shows_what_the_engine_selects(page, copied, strategy):
+def test_every_strategy_shows_what_the_engine_selects(
+    page, copied, strategy, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("S2L_DATA", str(tmp_path))
     how = {"parent": copied.clusters, "strategy": strategy, "seed": 3}
     page.number_input(key="selection:seed").set_value(3)
     page.selectbox(key="selection:strategy").set_value(strategy).run()
@@ -350,6 +353,13 @@ def test_every_strategy_shows_what_the_engine_selects(page, copied, strategy):
         assert "needs the target's size" in words(page)
         fine(page.text_input(key="selection:target_parameters").set_value("1e9").run())
         how["target_parameters"] = 1e9
+    if STRATEGIES[strategy].scores:
+        assert "Give the scores" in words(fine(page))
+        ids = selection.load_pool(copied.workspace.open(copied.dataset), "random").ids
+        how["scores"] = str(tmp_path / "scores.csv")
+        pd.DataFrame({"id": ids, "score": range(len(ids))}).to_csv(how["scores"], index=False)
+        page.run()  # lists what is there now
+        fine(page.selectbox(key="selection:scores").set_value("scores.csv").run())
     settings = selection.Settings(**how)
     assert selection.title(settings) in words(fine(page))
     assert "Saved as" not in words(page)

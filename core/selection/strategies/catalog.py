@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from core.selection.pool import Choice, Pool
-from core.selection.strategies import chance, coverage, s2l, scores
+from core.selection.strategies import chance, coverage, given, s2l, scores
 
 
 class Strategy(NamedTuple):
@@ -33,6 +33,8 @@ class Strategy(NamedTuple):
     """Compares rows by likeness; the first rows of its choice are a choice, too."""
     size: Literal["budget", "pool", "matched"] = "budget"
     """As large as the budget, the pool, or another selection, whatever the budget."""
+    scores: bool = False
+    """Goes by scores that another tool gave."""
     cost: bool = False
     """Counts what the other selection's proxy cost the target, at equal epochs, not steps."""
 
@@ -103,6 +105,29 @@ STRATEGIES: dict[str, Strategy] = {
         "Largest standard deviation of exp(-loss) over training (Swayamdipta et al. 2020, who take "
         "the probability of a class).",
     ),
+    "longest_response": Strategy(
+        scores.longest_response,
+        "Longest response",
+        "Most response tokens: a strong baseline for instructions (Zhao et al. 2024, arXiv "
+        "2402.04833).",
+    ),
+    "scores": Strategy(
+        given.given_scores,
+        "Scores of another tool",
+        "Rows by a score that you bring: a judge's rating, RDS+, LESS, anything with a number.",
+        needs="dataset",
+        scores=True,
+    ),
+    "s2l_scores": Strategy(
+        s2l.s2l_scores,
+        "S2L's shares, another tool's scores inside",
+        "Clusters share the budget as in S2L; inside each, rows are taken by a score that you "
+        "bring.",
+        needs="clusters",
+        switches=True,
+        quotas=True,
+        scores=True,
+    ),
     "facility_location": Strategy(
         coverage.facility_location,
         "Facility location: together like all rows",
@@ -148,6 +173,12 @@ def having(**wanted: object) -> list[str]:
     """Name the strategies whose row has these values, for a sentence or a list."""
     rows = STRATEGIES.items()
     return [n for n, row in rows if all(getattr(row, k) == v for k, v in wanted.items())]
+
+
+def named(**wanted: object) -> str:
+    """Write the strategies whose row has these values for a sentence."""
+    *first, last = having(**wanted)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def as_markdown() -> str:

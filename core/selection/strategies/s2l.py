@@ -15,7 +15,11 @@ from core.selection.pool import NO_SOURCE, Choice, Inside, Pool, shuffled
 from core.selection.quotas import quotas
 from core.selection.s2l_options import by_hand
 from core.selection.strategies.coverage import farthest_first
+from core.selection.strategies.given import by_rule
 from core.trajectories.row_checks import HIGH, never_learned
+
+GIVEN = "given scores"
+"""A way to pick inside a cluster that is a strategy of its own."""
 
 
 def random_per_source(pool: Pool, n: int, seed: int) -> Choice:
@@ -33,6 +37,18 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
 
     As the paper has it: evenly, and at random. The pool's switches change either.
     """
+    return _over_clusters(pool, n, seed, pool.switches.pick)
+
+
+def s2l_scores(pool: Pool, n: int, seed: int) -> Choice:
+    """Share the budget over the clusters as `s2l` does, and take by given scores inside each."""
+    choice = _over_clusters(pool, n, seed, GIVEN)
+    scores, rng = pool.given[choice.positions], np.random.default_rng(seed)
+    order = by_rule(scores, "top" if pool.rule == "weighted" else pool.rule, len(scores), rng)
+    return Choice(choice.positions[order], [choice.reasons[i] for i in order])
+
+
+def _over_clusters(pool: Pool, n: int, seed: int, pick: str) -> Choice:
     k = int(pool.labels.max(initial=-1)) + 1
     kept = _kept_labels(pool)
     k = max(k, int(kept.max(initial=-1)) + 1)
@@ -58,7 +74,7 @@ def s2l(pool: Pool, n: int, seed: int) -> Choice:
     names = [f"cluster {c}" for c in range(k)]
     for c in fixed:
         names[c] += " (set by hand)"
-    return shuffled(_draw(pool, pool.labels, taken, had, names, how.pick, rng), rng)
+    return shuffled(_draw(pool, pool.labels, taken, had, names, pick, rng), rng)
 
 
 def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
@@ -223,6 +239,7 @@ def _draw(
     by_label = np.argsort(labels, kind="stable")
     ends = np.cumsum(sizes)
     verb = "drawn" if pick == "random" else f"taken, {pick} first,"
+    verb = f"taken by score, {pool.rule}," if pick == GIVEN else verb
     for group in np.flatnonzero(taken):
         members = by_label[ends[group] - sizes[group] : ends[group]]
         drawn = _pick(pool, members, int(taken[group]), pick, int(group), rng)
@@ -239,6 +256,8 @@ def _pick(
     """Return n members: at random, or by what the switch names; ties break by id."""
     if pick == "random":
         return rng.permutation(members)[:n]
+    if pick == GIVEN:
+        return members[by_rule(pool.given[members], pool.rule, n, rng)]
     if pick in ("hardest", "easiest"):
         final = pool.losses[members, -1]
         return members[np.argsort(-final if pick == "hardest" else final, kind="stable")[:n]]

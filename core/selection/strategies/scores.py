@@ -33,6 +33,12 @@ def high_learnability(pool: Pool, n: int, seed: int) -> Choice:
     return _by_score(-drop, drop, n, "loss drop", "from the top")
 
 
+def longest_response(pool: Pool, n: int, seed: int) -> Choice:
+    """Take the rows with most response tokens."""
+    tokens = pool.tokens.astype(np.float64)
+    return _by_score(-tokens, tokens, n, "response tokens", "from the top", "d")
+
+
 def forgetting(pool: Pool, n: int, seed: int) -> Choice:
     """Take the rows whose loss rose most often after training began (Toneva et al. 2019)."""
     count = scores(pool.losses, start=pool.start)["forgetting"].to_numpy()

@@ -164,7 +164,7 @@ def test_a_row_outside_the_pool_is_refused_and_its_flag_says_why(finished):
     held = int(np.flatnonzero(flags["flag"] == "holdout")[0])
     with pytest.raises(ValueError, match=f"row {held} is not among the {len(pool)} rows"):
         explain(pool, np.zeros(0, np.int64), held)
-    assert outside(held, "holdout").endswith("it is held out for testing.")
+    assert outside(pool, held, "holdout").endswith("it is held out for testing.")
     assert set(flags["flag"]) <= set(OUTSIDE)
     chosen = pd.Index(pool.rows).get_indexer(table["row"])
     seed = artifact.config["seed"]

@@ -18,7 +18,7 @@ def test_the_table_of_the_docs_is_the_catalog():
 def test_a_row_is_found_by_what_stands_in_it():
     assert having(size="pool") == ["full"]
     assert having(switches=True, quotas=False) == ["s2l_per_source"]
-    assert having(needs="dataset", seeded=False) == ["full"]
+    assert having(needs="dataset", seeded=False) == ["full", "scores"]
     assert set(having(size="budget")) | set(having(size="matched")) == STRATEGIES.keys() - {"full"}
 
 

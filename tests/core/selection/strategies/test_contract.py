@@ -95,7 +95,7 @@ def test_the_seed_decides_and_nothing_else(name, how):
     other = ids(make_pool(), name, "23", 4, how)
     if how.get("pick", "random") == "random":
         assert (other != once) == STRATEGIES[name].seeded
-    elif name == "s2l":
+    elif STRATEGIES[name].quotas:
         assert set(other) == set(once), "only the ranks are mixed"
     else:  # the seed decides the clusters inside the sources, not how many rows each source gives
         assert other != once
@@ -225,6 +225,9 @@ def permuted(finished, root):
 
 def test_a_permuted_dataset_gives_the_same_ids_and_nan_rows_never(finished, tmp_path):
     workspace, clusters = permuted(finished, tmp_path / "w")
+    ids = pd.read_parquet(finished.workspace.open(finished.dataset).path / "examples.parquet")["id"]
+    scores = tmp_path / "scores.csv"
+    pd.DataFrame({"id": ids, "score": np.arange(len(ids))}).to_csv(scores, index=False)
     for name in STRATEGIES:
         made = []
         for home, parent in ((finished.workspace, finished.clusters), (workspace, clusters)):
@@ -232,6 +235,8 @@ def test_a_permuted_dataset_gives_the_same_ids_and_nan_rows_never(finished, tmp_
             if STRATEGIES[name].size == "matched":
                 first = selection.run(home, selection.Settings(parent=parent, budget="10%"))
                 how |= {"match": first, "target_parameters": 1e6}
+            if STRATEGIES[name].scores:
+                how |= {"scores": str(scores)}
             chosen = selection.run(home, selection.Settings(parent=parent, **how))
             table = pd.read_parquet(home.open(chosen).path / "table.parquet")
             made.append(table["id"].tolist())

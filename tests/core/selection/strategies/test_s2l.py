@@ -112,7 +112,9 @@ def test_quotas_set_by_hand():
 
 @pytest.mark.parametrize("name", having(switches=False))
 def test_a_switch_of_another_family_is_refused(name):
-    with pytest.raises(ValueError, match="--pick counts for s2l and s2l_per_source only"):
+    with pytest.raises(
+        ValueError, match="--pick counts for s2l, s2l_per_source and s2l_scores only"
+    ):
         pick(make_pool(), name, "9", 0, {"pick": "medoid"})
     with pytest.raises(ValueError, match="makes its own per source"):
         pick(make_pool(), "s2l_per_source", "9", 0, {"quotas": "0=1"})
