@@ -3,7 +3,7 @@ import streamlit as st
 from core import jobs
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
-from dashboard.finetune import after, as_file, form, offered, queue, result, running
+from dashboard.finetune import after, as_file, fit, form, offered, queue, result, running
 from dashboard.frame import job_card, state, widgets
 
 
@@ -21,6 +21,7 @@ def panel(selection: Artifact) -> None:
         if settings is None:
             return
         st.caption(form.summary(settings, tested))
+        fit.panel(settings, form.FORM)
         same = jobs.latest(state.workspace(), "finetune", settings)
         at_work = same is not None and same.state in jobs.ACTIVE
         if at_work:

@@ -71,6 +71,7 @@ HEAVY = {
     "scipy",
 }
 CALLBACKS = {
+    "core.finetune.fit_trial",
     "core.training.keeper",
     "core.training.loop",
     "core.training.trainer",

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from core.finetune.artifact import FinetuneSummary as FinetuneSummary
     from core.finetune.metrics import headline as headline
     from core.finetune.prepare import steps_of as steps_of
+    from core.finetune.prepare import test_set as test_set
     from core.finetune.run import key as key
     from core.finetune.run import make as make
     from core.finetune.run import run as run
-    from core.finetune.run import test_set as test_set
     from core.finetune.settings import MIN_STEPS as MIN_STEPS
     from core.finetune.settings import Settings as Settings
     from core.finetune.settings import default_lr as default_lr

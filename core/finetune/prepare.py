@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.arrays import Ints
 from core.errors import InputError
+from core.evaluations.load import load
 from core.finetune.artifact import weights
 from core.finetune.settings import Settings, default_lr, planned_steps, resolve
 from core.finetune.trained import adapter_of, base_run, load_base, load_merged
@@ -128,6 +129,21 @@ def tell_left_out(found: Read) -> None:
             f"{len(gone):,} of {len(found.selected):,} selected rows ({named(gone)}) left out: "
             f"{reason}"
         )
+
+
+def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
+    """Return the dataset to test on, and which of its rows; a named test's are all of it.
+
+    Raises:
+        InputError: none was named and nothing was held out.
+    """
+    if wanted:
+        return load(workspace, wanted).dataset, "all"
+    if not dataset.summary.get("holdout_rows"):
+        raise InputError(
+            f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
+        )
+    return dataset, "holdout"
 
 
 def steps_of(settings: Settings, rows: int) -> int:

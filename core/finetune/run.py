@@ -10,11 +10,11 @@ from typing import Any
 
 from core.errors import InputError
 from core.evaluations import second_opinion
-from core.evaluations.load import Named, load, load_all
+from core.evaluations.load import Named, load_all
 from core.finetune import more_tests, outcome, saved
 from core.finetune.artifact import FinetuneSummary, weights, write_result
 from core.finetune.metrics import describe, headline
-from core.finetune.prepare import model_of, read, recipe_of, tell_left_out
+from core.finetune.prepare import model_of, read, recipe_of, tell_left_out, test_set
 from core.finetune.seen import seen
 from core.finetune.settings import Settings, Tested, resolve, short
 from core.finetune.trained import base_run
@@ -33,12 +33,16 @@ from core.workspace.store import Workspace
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
-    """Train, test, seal; return the id.
+    """Train, test, seal; return the id. A dry run returns what that would take.
 
     Raises:
         InputError: as `make`.
         Stopped: asked to stop; what was saved can be resumed.
     """
+    if settings.dry_run:
+        from core.finetune.dry_run import dry_run
+
+        return dry_run(workspace, settings)
     selection = workspace.open(settings.selection, "selection")
     test, split = test_set(workspace, selection.ancestor("dataset"), settings.eval)
     more = load_all(workspace, settings.tests)
@@ -224,21 +228,6 @@ def make(
     if worse:
         say(worse)
     return artifact
-
-
-def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
-    """Return the dataset to test on, and which of its rows; a named test's are all of it.
-
-    Raises:
-        InputError: none was named and nothing was held out.
-    """
-    if wanted:
-        return load(workspace, wanted).dataset, "all"
-    if not dataset.summary.get("holdout_rows"):
-        raise InputError(
-            f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
-        )
-    return dataset, "holdout"
 
 
 def key(selection: Artifact, test: Artifact, settings: Settings, more: Sequence[Named] = ()) -> str:

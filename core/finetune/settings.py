@@ -204,7 +204,29 @@ class Watched(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Target, Training, Tested, Watched):
+class Ahead(Group):
+    """What is asked before anything is started."""
+
+    dry_run: bool = setting(
+        False,
+        help="Say what it takes (memory, time, disk, rows as the model reads them); start nothing",
+        identity=False,
+        hidden=True,
+        later=True,
+    )
+    price: float = setting(
+        0.0,
+        help="Of an hour of this machine, in any currency: the forecast says what the run costs",
+        label="Price an hour",
+        minimum=0,
+        identity=False,
+        hidden=True,
+        later=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(Target, Training, Tested, Watched, Ahead):
     """What to train, how long, what to test it on, and what to look at meanwhile."""
 
     model: str = setting(

@@ -68,7 +68,7 @@ def _found(model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe) -
     auto = recipe.micro_batch == "auto"
     most = BUDGET[loading.device()] if auto else int(recipe.micro_batch) * longest
     needed = min(most, max(largest, longest))
-    if guess(model, needed, longest) < allowed() / 2:
+    if guess(model, needed, longest) < (allowed() - fit_memory.held()) / 2:
         on = recipe.gradient_checkpointing is True
         return {"token_budget": most, "gradient_checkpointing": on}
     ways = (
@@ -162,7 +162,7 @@ def trial(
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=0.0, weight_decay=0.0)
     half = loading.in_bf16(recipe.precision, where)
-    parts = MicroBatches(model, tokens, budget=budget)
+    parts = MicroBatches(model, tokens, budget=budget, packing=recipe.packing)
     responses = tokens.response_lengths()
 
     def step(rows: Ints) -> None:

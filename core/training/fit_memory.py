@@ -62,6 +62,14 @@ def room() -> Memory:
     return Memory(min(most, (free + torch.cuda.memory_reserved()) * SPARE), host)
 
 
+def held() -> float:
+    """Return the bytes that this process holds now, where it trains."""
+    import torch
+
+    on_gpu = loading.device() == "cuda"
+    return float(torch.cuda.memory_reserved() if on_gpu else psutil.Process().memory_info().rss)
+
+
 def _host_free() -> float:
     """Return the bytes that can still be had without swapping, within the container's limit."""
     free = float(psutil.virtual_memory().available)

@@ -74,7 +74,7 @@ class MicroBatches:
 
         Longest first, so that running out of memory happens at once.
         """
-        if self._size(rows) <= self.budget:
+        if self.size(rows) <= self.budget:
             return [rows]
         if not self.packing:
             return list(batches(self.lengths, rows, self.budget))
@@ -82,7 +82,7 @@ class MicroBatches:
         part = np.cumsum(self.lengths[order]) // max(1, self.budget)
         return np.split(order, np.flatnonzero(np.diff(part)) + 1)
 
-    def _size(self, rows: Ints) -> int:
+    def size(self, rows: Ints) -> int:
         """Return the tokens that go through the model for these rows, padding included."""
         if self.packing:
             return int(self.lengths[rows].sum())
@@ -115,7 +115,7 @@ class MicroBatches:
             except RuntimeError as e:
                 if "memory" not in str(e).lower():
                     raise
-                size = self._size(part)
+                size = self.size(part)
                 if len(part) <= 1:
                     raise OutOfMemoryError(
                         f"out of memory while training on one row of {size:,} tokens; lower "

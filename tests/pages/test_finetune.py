@@ -150,3 +150,39 @@ def test_a_workspace_that_cannot_be_written_is_a_sentence(page, copied):
     assert not page.exception
     (shown,) = page.error
     assert unescaped(shown.value).startswith("The job could not be started:")
+
+
+def test_the_fit_panel_says_what_a_run_takes_and_offers_what_fits(page, monkeypatch):
+    """One opening: nothing tried, a try that fits, one that does not, with a press on what would."""
+    from core.finetune import fit as trying
+    from core.finetune.fit import Fit, Way
+    from tests.core.finetune.test_forecast import MEASURED
+
+    assert has_button(page, "Try it: memory, time, disk")
+    size = {"device": 0.0, "host": 2.0**30}
+    known = {**MEASURED, "peak": size, "room": {"device": 0.0, "host": 2.0**33}, "budget": 640}
+    known |= {"checkpointing": False, "device": "cpu"}
+    monkeypatch.setattr(trying, "find", lambda *args: Fit(fits=True, measured=known, at=1e12))
+    page.run()
+    told = words(page)
+    assert "Fits: 1.0 GiB of the 8.0 GiB" in told
+    assert "At most 640 tokens go through the model at once" in told
+    assert "free." in told
+    (minutes,) = [m for m in page.metric if m.label == "Time"]
+    assert " to " in minutes.value
+    page.text_input(key="finetune-fit:price").set_value("2.5").run()
+    assert "at 2.5 an hour" in words(page)
+    page.text_input(key="finetune-fit:price").set_value("much").run()
+    assert unescaped(page.error[0].value) == "--price takes a number, not 'much'"
+    way = Way({"method": "lora", "max_length": 64}, "rows cut at 64 tokens, an adapter: 1 of 2")
+    short = Fit(why="it is too **large**", ways=(way,), measured={}, at=1e12)
+    monkeypatch.setattr(trying, "find", lambda *args: short)
+    page.run()
+    assert unescaped(page.error[0].value) == "Does not fit: it is too **large**."
+    press(page, "Use rows cut at 64 tokens")
+    assert not page.exception
+    assert page.text_input(key="finetune:max_length").value == "64"
+    assert page.session_state["finetune:method"] == "lora"
+    monkeypatch.setattr(trying, "find", lambda *args: None)
+    page.toggle(key="finetune-fit:rows").set_value(True).run()
+    assert "rows are trained on" in words(fine(page))

@@ -1,0 +1,201 @@
+"""The process that tries a fine-tune: loads the target, makes real steps, answers items, exits.
+
+`python -m core.finetune.fit_child FOLDER` reads order.json there and leaves stage.json on the way
+and measured.json at the end. It ends when whoever started it ends, when its time is over, and
+before it takes more of the host's memory than there was: it may never take others down with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import os
+import pathlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+
+from core.errors import InputError
+from core.evaluations.load import load_all
+from core.finetune import looks, outcome
+from core.finetune.prepare import model_of, read, recipe_of, test_set
+from core.finetune.seen import seen
+from core.finetune.settings import Settings, looks_every, resolve
+from core.model import adapters, loading
+from core.settings import from_config
+from core.training import fit_budget, fit_memory
+from core.workspace.files import read_json, write_json
+from core.workspace.store import Workspace
+
+ORDER, STAGE, MEASURED = "order.json", "stage.json", "measured.json"
+EXIT_MEMORY, EXIT_TIME, EXIT_ORPHAN = 71, 72, 73
+
+
+def main(folder: pathlib.Path) -> None:
+    """Carry out the order and write what was measured, or in one sentence why it cannot be."""
+    order = read_json(folder / ORDER) or {}
+    limit = fit_memory.room()
+    threading.Thread(target=_watch, args=(folder, order, limit.host), daemon=True).start()
+    threading.Thread(target=_until_alone, daemon=True).start()
+    with contextlib.suppress(OSError):  # where memory runs out all the same, this one goes first
+        pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
+    try:
+        found = measure(folder, order)
+    except InputError as e:
+        short = e.failure in ("device-memory", "host-memory")
+        found = {"fits": False} if short else {"error": str(e)}
+        found |= {"problem": str(e)}
+    except (MemoryError, RuntimeError) as e:
+        if not isinstance(e, MemoryError) and "memory" not in str(e).lower():
+            raise
+        found = {"fits": False, "problem": f"memory ran out: {str(e)[:200]}"}
+    found = {"room": fit_memory.room()._asdict(), "device": loading.device(), **found}
+    write_json(folder / MEASURED, found)
+
+
+def _watch(folder: pathlib.Path, order: dict[str, Any], limit: float) -> None:
+    """End this process when its time is over or the host's memory it may take is."""
+    me, until = psutil.Process(), time.monotonic() + float(order.get("seconds", 600.0))
+    while True:
+        if time.monotonic() > until:
+            os._exit(EXIT_TIME)
+        if (held := me.memory_info().rss) > limit:
+            problem = (
+                f"it came to {fit_memory.gib(held)} of this machine's memory, of which "
+                f"{fit_memory.gib(limit)} may be taken"
+            )
+            write_json(folder / MEASURED, {"fits": False, "problem": problem})
+            os._exit(EXIT_MEMORY)
+        time.sleep(0.05)
+
+
+def _until_alone() -> None:
+    """End this process when stdin does: its other end is held by whoever started this."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):  # not through sys.stdin, whose lock this thread would die with
+            pass
+    os._exit(EXIT_ORPHAN)
+
+
+def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
+    """Return what a fine-tune takes: seconds of its parts, peaks of memory, bytes it writes.
+
+    With `only_fit`, only whether it fits.
+
+    Raises:
+        InputError: it cannot be done, whatever the memory; or (by its `failure`) it does not fit.
+    """
+    from core.finetune import fit_trial
+
+    s = resolve(from_config(Settings, order["settings"]))
+    workspace = Workspace(order["workspace"])
+    selection = workspace.open(s.selection, "selection")
+    _stage(folder, "reading the model's shape")
+    lower = least(s)
+    if lower > fit_budget.allowed():
+        problem = (
+            f"weights, gradients and optimizer alone take {fit_memory.gib(lower)}, and "
+            f"{fit_memory.gib(fit_budget.allowed())} may be taken"
+        )
+        return {"fits": False, "problem": problem, "least": lower}
+    _stage(folder, "loading the model")
+    began = time.monotonic()
+    model, tokenizer = model_of(s, selection.ancestor("dataset"))
+    loading_took = time.monotonic() - began
+    found = read(workspace, s, selection, tokenizer, loading.positions(model))
+    loading.check_vocabulary(model, found.tokens.highest())
+    found.check()
+    if s.method != "full":
+        model = adapters.with_adapter(model, s.seed, **s.adapter())
+    loading.place(model)
+    clock = {"start": time.time() - psutil.Process().create_time(), "load": loading_took}
+    longest = int(found.tokens.lengths()[found.rows].max())
+    say = functools.partial(_stage, folder, longest=longest)
+    only_fit = bool(order.get("only_fit"))
+    patience = float(order.get("train_seconds", 40.0))
+    recipe = recipe_of(s, len(found.rows))
+    trained = fit_trial.training(say, model, found, recipe, patience, only_fit=only_fit)
+    weights = [p for p in model.parameters() if p.requires_grad]
+    sizes = {
+        "longest": longest,
+        "parameters": loading.size(model),
+        "trainable": sum(p.numel() for p in weights),
+        "bytes_saved": sum(
+            p.numel() * p.element_size()
+            for p in (weights if s.method != "full" else model.parameters())
+        ),
+    }
+    out = {"fits": True, **trained, **sizes}
+    if only_fit:
+        return out
+    with _timed(clock, "before"):
+        outcome.Before.of(model, found.tokens, found.rows)
+    say("trying the test")
+    dataset = selection.ancestor("dataset")
+    test, split = test_set(workspace, dataset, s.eval)
+    tests = [(test, split, 1)]
+    tests += [  # the regression suite is answered before the training, too
+        (one.dataset, "all", 2 if one.key == "regression" else 1)
+        for one in load_all(workspace, s.tests)
+    ]
+    with _timed(clock, "overlap"):
+        for one, of, _ in tests:
+            seen(dataset, found.rows, one, of)
+    tested = fit_trial.testing(workspace, model, tokenizer, found, tests, s)
+    say("trying to save")
+    saved = fit_trial.saving(folder, model, int(out["bytes_saved"]))
+    every = looks_every(recipe.steps, s.eval_every, needed=s.patience > 0 or s.keep == "best")
+    looked = {
+        "times": 1 + math.ceil(recipe.steps / every) if every else 0,
+        "rows": s.eval_rows,
+        "answers": looks.PROMPTS,
+        "new": looks.ANSWER,
+        "kept": recipe.steps // s.keep_every if s.keep_every else 0,
+    }
+    return {**out, "clock": clock, "test": tested, "looks": looked, "save": saved}
+
+
+def _stage(folder: pathlib.Path, words: str, **facts: int) -> None:
+    write_json(folder / STAGE, {"stage": words, **facts})
+
+
+@contextlib.contextmanager
+def _timed(clock: dict[str, float], name: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    clock[name] = time.monotonic() - began
+
+
+def least(s: Settings) -> float:
+    """Return the bytes that a model's weights, gradients and optimizer take, read off its shape.
+
+    0 where the shape cannot be read: loading it will say why.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from core.model.tokenizers import named
+
+    if loading.is_scratch(s.model) or s.model.startswith("shrink:"):
+        return 0.0
+    folder = named(s.model)
+    try:
+        where = str(folder) if folder.is_dir() else s.model
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False)
+        with torch.device("meta"):
+            shape = AutoModelForCausalLM.from_config(config)
+    except Exception:  # a dozen types, as loading has them
+        return 0.0
+    frozen = {"full": fit_budget.BYTES_A_WEIGHT, "lora": 4, "qlora": 0.55}[s.method]
+    if s.method == "lora" and loading.device() == "cuda" and loading.in_bf16(s.precision, "cuda"):
+        frozen = 2
+    return float(loading.size(shape)) * frozen
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))

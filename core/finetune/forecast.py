@@ -1,0 +1,161 @@
+"""How long a fine-tune takes, from what was tried: every part of it, as a range.
+
+Pure arithmetic on what `fit_child` measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.jobs.progress import duration
+from core.training.recipe import SAVE_SECONDS
+
+HASHED = 1.5
+"""Times that sealing reads what was saved, in times of writing it."""
+UNSURE = 0.05
+"""Share by which a time is uncertain at least: a machine is not the same every minute."""
+
+
+class Part(NamedTuple):
+    """One part of a run, seconds from and to."""
+
+    name: str
+    low: float
+    high: float
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """The parts of a run, in order."""
+
+    parts: tuple[Part, ...]
+    tokens: int
+    """Trained on, padding left out."""
+
+    @property
+    def low(self) -> float:
+        return sum(p.low for p in self.parts)
+
+    @property
+    def high(self) -> float:
+        return sum(p.high for p in self.parts)
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2
+
+    def part(self, name: str) -> Part:
+        """Return a part by its name."""
+        return next(p for p in self.parts if p.name == name)
+
+    def tokens_a_second(self) -> float:
+        """Return the speed of the training."""
+        return self.tokens / max(self.part("training").middle, 1e-9)
+
+    def price(self, an_hour: float) -> tuple[float, float]:
+        """Return what it costs, from and to."""
+        return self.low / 3600 * an_hour, self.high / 3600 * an_hour
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{p.name} {duration(p.middle)}" for p in self.parts)
+        return f"{between(self.low, self.high)} ({told})"
+
+
+def between(low: float, high: float) -> str:
+    """Write a range of seconds; once where both read the same."""
+    a, b = duration(low), duration(high)
+    return a if a == b else f"{a} to {b}"
+
+
+def forecast(measured: dict[str, Any]) -> Forecast:
+    """Return the parts of a run: its start, training, test, saving."""
+    clock, test = measured["clock"], measured["test"]
+    rates = test["rates"]
+    low, high = training(measured["points"], measured["padded"])
+    written = measured["save"] * (measured["bytes_saved"] + 8.0 * measured["trainable"])
+    saves = [math.floor(t / SAVE_SECONDS) * written for t in (low, high)]
+    start = clock["start"] + clock["overlap"] + clock["before"]
+    look, kept = measured["looks"], measured["looks"]["kept"]
+    final = (1 + kept) * measured["bytes_saved"] * measured["save"]
+    scoring = clock["before"] + rates["score"] * sum(t["tokens"] * t["times"] for t in test["sets"])
+    parts = [
+        _sure("start", start),
+        Part("training", low + saves[0], high + saves[1]),
+        _sure("looking at held-out rows", look["times"] * looking(test, look)),
+        _sure("scoring the test", scoring),
+        Part("answering", *(answering(test, new) for new in ("usual_new", "max_new"))),
+        _sure("saving", final * (1 + HASHED) + clock["load"]),  # and loaded again, to be sure of it
+    ]
+    return Forecast(tuple(p for p in parts if p.high > 0), int(measured["tokens"]))
+
+
+def _sure(name: str, seconds: float) -> Part:
+    return Part(name, seconds * (1 - UNSURE), seconds * (1 + UNSURE))
+
+
+def training(points: Sequence[Sequence[float]], padded: Sequence[int]) -> tuple[float, float]:
+    """Return the seconds of all steps, from and to.
+
+    Args:
+        points: Steps that were timed: tokens with padding, seconds.
+        padded: Tokens with padding of every step of the run.
+    """
+    size, seconds = np.asarray(points, float).T
+    fixed, token = line(size, seconds)
+    total = fixed * len(padded) + token * float(np.sum(padded))
+    share = seconds / (fixed + token * size)
+    # the mean of the timed steps, as far as it is known from so few
+    off = max(UNSURE, float(np.std(share)) / math.sqrt(len(share)) * 2)
+    middle = total * float(share.mean())
+    return middle * max(0.0, 1 - off), middle * (1 + off)
+
+
+def line(size: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:
+    """Return seconds of a step and of a token in it, neither below 0, by relative least squares."""
+    weights = 1 / seconds
+    columns = np.stack([np.ones_like(size), size], 1)
+    if len(np.unique(size)) > 1:
+        fixed, token = np.linalg.lstsq(columns * weights[:, None], seconds * weights, rcond=None)[0]
+        if fixed >= 0 and token >= 0:
+            return float(fixed), float(token)
+    share = size * weights
+    token = float(share.sum() / (share**2).sum())
+    return 0.0, token
+
+
+def looking(test: dict[str, Any], look: dict[str, Any]) -> float:
+    """Return the seconds of one look: some rows scored, a few prompts answered."""
+    rates, first = test["rates"], test["sets"][0]
+    scored = min(1.0, look["rows"] / max(1, first["items"])) * first["tokens"] * rates["score"]
+    if "step" not in rates:
+        return float(scored)
+    n, new = look["answers"], look["new"]
+    written = new * (rates["step"] + n * rates["item"])
+    return float(scored + n * first["prompt"] * rates["read"] + written)
+
+
+def answering(test: dict[str, Any], new: str) -> float:
+    """Return the seconds in which the items of all tests are answered.
+
+    Args:
+        test: What was tried, and what every test has.
+        new: Which number of tokens an answer takes, "usual_new" or "max_new".
+    """
+    rates, total = test["rates"], 0.0
+    for one in test["sets"]:
+        left = int(one["answered"])
+        while left > 0:
+            n = min(left, int(test["batch"]))
+            written = one[new] * (rates["step"] + n * rates["item"])
+            total += one["times"] * (n * one["prompt"] * rates["read"] + written)
+            left -= n
+    return total
