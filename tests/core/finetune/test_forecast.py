@@ -57,6 +57,7 @@ MEASURED = {
         "rates": {"score": 0.01, "read": 0.001, "step": 0.1, "item": 0.01},
         "sets": [
             {
+                "items": 100,
                 "tokens": 500,
                 "answered": 100,
                 "prompt": 20,
@@ -65,6 +66,7 @@ MEASURED = {
                 "times": 1,
             },
             {
+                "items": 50,
                 "tokens": 100,
                 "answered": 0,
                 "prompt": 20,
