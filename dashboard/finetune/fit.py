@@ -135,7 +135,7 @@ def _change(changes: dict[str, Any], form: str) -> None:
 
 def _times(forecast: Forecast) -> None:
     left, middle, right = st.columns([1.3, 1, 1])
-    left.metric("Time", between(forecast.low, forecast.high), help=plain(str(forecast)))
+    left.metric("Time", plain(between(forecast.low, forecast.high)), help=plain(str(forecast)))
     middle.metric("Tokens/s", f"{forecast.tokens_a_second():,.0f}")
     with right:
         price = _price()
@@ -150,7 +150,12 @@ def _times(forecast: Forecast) -> None:
 def _price() -> float:
     """Ask what an hour of the machine costs; 0 where nothing or nonsense was typed."""
     spec = next(s for s in specs(Settings) if s.name == "price")
-    text = st.text_input(spec.label, key=PRICE, persist_state="session", help=spec.help)
+    text = st.text_input(
+        "Price an hour",
+        key=PRICE,
+        persist_state="session",
+        help="Of this machine, in any currency",
+    )
     try:
         return float(spec.parse(text.strip() or "0"))
     except InputError as e:
@@ -162,7 +167,7 @@ def _disk(found: Fit) -> None:
     if "bytes_saved" not in found.measured:
         return
     left = free(state.workspace().root)
-    told = f"Writes {plain(str(found.disk))}; {gib(left)} free."
+    told = plain(f"Writes {found.disk}; {gib(left)} free.")
     if found.disk.total > left:
         st.error(f"{told} Free some space first.", icon=":material/hard_drive:")
     else:
