@@ -77,8 +77,7 @@ def _entries(texts: Texts) -> tuple[Hashes, Ints, Ints]:
     """
     bits = np.uint64(max(len(texts), 2).bit_length())
     parts, sizes = [], []
-    for start in range(0, len(texts), BATCH):
-        owner, value, n = texts.prefixes(np.arange(start, min(start + BATCH, len(texts))))
+    for start, (owner, value, n) in texts.all_prefixes():
         # of more than 16 million texts candidates are looked up by fewer bits of the shingle
         value >>= max(bits, np.uint64(24)) - np.uint64(24)
         parts.append((value << bits) | (owner + start).astype(np.uint64))

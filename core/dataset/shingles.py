@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,8 @@ SHINGLE = 5
 NEAR = (4, 5)
 """Jaccard similarity of the shingles, as a fraction, from which two texts are near-duplicates."""
 BATCH = 4_096
+THREADS = 2
+T = TypeVar("T")
 MAX_BINS = 2**26
 """Bins in which the texts that have a shingle are counted, a byte each."""
 COUNTED = 60_000
@@ -95,8 +99,8 @@ class Texts:
         """Count how often a shingle is there, at most 255; some shingles share a bin."""
         n_words = int((self.ends - self.starts).sum())
         counts = np.zeros(min(MAX_BINS, 1 << (2 * n_words).bit_length()), np.uint16)
-        for start in range(0, len(self), BATCH):
-            value, _ = self.windows(np.arange(start, min(start + BATCH, len(self))))
+        starts = range(0, len(self), BATCH)
+        for value, _ in _side_by_side(lambda s: self.windows(self._batch(s)), starts):
             bins = (value & np.uint64(len(counts) - 1)).astype(np.intp)
             for at in range(0, len(bins), COUNTED):
                 some = bins[at : at + COUNTED]
@@ -126,6 +130,16 @@ class Texts:
         rare = rank < looked_up(n_alone + n)[owner]
         return owner[rare], rarest[rare] & np.uint64(2**40 - 1), n_alone + n
 
+    def all_prefixes(self) -> Iterator[tuple[int, tuple[Ints, Hashes, Ints]]]:
+        """Yield the first text of each batch of all texts, and what `prefixes` returns of it."""
+        starts = range(0, len(self), BATCH)
+        self._bins  # noqa: B018  counted before several threads look
+        found = _side_by_side(lambda s: self.prefixes(self._batch(s)), starts)
+        yield from zip(starts, found, strict=True)
+
+    def _batch(self, start: int) -> Ints:
+        return np.arange(start, min(start + BATCH, len(self)))
+
     def walk(self, docs: Ints) -> Iterator[Shingled]:
         """Yield texts with their shingles, in the order of docs."""
         for start in range(0, len(docs), BATCH):
@@ -136,6 +150,18 @@ class Texts:
             for doc, size, stop in zip(part.tolist(), sizes.tolist(), stops, strict=True):
                 yield Shingled(doc, size, rare[at:stop])
                 at = stop
+
+
+def _side_by_side(work: Callable[[int], T], starts: range) -> Iterator[T]:
+    """Yield what a function returns of batches, in order, some computed ahead by two threads."""
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        waiting: collections.deque[concurrent.futures.Future[T]] = collections.deque()
+        for start in starts:
+            waiting.append(pool.submit(work, start))
+            if len(waiting) > THREADS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _rolled(codes: Codes, length: int) -> Hashes:

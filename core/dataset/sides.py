@@ -12,7 +12,7 @@ from core.arrays import by_id
 from core.dataset import holdout, split_column, unlike_holdout
 from core.dataset.compared import Compared
 from core.dataset.groups import groups
-from core.dataset.overlap import Overlap, describe, overlap, words_in_common
+from core.dataset.overlap import describe, overlap, words_in_common
 from core.workspace.files import write_jsonl
 
 PAIRS = "overlap.jsonl"
@@ -28,9 +28,8 @@ class Sides(NamedTuple):
     """Rows to be held out; as many as are, where a split column says."""
     values: dict[str, tuple[int, split_column.Side]]
     """Of the split column: value -> rows, side; empty without one."""
-    overlap: Overlap | None
-    """Held-out rows among the pool's; None where nothing is held out or an old rule asked for."""
-    pairs: list[dict[str, Any]]
+    compared: bool
+    """Whether what rows ask decided; not by an old rule, nor where one side is empty."""
 
 
 def choose(
@@ -69,9 +68,9 @@ def choose(
             rows = [i for i, held in enumerate(split_column.read_first(marks)) if held]
         else:
             rows = unlike_holdout.draw(ids, texts(), sources, asked, seed)
-        return Sides(set(rows), asked if not column else len(rows), values, None, [])
+        return Sides(set(rows), asked if not column else len(rows), values, False)
     if not (asked or column):
-        return Sides(set(), 0, values, None, [])
+        return Sides(set(), 0, values, False)
     if column:
         read = split_column.read(column, marks)
         held = [row for row in range(n) if read.held[row]]
@@ -79,21 +78,25 @@ def choose(
     else:
         order = by_id(np.array(ids, object))
         held = holdout.draw(ids, groups(words, order.tolist()), sources, asked, seed)
-    sealed = set(held)
-    pool = [row for row in range(n) if row not in sealed]
-    if not (held and pool):
-        return Sides(sealed, asked, values, None, [])
-    shared = (overlap if column else words_in_common)(words, held, pool)
+    return Sides(set(held), asked, values, 0 < len(held) < n)
+
+
+def given_away(divided: Sides, words: Compared, folder: pathlib.Path) -> dict[str, int]:
+    """Count the held-out rows that rows of the pool give away; write which those are, if any.
+
+    Rows that were drawn were set apart by what they ask, rows of a split column were not.
+    """
+    if not divided.compared:
+        return {}
+    held = sorted(divided.held)
+    pool = [row for row in range(len(words)) if row not in divided.held]
+    shared = (overlap if divided.values else words_in_common)(words, held, pool)
     pairs = [
         {"test_row": held[item], "row": pool[at], "how": how} for item, at, how in shared.pairs()
     ]
-    return Sides(sealed, asked, values, shared, pairs)
-
-
-def write_pairs(folder: pathlib.Path, pairs: list[dict[str, Any]]) -> None:
-    """Write which held-out row is like which pool row; no file without any."""
     if pairs:
         write_jsonl(folder / PAIRS, pairs)
+    return shared.counts()
 
 
 class Notice(NamedTuple):

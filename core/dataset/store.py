@@ -78,9 +78,13 @@ def store(folder: pathlib.Path, settings: Settings) -> dict[str, Any]:
         with concurrent.futures.ThreadPoolExecutor(1) as other:
             writing = other.submit(_write_original, importing, found, folder)
             sha256 = other.submit(_source_sha256, settings.path)
-            held, summary = _divide(importing, found, ids, settings, folder)
-            _write_examples(importing, found, ids, held, folder)
+            divided = _divide(importing, found, ids, settings)
+            held = np.zeros(len(ids), bool)
+            held[list(divided.held)] = True
+            last = other.submit(_write_examples, importing, found, ids, held, folder)
+            overlap = sides.given_away(divided, importing.words, folder)
             json_columns = writing.result()
+            last.result()
     with (folder / "set_aside.jsonl").open("w", encoding="utf-8") as f:
         for record in sorted(skipped, key=lambda r: int(r[found.place])):
             record = {**record, "preview": HIDDEN} if settings.private else record
@@ -90,7 +94,11 @@ def store(folder: pathlib.Path, settings: Settings) -> dict[str, Any]:
         "rows_read": found.n_parsed + len(found.unread),
         "rows": len(found),
         "rows_parsed": found.n_parsed,
-        **summary,
+        "pool_rows": len(ids) - len(divided.held),
+        "holdout_rows": len(divided.held),
+        "holdout_asked": divided.asked,
+        "split_values": divided.values,
+        "overlap": overlap,
         "set_aside": dict(reasons.most_common()),
         "not_sampled": n_usable - len(found),
         "duplicates": len(found) - found.n_distinct(),
@@ -122,14 +130,10 @@ def _expected(path: pathlib.Path, first: Rows) -> int:
 
 
 def _divide(
-    importing: OnePass,
-    found: Understood,
-    ids: list[str],
-    settings: Settings,
-    folder: pathlib.Path,
-) -> tuple[Bools, dict[str, Any]]:
-    """Say which rows are held out, and what a summary says of it."""
-    drawn = sides.choose(
+    importing: OnePass, found: Understood, ids: list[str], settings: Settings
+) -> sides.Sides:
+    """Say which rows are held out."""
+    return sides.choose(
         ids,
         found.sources,
         importing.words,
@@ -140,16 +144,6 @@ def _divide(
         column=found.reading.columns.get("split", ""),
         marks=found.marks,
     )
-    sides.write_pairs(folder, drawn.pairs)
-    held = np.zeros(len(ids), bool)
-    held[list(drawn.held)] = True
-    return held, {
-        "pool_rows": len(ids) - len(drawn.held),
-        "holdout_rows": len(drawn.held),
-        "holdout_asked": drawn.asked,
-        "split_values": drawn.values,
-        "overlap": drawn.overlap.counts() if drawn.overlap else {},
-    }
 
 
 def _write_examples(

@@ -188,3 +188,7 @@ def test_every_page_opens_by_its_name_in_the_address(serve, tab, copied):
             page.goto(server.url(f"/{name}{end}"))
             title(page, words)
             expect(page.get_by_text("Page not found")).to_have_count(0)
+    for name in ("Overview", "CLUSTERS"):
+        page.goto(server.url(f"/{name}?a=b"))
+        title(page, TITLES[name.lower().replace("overview", "")])
+        expect(page.get_by_text("Page not found")).to_have_count(0)

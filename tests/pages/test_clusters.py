@@ -7,6 +7,7 @@ from streamlit.typing import PlotlyState
 
 from core import edits, jobs, layout, selection
 from core.settings import to_argv
+from core.workspace import shared_views
 from dashboard.clusters import preview
 from dashboard.frame import data
 from tests.conftest import NAME
@@ -270,6 +271,12 @@ def test_a_view_is_a_link(page, visit, copied):
     broken = visit(copied.root, "clusters", **{**link, "sel": "0" * 16})
     assert not broken.exception
     assert "cannot be opened" in words(broken)
+    view = shared_views.load(copied.workspace, link["sel"])
+    view["area"]["map"] = "layout:20200101-000000000-aaaa"
+    gone = shared_views.save(copied.workspace, view)
+    other = fine(visit(copied.root, "clusters", **{**link, "sel": gone}))
+    assert "The map on which this area was drawn is not there" in words(other)
+    assert "rows in the area" not in words(other)
 
 
 def test_a_finding_is_read_and_excluded_in_one_click(page, copied):

@@ -353,3 +353,26 @@ def test_columns_that_say_nothing_are_asked_for(visit, bare, folder):
     labelled(at.multiselect, "Prompt, in this order").set_value(["foo"]).run()
     at = fine(labelled(at.selectbox, "Reply").set_value("bar").run())
     assert "Of the first 1 rows 1 can be used" in words(at)
+
+
+def test_a_hub_dataset_is_shown_when_a_person_asks_and_not_before(visit, bare, monkeypatch):
+    import datasets
+
+    asked = []
+
+    def streamed(*args, **kwargs):
+        asked.append((args, kwargs))
+        rows = [{"study_id": 1, "findings": f"clear {i}", "impression": "normal"} for i in range(9)]
+        return datasets.Dataset.from_list(rows).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", streamed)
+    at = visit(bare.root, "dataset")
+    at.button_group(key="dataset:from").set_value("Hub").run()
+    fine(at.text_input(key="dataset:hub").set_value("owner/reports").run())
+    assert asked == []
+    fine(press(at, "Show its first rows"))
+    assert asked == [(("owner/reports", None), {"split": "train", "streaming": True})]
+    assert "prompt: findings; reply: impression" in words(at)
+    assert "Not in the conversations: study_id" in words(at)
+    assert len(asked) == 1
+    assert not jobs.jobs(bare)

@@ -236,3 +236,16 @@ def test_checkpoints_of_several_architectures_are_named(finished, tmp_path):
     with pytest.raises(ValueError, match=r"checkpoint-5 .*gpt2.* checkpoint-10 .*llama.*one run"):
         trajectories.run(finished.workspace, trajectories.Settings(**settings))
     assert finished.workspace.entries() == before
+
+
+def test_losses_of_files_that_changed_are_imported_anew(take, numbers, tmp_path):
+    path = tmp_path / "losses.npy"
+    np.save(path, numbers)
+    os.utime(path, (1, 1))
+    made = take(path, seed=7)
+    assert take(path, seed=7, resume=True).id == made.id
+    np.save(path, numbers + 1)
+    os.utime(path, (2**33, 2**33))
+    again = take(path, seed=7, resume=True)
+    assert again.id != made.id
+    np.testing.assert_array_equal(load_losses(again), kept(numbers + 1))
