@@ -18,7 +18,7 @@ import numpy as np
 
 from core.arrays import Ints
 from core.edits import row_sets
-from core.edits.state import Edits, Entry, State
+from core.edits.state import EditEntry, Edits, EditState
 from core.errors import InputError
 from core.workspace.artifact import Artifact, utc_now
 from core.workspace.files import fsync
@@ -46,7 +46,7 @@ def replay(dataset: Artifact, upto: int | None = None) -> Edits:
     entries, _ = _entries(path, path.read_bytes() if path.exists() else b"")
     if upto is not None and upto > len(entries):
         raise InputError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
-    return State.after(entries[:upto], n_rows).edits()
+    return EditState.after(entries[:upto], n_rows).edits()
 
 
 def exclude(
@@ -154,20 +154,20 @@ def as_text(edits: Edits) -> str:
 
 
 def _edit(
-    workspace: Workspace, dataset_id: str, op: str, wanted: dict[str, Any], user: str
+    workspace: Workspace, dataset_id: str, op: str, asked: dict[str, Any], user: str
 ) -> Edits:
     """Add an entry, unless it would change nothing; it is on the disk when this returns."""
     n_rows, path = _place(workspace.open(dataset_id, "dataset"))
-    if "rows" in wanted:
-        wanted = {**wanted, "rows": _within(wanted["rows"], n_rows)}
+    if "rows" in asked:
+        asked = {**asked, "rows": _within(asked["rows"], n_rows)}
     path.parent.mkdir(exist_ok=True)
     with path.open("a+b") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         log.seek(0)
         entries, end = _entries(path, log.read())
-        state = State.after(entries, n_rows)
-        if planned := state.plan(op, wanted):
-            entry: Entry = {
+        state = EditState.after(entries, n_rows)
+        if planned := state.plan(op, asked):
+            entry: EditEntry = {
                 "seq": len(entries) + 1,
                 "time": utc_now().isoformat(timespec="milliseconds"),
                 "user": user,
@@ -191,7 +191,7 @@ def _place(dataset: Artifact) -> tuple[int, pathlib.Path]:
     return int(dataset.summary["rows"]), dataset.root / "edits" / f"{dataset.id}.jsonl"
 
 
-def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
+def _entries(path: pathlib.Path, content: bytes) -> tuple[list[EditEntry], int]:
     """Read a log; return its entries and where the next one begins.
 
     The last line may be torn, by a killed writer or a power cut: it was never acknowledged.
@@ -199,7 +199,7 @@ def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
     Raises:
         InputError: another line is not as it was written.
     """
-    entries: list[Entry] = []
+    entries: list[EditEntry] = []
     end = 0
     *lines, _ = content.split(b"\n")
     for number, line in enumerate(lines, 1):
@@ -218,11 +218,11 @@ def _entries(path: pathlib.Path, content: bytes) -> tuple[list[Entry], int]:
 
 def _within(rows: Rows, n_rows: int) -> Ints:
     """Return rows sorted, each once, after checking that the dataset has them."""
-    found = np.unique(np.asarray(rows, np.int64))
-    if len(found) and not 0 <= found[0] <= found[-1] < n_rows:
-        wrong = found[0] if found[0] < 0 else found[-1]
+    once = np.unique(np.asarray(rows, np.int64))
+    if len(once) and not 0 <= once[0] <= once[-1] < n_rows:
+        wrong = once[0] if once[0] < 0 else once[-1]
         raise InputError(f"there is no row {wrong}; the dataset has rows 0 to {n_rows - 1}")
-    return found
+    return once
 
 
 def _check_cluster(workspace: Workspace, dataset_id: str, clusters_id: str, cluster: int) -> None:

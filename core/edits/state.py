@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import textwrap
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, cast
 
 import numpy as np
 
@@ -16,8 +16,37 @@ from core.arrays import Bools, Ints
 from core.edits import row_sets
 from core.errors import InputError
 
-Entry = dict[str, Any]
-"""One line of the log: seq (from 1), time (UTC), user, op, data, inverse."""
+Inverse = list[tuple[str, "EditData"]]
+"""What takes an edit back: operations in order."""
+
+
+class EditData(TypedDict, total=False):
+    """What an edit is about; which of these stand depends on its op."""
+
+    rows: Any
+    """As `row_sets.pack` writes them."""
+    why: str
+    text: str
+    clusters: str
+    """Id of a clustering."""
+    cluster: int
+    of: int
+    """Of an undo or redo: the `seq` of the edit."""
+
+
+class EditEntry(TypedDict):
+    """One line of the log."""
+
+    seq: int
+    """From 1."""
+    time: str
+    """UTC, ISO 8601."""
+    user: str
+    op: str
+    data: EditData
+    inverse: Inverse
+
+
 BACK = {"exclude": "include", "include": "exclude", "pin": "unpin", "unpin": "pin"}
 """The edits of rows that a selection counts, each with the one that takes it back."""
 INSTEAD = {"exclude": "pin", "pin": "exclude"}
@@ -49,7 +78,7 @@ class Edits(NamedTuple):
 
 
 @dataclasses.dataclass
-class State:
+class EditState:
     """What the entries so far amount to, while they are followed one after the other."""
 
     excluded: Bools
@@ -58,20 +87,20 @@ class State:
     notes: dict[int, str] = dataclasses.field(default_factory=dict)
     names: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
     cluster_notes: dict[str, dict[int, str]] = dataclasses.field(default_factory=dict)
-    done: list[Entry] = dataclasses.field(default_factory=list)
+    done: list[EditEntry] = dataclasses.field(default_factory=list)
     """The edits in effect, oldest first."""
-    undone: list[Entry] = dataclasses.field(default_factory=list)
+    undone: list[EditEntry] = dataclasses.field(default_factory=list)
     """What can be redone, the next one last."""
     position: int = 0
 
     @classmethod
-    def after(cls, entries: list[Entry], n_rows: int) -> State:
+    def after(cls, entries: list[EditEntry], n_rows: int) -> EditState:
         state = cls(np.zeros(n_rows, bool), np.zeros(n_rows, bool))
         for entry in entries:
             state.follow(entry)
         return state
 
-    def follow(self, entry: Entry) -> None:
+    def follow(self, entry: EditEntry) -> None:
         """Count one entry of the log."""
         self.position = int(entry["seq"])
         if entry["op"] == "undo":
@@ -86,7 +115,7 @@ class State:
             self.undone.clear()
             self._apply(entry["op"], entry["data"])
 
-    def _apply(self, op: str, data: dict[str, Any]) -> None:
+    def _apply(self, op: str, data: EditData) -> None:
         if op in BACK:
             own, other = self._sides(op)
             rows = row_sets.unpack(data["rows"])
@@ -102,12 +131,12 @@ class State:
             if not texts:
                 del self._texts(op)[data["clusters"]]
 
-    def plan(self, op: str, wanted: dict[str, Any]) -> tuple[dict[str, Any], list[Any]] | None:
+    def plan(self, op: str, asked: dict[str, Any]) -> tuple[EditData, Inverse] | None:
         """Return the data and the inverse that the log will hold; None where nothing changes.
 
         Args:
             op: What is asked.
-            wanted: Its data, with rows as numbers; the log keeps those that change.
+            asked: Its data, with rows as numbers; the log keeps those that change.
 
         Raises:
             InputError: there is nothing to undo or redo.
@@ -116,36 +145,37 @@ class State:
             stack, back = (self.done, "redo") if op == "undo" else (self.undone, "undo")
             if not stack:
                 raise InputError(f"there is nothing to {op}")
-            data = {"of": stack[-1]["seq"]}
-            return data, [[back, data]]
-        if "rows" not in wanted:
-            old = self._texts(op).get(wanted["clusters"], {}).get(wanted["cluster"], "")
-            return None if old == wanted["text"] else (wanted, [[op, {**wanted, "text": old}]])
-        changed = self._changed(op, wanted)
+            of: EditData = {"of": stack[-1]["seq"]}
+            return of, [(back, of)]
+        if "rows" not in asked:
+            old = self._texts(op).get(asked["clusters"], {}).get(asked["cluster"], "")
+            before = cast(EditData, {**asked, "text": old})
+            return None if old == asked["text"] else (cast(EditData, asked), [(op, before)])
+        changed = self._changed(op, asked)
         if not len(changed):
             return None
-        data = {**wanted, "rows": row_sets.pack(changed)}
+        data = cast(EditData, {**asked, "rows": row_sets.pack(changed)})
         if op in BACK:
             other = self._sides(op)[1]
-            inverse = [[BACK[op], {"rows": data["rows"]}]]
+            inverse: Inverse = [(BACK[op], {"rows": data["rows"]})]
             if op in INSTEAD and other[changed].any():
-                inverse.append([INSTEAD[op], {"rows": row_sets.pack(changed[other[changed]])}])
+                inverse.append((INSTEAD[op], {"rows": row_sets.pack(changed[other[changed]])}))
             return data, inverse
         had: dict[str, list[int]] = {}
         for row in changed.tolist():
             had.setdefault(self.notes.get(row, ""), []).append(row)
         return data, [
-            ["note", {"rows": row_sets.pack(np.array(rows, np.int64)), "text": text}]
+            ("note", {"rows": row_sets.pack(np.array(rows, np.int64)), "text": text})
             for text, rows in had.items()
         ]
 
-    def _changed(self, op: str, wanted: dict[str, Any]) -> Ints:
+    def _changed(self, op: str, asked: dict[str, Any]) -> Ints:
         """Return the rows that an edit changes, of those that it names."""
-        rows: Ints = wanted["rows"]
+        rows: Ints = asked["rows"]
         if op in BACK:
             differs = self._sides(op)[0][rows] != (op in INSTEAD)
         else:
-            had = [self.notes.get(row, "") != wanted["text"] for row in rows.tolist()]
+            had = [self.notes.get(row, "") != asked["text"] for row in rows.tolist()]
             differs = np.array(had, bool)
         changed: Ints = rows[differs]
         return changed
@@ -180,7 +210,7 @@ def _put(texts: dict[int, str], number: int, text: str) -> None:
         del texts[number]
 
 
-def _sentence(entry: Entry) -> str:
+def _sentence(entry: EditEntry) -> str:
     """Say what an edit does: exclude 12 rows (duplicates)."""
     op, data = entry["op"], entry["data"]
     if "rows" not in data:

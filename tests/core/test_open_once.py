@@ -16,7 +16,7 @@ from core import (
     trajectories,
     transfer,
 )
-from core.edits.state import State
+from core.edits.state import EditState
 from core.selection import reproduce
 from core.workspace import manifest
 from tests.conftest import TRAIN, TUNE
@@ -33,7 +33,7 @@ def home(copied, quick):
 def counted(monkeypatch):
     """Count the openings of each artifact, and the replays of a log."""
     opened, replays = collections.Counter(), []
-    read, after = manifest.read, State.after.__func__
+    read, after = manifest.read, EditState.after.__func__
 
     def counting(folder):
         opened[folder.name] += 1
@@ -44,7 +44,7 @@ def counted(monkeypatch):
         return after(cls, entries, n_rows)
 
     monkeypatch.setattr(manifest, "read", counting)
-    monkeypatch.setattr(State, "after", classmethod(replay))
+    monkeypatch.setattr(EditState, "after", classmethod(replay))
     return opened, replays
 
 
