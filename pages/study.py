@@ -40,7 +40,7 @@ with right:
         job_card.card(job)
     job_card.arrive(job, "study")
     half = partial(state.workspace(), clusters.id)
-    if half is not None:
+    if half is not None and (active or artifact is None or half.entry.id > artifact.id):
         with st.container(border=True):
             result.watch(clusters.id, active=active)
     if artifact is not None:

@@ -125,10 +125,11 @@ def as_good(table: pd.DataFrame, metric: str, arm: str, margin: float) -> str:
         return ""
     test = results.non_inferior(ours, full, margin, lower_is_better=row.lower_is_better)
     said = "is as good as" if test.passes else "is not shown to be as good as"
+    size = f"{number(abs(test.upper), row)} {row.short}"
+    worst = f"at most {size} worse" if test.upper >= 0 else f"at least {size} better"
     return (
-        f"{_first(title(arm))} {said} {title(FULL)} within {margin:g} {row.short}: at most "
-        f"{number(test.upper, row, sign=True)} {row.short} worse (one-sided 95%, "
-        f"p = {test.p:.2g}; {len(ours)} and {len(full)} seeds)."
+        f"{_first(title(arm))} {said} {title(FULL)} within {margin:g} {row.short}: {worst} "
+        f"(one-sided 95%, p = {test.p:.2g}; {len(ours)} and {len(full)} seeds)."
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import study
 from core.dataset.overlap import describe
+from core.errors import InputError
 from core.finetune import metrics
 from core.finetune.metrics import Metric
 from core.study import comparison, costs, findings, items, pairs
@@ -18,6 +19,7 @@ from core.study.results import INTERVAL_FROM
 from core.study.sentences import near_floor, seen_of
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
+from dashboard.charts import theme
 from dashboard.escape import plain
 from dashboard.frame import job_card, overlap, state
 from dashboard.study import form, tabs, take
@@ -70,6 +72,7 @@ def show(artifact: Artifact) -> None:
     if first:
         top.subheader(plain(first), anchor=False)
     figure = _figure(table, key, usable[key], base, seen)
+    figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": theme.MUTED})
     config = take.picture_options(artifact.id, key)
     st.plotly_chart(figure, config=config, alt="What each arm scored")
     _caption(artifact, table, s, test)
@@ -195,8 +198,8 @@ def _offers(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
 
 def _taking(seconds: float) -> str:
     """Write how long something takes, as a part of a label; empty where it is not known."""
-    long = comparison.about(seconds)
-    return plain(f" ({long})") if long else ""
+    long = plain(comparison.about(seconds))
+    return f" ({long})" if long else ""
 
 
 def _costs(artifact: Artifact, s: StudySummary) -> None:
@@ -222,11 +225,27 @@ def _watch(clusters: str, active: bool) -> None:
         _partial(half, active=active)
 
 
+def _discard(id: str) -> None:
+    try:
+        state.workspace().delete(id)
+    except InputError as e:  # a process is at work on it
+        st.toast(plain(str(e)))
+
+
 def _partial(half: Partial, *, active: bool) -> None:
     """Draw a study that is not finished: the arms so far."""
     done = len(half.lines)
-    state_now = "running" if active else "stopped; start it again and what is done is kept"
-    st.markdown(f"**{done:,} of {half.planned:,} fine-tunes**, {state_now}")
+    words = "running" if active else "not finished; start it again and what is done is kept"
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.markdown(f"**{done:,} of {half.planned:,} fine-tunes**, {words}")
+    if not active:
+        right.button(
+            "Discard",
+            icon=":material/delete:",
+            on_click=_discard,
+            args=(half.entry.id,),
+            help="Take it off this page; its fine-tunes stay and are reused",
+        )
     if half.lines.empty:
         st.caption("The untuned base is tested first; a dot appears with each fine-tune.")
         return

@@ -11,7 +11,7 @@ from core import study
 from core.dataset.overlap import describe
 from core.finetune import metrics
 from core.study import comparison, findings, item_clusters, items, pairs, results
-from core.study.artifact import StudySummary, all_lines
+from core.study.artifact import all_lines
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.clusters import preview
@@ -56,7 +56,6 @@ def base_of(artifact: Artifact, test: str) -> dict[str, Any]:
 def by_run(view: View) -> None:
     """List the fine-tunes, the untuned base first."""
     artifact, table, _, test = view
-    s = artifact.summary_as(StudySummary)
     usable = metrics.known(table)
     columns = ["arm", "seed", "budget", "rows", "steps", "response_tokens", *usable, "right"]
     columns += ["decoded", "covered", "sources", "ran_on", "at_limit", "no_gold", "seconds"]
@@ -71,7 +70,7 @@ def by_run(view: View) -> None:
         frame[[c for c in columns if c in frame]],
         hide_index=True,
         column_config={
-            "arm": st.column_config.TextColumn(width="medium" if s.get("exploratory") else None),
+            "arm": st.column_config.TextColumn(width="medium"),
             **widgets.metric_columns(),
             "rows": st.column_config.NumberColumn(format="localized"),
             "response_tokens": st.column_config.NumberColumn("response tokens", format="localized"),
@@ -99,7 +98,8 @@ def _groups(view: View, groups: pd.Series, what: str) -> None:
         st.caption("The fine-tunes of this study did not keep their items, or none was answered.")
         return
     if {pairs.OURS, "random"} <= set(found):
-        found["S2L minus random"] = metric.scale * (found[pairs.OURS] - found["random"])
+        apart = metric.scale * (found[pairs.OURS] - found["random"])
+        found.insert(1, "S2L minus random", apart)
     share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
     arms = {str(c): share for c in found if c not in ("items", "S2L minus random")}
     st.dataframe(

@@ -220,6 +220,11 @@ def test_a_study_that_is_not_finished_is_read(visit, copied, monkeypatch):
         kept.add(draft, line)
     page = fine(visit(copied.root, "study", study=copied.study))
     text = words(page)
-    assert "**3 of 12 fine-tunes**, stopped; start it again and what is done is kept" in text
+    assert "**3 of 12 fine-tunes**, not finished; start it again and what is done is kept" in text
     assert "Failed: full seed 0: out of *memory*" in text
     assert "So far: S2L is" in text
+    fine(press(page, "Discard"))
+    assert "3 of 12" in words(page), "this test holds its lock, so it is at work"
+    draft.lock.close()
+    fine(press(page, "Discard"))
+    assert "3 of 12" not in words(page)

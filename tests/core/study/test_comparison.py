@@ -95,13 +95,17 @@ def test_p_values_are_from_six_seeds_and_adjusted_for_two_comparisons():
 def test_as_good_as_all_the_data():
     scored = table(s2l=[2.05, 2.07, 2.03, 2.06, 2.04], full=[2.02, 2.03, 2.01, 2.04, 2.0])
     assert as_good(scored, "loss", "s2l", 0.05) == (
-        "S2L is as good as all the data within 0.05 nats: at most +0.049 nats worse "
+        "S2L is as good as all the data within 0.05 nats: at most 0.049 nats worse "
         "(one-sided 95%, p = 0.04; 5 and 5 seeds)."
     )
     assert "is not shown to be as good as" in as_good(scored, "loss", "s2l", 0.03)
     assert as_good(table(s2l=A, full=B[:2]), "loss", "s2l", 0.05) == ""
     same = table(random=[2.05, 2.07, 2.03, 2.06, 2.04], full=[2.02, 2.03, 2.01, 2.04, 2.0])
     assert as_good(same, "loss", "random", 0.05).startswith("Random is as good as all the data")
+    better = table(s2l=[1.0, 1.01, 1.02], full=[2.02, 2.03, 2.01])
+    assert "is as good as all the data within 0.05 nats: at least 0.99" in as_good(
+        better, "loss", "s2l", 0.05
+    )
     gone = table(s2l=[2.05, math.nan, 2.03], full=[2.02, 2.03, 2.01])
     assert as_good(gone, "loss", "s2l", 0.05) == (
         "S2L is not shown to be as good as all the data: s2l seed 1 gave no number, which counts "
