@@ -44,6 +44,7 @@ def with_adapter(
     dropout: float = 0.0,
     targets: str = "all-linear",
     rslora: bool = False,
+    embeddings: bool = False,
 ) -> Any:
     """Return the model with a fresh LoRA adapter, the only part that will train.
 
@@ -57,6 +58,8 @@ def with_adapter(
         dropout: Share of the adapter's inputs left out.
         targets: all-linear, attention, or ends of names with commas between.
         rslora: Count alpha / sqrt(rank) times instead.
+        embeddings: Train embeddings and output layer in full and save them with the adapter; tied
+            ones stay tied.
 
     Raises:
         InputError: no layer is called so.
@@ -76,8 +79,18 @@ def with_adapter(
         lora_dropout=dropout,
         target_modules=chosen,
         use_rslora=rslora,
+        **(_embeddings(model) if embeddings else {}),
     )
     return get_peft_model(model, config)  # type: ignore[arg-type]
+
+
+def _embeddings(model: PreTrainedModel) -> dict[str, Any]:
+    """Return what of an adapter's config trains embeddings and output layer in full."""
+    first, last = model.get_input_embeddings(), model.get_output_embeddings()
+    tied = last is not None and getattr(last, "weight", None) is getattr(first, "weight", first)
+    wanted = [first] if tied or last is None else [first, last]
+    names = [n.split(".")[-1] for n, layer in model.named_modules() if layer in wanted]
+    return {"modules_to_save": names, "ensure_weight_tying": tied}
 
 
 def _layers(model: PreTrainedModel, targets: str) -> list[str]:

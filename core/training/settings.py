@@ -138,6 +138,15 @@ class Adapter(Group):
         later=True,
     )
 
+    lora_embeddings: bool = setting(
+        False,
+        help="Train the embeddings and the output layer in full beside the adapter, and save them "
+        "with it: where the tokenizer has tokens that were added and never trained",
+        label="Train embeddings, too",
+        advanced=True,
+        later=True,
+    )
+
     def adapter(self) -> dict[str, Any]:
         """Return what of it `with_adapter` takes, by name."""
         return {
@@ -146,6 +155,7 @@ class Adapter(Group):
             "dropout": self.lora_dropout,
             "targets": self.lora_targets,
             "rslora": self.rslora,
+            "embeddings": self.lora_embeddings,
         }
 
 

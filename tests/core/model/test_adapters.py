@@ -2,7 +2,8 @@ import json
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from peft import PeftModel
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from core.model import adapters, loading
 
@@ -103,3 +104,25 @@ def test_what_stays_as_it_is_loads_in_the_precision_of_a_gpus_run(
     assert {p.dtype for p in found.parameters()} == {kind}
     made = adapters.with_adapter(found, 0)
     assert {p.dtype for p in made.parameters() if p.requires_grad} == {torch.float32}
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_embeddings_that_train_beside_an_adapter_are_saved_and_merged_with_it(tied, tmp_path):
+    shape = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 48}
+    how = {"num_hidden_layers": 1, "num_attention_heads": 2, "tie_word_embeddings": tied}
+    torch.manual_seed(0)
+    LlamaForCausalLM(LlamaConfig(**shape, **how)).save_pretrained(tmp_path / "base")
+    base = loading.load_weights(str(tmp_path / "base"))
+    model = adapters.with_adapter(base, 0, rank=2, embeddings=True)
+    ids = torch.arange(20)[None]
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            p.data += 0.01 * torch.randn(p.shape, generator=torch.Generator().manual_seed(len(name)))
+    expected = model.eval()(input_ids=ids).logits
+    model.save_pretrained(tmp_path / "adapter")
+    again = loading.load_weights(str(tmp_path / "base"))
+    loaded = PeftModel.from_pretrained(again, str(tmp_path / "adapter")).eval()
+    torch.testing.assert_close(loaded(input_ids=ids).logits, expected)
+    merged = loaded.merge_and_unload()
+    torch.testing.assert_close(merged(input_ids=ids).logits, expected, atol=1e-5, rtol=1e-4)
+    assert (merged.lm_head.weight is merged.model.embed_tokens.weight) == tied
