@@ -117,7 +117,9 @@ def test_embeddings_that_train_beside_an_adapter_are_saved_and_merged_with_it(ti
     ids = torch.arange(20)[None]
     for name, p in model.named_parameters():
         if p.requires_grad:
-            p.data += 0.01 * torch.randn(p.shape, generator=torch.Generator().manual_seed(len(name)))
+            p.data += 0.01 * torch.randn(
+                p.shape, generator=torch.Generator().manual_seed(len(name))
+            )
     expected = model.eval()(input_ids=ids).logits
     model.save_pretrained(tmp_path / "adapter")
     again = loading.load_weights(str(tmp_path / "base"))
