@@ -42,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(pathlib.Path(folder) / "workspace")
         chosen = sums(workspace, pathlib.Path(folder) / "sums.jsonl")
-        settings = finetune.Settings(selection=chosen, model=o.model, steps=10**6, decode=0)
+        settings = finetune.Settings(selection=chosen, model=o.model, steps=4000, decode=0)
         id = jobs.submit(workspace, ["finetune", *to_argv(settings)], title="Overhead")
         try:
             with serve(str(ROOT / "streamlit_app.py"), workspace.root) as (address, server):

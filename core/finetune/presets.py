@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from core.model import about, loading
+from core.model import loading
 from core.training.settings import PAPER
 
 PAPER_TARGET = {**PAPER, "model": "microsoft/phi-2"}
@@ -18,8 +18,6 @@ PAPER_VALUES = {
     "weight_decay": 0.0,
 }
 """What the paper says of a setting, its defaults included."""
-LARGE = 1e9
-"""Parameters from which layers are computed again rather than kept."""
 
 
 class Preset(NamedTuple):
@@ -34,26 +32,19 @@ class Preset(NamedTuple):
 def _quick(model: str, method: str) -> dict[str, Any]:
     if loading.is_scratch(model):
         return {"steps": 60, "batch_size": 16, "decode": 20}
-    return {**_balanced(model, method), "steps": 20, "batch_size": 8, "max_length": 512} | {
-        "decode": 20
-    }
-
-
-def _balanced(model: str, method: str) -> dict[str, Any]:
-    large = (about.parameters(model) or 0) >= LARGE
-    return {"gradient_checkpointing": True} if large else {}
+    return {"steps": 20, "batch_size": 8, "max_length": 512, "decode": 20}
 
 
 def _paper(model: str, method: str) -> dict[str, Any]:
     values = {k: v for k, v in PAPER_TARGET.items() if k != "model"}
     if method != "full" or loading.is_scratch(model):  # its rate is for all of a trained model
         del values["lr"]
-    return {**_balanced(model, method), **values}
+    return values
 
 
 PRESETS = {
     "quick": Preset("Quick try", "Minutes, to see that all of it works; proves nothing.", _quick),
-    "balanced": Preset("Balanced", "What usually works for this model and method.", _balanced),
+    "balanced": Preset("Balanced", "What usually works for this model and method.", lambda *_: {}),
     "paper": Preset(
         "Paper",
         "The values of arXiv 2403.07384; the learning rate only where it fits: all weights of a "

@@ -118,6 +118,8 @@ def _head(job: Job) -> None:
 def _numbers(job: Job, frame: pd.DataFrame) -> None:
     """Show the newest of each quantity that is known."""
     now = {c: float(known.iloc[-1]) for c in frame if len(known := frame[c].dropna())}
+    if "loss" in job.metrics:  # newer than the lines of a long run
+        now["loss"] = float(job.metrics["loss"])
     shown: list[tuple[str, str]] = []
     measured = {"loss": "Training loss", "held_out": "Held-out loss"}
     shown += [(title, f"{now[c]:.3f}") for c, title in measured.items() if c in now]
