@@ -56,7 +56,12 @@ class Training(Group):
     epochs: float | Auto = training.epochs(
         "Passes over the selection; auto is 3 (6 from scratch), at least 200 steps"
     )
-    steps: int = setting(0, help="Optimizer steps instead of epochs; 0 uses epochs", minimum=0)
+    steps: int = setting(
+        0,
+        label="Steps (0: by epochs)",
+        help="Optimizer steps instead of epochs; 0 uses epochs",
+        minimum=0,
+    )
     template: str = training.template()
     preset: Literal["none", "quick", "balanced", "paper"] = setting(
         "none",

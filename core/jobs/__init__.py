@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.jobs.queue import log_tail as log_tail
     from core.jobs.queue import newest as newest
     from core.jobs.queue import progress_of as progress_of
+    from core.jobs.queue import recent_progress as recent_progress
     from core.jobs.queue import saved_step as saved_step
     from core.jobs.queue import settings_of as settings_of
     from core.jobs.queue import status as status

@@ -37,6 +37,7 @@ from core.jobs.record import (
     folders,
     load,
     lock_file,
+    newest_records,
     shell,
     tail_log,
 )
@@ -204,6 +205,11 @@ def progress_of(workspace: Workspace, id: str, *, limit: int = 2000) -> list[dic
     records = load_progress(folder_of(workspace, id))
     every = math.ceil(len(records) / limit) or 1
     return records[::-1][::every][::-1]
+
+
+def recent_progress(workspace: Workspace, id: str) -> list[dict[str, Any]]:
+    """Return the newest progress records, some hundreds; at a price that does not grow."""
+    return newest_records(folder_of(workspace, id))
 
 
 def log_tail(workspace: Workspace, id: str, lines: int = 200) -> str:

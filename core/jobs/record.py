@@ -227,6 +227,15 @@ def _last_record(path: pathlib.Path) -> dict[str, Any]:
     return {}
 
 
+def newest_records(folder: pathlib.Path, size: int = 65_536) -> list[dict[str, Any]]:
+    """Return the progress records in the last `size` bytes: those of a long job are many."""
+    found = []
+    for line in _tail(folder / "progress.jsonl", size)[:-1]:
+        with contextlib.suppress(ValueError, TypeError):
+            found.append(dict(json.loads(line)))
+    return found
+
+
 def tail_log(folder: pathlib.Path, lines: int) -> str:
     """Return the last lines of the log; of a redrawn line only its last state."""
     text = "\n".join(line.rstrip("\r") for line in _tail(folder / "log", 262_144)).rstrip("\n")

@@ -14,7 +14,7 @@ from dashboard.escape import plain
 from dashboard.frame import job_card, state
 
 PROBLEM = "queue:problem"
-EVERY = 3.0
+EVERY = 5.0
 """Seconds between two looks at the queue."""
 
 

@@ -21,7 +21,7 @@ from dashboard.frame import job_card, reader, state, widgets
 BEGUN = "finetune:begun"
 """In the session: whether a run was just started, which is then scrolled into view."""
 RUN = "finetune-run"
-EVERY = 2.0
+EVERY = 4.0
 """Seconds between two looks at a run."""
 AXES = {"step": "Steps", "tokens": "Tokens", "seconds": "Time"}
 SMALL = {

@@ -146,7 +146,7 @@ def headline(job: Job) -> tuple[float, str]:
     """Return how far a job is (0 to 1) and a line about it."""
     last: dict[str, dict[str, Any]] = {}
     newest: dict[str, Any] = {}
-    for newest in jobs.progress_of(state.workspace(), job.id):
+    for newest in jobs.recent_progress(state.workspace(), job.id):
         last[newest["stage"]] = newest
     if not last:
         return 0.0, "starting (loading the libraries takes some seconds)"

@@ -1,10 +1,14 @@
 import json
+import os
+import sys
 
 import pytest
 import streamlit as st
 
 from core import finetune, jobs, run_file
-from core.settings import identity, to_argv
+from core.jobs.record import lock_file
+from core.settings import identity, to_argv, to_config
+from core.workspace.files import append_jsonl, write_json
 from dashboard.finetune import as_file
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
@@ -186,3 +190,59 @@ def test_the_fit_panel_says_what_a_run_takes_and_offers_what_fits(page, monkeypa
     monkeypatch.setattr(trying, "find", lambda *args: None)
     page.toggle(key="finetune-fit:rows").set_value(True).run()
     assert "rows are trained on" in words(fine(page))
+
+
+@pytest.fixture
+def at_work(copied):
+    """Write what the files of a fine-tune at work say; it runs as long as the test."""
+    settings = finetune.Settings(selection=copied.selection, model="scratch:tiny", steps=90)
+    folder = copied.root / "jobs" / "20991231-000000000-abcd"
+    folder.mkdir(parents=True)
+    argv = [sys.executable, "-m", "core", "finetune", *to_argv(settings)]
+    spec = {"argv": [*argv, "--workspace", str(copied.root)], "title": "My run", "device": "cpu"}
+    write_json(folder / "spec.json", spec)
+    write_json(folder / "worker.json", {"started": "2099-12-31T00:00:00.000+00:00"})
+    progress = {"stage": "train target", "step": 20, "total": 90, "left": 42.0, "time": 4e9}
+    append_jsonl(folder / "progress.jsonl", {**progress, "loss": 1.25, "tokens/s": 987})
+    draft = copied.workspace.draft(
+        "finetune",
+        name="a",
+        config={**to_config(settings), "lr": 0.003},
+        parents={"selection": copied.selection},
+    )
+    for step in (10, 20):
+        line = {"step": step, "loss": 2.0, "lr": 0.003, "grad_norm": 0.5, "memory": 2**30}
+        append_jsonl(draft.path / "metrics.jsonl", {**line, "tokens": step * 99, "seconds": step})
+    said = {"prompt": "Two and two?", "answer": "4", "said": "five **bold**"}
+    append_jsonl(draft.path / "looks.jsonl", {"step": 20, "loss": 1.5, "answers": [said]})
+    lock = lock_file(folder / "lock")
+    yield
+    os.close(lock)
+    draft.lock.close()
+
+
+def test_a_run_at_work_shows_what_its_files_say(visit, copied, at_work):
+    page = fine(visit(copied.root, "finetune", selection=copied.selection))
+    facts = {m.label: unescaped(m.value) for m in page.metric}
+    assert facts == {
+        "Training loss": "1.250",
+        "Held\\-out loss": "1.500",
+        "Learning rate": "0.003",
+        "Gradient norm": "0.5",
+        "Tokens\\/s": "987",
+        "Memory of the run": "1.00 GiB",
+        "Time left": facts["Time left"],
+    }
+    for text in ("My run on cpu", "train target: 20 of 90", "Closing this tab", "five **bold**"):
+        assert text in words(page)
+    axis = page.segmented_control(key="finetune-axis:3")
+    fine(axis.set_value("tokens").run())
+    drawn = [json.loads(c.proto.spec) for c in page.get("plotly_chart")]
+    assert drawn[0]["layout"]["xaxis"]["title"]["text"] == "tokens trained on"
+    assert len(drawn) == 4, "losses, rate, norm, memory"
+    beside = page.multiselect(key="finetune-beside:20991231-000000000-abcd")
+    beside.set_value([copied.finetune]).run()
+    drawn = json.loads(fine(page).get("plotly_chart")[0].proto.spec)
+    assert any("training" in a["text"] for a in drawn["layout"]["annotations"])
+    assert has_button(page, "Stop and keep")
+    assert has_button(page, "Discard this run")

@@ -20,7 +20,7 @@ def headline(monkeypatch, tmp_path):
     def line(*records):
         made = [{"left": None, **r} for r in records]
         monkeypatch.setattr(
-            "core.jobs.queue.progress_of", lambda workspace, id: (dict(r) for r in made)
+            "core.jobs.queue.recent_progress", lambda workspace, id: (dict(r) for r in made)
         )
         return job_card.headline(types.SimpleNamespace(id="x"))
 

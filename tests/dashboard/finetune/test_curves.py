@@ -1,0 +1,30 @@
+import numpy as np
+
+from core.workspace.files import append_jsonl
+from dashboard.finetune import curves
+
+
+def test_looks_stand_at_their_steps_beside_the_logged_ones(tmp_path):
+    for step, loss in ((1, 4.0), (3, 2.0)):
+        line = {"step": step, "loss": loss, "lr": 0.1, "tokens/s": 9, "memory": 2**20}
+        append_jsonl(tmp_path / "metrics.jsonl", line)
+    for step, loss in ((0, 5.0), (3, 2.5)):
+        append_jsonl(tmp_path / "looks.jsonl", {"step": step, "loss": loss, "answers": []})
+    frame = curves.read(tmp_path)
+    assert frame["step"].tolist() == [0, 1, 3]
+    np.testing.assert_array_equal(frame["loss"], [np.nan, 4, 2])
+    np.testing.assert_array_equal(frame["held_out"], [5, np.nan, 2.5])
+    assert "grad_norm" not in frame, "what no file says is not drawn"
+
+
+def test_runs_of_earlier_versions_have_steps_losses_and_rates(tmp_path):
+    append_jsonl(tmp_path / "metrics.jsonl", {"step": 1, "loss": 3.0, "lr": 0.1})
+    frame = curves.read(tmp_path)
+    assert list(frame) == ["step", "loss", "lr", "held_out"]
+    assert frame["held_out"].isna().all()
+    assert curves.looks(tmp_path) == []
+
+
+def test_a_run_without_a_line_is_empty(tmp_path):
+    assert list(curves.read(tmp_path)) == ["step", "loss", "held_out"]
+    assert not len(curves.read(tmp_path))
