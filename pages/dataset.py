@@ -6,6 +6,7 @@ import streamlit as st
 
 from core import dataset, jobs
 from core.dataset import sides
+from core.dataset.artifact import DatasetSummary
 from core.dataset.report import sentences
 from core.dataset.settings import COLUMN_FLAGS
 from core.workspace.artifact import Artifact
@@ -88,7 +89,7 @@ def _fetched(path: str) -> bool:
 
 def picture(artifact: Artifact) -> None:
     """Show what was understood of the data."""
-    s = artifact.summary
+    s = artifact.summary_as(DatasetSummary)
     skipped = sum(s["set_aside"].values())
     widgets.facts(
         ("Rows", f"{s['rows']:,} of {s['rows_read']:,}"),

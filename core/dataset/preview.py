@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
+from core.dataset.artifact import Understanding
 from core.dataset.detection import SAMPLE, Reading, UnclearColumns
 from core.dataset.examples import as_text, first_cells, to_examples
 from core.dataset.readers import Rows, head
@@ -82,7 +83,7 @@ def understand(found: Rows, settings: Settings, rows: int = 50) -> Preview:
         Row(found.places[at], turns, source, answer)
         for at, turns, source, answer in zip(*(part[:rows] for part in parts), strict=True)
     ]
-    summary = {
+    summary: Understanding = {
         "certainty": reading.certainty,
         "columns": reading.columns,
         "as_text": as_text(found, reading.parts),

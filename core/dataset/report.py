@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from core.dataset import sides
+from core.dataset.artifact import DatasetSummary, Understanding
 from core.dataset.mapping import PARTS
 from core.dataset.readers import described
 from core.jobs.progress import say
@@ -16,7 +16,7 @@ PROMPT = ("system", "history", "prompt", "input", "context", "choices")
 """Parts of a prompt in the order in which it is put together."""
 
 
-def report(summary: dict[str, Any]) -> None:
+def report(summary: DatasetSummary) -> None:
     """Say what was read, and what a person may have expected otherwise."""
     aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
     say(
@@ -41,7 +41,7 @@ def report(summary: dict[str, Any]) -> None:
         )
 
 
-def sentences(summary: Mapping[str, Any]) -> list[str]:
+def sentences(summary: Understanding) -> list[str]:
     """Say how the columns were understood, as far as it goes without saying."""
     columns = summary["columns"]
     said = (

@@ -10,6 +10,7 @@ import numpy as np
 
 from core.arrays import by_id
 from core.dataset import holdout, split_column, unlike_holdout
+from core.dataset.artifact import DatasetSummary
 from core.dataset.compared import Compared
 from core.dataset.groups import groups
 from core.dataset.overlap import describe, overlap, words_in_common
@@ -107,7 +108,7 @@ class Notice(NamedTuple):
     """Whether something is to be mended."""
 
 
-def report(summary: dict[str, Any]) -> list[Notice]:
+def report(summary: DatasetSummary) -> list[Notice]:
     """Say how the rows were divided, as far as it does not go without saying."""
     out = []
     asked, held = summary["holdout_asked"], summary["holdout_rows"]

@@ -12,13 +12,13 @@ import functools
 import json
 import pathlib
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from core.arrays import Bools, by_id
 from core.dataset import mapping, sides
+from core.dataset.artifact import DatasetSummary
 from core.dataset.detection import SAMPLE
 from core.dataset.duplicates import compared
 from core.dataset.examples import content_fingerprint, shown_row
@@ -37,7 +37,7 @@ from core.workspace.files import sha256_file
 SOURCES_LISTED = 200
 
 
-def store(folder: pathlib.Path, settings: Settings) -> dict[str, Any]:
+def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
     """Read, understand and divide a dataset, and write it to a folder; return its summary.
 
     Raises:
@@ -90,7 +90,7 @@ def store(folder: pathlib.Path, settings: Settings) -> dict[str, Any]:
             record = {**record, "preview": HIDDEN} if settings.private else record
             f.write(json.dumps(record, ensure_ascii=False) + "\n")
     sources = collections.Counter(found.sources)
-    whole = {
+    whole: DatasetSummary = {
         "rows_read": found.n_parsed + len(found.unread),
         "rows": len(found),
         "rows_parsed": found.n_parsed,

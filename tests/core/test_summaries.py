@@ -9,6 +9,7 @@ import typing
 import pytest
 
 from core.clusters.artifact import ClustersSummary
+from core.dataset.artifact import DatasetSummary
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import METRICS
 from core.layout.artifact import LayoutSummary
@@ -19,6 +20,7 @@ from core.transfer.artifact import TransferSummary
 from tests.conftest import Finished
 
 SUMMARIES = {
+    "dataset": DatasetSummary,
     "trajectories": TrajectoriesSummary,
     "layout": LayoutSummary,
     "transfer": TransferSummary,
@@ -28,11 +30,13 @@ SUMMARIES = {
     "study": StudySummary,
 }
 OTHERWISE = {
+    "selection": {"scores"},
     "trajectories": {
         *("remarks", "source_sha256", "imported", "carried", "new", "held_out_before"),
     },
     "clusters": {"new_rows", "far_rows", "drift", "reference_distance"},
     "finetune": {
+        *("kept_step", "planned_steps", "looked_at"),
         *("left_out_why", "not_asked", "tests", "regression", "second_opinion"),
         *("choices", "choices_right", "choices_right_by_length"),
         *("rouge_items", "texts", "bert_score_absent"),
