@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from core.arrays import Ints
 from core.errors import InputError
+from core.jobs.failures import name_of
 from core.jobs.progress import say
 from core.model.loading import in_bf16
 from core.model.output_layer import backbone, evaluating, output_layer
@@ -97,7 +98,8 @@ def score(
                 if len(batch) == 1:
                     raise InputError(
                         f"out of memory while scoring one row of {ids.shape[1]:,} tokens; lower "
-                        "--max-length, or take a smaller model"
+                        "--max-length, or take a smaller model",
+                        failure=name_of(e) or "device-memory",
                     ) from e
                 budget = ids.size // 2
                 say(f"out of memory with {ids.size:,} tokens a batch; going on with {budget:,}")

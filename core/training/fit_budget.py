@@ -85,7 +85,8 @@ def _found(model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe) -
             return {"token_budget": budget, "gradient_checkpointing": on}
     raise OutOfMemoryError(
         f"a row of {longest:,} tokens does not fit into the {gib(allowed())} there are; lower "
-        "--max-length, train an adapter with --method lora, or take a smaller model"
+        "--max-length, train an adapter with --method lora, or take a smaller model",
+        failure="device-memory" if loading.device() == "cuda" else "host-memory",
     )
 
 

@@ -50,6 +50,8 @@ SETTINGS = Settings(selection="s", gradient_checkpointing=True, micro_batch=1, m
         ("device-memory", SETTINGS, {}, ["--max-length", "512"]),
         ("nan", Settings(selection="s", lr=0.5), {}, ["--lr", "0.05"]),
         ("nan", Settings(selection="s"), {"lr": 2e-6}, ["--lr", "2e-06"]),
+        ("disk-full", Settings(selection="s", keep_every=5), {}, []),
+        ("disk-full", Settings(selection="s"), {}, None),
         ("no-template", Settings(selection="s"), {}, ["--template", "alpaca"]),
         ("nan", Settings(selection="s"), {"of_another_version": 1}, None),
         ("cuda-error", Settings(selection="s"), {}, None),
@@ -59,7 +61,7 @@ SETTINGS = Settings(selection="s", gradient_checkpointing=True, micro_batch=1, m
 def test_settings_that_mend_it(name, settings, fix, changed):
     mended = failures.mended(name, settings, fix)
     assert (mended is None) == (changed is None)
-    if changed:
+    if changed is not None:
         assert set(changed) <= set(to_argv(mended))
         assert mended != settings
 
