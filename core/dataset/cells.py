@@ -70,18 +70,19 @@ def written_as(kinds: Iterable[type]) -> str:
 
 
 def is_answers(cell: Any) -> bool:
-    """Return whether a cell holds accepted answers as SQuAD has them: an object of lists."""
+    """Return whether a cell holds accepted answers: as SQuAD has them, or TriviaQA."""
     found = structure(cell) if isinstance(cell, str) and cell.lstrip()[:1] == "{" else cell
-    return (
-        isinstance(found, dict)
-        and isinstance(found.get("text"), list)
-        and all(isinstance(part, list) for part in found.values())
-    )
+    if not isinstance(found, dict):
+        return False
+    lists = all(isinstance(part, list) for part in found.values())
+    of_one = isinstance(found.get("value"), str) and isinstance(found.get("aliases"), list)
+    return of_one or (isinstance(found.get("text"), list) and lists)
 
 
 def first_answer(cell: Any) -> str:
     """Return the first of the accepted answers, "" where a question has none."""
-    texts = structure(cell)["text"]
+    found = structure(cell)
+    texts = [found["value"]] if "value" in found else found["text"]
     return text(texts[0]) if texts else ""
 
 

@@ -204,7 +204,11 @@ ROW_FORMATS = {  # in the order of detection
     ),
     "question_answer": RowFormat(
         _pair,
-        {"prompt": ("question", "problem", "query"), "response": QA_RESPONSE, **MORE},
+        {
+            "prompt": ("question", "problem", "query", "question_stem"),
+            "response": QA_RESPONSE,
+            **MORE,
+        },
         columns_by_hand=True,
         title="questions and answers",
     ),

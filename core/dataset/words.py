@@ -184,7 +184,7 @@ class Flat:
         if self.file:
             self.file.flush()
             out: Codes = np.empty(end - start, np.uint32)
-            view, at = memoryview(out).cast("B"), 4 * start
+            view, at = memoryview(out.data).cast("B"), 4 * start
             while len(view) and (n := os.preadv(self.file.fileno(), [view], at)):
                 view, at = view[n:], at + n
             return out
@@ -205,4 +205,5 @@ class Flat:
         if last - first == total and (starts[1:] == ends[:-1]).all():
             return near
         n = ends - starts
-        return near[np.arange(total) + np.repeat(starts - first - np.cumsum(n) + n, n)]
+        out: Codes = near[np.arange(total) + np.repeat(starts - first - np.cumsum(n) + n, n)]
+        return out

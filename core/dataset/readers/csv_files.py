@@ -7,6 +7,7 @@ Where lines may be one cell or many rows, they are skipped and named, not guesse
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -23,6 +24,8 @@ FEW = 3
 """Lines of a cell that may all be rows by themselves, if other cells are surely quoted."""
 LOOKED_AT = 50
 """Lines behind a stray quote that must be rows by themselves for its line to be one."""
+SEPARATOR_LINE = re.compile("\ufeff?sep=.\r?\n", re.IGNORECASE)
+"""A first line by which Excel knows the delimiter."""
 LONG_NAME = 80
 """Characters above which a header's cell is hardly a name."""
 
@@ -72,6 +75,8 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
         sample = f.read(SAMPLE)
     if len(sample) == SAMPLE:
         sample = sample[: sample.rfind("\n") + 1] or sample
+    n_before = 1 if SEPARATOR_LINE.match(sample) else 0
+    sample = sample[sample.find("\n") + 1 :] if n_before else sample
     dialect = told(sample, source.suffix)
     read_as: dict[str, Any] = {"encoding": encoding, **dialect.said()}
     trial = _Table(source, dialect, {})
@@ -80,7 +85,10 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
     with text_of(source, encoding, "") as f:
         table = _Table(source, dialect, read_as)
         table.quoting = trial.quoting
-        yield from table.batches(Lines(iter(f)))
+        lines = Lines(iter(f))
+        for _ in range(n_before):
+            next(lines)
+        yield from table.batches(lines)
 
 
 class _Table:

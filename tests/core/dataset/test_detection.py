@@ -96,6 +96,8 @@ def test_accepted_answers_as_squad_has_them():
     row = {"question": "q", "answers": {"text": ["a", "b"], "answer_start": [1, 9]}, "context": "c"}
     asked = [{"role": "user", "content": "q\n\nc"}]
     assert parse(row)[1] == [*asked, {"role": "assistant", "content": "a"}]
+    trivia = {"question": "q", "answer": {"value": "a", "aliases": ["A"]}, "context": "c"}
+    assert parse(trivia)[1] == [*asked, {"role": "assistant", "content": "a"}]
     none = {**row, "answers": '{"text": [], "answer_start": []}'}
     assert parse(none)[1] == [*asked, {"role": "assistant", "content": ""}]
 

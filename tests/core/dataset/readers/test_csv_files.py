@@ -135,3 +135,9 @@ def test_what_a_writer_quotes_is_read_back(tmp_path_factory, cells, delimiter, e
     assert table(found) == cells
     assert not found.skipped
     assert table(head(path, 2)) == cells[:2]
+
+
+def test_excels_line_for_the_delimiter_is_no_header(tmp_path):
+    found = read_text(tmp_path, "sep=;\r\nprompt;output\r\na;b\r\nc,d;e\r\n")
+    assert table(found) == [("a", "b"), ("c,d", "e")]
+    assert list(found.places) == [3, 4]
