@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.finetune.artifact import weights
-from core.model import loading
+from core.model import loading, methods
 from core.model.pool_texts import pool_texts
 from core.workspace.artifact import Artifact
 
@@ -103,5 +103,23 @@ def load_trained(made: Artifact, *, frozen: bool = False) -> tuple[Any, PreTrain
         return loading.load(str(weights(made.path, "full")), seed=0, frozen=frozen)
     from peft import PeftModel
 
-    base, tokenizer = load_base(made, frozen=frozen)
+    base, tokenizer = _under_adapter(made, frozen)
     return PeftModel.from_pretrained(base, str(adapter)), tokenizer
+
+
+def _under_adapter(made: Artifact, frozen: bool) -> tuple[Any, PreTrainedTokenizerBase]:
+    """Load the weights that an adapter was trained on: those of 4 bits as they were rounded.
+
+    Raises:
+        InputError: as `load_base`, or there is nothing here that rounds them so.
+    """
+    if made.config["method"] != methods.QLORA:
+        return load_base(made, frozen=frozen)
+    if why := methods.available(methods.QLORA):
+        raise InputError(
+            f"{made.name} was trained on weights in 4 bits, and its adapter fits those alone; on "
+            f"this machine they cannot be had: {why}"
+        )
+    base, tokenizer = load_base(made, frozen=True, four_bits=True)
+    whole: Any = base
+    return whole.dequantize().float().cpu(), tokenizer
