@@ -102,6 +102,8 @@ def make(
     recipe = recipe_of(s, len(rows))
     steps, lr = recipe.steps, recipe.lr
     if lora:
+        if untaught := adapters.untaught_end(model, tokenizer):
+            say(untaught)
         model = adapters.with_adapter(model, s.seed, **s.adapter())
     before = outcome.Before.of(model, tokens, rows)
     measured = functools.partial(

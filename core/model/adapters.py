@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 FUSED = ("out_proj", "conv1d", "x_proj", "dt_proj")
 """Layers whose weights a Mamba kernel reads by itself, past any adapter on them."""
+UNTAUGHT = 0.2
+"""Share of the usual length of an output row below which a token counts as never learned."""
 FUSED_IN = ("mamba", "mamba2", "falcon_mamba")
 """Models with such layers."""
 
@@ -33,6 +35,26 @@ def check_targets(spec: str, targets: str) -> None:
             f"{spec} is a {kind} model, whose code passes by a LoRA adapter on any layer but "
             "in_proj; use --lora-targets in_proj, or --method full"
         )
+
+
+def untaught_end(model: PreTrainedModel, tokenizer: Any) -> str:
+    """Say that a base never learned its end token, which an adapter leaves as it is; else nothing.
+
+    Its row of the output layer is then far shorter than others: the model hardly learns to stop.
+    """
+    import torch
+
+    head, end = model.get_output_embeddings(), tokenizer.eos_token_id
+    weight = getattr(head, "weight", None)
+    if weight is None or end is None or not weight.is_floating_point() or end >= len(weight):
+        return ""
+    sizes = torch.linalg.vector_norm(weight.detach(), dim=1, dtype=torch.float32)
+    if float(sizes[end]) >= UNTAUGHT * float(sizes.median()):
+        return ""
+    return (
+        f"this base never learned {tokenizer.eos_token!r}, which ends an answer, and an adapter "
+        "leaves it as it is: answers may not stop; use --method full or a base that knows it"
+    )
 
 
 def with_adapter(
