@@ -26,6 +26,8 @@ class Counts(TypedDict, total=False):
     """How answers were judged: `JUDGED` of then; none in fine-tunes of the first version."""
     matcher: str
     """How answers were compared, with counts where it was in more ways than one."""
+    answered: int
+    """Items asked, whatever is measured of their answers."""
     ran_on: int
     at_limit: int
     right_as_is: int

@@ -1,7 +1,8 @@
 """Answers by greedy decoding: conversations in a template, in batches of similar length.
 
 A batch is padded on the left and keeps the keys and values of what was read, so that each new token
-costs one step for all.
+costs one step for all. Most answers are short and a batch lasts as long as its longest, so all are
+given a few tokens first, and those that have not ended go on in batches of their own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DECODE_BATCH = 64
+FIRST, GROWTH = 24, 3
+"""Tokens that all answers are given first; how many times as many until those left are batched
+anew, for which their texts are read again."""
 
 
 class Answered(NamedTuple):
@@ -89,39 +93,58 @@ def generate(
     ends = end_tokens(tokenizer, render)
     texts = [render(c, True) for c in conversations]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
-    out = [Answered("", text, False) for text in texts]
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
-    progress = None if quiet else Progress("answer test items", len(prompts))
+    read = [prompt[-keep:] for prompt in prompts]
+    new: list[list[int]] = [[] for _ in read]
+    left, done = list(range(len(read))), 0
+    progress = None if quiet else Progress("answer test items", len(read))
     decode: Any = model.generate
+    pad = tokenizer.pad_token_id or 0
     with evaluating(model), torch.no_grad():
-        for start in range(0, len(order), batch):
-            if progress and stop_requested():
-                raise Stopped("stopped while answering test items; --resume tests again")
-            part = order[start : start + batch]
-            kept = [prompts[i][-keep:] for i in part]
-            width = max(map(len, kept))
-            pad = tokenizer.pad_token_id or 0
-            ids = torch.full((len(part), width), pad)
-            mask = torch.zeros_like(ids)
-            for j, prompt in enumerate(kept):
-                ids[j, width - len(prompt) :] = torch.tensor(prompt)
-                mask[j, width - len(prompt) :] = 1
-            made = decode(
-                input_ids=ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                max_new_tokens=max_new,
-                do_sample=False,
-                pad_token_id=pad,
-                eos_token_id=ends,
-            )
-            new = made[:, width:]
-            said = tokenizer.batch_decode(new, skip_special_tokens=True)
-            open_ended = (~torch.isin(new, torch.tensor(ends, device=new.device))).all(1)
-            full = open_ended & (new.shape[1] >= max_new)
-            for i, text, at_limit in zip(part, said, full.tolist(), strict=True):
-                out[i] = Answered(text, texts[i], at_limit)
-            if progress:
-                progress.update(min(start + batch, len(order)))
+        for size in _stages(max_new):
+            order = sorted(left, key=lambda i: -len(read[i]) - len(new[i]))
+            left = []
+            for start in range(0, len(order), batch):
+                if progress and stop_requested():
+                    raise Stopped("stopped while answering test items; --resume tests again")
+                part = order[start : start + batch]
+                kept = [read[i] + new[i] for i in part]
+                width = max(map(len, kept))
+                ids = torch.full((len(part), width), pad)
+                mask = torch.zeros_like(ids)
+                for j, so_far in enumerate(kept):
+                    ids[j, width - len(so_far) :] = torch.tensor(so_far)
+                    mask[j, width - len(so_far) :] = 1
+                made = decode(
+                    input_ids=ids.to(model.device),
+                    attention_mask=mask.to(model.device),
+                    max_new_tokens=size,
+                    do_sample=False,
+                    pad_token_id=pad,
+                    eos_token_id=ends,
+                )
+                for i, row in zip(part, made[:, width:].tolist(), strict=True):
+                    end = next((at for at, token in enumerate(row) if token in ends), None)
+                    new[i] += row[:size] if end is None else row[: end + 1]
+                    if end is None:
+                        left.append(i)
+                done += len(part)
+                if progress:
+                    progress.update(done - len(left))
+            done = len(read) - len(left)
+    said = tokenizer.batch_decode(new, skip_special_tokens=True)
+    at_limit = set(left)
+    return [
+        Answered(answer, text, i in at_limit)
+        for i, (answer, text) in enumerate(zip(said, texts, strict=True))
+    ]
+
+
+def _stages(most: int) -> list[int]:
+    """Return how many tokens answers are given one after another; together `most`."""
+    out, size = [], FIRST
+    while (given := sum(out)) < most:
+        out.append(min(size, most - given))
+        size *= GROWTH
     return out
 
 

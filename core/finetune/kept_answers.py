@@ -77,6 +77,7 @@ def counts(generations: list[Generation]) -> Counts:
     one = len(by_matcher) == 1
     return {
         "matcher": by_matcher[0][0] if one else ", ".join(f"{m} {n:,}" for m, n in by_matcher),
+        "answered": len(generations),
         "ran_on": sum(g["ran_on"] for g in generations),
         "at_limit": sum(g["at_limit"] for g in generations),
         "right_as_is": sum(g["right_as_is"] for g in generations),

@@ -25,6 +25,7 @@ FILLED = f"{FORM}:filled"
 """In the session: setting -> value that preset, model and method gave it."""
 OWN = ("selection", "model", "method", "eval", "name", "seed", "preset", "resume")
 """Settings that no preset fills."""
+MORE_TESTS = ("tests", "all_items", "encoder", "second_opinion")
 GROUPS = {
     "Batch and length": ("batch", "max_length", "gradient_checkpointing", "packing", "precision"),
     "Optimizer": ("lr", "warmup", "weight_decay", "clip", "neftune"),

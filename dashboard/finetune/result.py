@@ -31,11 +31,40 @@ def scores(artifact: Artifact) -> None:
     overlap.tell(s.get("overlap", ""), warns=seen > 0)
     dataset = artifact.ancestor("selection").ancestor("dataset")
     overlap.side_by_side(artifact.path, artifact.parents["test"], dataset.id, "trained row")
+    more_tests(s)
     st.caption(
         f"{how_answers_ended(s)}Tested on {plain(s['test'])}; "
         f"took {duration(artifact.manifest['seconds'])}. "
         "Balanced loss is the mean over sources, so that large sources do not drown small ones."
     )
+
+
+def more_tests(summary: dict[str, Any]) -> None:
+    """Show the scores of the tests beside the first, what got worse, and all without overlap."""
+    if told := summary.get("regression"):
+        st.info(plain(told), icon=":material/healing:")
+    tests = {"": {"title": "test set", **summary}, **summary.get("tests", {})}
+    lines = [
+        {
+            "test": told["title"],
+            "measure": metric.title,
+            "score": metric.written(told[key], told),
+            "without overlap": metric.form.format(told[f"clean_{key}"])
+            if f"clean_{key}" in told
+            else "no overlap"
+            if "clean_items" not in told
+            else "",
+            "items left": told.get("clean_items", told["items"]),
+        }
+        for told in tests.values()
+        for key, metric in metrics.known(told).items()
+    ]
+    if len(tests) > 1 or "clean_items" in summary:
+        st.caption("Every test, with and without the items that have words in common with the pool")
+        st.dataframe(pd.DataFrame(lines), hide_index=True)
+    for told in tests.values():
+        if reason := told.get("bert_score_absent"):
+            st.caption(plain(f"{told['title']}: no BERTScore, {reason}."))
 
 
 def how_answers_ended(scores: dict[str, Any]) -> str:
@@ -44,8 +73,12 @@ def how_answers_ended(scores: dict[str, Any]) -> str:
         "ran on to a next question": scores.get("ran_on", 0),
         "ended at the length limit": scores.get("at_limit", 0),
         "have no gold": scores.get("no_gold", 0),
+        "have a gold that could only be compared as text": scores.get("unread_golds", 0),
+        "are programs, which are not run": scores.get("programs", 0),
+        "have a gold longer than an answer may be": scores.get("longer_golds", 0),
     }
-    told = [f"{n:,} of {scores['decoded']:,} {what}" for what, n in odd.items() if n]
+    asked = scores.get("answered", scores.get("decoded", 0))
+    told = [f"{n:,} of {asked:,} {what}" for what, n in odd.items() if n]
     return f"Answers: {'; '.join(told)}. " if told else ""
 
 
@@ -92,6 +125,7 @@ def answers(artifact: Artifact) -> None:
 
 def table(runs: list[Entry]) -> None:
     """List the runs so far."""
+    measured = {key for e in runs for key in e.summary}
     st.dataframe(
         pd.DataFrame(
             [
@@ -99,7 +133,7 @@ def table(runs: list[Entry]) -> None:
                     "run": e.name,
                     "rows": e.summary["rows"],
                     "steps": e.summary["steps"],
-                    **{key: e.summary.get(key) for key in metrics.METRICS},
+                    **{key: e.summary.get(key) for key in metrics.METRICS if key in measured},
                     "test rows also trained on": e.summary.get("seen"),
                     "items answered": e.summary.get("decoded"),
                     "training took": duration(e.summary.get("train_seconds")),
