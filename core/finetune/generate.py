@@ -87,6 +87,8 @@ def generate(
     """
     import torch
 
+    if not conversations:
+        return []
     room = positions(model)
     max_new = min(max_new, room // 2)
     keep = min(max_length, room - max_new)
