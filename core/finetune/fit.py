@@ -40,6 +40,8 @@ SECONDS = 600.0
 SHORTEST = 64
 """Tokens below which rows are not cut to make a model fit."""
 FOUND = "fit.json"
+VERSION = 1
+"""Of what is measured: raise it when forecasts need something else."""
 OWN = ("resume", "name", "dry_run", "price")
 """Settings that change nothing in what a run takes."""
 
@@ -110,7 +112,7 @@ def folder_of(workspace: Workspace, settings: Settings) -> pathlib.Path:
     config = {k: v for k, v in to_config(s).items() if k not in OWN}
     folder = named(loading.base_of(s.model))
     written = folder.stat().st_mtime if folder.is_dir() else 0
-    key = fingerprint("fit", config, written, os.environ.get(VARIABLE, ""))
+    key = fingerprint("fit", VERSION, config, written, os.environ.get(VARIABLE, ""))
     return workspace.cache / "fit" / key
 
 

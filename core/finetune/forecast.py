@@ -17,6 +17,7 @@ from core.training.recipe import SAVE_SECONDS
 
 HASHED = 1.5
 """Times that sealing reads what was saved, in times of writing it."""
+LOOKS = "looking at held-out rows"
 UNSURE = 0.05
 """Share by which a time is uncertain at least: a machine is not the same every minute."""
 
@@ -57,6 +58,12 @@ class Forecast:
         """Return a part by its name."""
         return next(p for p in self.parts if p.name == name)
 
+    def after_training(self) -> float:
+        """Return the seconds of what comes behind the last step."""
+        names = [p.name for p in self.parts]
+        last = max(names.index(name) for name in ("training", LOOKS) if name in names)
+        return sum(p.middle for p in self.parts[last + 1 :])
+
     def tokens_a_second(self) -> float:
         """Return the speed of the training."""
         return self.tokens / max(self.part("training").middle, 1e-9)
@@ -90,7 +97,7 @@ def forecast(measured: dict[str, Any]) -> Forecast:
     parts = [
         _sure("start", start),
         Part("training", low + saves[0], high + saves[1]),
-        _sure("looking at held-out rows", look["times"] * looking(test, look)),
+        _sure(LOOKS, look["times"] * looking(test, look)),
         _sure("scoring the test", scoring),
         Part("answering", *(answering(test, new) for new in ("usual_new", "max_new"))),
         _sure("saving", final * (1 + HASHED) + clock["load"]),  # and loaded again, to be sure of it

@@ -73,6 +73,7 @@ def make(
     """
     from core.finetune import looks
     from core.finetune.evaluate import evaluate
+    from core.finetune.fit import find
     from core.training.loop import fit
 
     s = resolve(settings)
@@ -161,6 +162,8 @@ def make(
         functools.partial(save, model),
         draft.path,
     )
+    found_before = find(workspace, s)
+    tried = found_before.forecast if found_before else None
     identify(draft.id)
     try:
         trained = fit(
@@ -173,6 +176,8 @@ def make(
             watch=watched,
             tensorboard=True,
             trackers=trackers,
+            expected=tried.middle if tried else None,
+            after=tried.after_training() if tried else 0.0,
         )
     except Stopped:
         if discard_requested():

@@ -54,6 +54,8 @@ class Keeper(TrainerCallback):
         """Rows and tokens of every step."""
         self.before = 0.0
         """Seconds of training before this process took over."""
+        self.after = 0.0
+        """Seconds of what comes behind the training."""
         self.began = time.monotonic()
         self.done = (0, 0)
         """Rows and tokens that this process has trained on."""
@@ -115,7 +117,8 @@ class Keeper(TrainerCallback):
         if self.report:
             self.report.add({"step": step, **self.found})
         if self.progress:
-            self.progress.aside, self.progress.ahead = self._beside(step, state.max_steps)
+            self.progress.aside, ahead = self._beside(step, state.max_steps)
+            self.progress.ahead = ahead + self.after
             self.progress.update(step, **self.last, **rates)
         stop, save, discard = process_group.once(self._wishes)
         if self.watcher and self.watcher.ended_early:  # as a resumed run will, from before

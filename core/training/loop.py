@@ -58,6 +58,7 @@ def fit(
     watch: Watch | None = None,
     tensorboard: bool = False,
     trackers: Sequence[str] = (),
+    after: float = 0.0,
 ) -> Fitted:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
@@ -76,6 +77,7 @@ def fit(
         watch: Held-out rows and prompts to look at on the way.
         tensorboard: Whether TensorBoard's files are written, too.
         trackers: Others that are told, by the names that transformers has for them.
+        after: Seconds that what comes behind this training will take: the time left counts them.
 
     Raises:
         Stopped: someone asked for it; a checkpoint was saved first, unless it is to be discarded.
@@ -150,6 +152,7 @@ def fit(
         watcher,
         found,
     )
+    keeper.after = after
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))

@@ -134,9 +134,9 @@ def _change(changes: dict[str, Any], form: str) -> None:
 
 
 def _times(forecast: Forecast) -> None:
-    left, middle, right = st.columns([1.3, 1, 1])
-    left.metric("Time", plain(between(forecast.low, forecast.high)), help=plain(str(forecast)))
-    middle.metric("Tokens/s", f"{forecast.tokens_a_second():,.0f}")
+    st.metric("Time", plain(between(forecast.low, forecast.high)), help=plain(str(forecast)))
+    left, right = st.columns(2)
+    left.metric("Tokens/s", f"{forecast.tokens_a_second():,.0f}")
     with right:
         price = _price()
     if price:

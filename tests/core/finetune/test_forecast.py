@@ -94,6 +94,8 @@ def test_every_part_of_a_run_is_in_it():
     assert by_name["answering"].high == pytest.approx(longest)
     assert by_name["answering"].low < longest
     assert by_name["saving"].middle == pytest.approx(1.0 + 3.0)
+    behind = ["scoring the test", "answering", "saving"]
+    assert found.after_training() == pytest.approx(sum(by_name[n].middle for n in behind))
     assert found.low < found.middle < found.high
     assert found.tokens_a_second() == pytest.approx(12_000 / by_name["training"].middle)
     low, high = found.price(3600.0)

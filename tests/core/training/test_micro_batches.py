@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.jobs.progress import JOB_VARIABLE
 from core.model import loading
 from core.model.tokens import Tokens
 from core.training import micro_batches
@@ -169,3 +170,11 @@ def test_a_model_that_gets_no_gradient_is_said(tmp_path, monkeypatch):
 def test_the_gradient_norm_is_logged(tmp_path):
     curve(tmp_path)
     assert all(r["grad_norm"] > 0 for r in read_jsonl(tmp_path / "metrics.jsonl"))
+
+
+def test_the_time_left_counts_what_comes_behind_the_training(tmp_path, monkeypatch):
+    monkeypatch.setenv(JOB_VARIABLE, str(tmp_path))
+    curve(tmp_path / "run", after=1000.0)
+    told = list(read_jsonl(tmp_path / "progress.jsonl"))
+    assert told[-1]["step"] == 5
+    assert told[-1]["left"] >= 1000
