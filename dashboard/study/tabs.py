@@ -12,6 +12,7 @@ from core.dataset.overlap import describe
 from core.finetune import metrics
 from core.study import comparison, findings, item_clusters, items, pairs, results
 from core.study.artifact import all_lines
+from core.study.sentences import seen_of
 from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.clusters import preview
@@ -90,7 +91,7 @@ def runs_of(id: str, test: str) -> dict[tuple[str, int], pd.DataFrame]:
 
 def _groups(view: View, groups: pd.Series, what: str) -> None:
     """Show each arm by groups of test items, with S2L minus random."""
-    artifact, _, key, test = view
+    artifact, table, key, test = view
     measure = BY_ITEM.get(key, key)
     metric = metrics.METRICS[measure]
     found = items.by_group(runs_of(artifact.id, test), measure, groups)
@@ -112,8 +113,9 @@ def _groups(view: View, groups: pd.Series, what: str) -> None:
             ),
         },
     )
+    called = plain(metric.called(seen_of(table)))
     st.caption(
-        f"{metric.title} ({metric.unit}) of each {what}, mean over seeds. Small groups differ by "
+        f"{called} ({metric.unit}) of each {what}, mean over seeds. Small groups differ by "
         "chance; nothing here was planned beforehand, so it is exploratory."
     )
 
@@ -189,12 +191,12 @@ def by_size(view: View) -> None:
         )
         return
     full = table.loc[table["arm"] == pairs.FULL, key].dropna()
-    metric = metrics.METRICS[key]
+    metric, seen = metrics.METRICS[key], seen_of(table)
     st.plotly_chart(
         study_charts.by_size(
             sized,
             key,
-            metric.axis,
+            f"{metric.called(seen)} ({metric.unit})",
             float(full.mean()) if len(full) else None,
             base_of(artifact, test).get(key),
         ),
@@ -203,9 +205,8 @@ def by_size(view: View) -> None:
     )
     better = "lower is better" if metric.lower_is_better else "higher is better"
     epochs = artifact.summary.get("epochs")
-    st.caption(
-        f"{metric.title}: {better}. {'Equal epochs.' if epochs else 'Equal steps at every size.'}"
-    )
+    equal = "Equal epochs." if epochs else "Equal steps at every size."
+    st.caption(f"{plain(metric.called(seen))}: {better}. {equal}")
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading what the training rows give away")
@@ -231,8 +232,9 @@ def leakage(view: View) -> None:
         metric = metrics.METRICS[measure]
         share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
         st.dataframe(found, hide_index=True, column_config={"all": share, "without": share})
+        called = plain(metric.called(seen_of(table)))
         st.caption(
-            f"{metric.title} ({metric.unit}) on all items, and without the {len(gone):,} that rows "
+            f"{called} ({metric.unit}) on all items, and without the {len(gone):,} that rows "
             "of some arm give away."
         )
     full = table[(table["arm"] == pairs.FULL) & (table["failed"] == "")]

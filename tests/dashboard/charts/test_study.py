@@ -87,6 +87,13 @@ def test_score_against_size_has_a_curve_an_arm_and_level_lines():
     assert high > 3.0
 
 
+def test_a_distant_reference_is_named_at_the_edge_of_the_curves():
+    lines = results({"a": 1.0}).assign(budget="2%", rows=30)
+    fig = study_charts.by_size(lines, "nll", "loss", 0.98, 40.0)
+    assert fig.layout.yaxis.range[1] < 2
+    assert "untuned 40.00 ↑" in texts(fig)
+
+
 def test_cost_bars_say_the_whole():
     costs = pd.DataFrame(
         {
