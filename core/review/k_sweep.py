@@ -143,6 +143,11 @@ def overlap(p: Float64s, q: Float64s) -> float:
     return float(np.minimum(p, q).sum()) / most if most else 1.0
 
 
+def adjusted_agreement(agreement: float, chance: float) -> float:
+    """Return an agreement beyond that of chance: (a - c) / (1 - c), 1 the same, 0 as by chance."""
+    return (agreement - chance) / (1 - chance) if chance < 1 else 1.0
+
+
 def by_k(agreement: pd.DataFrame) -> pd.DataFrame:
     """Return the mean agreement of every K with every other (n_ks, n_ks), both sides the Ks.
 
@@ -176,20 +181,28 @@ def verdict(found: Sweep) -> str:
     ]
     plain = found.table.groupby("k")["random"].mean()
     if not ranges:
-        between = values[~np.eye(n, dtype=bool)].mean()
+        between = float(values[~np.eye(n, dtype=bool)].mean())
+        seed, chance = float(seeds.mean()), float(plain.mean())
         return (
             f"K matters: selections of two Ks between {ks[0]} and {ks[-1]} agree {between:.2f} on "
-            f"average; another seed of one K agrees {seeds.mean():.2f}, a plain random draw "
-            f"{plain.mean():.2f}.{where}"
+            f"average; another seed of one K agrees {seed:.2f}, a plain random draw "
+            f"{chance:.2f}. {_beyond(between, seed, chance)}{where}"
         )
     i, j = max(ranges, key=lambda r: (r[1] - r[0], -r[0]))
     inside = values[i : j + 1, i : j + 1]
     between = inside[~np.eye(len(inside), dtype=bool)].mean()
+    seed, chance = float(np.diag(inside).mean()), float(plain.iloc[i : j + 1].mean())
     return (
         f"K does not matter between {ks[i]} and {ks[j]}: selections agree {between:.2f}; another "
-        f"seed of one K agrees {np.diag(inside).mean():.2f}, a plain random draw "
-        f"{plain.iloc[i : j + 1].mean():.2f}.{where}"
+        f"seed of one K agrees {seed:.2f}, a plain random draw {chance:.2f}. "
+        f"{_beyond(between, seed, chance)}{where}"
     )
+
+
+def _beyond(between: float, seed: float, chance: float) -> str:
+    """Say the two agreements once more with that of chance taken off."""
+    ks, seeds = adjusted_agreement(between, chance), adjusted_agreement(seed, chance)
+    return f"Beyond chance, of 1: {ks:.2f} and {seeds:.2f}."
 
 
 def _balance(sizes: npt.NDArray[np.int64]) -> float:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from core.arrays import Float64s, Labels, Losses, by_id
 from core.clusters.kmeans import BUDGET_SHARE, cluster
-from core.review.k_sweep import SAMPLE, inclusion, overlap
+from core.review.k_sweep import SAMPLE, adjusted_agreement, inclusion, overlap
 from core.selection.budget import Budget
 from core.selection.quotas import water_fill
 from core.trajectories.features import FEATURES, Features
@@ -63,12 +63,18 @@ class Stability(NamedTuple):
         """Mean agreement over the switches that change the clustering, 0 to 1."""
         return float(self.switches.loc[self.switches["switch"] != DRAW, "agreement"].mean())
 
+    @property
+    def adjusted(self) -> float:
+        """`number` beyond chance: 0 where a plain random draw would agree as well."""
+        return adjusted_agreement(self.number, self.chance)
+
     def headline(self) -> str:
         """Say the one number, beside chance."""
         named = [WORDS[s] for s in self.switches["switch"] if s != DRAW]
         return (
-            f"Stability {self.number:.2f} of 1, where a plain random draw has {self.chance:.2f}: "
-            f"the mean over {', '.join(named)}."
+            f"Stability {self.adjusted:.2f} of 1 beyond chance: rows' chances of being selected "
+            f"agree {self.number:.2f}, where a plain random draw has {self.chance:.2f}; the mean "
+            f"over {', '.join(named)}."
         )
 
     def sentence(self) -> str:

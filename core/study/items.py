@@ -13,6 +13,7 @@ from core.dataset.sides import PAIRS
 from core.finetune import more_tests
 from core.finetune.artifact import ITEMS, Generation, load_generations
 from core.finetune.metrics import METRICS
+from core.review.k_sweep import adjusted_agreement
 from core.study import results
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
@@ -102,7 +103,7 @@ def discordant(runs: dict[tuple[str, int], pd.DataFrame], arm: str, other: str) 
         only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
         same = float((a == b).mean())
         chance = float(a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean()))
-        beyond = results.adjusted_agreement(same, chance) if chance < 1 else math.nan
+        beyond = adjusted_agreement(same, chance) if chance < 1 else math.nan
         p = results.mcnemar(only_a, only_b)
         out.append(Discordant(seed, len(a), only_a, only_b, p, same, beyond))
     return out

@@ -207,11 +207,6 @@ def ranges_apart_by_chance(seeds: int) -> float:
     return 2 / math.comb(2 * seeds, seeds)
 
 
-def adjusted_agreement(agreement: float, chance: float) -> float:
-    """Return an agreement beyond that of chance: (a - c) / (1 - c)."""
-    return (agreement - chance) / (1 - chance)
-
-
 def bootstrap(differences: Float64s, *, draws: int = 10_000, seed: int = 0) -> Float64s:
     """Return the 95% intervals of mean differences, by drawing both seeds and items again.
 

@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.review import k_sweep
-from core.review.k_sweep import Sweep, by_k, choices, inclusion, overlap, sweep, verdict
+from core.review.k_sweep import (
+    Sweep,
+    adjusted_agreement,
+    by_k,
+    choices,
+    inclusion,
+    overlap,
+    sweep,
+    verdict,
+)
 from core.selection.quotas import water_fill
 
 
@@ -144,7 +153,7 @@ def test_verdict_names_the_range_where_k_costs_no_more_than_a_seed():
     }
     assert verdict(found(pairs, [5, 30, 60, 120])) == (
         "K does not matter between 30 and 120: selections agree 0.93; another seed of one K "
-        "agrees 0.92, a plain random draw 0.50."
+        "agrees 0.92, a plain random draw 0.50. Beyond chance, of 1: 0.86 and 0.84."
     )
 
 
@@ -152,9 +161,16 @@ def test_verdict_says_when_k_matters():
     pairs = {(5, 5): 0.95, (5, 30): 0.6, (30, 30): 0.9}
     assert verdict(found(pairs, [5, 30], 100, 500)) == (
         "K matters: selections of two Ks between 5 and 30 agree 0.60 on average; another seed of "
-        "one K agrees 0.93, a plain random draw 0.50. Seen on a seeded sample of 100 of 500 rows."
+        "one K agrees 0.93, a plain random draw 0.50. Beyond chance, of 1: 0.20 and 0.85. Seen on a "
+        "seeded sample of 100 of 500 rows."
     )
 
 
 def test_verdict_on_one_k():
     assert verdict(found({(7, 7): 0.8}, [7])) == "With K = 7 alone, another seed agrees 0.80."
+
+
+def test_agreement_beyond_chance_is_that_of_the_worked_example():
+    assert adjusted_agreement(0.78, 0.67) == pytest.approx(0.333, abs=5e-4)
+    assert adjusted_agreement(0.5, 0.5) == 0
+    assert adjusted_agreement(1, 1) == 1, "everything is selected"

@@ -53,7 +53,9 @@ def test_clear_clusters_do_not_depend_on_the_seed_of_k_means_and_half_of_them_do
     assert "1.00 with another seed of k-means" in found.sentence()
     means = found.switches.set_index("switch")["agreement"].drop("seed of the draw")
     assert found.number == pytest.approx(means.mean())
-    assert found.headline().startswith(f"Stability {means.mean():.2f} of 1, where a plain random")
+    beyond = (means.mean() - found.chance) / (1 - found.chance)
+    assert found.headline().startswith(f"Stability {beyond:.2f} of 1 beyond chance: rows' chances")
+    assert f"agree {means.mean():.2f}, where a plain random draw has" in found.headline()
     assert "seed of the draw" not in found.headline()
     assert found.sentence().index("another K") < found.sentence().index("another seed")
 

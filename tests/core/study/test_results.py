@@ -114,7 +114,6 @@ def test_holm():
 def test_by_chance():
     apart = [results.ranges_apart_by_chance(n) for n in (2, 3, 5)]
     assert apart == pytest.approx([0.3333, 0.1, 0.0079], abs=5e-5)
-    assert results.adjusted_agreement(0.78, 0.67) == pytest.approx(0.333, abs=5e-4)
 
 
 def test_the_bootstrap_has_the_width_of_the_formula():

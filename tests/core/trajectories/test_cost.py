@@ -8,7 +8,7 @@ from core import selection
 from core.review import cost
 from core.selection import matched_size, reproduce
 from core.trajectories import cost as proxy_cost
-from core.trajectories.cost import Tokens
+from core.trajectories.cost import TokenCounts
 from core.workspace.store import Workspace
 
 LENGTHS = np.repeat([10, 20, 30, 90], 10)  # a window of 40 cuts the last ten: 1,000 tokens in all
@@ -68,7 +68,7 @@ def test_the_bill_says_the_same_as_the_baseline(made, record):
         "clusters", name="c", config={}, parents={"trajectories": paths.id}
     ).seal({"cluster_seconds": 1})
     tokens = proxy_cost.tokens(paths, SELECTED)
-    assert tokens == Tokens(280, 960), "a row without a finite loss cannot be selected"
+    assert tokens == TokenCounts(280, 960), "a row without a finite loss cannot be selected"
     bill = cost.operations(proxy_cost.proxy(groups), tokens, 1500, 4)
     assert bill.before == proxy_cost.operations(paths)
     assert matched(made, paths).rows == round(10 * (1 + bill.before / bill.target))

@@ -8,7 +8,7 @@ from core.review import comparison, cost
 from core.review.before_after import compare
 from core.review.cost import operations
 from core.review.stability import stability
-from core.trajectories.cost import Proxy, Tokens
+from core.trajectories.cost import ProxyCost, TokenCounts
 from dashboard.charts import review as review_charts
 from dashboard.charts import theme
 
@@ -32,7 +32,7 @@ SETS = {"one": HARD, "two": DRAWN}
 NAMES = {"one": HOSTILE, "two": "random"}
 FOUND = compare(FRAME, HARD)
 STABLE = stability(RNG.random((N, 6)).astype(np.float32), FRAME["id"].to_numpy(object), 10)
-BILL = operations(Proxy(70, 3, 12, 1, 1, 1, 1), Tokens(0.11, 1), 2800, 3)
+BILL = operations(ProxyCost(70, 3, 12, 1, 1, 1, 1), TokenCounts(0.11, 1), 2800, 3)
 FIGURES = {
     "facet_distances": review_charts.facet_distances(
         FOUND.facets.assign(label=HOSTILE), FOUND.draws, FOUND.rows

@@ -40,15 +40,15 @@ def as_parquet():
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.jsonl.gz", gzip.compress(LINES)),
-        ("two.jsonl.gz", gzip.compress(LINES[:60]) + gzip.compress(LINES[60:])),
-        ("a.gz", gzip.compress(LINES)),
-        ("a.CSV.GZ", gzip.compress(CELLS)),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)),
+        ("two.jsonl.gz", gzip.compress(LINES[:60], mtime=0) + gzip.compress(LINES[60:], mtime=0)),
+        ("a.gz", gzip.compress(LINES, mtime=0)),
+        ("a.CSV.GZ", gzip.compress(CELLS, mtime=0)),
         ("a.csv.zst", zstd(CELLS)),
-        ("a.parquet.gz", gzip.compress(as_parquet())),
+        ("a.parquet.gz", gzip.compress(as_parquet(), mtime=0)),
         ("a.zip", archive(README_md=b"no data", data__rows_csv=CELLS)),
         ("a.zip", archive(rows_parquet=as_parquet())),
-        ("named_wrongly.jsonl", gzip.compress(LINES)),
+        ("named_wrongly.jsonl", gzip.compress(LINES, mtime=0)),
     ],
 )
 def test_what_is_compressed_is_read(tmp_path, name, content):
@@ -105,7 +105,7 @@ def test_a_file_that_swells_is_refused_at_once(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("a.jsonl.gz", gzip.compress(LINES)[:-20], "is broken"),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:-20], "is broken"),
         ("a.jsonl.gz", b"\x1f\x8b and then nothing", "is broken"),
         ("a.csv.zst", zstd(CELLS)[:-9], "is broken"),
         ("a.zip", archive(rows_csv=CELLS)[:-30], "is a broken zip file"),
