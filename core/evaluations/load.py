@@ -85,8 +85,8 @@ def load_all(workspace: Workspace, text: str) -> list[Named]:
     return out
 
 
-def load(workspace: Workspace, text: str) -> Named:
-    """Return one test, imported where it was not yet.
+def load(workspace: Workspace, text: str, lineage: Artifact | None = None) -> Named:
+    """Return one test, imported where it was not yet; what the lineage has open is not opened anew.
 
     Raises:
         InputError: there is no such test, or no row of it is an item.
@@ -94,7 +94,7 @@ def load(workspace: Workspace, text: str) -> Named:
     name, equals, where = (part.strip() for part in text.partition("="))
     known = EVALUATIONS.get(name)
     if known is None or (not equals and given(text).is_file()):
-        return _as_it_is(workspace, text)
+        return _as_it_is(workspace, text, lineage)
     rows: Iterable[Row | Item]
     if known.item is None:
         rows, private = regression.items(), False
@@ -123,7 +123,7 @@ def load(workspace: Workspace, text: str) -> Named:
     return Named(name, known.title, dataset, dict(left_out), programs)
 
 
-def _as_it_is(workspace: Workspace, text: str) -> Named:
+def _as_it_is(workspace: Workspace, text: str, lineage: Artifact | None) -> Named:
     """Take a file or a dataset as the import understands it, or a hub id's test split."""
     if HUB.fullmatch(text) and not given(text).exists():
         id = load_any(workspace, text, split=SPLIT)
@@ -133,7 +133,7 @@ def _as_it_is(workspace: Workspace, text: str) -> Named:
         except InputError as e:
             names = ", ".join(EVALUATIONS)
             raise InputError(f"{e}; a test with a name is NAME or NAME=PATH: {names}") from e
-    dataset = workspace.open(id, "dataset")
+    dataset = (lineage or workspace).open(id, "dataset")
     key = re.sub(r"[^A-Za-z0-9]+", "-", dataset.name).strip("-").lower()[:40] or "test"
     return Named(key, dataset.name, dataset, {}, 0)
 

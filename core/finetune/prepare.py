@@ -138,7 +138,7 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
         InputError: none was named and nothing was held out.
     """
     if wanted:
-        return load(workspace, wanted).dataset, "all"
+        return load(workspace, wanted, dataset).dataset, "all"
     if not dataset.summary.get("holdout_rows"):
         raise InputError(
             f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
