@@ -126,7 +126,8 @@ class Talker:
             cwd=ROOT,
             env={k: v for k, v in os.environ.items() if k != JOB_VARIABLE},
         )
-        self._events = events = queue.Queue()
+        events: queue.Queue[str] = queue.Queue()
+        self._events = events
 
         def pump() -> None:
             for line in process.stdout or ():

@@ -406,7 +406,7 @@ PLAIN = {
     "lora_targets",  # layers of the model
     "name", "split", "prompt_column", "response_column", "source_column", "answer_column",
     "split_column", "id_column", "holdout", "features", "keep", "edits", "budget", "quotas",
-    "strategies", "seeds", "match", "map", "license",
+    "strategies", "seeds", "match", "map", "license", "score_column", "report_to", "budgets",
 }  # fmt: skip
 """Settings whose text is a name, a number or a rule, and never opened."""
 IDS = {
