@@ -143,7 +143,8 @@ def generate(
 
 def _stages(most: int) -> list[int]:
     """Return how many tokens answers are given one after another; together `most`."""
-    out, size = [], FIRST
+    out: list[int] = []
+    size = FIRST
     while (given := sum(out)) < most:
         out.append(min(size, most - given))
         size *= GROWTH

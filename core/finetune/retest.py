@@ -10,6 +10,7 @@ import numpy as np
 
 from core.evaluations.load import Named
 from core.finetune.answers import JUDGED
+from core.finetune.generate import DECODE_BATCH
 from core.finetune.metrics import headline
 from core.finetune.seen import seen
 from core.finetune.settings import Tested
@@ -54,9 +55,10 @@ def again(
     test: Artifact,
     split: str,
     more: Sequence[Named] = (),
-    **how: int,
+    *,
+    batch: int = DECODE_BATCH,
 ) -> dict[str, Any]:
-    """Return the scores of a fine-tune's model, loaded and tested; `how` as `evaluate` takes it.
+    """Return the scores of a fine-tune's model, loaded and tested; `batch` as `evaluate` takes it.
 
     Those of more tests stand under `tests`.
     """
@@ -75,7 +77,7 @@ def again(
         max_length=config["max_length"],
         trained=tokens.cut(config["max_length"]).response_lengths(),
         how=from_config(Tested, config),
-        **how,
+        batch=batch,
     )
 
     def scores(tested: Artifact, rows: str) -> dict[str, Any]:
