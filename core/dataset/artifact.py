@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 
@@ -29,7 +30,7 @@ class DatasetSummary(Understanding):
     pool_rows: int
     holdout_rows: int
     holdout_asked: int
-    split_values: NotRequired[dict[str, tuple[int, str]]]
+    split_values: NotRequired[Mapping[str, tuple[int, str]]]
     """Value of a split column -> rows, and where they went."""
     overlap: NotRequired[dict[str, int]]
     """Held-out rows that rows of the pool give away: `core.dataset.overlap`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -125,7 +125,7 @@ def report(summary: DatasetSummary) -> list[Notice]:
     return out
 
 
-def _of_values(values: dict[str, Any]) -> list[Notice]:
+def _of_values(values: Mapping[str, Any]) -> list[Notice]:
     """Say what a split column's values were understood as."""
     out = []
     sides = {"held out": "held out", "pool: not understood": "not understood, so in the pool"}

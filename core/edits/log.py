@@ -12,7 +12,7 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -211,7 +211,7 @@ def _entries(path: pathlib.Path, content: bytes) -> tuple[list[EditEntry], int]:
             entry = {}
         if not isinstance(entry, dict) or entry.get("seq") != number:
             raise InputError(f"line {number} of {path} is damaged; put the file back from a backup")
-        entries.append(entry)
+        entries.append(cast(EditEntry, entry))
         end += len(line) + 1
     return entries, end
 
