@@ -48,7 +48,8 @@ class _Loader(yaml.BaseLoader):
 
 def write(noun: str, settings: Any) -> str:
     """Return the settings as YAML: what is not at its default first."""
-    changed, rest = [], []
+    changed: list[str] = []
+    rest: list[str] = []
     for spec in specs(type(settings)):
         value = getattr(settings, spec.name)
         if value is None or (spec.hidden and not spec.identity):  # how it starts, not what it is

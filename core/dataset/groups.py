@@ -57,7 +57,7 @@ def questions(compared: Compared) -> Questions:
     chosen[replies.rows[first]] = first
     # else no reply is asked for in words of its own
     known = telling[chosen] if n else np.zeros(0, bool)
-    prompt, ends, common = (x[chosen] for x in (replies.digests, replies.ends, rows_with))
+    prompt, ends, common = replies.digests[chosen], replies.ends[chosen], rows_with[chosen]
     rare_system = compared.system != 0
     rare_system &= _rows_with(np.arange(n), compared.system) < common
     with_system = ~known & rare_system

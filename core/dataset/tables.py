@@ -59,7 +59,8 @@ def as_table(found: Examples) -> pa.Table:
     `position` counts the well-formed rows of the input, kept or not: losses that somebody recorded
     elsewhere come in that order.
     """
-    talks, extras = found.messages, [None] * len(found.at)
+    talks = found.messages
+    extras: list[str | None] = [None] * len(found.at)
     if any(len(turn) > 2 for turns in talks for turn in turns):
         kept = [split_extras(turns) for turns in talks]
         talks, extras = [plain for plain, _ in kept], [more for _, more in kept]
@@ -164,13 +165,14 @@ class Original:
         """
         types = {name: self._type(name) for name in names}
         gathered = {name: self._gathered(name) for name, kind in types.items() if kind == "values"}
+        values_of = {name: cells for name, cells in gathered.items() if cells is not None}
         as_text = [n for n in names if types[n] == "json" or (n in gathered and not gathered[n])]
         schema: dict[str, pa.DataType] = {name: pa.large_string() for name in as_text}
         for name, kind in types.items():
             if isinstance(kind, pa.DataType):
                 schema[name] = kind
             elif name not in schema:
-                schema[name] = gathered[name].type
+                schema[name] = values_of[name].type
         order = pa.schema([(name, schema[name]) for name in names])
 
         def tables() -> Iterator[pa.Table]:
@@ -182,8 +184,8 @@ class Original:
                     if name in as_text:
                         json_already = kinds.get(name) == "json"
                         cells = column if json_already else as_json(column.to_pylist())
-                    elif name in gathered:
-                        cells = gathered[name].slice(start, len(table))
+                    elif name in values_of:
+                        cells = values_of[name].slice(start, len(table))
                     else:
                         cells = _cast(column, schema[name])
                     columns[name] = cells

@@ -69,7 +69,7 @@ class Understood:
         if self.own is not None:
             cells = full.values(str(self.reading.parts["id"]))
             own = [own_id(cells[at]) for at in found.at]
-            self.own = None if None in own else self.own + own
+            self.own = None if None in own else self.own + [id for id in own if id is not None]
         plain = rows.keys is None
         self.headers.add((*rows.columns,) if plain else ())
         shapes = [(*rows.columns,)] * len(rows.places) if rows.keys is None else rows.keys

@@ -40,7 +40,7 @@ class Read(NamedTuple):
     rows: Ints
     """Those that have a response token left (n_rows,)."""
 
-    def left_out(self) -> list[tuple[str, Ints]]:
+    def left_out(self) -> list[tuple[str, list[int]]]:
         """Return the selected rows that are not trained on, by reason, the commonest first."""
         why = self.tokens.untrained()
         return by_reason({r: why[r] for r in self.selected.tolist() if r in why})

@@ -92,7 +92,7 @@ def preview(workspace: Workspace, settings: Settings) -> Preview:
     last = tokens.spans[tokens.span_offsets[rows + 1] - 1, 1]
     ended = last <= tokens.max_length
     ends = collections.Counter(tokens.ids[tokens.offsets[rows[ended]] + last[ended] - 1].tolist())
-    end = tokenizer.decode([ends.most_common(1)[0][0]]) if ends else ""
+    end = str(tokenizer.decode([ends.most_common(1)[0][0]])) if ends else ""
     selected = found.selected
     cut = selected[tokens.full_lengths()[selected] > tokens.max_length]
     render = renderer(found.template, tokenizer)

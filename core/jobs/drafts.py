@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from core.errors import InputError
 from core.jobs.queue import forget, noun_of, settings_of, status
 from core.jobs.record import ACTIVE, Job
 from core.settings import Spec, specs
-from core.workspace.artifact import KINDS, Entry, Kind
+from core.workspace.artifact import KINDS, Entry
 from core.workspace.store import Workspace
 
 FILLED = (("steps", 0),)
@@ -22,7 +22,7 @@ def draft_of(workspace: Workspace, job: Job) -> Entry | None:
         return None
     identifying = [s for s in specs(type(asked)) if s.identity]
     preset = getattr(asked, "preset", "none") != "none"
-    for entry in workspace.recent(cast("Kind", kind)):
+    for entry in workspace.recent(kind):
         if entry.state == "unfinished" and all(
             _agrees(s, getattr(asked, s.name), entry.config, preset) for s in identifying
         ):

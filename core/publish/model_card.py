@@ -194,8 +194,8 @@ def _reproduce(made: Artifact, line: list[Artifact]) -> str:
     for flag, value in zip(flags[::2], flags[1::2], strict=True):
         spec = known[flag.removeprefix("--").replace("-", "_")]
         if spec.identity and spec.name != "selection":
-            told = pathlib.PurePath(value).name if value.startswith("/") else value
-            argv += [flag, shlex.quote(told)]
+            short = pathlib.PurePath(value).name if value.startswith("/") else value
+            argv += [flag, shlex.quote(short)]
     steps = [*commands(line), f"F=$(python -m core finetune --selection $S {' '.join(argv)})"]
     steps.append("python -m core publish --finetune $F --to FOLDER")
     private = [s for s in _sources(line[0]) if len(s) > 2]

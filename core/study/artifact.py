@@ -107,8 +107,10 @@ def as_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-FACTS = ("arm", "seed", "budget", "draw_seed", "train_seed", "clusters", "finetune", "failed")
-FACTS += ("rows", "steps", "epochs", "response_tokens", "seconds", "train_seconds")
+FACTS = (
+    *("arm", "seed", "budget", "draw_seed", "train_seed", "clusters", "finetune", "failed"),
+    *("rows", "steps", "epochs", "response_tokens", "seconds", "train_seconds"),
+)
 """Columns of a line that are the run's, not a test's."""
 
 

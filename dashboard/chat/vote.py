@@ -33,7 +33,7 @@ def ask_pair(made: Artifact, names: dict[str, str]) -> list[str]:
 
 def draw(made: Artifact, keys: list[str], sampling: chat.Sampling) -> None:
     """Ask a prompt, show two answers, take a vote."""
-    tally = chat.Tally(state.workspace(), *keys, sampling, fresh=state.user())
+    tally = chat.Tally(state.workspace(), keys[0], keys[1], sampling, fresh=state.user())
     place = f"chat:vote:{made.id}:{keys[1]}"
     one: Round | None = st.session_state.get(place)
     st.caption(

@@ -16,7 +16,7 @@ from core.finetune.preview import Preview, preview
 from core.finetune.settings import Settings, resolve
 from core.jobs.progress import duration
 from core.model.chat_template import Refused
-from core.settings import specs
+from core.settings import Auto, specs
 from core.training.fit_disk import free
 from core.training.fit_memory import gib
 from dashboard.escape import plain
@@ -175,7 +175,7 @@ def _disk(found: Fit) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Rendering the rows as training will")
-def _preview(selection: str, model: str, template: str, max_length: int | str) -> Preview:
+def _preview(selection: str, model: str, template: str, max_length: int | Auto) -> Preview:
     shown = Settings(selection=selection, model=model, template=template, max_length=max_length)
     return preview(state.workspace(), shown)
 

@@ -6,6 +6,7 @@ import io
 import pathlib
 import shutil
 import zipfile
+from typing import Literal
 
 import streamlit as st
 
@@ -54,7 +55,7 @@ def _ask(made: Artifact) -> publish.Settings | None:
     if why := publish.unavailable(made, form):
         st.info(plain(why), icon=":material/info:")
         return None
-    precision = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     if form != "adapter":
         precision = st.radio(
             "Precision",

@@ -135,10 +135,9 @@ def _widget(spec: Spec, key: str) -> Any:
         chosen = st.selectbox(spec.label, options, index=index, accept_new_options=True, **common)
         return spec.parse(str(chosen or ""))
     if spec.kind is bool and spec.auto:
-        words = {"auto": "auto", True: "yes", False: "no"}
-        index = list(words).index(default)  # type: ignore[arg-type]
-        said = words.__getitem__
-        return st.selectbox(spec.label, list(words), index=index, format_func=said, **common)
+        choices: dict[Any, str] = {"auto": "auto", True: "yes", False: "no"}
+        index, said = list(choices).index(default), choices.__getitem__
+        return st.selectbox(spec.label, list(choices), index=index, format_func=said, **common)
     if spec.kind is bool:
         return st.toggle(spec.label, value=bool(default), **common)
     if spec.kind is int and not spec.auto:
