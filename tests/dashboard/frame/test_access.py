@@ -411,7 +411,7 @@ PLAIN = {
 """Settings whose text is a name, a number or a rule, and never opened."""
 IDS = {
     "dataset", "trajectories", "clusters", "selection", "selections", "parent", "extend", "keep",
-    "finetune",
+    "finetune", "clusterings",
 }  # fmt: skip
 """Settings whose text is an artifact's id, looked up by a grammar that no path has."""
 
