@@ -62,14 +62,16 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def fetch(dataset: Artifact, rows: Sequence[int] | Ints, columns: str = "*") -> pd.DataFrame:
-    """Return examples of a dataset in the order asked for, indexed by row; unknown rows are not in.
+    """Return examples of a dataset in the order asked for, indexed by row.
+
+    Each row is there once, however often it is asked for; unknown rows are not in.
 
     Args:
         dataset: The dataset.
         rows: A page of rows.
         columns: Of examples.parquet, `row` among them; messages come as whole turns.
     """
-    wanted = [int(r) for r in rows]
+    wanted = list(dict.fromkeys(int(r) for r in rows))
     if not wanted:
         wanted = [-1]
     names = pq.read_schema(dataset.path / EXAMPLES).names

@@ -47,7 +47,7 @@ def more_tests(summary: dict[str, Any]) -> None:
     lines = [
         {
             "test": told["title"],
-            "measure": metric.title,
+            "measure": metric.called(told.get("seen", 0)),
             "score": metric.written(told[key], told),
             "without overlap": metric.form.format(told[f"clean_{key}"])
             if f"clean_{key}" in told
@@ -60,8 +60,10 @@ def more_tests(summary: dict[str, Any]) -> None:
         for key, metric in metrics.known(told).items()
     ]
     if len(tests) > 1 or "clean_items" in summary:
-        st.caption("Every test, with and without the items that have words in common with the pool")
-        st.dataframe(pd.DataFrame(lines), hide_index=True)
+        which = "Every test" if len(tests) > 1 else "The test"
+        st.caption(f"{which}, with and without the items that have words in common with the pool")
+        shown = pd.DataFrame(lines)  # one test needs no column that names it
+        st.dataframe(shown if len(tests) > 1 else shown.drop(columns="test"), hide_index=True)
     for told in tests.values():
         if reason := told.get("bert_score_absent"):
             st.caption(plain(f"{told['title']}: no BERTScore, {reason}."))

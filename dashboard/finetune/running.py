@@ -177,9 +177,9 @@ def controls(
     frame: pd.DataFrame, runs: dict[str, str], key: str
 ) -> tuple[str, float, list[training.Curve]]:
     """Ask for axis, smoothing and other runs; return them as the chart takes them."""
-    left, middle, right = st.columns([1.2, 1, 2], vertical_alignment="bottom")
+    place = st.container(horizontal=True, vertical_alignment="bottom")  # wraps where it is narrow
     there = [axis for axis in AXES if axis in frame]
-    axis = left.segmented_control(
+    axis = place.segmented_control(
         "Axis",
         there,
         default="step",
@@ -187,8 +187,9 @@ def controls(
         format_func=AXES.__getitem__,
         key=f"finetune-axis:{len(there)}",
         persist_state="session",
+        width="content",
     )
-    share = middle.slider(
+    share = place.slider(
         "Smoothing",
         0,
         50,
@@ -197,15 +198,17 @@ def controls(
         key="finetune-smoothing",
         persist_state="session",
         help="Each point is the mean of this share of all points around it",
+        width=180,
     )
     names = state.distinct(runs)
-    chosen = right.multiselect(
+    chosen = place.multiselect(
         "Other runs beside it",
         list(runs),
         format_func=lambda id: names.get(id, id),
         max_selections=OTHERS,
         key=f"finetune-beside:{key}",
         placeholder="Choose finished runs",
+        width=320,
     )
     colours = theme.source_colours(map(str, chosen))
     beside = [

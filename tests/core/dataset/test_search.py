@@ -62,6 +62,9 @@ def test_rows_come_in_the_order_asked_for_and_unknown_ones_do_not(data):
         ROWS[0]["q"],
     ]
     assert search.fetch(data, [], "row").empty
+    twice = search.fetch(data, [3, 0, 3], "row, prompt")
+    assert twice.index.tolist() == [3, 0], "a row asked for twice is there once"
+    assert twice.loc[3, "prompt"] == ROWS[3]["q"]
 
 
 def test_a_row_is_found_by_number_or_id(data):
