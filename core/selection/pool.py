@@ -78,6 +78,8 @@ class Pool:
     """Scores of another tool (n,), NaN where a row that stays has none; empty without."""
     rule: str = "top"
     """Which of those scores are wanted."""
+    forgetting_rule: int = 2
+    """How rows forgotten equally often are told apart, see the setting."""
     switches: Switches = PAPER
     inside: tuple[Inside, ...] = ()
     """The clusters inside each source, where a strategy needs them."""

@@ -77,7 +77,7 @@ def settings_of(artifact: Artifact) -> Settings:
         )
     # without a rule of its own it is older than the rule of today
     rule = artifact.config.get("near_rule", 1)
-    config = {**artifact.config}
+    config = {"forgetting_rule": 1, **artifact.config}
     if (kept := artifact.path / given_scores.KEPT).exists():
         config |= {"scores": str(kept), "score_column": "score"}
     return dataclasses.replace(Settings(**config), edits=honoured(artifact), near_rule=rule)

@@ -176,6 +176,7 @@ def pool_of(source: Source) -> tuple[Pool, Kept]:
         cost = STRATEGIES[settings.strategy].cost
         match = matched_size.measure(settings, dataset, cost=cost)
     pool = dataclasses.replace(pool, space=settings.space, match=match, rule=settings.rule)
+    pool = dataclasses.replace(pool, forgetting_rule=settings.forgetting_rule)
     return pool, keep(pool, old, log.pinned)
 
 
@@ -194,7 +195,9 @@ def key_of(settings: Settings) -> str:
 
     Without edits, and with every later setting at its default, it is what it always was.
     """
-    ignored = ("scores",) if settings.dedup == "near" else ("scores", "near_rule")
+    ignored = ["scores"]
+    ignored += [] if settings.dedup == "near" else ["near_rule"]
+    ignored += [] if settings.strategy == "forgetting" else ["forgetting_rule"]
     kept = identity(settings, first=FIRST, before=BEFORE, ignored=ignored)
     if settings.scores:
         kept["scores"] = given_scores.file_hash(settings)

@@ -16,7 +16,7 @@ from core.settings import MAX_SEED, Auto, Group, setting
 FIRST = ("parent", "strategy", "budget", "seed", "keep")
 """Settings that every fingerprint holds; a later one counts where it differs from its default, so
 that a selection made before there was such a setting is found again."""
-BEFORE = {"edits": 0, "near_rule": 1}
+BEFORE = {"edits": 0, "near_rule": 1, "forgetting_rule": 1}
 """What selections did before there were these settings, where that is not the default."""
 
 
@@ -53,6 +53,14 @@ class Settings(
         help=f"What {', '.join(having(prefix=True))} compare rows by: the proxy's embeddings, or "
         "the trajectories where there are none",
         label="Compare rows by",
+    )
+    forgetting_rule: int = setting(
+        2,
+        help="How rows forgotten equally often are told apart: 2 by the height of rises, then "
+        "by the seed; 1 by id, as selections did before",
+        minimum=1,
+        maximum=2,
+        hidden=True,
     )
     keep: str = setting(
         "",

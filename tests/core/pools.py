@@ -3,15 +3,31 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 
 from core.clusters.kmeans import cluster
+from core.dataset.search import EXAMPLES
 from core.selection.budget import parse
 from core.selection.choose import PINNED, choose
 from core.selection.pool import Choice, Match, Pool
 from core.selection.s2l_options import Switches
+from core.selection.strategies.catalog import STRATEGIES
 
 N, K = 90, 7
 MATCHED_ROWS, MATCHED_TOKENS = 23, 250
+
+
+def needed(strategy, workspace, dataset, **sized) -> dict:
+    """The settings a strategy cannot do without: what it is as large as, or a file of scores."""
+    row = STRATEGIES[strategy]
+    if row.size == "matched":
+        return sized
+    if not row.scores:
+        return {}
+    path = workspace.root / "scores.csv"
+    ids = pd.read_parquet(workspace.open(dataset).path / EXAMPLES, columns=["id"])["id"]
+    pd.DataFrame({"id": ids, "score": range(len(ids))}).to_csv(path, index=False)
+    return {"scores": str(path)}
 
 
 def make_pool(order=None, seed=0, **changes) -> Pool:

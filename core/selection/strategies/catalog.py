@@ -97,7 +97,9 @@ STRATEGIES: dict[str, Strategy] = {
         scores.forgetting,
         "Most often forgotten",
         "Most rises of more than 0.1 nats per response token from one recording to the next "
-        "(Toneva et al. 2019, who count right answers turning wrong).",
+        "(Toneva et al. 2019, who count right answers turning wrong); of equals the higher rises "
+        "first, then drawn.",
+        seeded=True,
     ),
     "cartography_ambiguous": Strategy(
         scores.cartography_ambiguous,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.selection.pool import Choice, Pool
-from core.trajectories.row_scores import scores
+from core.trajectories.row_scores import TOLERANCE, scores
 
 
 def least_confidence(pool: Pool, n: int, seed: int) -> Choice:
@@ -40,9 +40,28 @@ def longest_response(pool: Pool, n: int, seed: int) -> Choice:
 
 
 def forgetting(pool: Pool, n: int, seed: int) -> Choice:
-    """Take the rows whose loss rose most often after training began (Toneva et al. 2019)."""
+    """Take the rows whose loss rose most often after training began (Toneva et al. 2019).
+
+    Of rows that rose equally often those that rose higher in sum come first, and what is still
+    equal, as all that never rose are, is drawn; reasons say among how many.
+    """
     count = scores(pool.losses, start=pool.start)["forgetting"].to_numpy()
-    return _by_score(-count, count, n, "times forgotten", "from the top", "d")
+    if pool.forgetting_rule == 1:
+        return _by_score(-count, count, n, "times forgotten", "from the top", "d")
+    begun = pool.start and pool.losses.shape[1] > 1  # a rise from before training is none
+    rises = np.diff(pool.losses[:, 1:] if begun else pool.losses, axis=1)
+    height = np.where(rises > TOLERANCE, rises, 0).sum(1)
+    order = np.lexsort((np.random.default_rng(seed).random(len(pool)), -height, -count))
+    best = order[:n]
+    last = order[max(0, n - 1)]
+    tied = (count == count[last]) & (height == height[last])
+    drawn = bool(tied[order[n:]].any())
+    reasons = []
+    for rank, i in enumerate(best):
+        chance = f", drawn among {tied.sum():,} equal" if drawn and tied[i] else ""
+        text = f"times forgotten {int(count[i])}, by {height[i]:.3f} in sum"
+        reasons.append(f"{text}, number {rank + 1:,} from the top{chance}")
+    return Choice(best, reasons)
 
 
 def cartography_ambiguous(pool: Pool, n: int, seed: int) -> Choice:

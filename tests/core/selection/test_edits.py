@@ -18,6 +18,7 @@ from core.selection.strategies.catalog import STRATEGIES
 from core.trajectories import cost
 from core.trajectories.artifact import load_flags
 from core.workspace.files import fingerprint
+from tests.core.pools import needed
 
 
 def draw(copied, **how):
@@ -39,10 +40,12 @@ def test_excluded_rows_are_out_and_pinned_rows_in_first(copied, strategy):
     out, pins = rows[:60], np.sort(rows[100:105])
     edits.exclude(copied.workspace, copied.dataset, out)
     edits.pin(copied.workspace, copied.dataset, pins)
-    match = (
-        {"match": copied.selection, "target_parameters": 1e7}
-        if STRATEGIES[strategy].size == "matched"
-        else {}
+    match = needed(
+        strategy,
+        copied.workspace,
+        copied.dataset,
+        match=copied.selection,
+        target_parameters=1e7,
     )
     made = draw(copied, strategy=strategy, budget="20", **match)
     chosen = table(made)
@@ -145,8 +148,8 @@ def holes(copied):
 def test_pinned_rows_without_a_loss_are_in_and_others_never(holes, strategy, capsys):
     copied, odd = holes
     how = {"strategy": strategy, "budget": "20"}
-    if STRATEGIES[strategy].size == "matched":
-        how |= {"match": copied.selection, "target_parameters": 1e7}
+    more = {"match": copied.selection, "target_parameters": 1e7}
+    how |= needed(strategy, copied.workspace, copied.dataset, **more)
     how |= {"space": "trajectories"} if STRATEGIES[strategy].prefix else {}
     plain = draw(copied, **how)
     assert not set(table(plain)["row"]) & set(odd)

@@ -13,6 +13,7 @@ from core.edits import row_sets
 from core.selection import filters, reproduce
 from core.selection.strategies.catalog import STRATEGIES
 from core.workspace import manifest
+from tests.core.pools import needed
 
 
 def draw(copied, **settings) -> str:
@@ -31,7 +32,7 @@ def rewrite(workspace, id, change, file="table.parquet"):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_replays_to_the_same(copied, strategy):
-    more = {"match": copied.selection} if STRATEGIES[strategy].size == "matched" else {}
+    more = needed(strategy, copied.workspace, copied.dataset, match=copied.selection)
     more |= {"target_parameters": 1e6} if STRATEGIES[strategy].cost else {}
     made = draw(copied, strategy=strategy, budget="30", seed=3, **more)
     assert reproduce.differences(copied.workspace, made) == []

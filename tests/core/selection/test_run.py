@@ -13,6 +13,7 @@ from core import selection
 from core.selection.run import ids_sha256
 from core.selection.strategies.catalog import STRATEGIES
 from core.workspace.store import Workspace
+from tests.core.pools import needed
 
 SAVE = """
 import sys
@@ -72,11 +73,8 @@ def check_saved(workspace, before, made):
 
 
 def seal(finished, strategy, parent, wanted="20%", seed=0):
-    match = (
-        {"match": finished.selection, "target_parameters": 1e6}
-        if STRATEGIES[strategy].size == "matched"
-        else {}
-    )
+    sized = {"match": finished.selection, "target_parameters": 1e6}
+    match = needed(strategy, finished.workspace, finished.dataset, **sized)
     chosen = selection.Settings(parent=parent, strategy=strategy, budget=wanted, seed=seed, **match)
     return finished.workspace.open(selection.run(finished.workspace, chosen))
 
