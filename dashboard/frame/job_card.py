@@ -123,7 +123,7 @@ def _card_body(id: str, was_active: bool) -> None:
 
 
 def _active(job: Job, words: str) -> None:
-    left, right = st.columns([5, 1], vertical_alignment="center")
+    left, right = st.columns([4, 1.2], vertical_alignment="center")
     if job.state == "queued":
         ahead = f"; {job.ahead:,} before it" if job.ahead else ""
         left.progress(0.0, text=f"{plain(job.title)}  \n{words}{ahead}")
