@@ -165,7 +165,8 @@ def test_a_job_learns_how_it_ended(tmp_path, monkeypatch, capsys):
     file.write_text("question,answer\n1 + 1?,2\n")
     assert main(["dataset", "--path", str(file), "--workspace", str(tmp_path)]) == 0
     status = json.loads((job / "status.json").read_text())
-    assert status == {"state": "done", "result": capsys.readouterr().out.strip(), "message": ""}
+    made = capsys.readouterr().out.strip()
+    assert status == {"state": "done", "result": made, "message": "", "failure": ""}
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,9 @@ def test_the_demo_from_the_button_to_the_study(serve, tab, bare):
     (made,) = Workspace(bare.root).entries("study")
     assert f"study={made.id}" in page.url
     assert [a.split(" ")[0] for a in made.summary["arms"]] == ["s2l", "random", "full"]
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    cells = page.get_by_test_id("stDataFrame").locator("table")
+    table = page.get_by_test_id("stTabs").get_by_test_id("stDataFrame").first
+    expect(table).to_be_visible()
+    cells = table.locator("table")
     for arm in ("untuned base", "s2l", "random", "full"):
         expect(cells.get_by_text(arm, exact=True).first).to_be_attached()
     sound(page)
