@@ -77,7 +77,8 @@ def _settled_by(found: Comparison, metric: Metric) -> str:
     if needed is None or needed <= test.n:
         return shown
     long = about((needed - test.n) * found.seconds)
-    return f"{shown}, {needed:,} would show {metric.margin:g}{long and f' ({long} more)'}"
+    taking = f" ({long} more for these two)" if long else ""
+    return f"{shown}, {needed:,} would show {metric.margin:g}{taking}"
 
 
 def about(seconds: float) -> str:

@@ -178,14 +178,16 @@ def by_size(
         ends.append((figure.label(name), float(means[metric].iloc[-1]), colour))
     low, high = lines[metric].min(), lines[metric].max()
     far = 2 * (high - low or abs(high) or 1.0)
+    outside = []
     for name, y in (("all the data", full), ("untuned", base)):
         if y is not None and not low - far <= y <= high + far:  # it would squeeze the curves
-            arrow, edge = ("↑", 1) if y > high else ("↓", 0)
-            side = {"xanchor": "right", "yanchor": "top" if edge else "bottom"}
-            figure.note(fig, f"{name} {y:#.4g} {arrow}", x=1, y=edge, **side)
+            outside.append(f"{name} {y:#.4g} {'↑' if y > high else '↓'}")
         elif y is not None:
             fig.add_hline(y=y, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
             ends.append((name, y, theme.MUTED))
+    if outside:  # above the plot, where no dot lies
+        text = "   ".join(outside)
+        figure.note(fig, text, x=1, y=1, yshift=4, xanchor="right", yanchor="bottom")
     levels = [y for _, y, _ in ends] + lines[metric].tolist()
     if levels:
         figure.end_labels(fig, ends, (min(levels), max(levels)))

@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.finetune import metrics
 from core.finetune.metrics import Metric
 from core.study import comparison, costs, findings, items, pairs
-from core.study.artifact import Partial, StudySummary, partial
+from core.study.artifact import Partial, StudySummary, all_lines, partial
 from core.study.artifact import table as table_of
 from core.study.results import INTERVAL_FROM
 from core.study.sentences import near_floor, seen_of
@@ -75,14 +75,14 @@ def show(artifact: Artifact) -> None:
     figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": theme.MUTED})
     config = take.picture_options(artifact.id, key)
     st.plotly_chart(figure, config=config, alt="What each arm scored")
-    _caption(artifact, table, s, test)
+    _caption(artifact, table, s, key, test)
     _offers(artifact, table, key)
     _warnings(artifact, table)
     said = filter(None, [*others, over_items(artifact, key, test)])
     st.markdown("\n".join(f"- {plain(line)}" for line in said))
     _costs(artifact, s)
     tabs.show(tabs.View(artifact, table, key, test))
-    take.downloads(artifact, table)
+    take.downloads(artifact)
 
 
 def _warnings(artifact: Artifact, table: pd.DataFrame) -> None:
@@ -136,11 +136,12 @@ def _figure(table: pd.DataFrame, key: str, metric: Metric, base: dict[str, Any],
     )
 
 
-def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary, test: str) -> None:
+def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary, key: str, test: str) -> None:
     base = tabs.base_of(artifact, test)
     called = base["title"] if test else s["test"]
     good = table[table["failed"] == ""]
-    tested = int(good["decoded"].max()) if "decoded" in good else int(good["items"].max())
+    counted = "decoded" if key == "coverage" else metrics.METRICS[key].of
+    tested = good[counted if counted in good else "items"].max()
     own = "; saved selections: their own" if s.get("exploratory") else ""
     epochs = s.get("epochs", 0)
     equal = (
@@ -150,7 +151,7 @@ def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary, test: str
     )
     st.caption(
         f"Every arm: the same base model, {equal}, budget {plain(s['budget'])} (full: all rows"
-        f"{own}), tested on {tested:,} rows of {plain(called)}. Dots are seeds "
+        f"{own}), tested on {tested:,.0f} rows of {plain(called)}. Dots are seeds "
         f"({len(s['seeds'])}): {plain(s.get('varied', TOGETHER))}. "
         f"{BARS if len(s['seeds']) >= INTERVAL_FROM else ''}"
     )
@@ -178,7 +179,7 @@ def _offers(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
         if 0 < more <= MOST_SEEDS:
             wanted = form.with_seeds(artifact, more)
             st.button(
-                f"Run {more:,} more seeds{_taking(more * float(each.sum()))}",
+                f"Run {more:,} more seeds{_taking(more * _seconds_a_seed(artifact))}",
                 icon=":material/casino:",
                 on_click=launch,
                 args=(wanted,),
@@ -194,6 +195,18 @@ def _offers(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
                 args=(form.again(artifact, random_draws=total),),
                 help="Then S2L has a place among the random draws, not beside their range",
             )
+
+
+def _seconds_a_seed(artifact: Artifact) -> float:
+    """Return what one more seed of `form.with_seeds` takes: each arm at each data size."""
+    lines = all_lines(artifact)
+    if "seconds" not in lines:
+        return 0.0
+    each = lines.groupby(["arm", "budget"])["seconds"].median()
+    arms = [*dict.fromkeys(lines["arm"])]
+    if "random_per_source" not in arms:  # it is added, and takes as long as random
+        arms.append("random")
+    return float(sum(each[arm].sum() for arm in arms if arm in each.index))
 
 
 def _taking(seconds: float) -> str:

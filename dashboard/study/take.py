@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from core.study import findings
@@ -34,7 +33,7 @@ def picture_options(name: str, key: str) -> dict[str, Any]:
     }
 
 
-def downloads(artifact: Artifact, table: pd.DataFrame) -> None:
+def downloads(artifact: Artifact) -> None:
     """Offer the runs as CSV and everything as JSON, and choose how the figure is saved."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.download_button(
@@ -64,4 +63,5 @@ def downloads(artifact: Artifact, table: pd.DataFrame) -> None:
             key="study:picture",
             help="By the camera at the figure's corner",
         )
-    st.caption(f"{len(table):,} runs of study {plain(artifact.id)}")
+    runs = len(all_lines(artifact))
+    st.caption(f"{runs:,} run{'s' if runs != 1 else ''} of study {plain(artifact.id)}")

@@ -134,7 +134,9 @@ def test_how_long_more_draws_take_is_as_the_runs_so_far():
     scored = table(s2l=[1.0, 1.1, 1.05], random=[1.02, 1.04, 1.09]).assign(seconds=600.0)
     found = compare(scored, "loss", "s2l", "random")
     assert found.seconds == 1200
-    assert sentence(found, METRICS["loss"]).endswith("would show 0.05 (about 3 h more).")
+    assert sentence(found, METRICS["loss"]).endswith(
+        "would show 0.05 (about 3 h more for these two)."
+    )
 
 
 def test_a_failed_run_counts_as_worst_among_draws():
