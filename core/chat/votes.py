@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from core.chat.settings import Sampling
 from core.chat.speakers import Speaker, of, title
+from core.dataset.privacy import HIDDEN, is_private
 from core.errors import InputError
 from core.settings import to_config
 from core.workspace.artifact import Artifact, utc_now
@@ -111,6 +112,8 @@ class Tally:
     ) -> int:
         """Keep one vote; return how many different prompts have one. The last for a prompt counts.
 
+        Of runs on private data neither prompt nor answers are kept.
+
         Args:
             prompt: What both were asked.
             answers: As they were shown, the first first.
@@ -123,6 +126,8 @@ class Tally:
             InputError: another process writes to this tally.
             OSError: the workspace cannot be written.
         """
+        if any(is_private(speaker.made) for speaker in self.speakers):  # told apart, not told
+            prompt, answers = f"{HIDDEN} {fingerprint(prompt)}", (HIDDEN, HIDDEN)
         vote = {
             "prompt": prompt,
             "answers": list(answers),

@@ -81,3 +81,14 @@ def test_votes_are_kept_at_once_and_sealed_with_the_names(runs, spoken):
 def test_a_model_against_itself_is_no_vote(runs, spoken):
     with pytest.raises(InputError, match="two different"):
         Tally(spoken.workspace, runs.one.id, runs.one.id, Sampling())
+
+
+def test_votes_on_runs_of_private_data_keep_no_text(runs, spoken, monkeypatch):
+    monkeypatch.setattr("core.chat.votes.is_private", lambda made: True)
+    tally = Tally(spoken.workspace, runs.one.id, base_of(runs.one), Sampling(tokens=8), fresh="p")
+    for prompt in ("a secret", "another secret", "a secret"):
+        n = tally.add(prompt, ("said secret", "secret"), "first", swapped=False, seed=0)
+    assert n == 2, "prompts are still told apart"
+    written = (tally.seal().path / "votes.jsonl").read_text()
+    assert "secret" not in written
+    assert written.count("(private)") == 9
