@@ -1,5 +1,4 @@
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from core import edits
-from core.workspace.store import Workspace
+from core.workspace.files import ROOT
 from tests.core.edits.conftest import Place
 
 
@@ -83,21 +82,20 @@ def test_damage_elsewhere_is_named_and_nothing_written(place, line):
     assert place.log.read_bytes() == damaged
 
 
-def write_rows(root, dataset, rows):
-    for row in rows:
-        edits.exclude(Workspace(root), dataset, [row])
+WRITE = """
+import sys
+from core import edits
+from core.workspace.store import Workspace
+for row in map(int, sys.argv[3].split(",")):
+    edits.exclude(Workspace(sys.argv[1]), sys.argv[2], [row])
+"""
 
 
 def test_writers_at_the_same_time_keep_a_valid_log(place):
     parts = np.random.default_rng(0).permutation(80).reshape(4, 20).tolist()
-    spawn = multiprocessing.get_context("spawn")
-    root = place.workspace.root
-    writers = [spawn.Process(target=write_rows, args=(root, place.dataset, p)) for p in parts]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [w.exitcode for w in writers] == [0] * 4
+    command = [sys.executable, "-c", WRITE, str(place.workspace.root), place.dataset]
+    writers = [subprocess.Popen([*command, ",".join(map(str, part))], cwd=ROOT) for part in parts]
+    assert [writer.wait() for writer in writers] == [0] * 4
     found = place.read()
     assert found.position == 80
     assert found.excluded.tolist() == list(range(80))
