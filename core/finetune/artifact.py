@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 import pandas as pd
 
-from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl, write_json, write_jsonl
 
 SCORES, GENERATIONS, ITEMS = "scores.json", "generations.jsonl", "items.parquet"
@@ -171,9 +170,3 @@ def load_generations(folder: pathlib.Path) -> list[Generation]:
         folder: Of a fine-tune, or of one of its tests.
     """
     return cast("list[Generation]", list(read_jsonl(folder / GENERATIONS)))
-
-
-def load_results(finetune: Artifact) -> pd.DataFrame | None:
-    """Read a line an item, indexed by id; None of an early fine-tune, which kept none."""
-    path = finetune.path / ITEMS
-    return pd.read_parquet(path).set_index("id") if path.exists() else None

@@ -6,7 +6,6 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
-from core.errors import InputError
 from core.training.checkpoints import MOMENTS
 from core.training.fit_memory import gib
 
@@ -47,17 +46,3 @@ def free(folder: pathlib.Path) -> float:
     while not folder.exists():
         folder = folder.parent
     return float(shutil.disk_usage(folder).free)
-
-
-def check(folder: pathlib.Path, disk: Disk) -> None:
-    """Refuse a run that would fill the disk.
-
-    Raises:
-        InputError: less is free than it writes.
-    """
-    if disk.total > (left := free(folder)):
-        raise InputError(
-            f"this run writes about {disk}, and {gib(left)} are free in {folder}; free some "
-            "space or choose another --workspace",
-            failure="disk-full",
-        )
