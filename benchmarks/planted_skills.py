@@ -248,7 +248,7 @@ def plant(plan: Plan, seed: int) -> Planted:
 
     for name in names:
         for _ in range(plan.originals if name in common else plan.rare):
-            original = add(name, lambda: _fill(rng))
+            original = add(name, lambda: fill(rng))
             for _ in range(plan.copies - 1 if name in common else 0):
                 add(name, lambda original=original: _near(original, rng))
     order = rng.permutation(len(found))
@@ -260,7 +260,8 @@ def plant(plan: Plan, seed: int) -> Planted:
     return Planted(rows, skill, common)
 
 
-def _fill(rng: np.random.Generator) -> Slots:
+def fill(rng: np.random.Generator) -> Slots:
+    """Draw what a template is filled with."""
     w, v = rng.choice(WORDS.split(), 2, replace=False)
     a, c = rng.integers(10, 100, 2)
     return Slots(
@@ -272,7 +273,7 @@ def _near(slots: Slots, rng: np.random.Generator) -> Slots:
     """Change one slot: a number by at most 3, a word or name to another."""
     field = Slots._fields[rng.integers(len(Slots._fields))]
     if field in "wvn":
-        return slots._replace(**{field: getattr(_fill(rng), field)})
+        return slots._replace(**{field: getattr(fill(rng), field)})
     low, high = (2, 9) if field == "b" else (10, 99)
     moved = getattr(slots, field) + int(rng.integers(-3, 4))
     return slots._replace(**{field: min(max(moved, low), high)})
