@@ -1,5 +1,8 @@
 """What `streamlit run` finds; the pages beside it are listed in dashboard/main.py."""
 
 import streamlit as st
+from starlette.middleware import Middleware
 
-app = st.App("dashboard/main.py")
+from dashboard.frame.gate import Gate
+
+app = st.App("dashboard/main.py", middleware=[Middleware(Gate)])

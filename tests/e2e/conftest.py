@@ -28,6 +28,8 @@ QUIET = (
     "--disable-component-update",
 )
 OWN = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
+REFUSED = "Content Security Policy"
+"""What a browser writes of something that a page may not do."""
 PATIENCE = 60_000  # milliseconds for anything the server draws; a busy machine is slow
 
 expect.set_options(timeout=PATIENCE)
@@ -122,6 +124,7 @@ def tab(browser: Browser) -> Iterator[Callable[..., Page]]:
         page.on("dialog", lambda d: (page.dialogs.append(d.message), d.dismiss()))
         page.outside = []  # the machine's own network is all that a page needs
         page.on("request", lambda r: OWN.match(r.url) or page.outside.append(r.url))
+        page.on("console", lambda m: REFUSED in m.text and page.outside.append(m.text))
         page.goto(url)
         return settled(page)
 
