@@ -3,6 +3,7 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
+from dashboard.frame import who
 from dashboard.frame.gate import Gate
 
-app = st.App("dashboard/main.py", middleware=[Middleware(Gate)])
+app = st.App("dashboard/main.py", middleware=[Middleware(Gate)], on_script_error=who.refused)

@@ -6,7 +6,7 @@ import pathlib
 
 import streamlit as st
 
-from dashboard.frame import state, widgets
+from dashboard.frame import state, who, widgets
 
 ICONS = {
     "overview": ("Overview", ":material/home:"),
@@ -24,6 +24,7 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state=220,
 )
+who.sign_in()
 PAGES = [
     st.Page(
         state.page(name),

@@ -21,6 +21,7 @@ from core.errors import InputError
 from core.jobs.progress import JOB_VARIABLE
 from core.model.conversation import Turn
 from core.workspace.files import ROOT
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 IDLE = 600.0
@@ -115,6 +116,7 @@ class Talker:
             return False
         return True
 
+    @editors("start work")
     def _start(self) -> None:
         self.close()
         self._process = process = subprocess.Popen(

@@ -18,6 +18,7 @@ from core.settings import to_config
 from core.workspace.artifact import Artifact, utc_now
 from core.workspace.draft import Draft
 from core.workspace.files import append_jsonl, fingerprint, read_jsonl
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 FILE = "votes.jsonl"
@@ -100,6 +101,7 @@ class Tally:
         said = {k: v for k, v in self._config.items() if k != "seed"}
         self._fingerprint = fingerprint("vote", said)
 
+    @editors("vote")
     def add(
         self,
         prompt: str,

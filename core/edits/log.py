@@ -22,6 +22,7 @@ from core.edits.state import EditEntry, Edits, EditState
 from core.errors import InputError
 from core.workspace.artifact import Artifact, utc_now
 from core.workspace.files import fsync
+from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
 
 Rows = Ints | Sequence[int]
@@ -153,6 +154,7 @@ def as_text(edits: Edits) -> str:
     return "\n".join(lines)
 
 
+@editors("edit rows")
 def _edit(
     workspace: Workspace, dataset_id: str, op: str, asked: dict[str, Any], user: str
 ) -> Edits:
@@ -170,7 +172,7 @@ def _edit(
             entry: EditEntry = {
                 "seq": len(entries) + 1,
                 "time": utc_now().isoformat(timespec="milliseconds"),
-                "user": user,
+                "user": user or person().name,
                 "op": op,
                 "data": planned[0],
                 "inverse": planned[1],

@@ -12,12 +12,14 @@ from core.errors import InputError
 from core.jobs.progress import say
 from core.jobs.record import NOW, lock_file
 from core.workspace.files import disk_full, fsync, read_json
+from core.workspace.roles import editors
 
 MANIFEST = "export.json"
 LOCK, OLD = "lock", "old"
 """Names in the hidden folder: held while an export is at work; what it replaces."""
 
 
+@editors("export")
 @contextlib.contextmanager
 def publish(out: pathlib.Path, folder: bool, overwrite: bool) -> Iterator[pathlib.Path]:
     """Yield a path to write to; publish it at `out` on success, delete it on failure.

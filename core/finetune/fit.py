@@ -33,6 +33,7 @@ from core.settings import to_config
 from core.training.fit_disk import Disk, needed
 from core.training.fit_memory import VARIABLE, Memory, gib
 from core.workspace.files import ROOT, fingerprint, read_json, write_json
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 SECONDS = 600.0
@@ -135,6 +136,7 @@ class FitRun:
         self.first: dict[str, Any] = {}
         self.process = self._start({})
 
+    @editors("start work")
     def _start(self, changes: dict[str, Any]) -> subprocess.Popen[bytes]:
         self.changes = changes
         tried = dataclasses.replace(self.settings, **changes)

@@ -9,6 +9,7 @@ from core.jobs.queue import forget, noun_of, settings_of, status
 from core.jobs.record import ACTIVE, Job
 from core.settings import Spec, specs
 from core.workspace.artifact import KINDS, Entry
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 FILLED = (("steps", 0),)
@@ -36,6 +37,7 @@ def _agrees(spec: Spec, value: Any, config: dict[str, Any], preset: bool) -> boo
     return filled or config.get(spec.name, value) == value
 
 
+@editors("delete")
 def discard(workspace: Workspace, id: str) -> None:
     """Delete what an ended job has left behind, and its record.
 

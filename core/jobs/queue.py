@@ -23,7 +23,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.jobs import devices
-from core.jobs.files import SPEC, WORKER, JobSpec, load_progress
+from core.jobs.files import SPEC, WORKER, load_progress
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -45,11 +45,13 @@ from core.nouns import NOUNS
 from core.settings import from_argv, identity, specs
 from core.workspace.artifact import new_id, utc_now
 from core.workspace.files import ROOT, write_json
+from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
 
 __all__ = ["ACTIVE", "ENDED", "Job", "JobState"]
 
 
+@editors("start work")
 def submit(
     workspace: Workspace,
     argv: Sequence[str],
@@ -85,13 +87,14 @@ def submit(
         title=title,
         device=device,
         key=key,
-        user=user,
+        user=user or person().name,
         grace=grace,
         kill_after=kill_after,
         environment=devices.environment(device),
     )
 
 
+@editors("stop work")
 def stop(workspace: Workspace, id: str, *, discard: bool = False) -> None:
     """Ask a job to stop; its supervisor goes on to SIGTERM and SIGKILL if it does not.
 
@@ -236,6 +239,7 @@ def wait(workspace: Workspace, id: str, timeout: float) -> Job:
     return job
 
 
+@editors("delete")
 def forget(workspace: Workspace, id: str) -> None:
     """Delete the record of an ended job; what it made stays.
 
@@ -250,43 +254,23 @@ def forget(workspace: Workspace, id: str) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _spawn(
-    workspace: Workspace,
-    argv: Sequence[str],
-    *,
-    title: str,
-    device: str,
-    key: str,
-    user: str,
-    grace: float,
-    kill_after: float,
-    environment: dict[str, str] | None = None,
-) -> str:
+def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:
+    """Start a command detached; what else was asked stands in the job's spec as `submit` has it."""
     folder = workspace.root / "jobs"
     folder.mkdir(parents=True, exist_ok=True)
     fds = [lock_file(folder / ".submit.lock")]
     try:
         for job in jobs(workspace):
             same = job.state in ("queued", "running") and job.argv == tuple(argv)
-            if same or (key and job.key == key):
+            if same or (asked["key"] and job.key == asked["key"]):
                 return job.id
         now = utc_now()
         id = new_id(now)
         draft = folder / (".new-" + id)  # nobody sees the job before its locks are held
         draft.mkdir()
-        spec: JobSpec = {
-            "id": id,
-            "argv": list(argv),
-            "created": now.isoformat(timespec="milliseconds"),
-            "cwd": str(ROOT),
-            "title": title,
-            "device": device,
-            "key": key,
-            "user": user,
-            "grace": grace,
-            "kill_after": kill_after,
-            "environment": environment or {},
-        }
+        moment = now.isoformat(timespec="milliseconds")
+        facts = {"id": id, "argv": list(argv), "created": moment, "cwd": str(ROOT)}
+        spec = {**facts, "environment": {}, **asked}
         try:
             fds += [lock_file(draft / "lock"), lock_file(draft / "supervisor.lock")]
             write_json(draft / SPEC, spec)

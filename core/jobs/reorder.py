@@ -9,6 +9,7 @@ from core.jobs import devices
 from core.jobs.queue import jobs, status
 from core.jobs.record import PLACE, Job, folder_of, lock_file
 from core.workspace.files import write_json
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 
@@ -18,6 +19,7 @@ def waiting(workspace: Workspace, device: str) -> list[Job]:
     return sorted((j for j in there if devices.shared(j.device, device)), key=lambda j: j.turn)
 
 
+@editors("change the queue")
 def move(workspace: Workspace, id: str, places: int) -> None:
     """Let a waiting job go before others of its device: so many places up, or down if below 0.
 

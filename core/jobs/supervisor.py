@@ -36,6 +36,7 @@ from core.jobs.record import (
 )
 from core.workspace.artifact import utc_now
 from core.workspace.files import explain_os_error, write_json
+from core.workspace.roles import USER
 from core.workspace.store import Workspace
 
 POLL = 0.3  # seconds between two looks of a supervisor
@@ -58,10 +59,11 @@ def _supervise(folder: pathlib.Path, lock: int) -> None:
     device = _await_turn(folder, spec["device"])
     if device is None:
         return end(folder, "stopped", "stopped before it began")
+    asked_by = {USER: spec.get("user", ""), JOB_VARIABLE: str(folder)}
     worker = subprocess.Popen(
         spec["argv"],
         cwd=spec["cwd"],
-        env={**os.environ, **spec.get("environment", {}), JOB_VARIABLE: str(folder)},
+        env={**os.environ, **spec.get("environment", {}), **asked_by},
         pass_fds=(lock, *device),
         start_new_session=True,
     )

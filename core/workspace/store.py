@@ -26,6 +26,7 @@ from core.workspace.artifact import (
 )
 from core.workspace.draft import Draft, lock_draft
 from core.workspace.files import SETTLED, read_json, write_json
+from core.workspace.roles import editors, person
 
 RECHECK = 2.0
 """Seconds after which a listing for a page looks into every artifact's folder again."""
@@ -47,6 +48,7 @@ class Workspace:
         """Where rebuildable files live (tokens, base models); safe to delete when nothing runs."""
         return self.root / "cache"
 
+    @editors("start work")
     def draft(
         self,
         kind: Kind,
@@ -86,6 +88,8 @@ class Workspace:
             "parents": parents,
             "fingerprint": fingerprint,
         }
+        if user := person().name:
+            run["user"] = user
         path = folder / (new + PARTIAL)
         try:
             write_json(path / RUN, run)
@@ -213,6 +217,7 @@ class Workspace:
         """List what names this artifact as a parent, unfinished work included."""
         return [e for e in self.entries() if wanted in e.parents.values()]
 
+    @editors("delete")
     def delete(self, wanted: str) -> None:
         """Delete an artifact or unfinished run.
 

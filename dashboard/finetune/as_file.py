@@ -9,14 +9,14 @@ from core.errors import InputError
 from core.settings import from_args
 from dashboard.escape import plain
 from dashboard.finetune import form
-from dashboard.frame import access, state
+from dashboard.frame import access, state, widgets
 
 UPLOAD = f"{form.FORM}-yaml"
 
 
 def save(settings: finetune.Settings) -> None:
     """Offer the settings as a file."""
-    st.download_button(
+    widgets.download(
         "Save as YAML",
         run_file.write("finetune", settings),
         file_name="run.yaml",

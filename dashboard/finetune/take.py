@@ -14,8 +14,9 @@ from core import jobs, publish
 from core.errors import InputError
 from core.publish.model_card import base_name
 from core.workspace.artifact import Artifact
+from core.workspace.roles import require_editor
 from dashboard.escape import plain
-from dashboard.frame import access, job_card, state
+from dashboard.frame import access, job_card, state, widgets
 
 FORM = "publish"
 TITLES = {
@@ -102,6 +103,7 @@ def _start(made: Artifact, settings: publish.Settings) -> None:
         disabled=needed > free or (job is not None and job.state in jobs.ACTIVE),
     ):
         try:
+            require_editor("export")
             access.writable(settings.to).parent.mkdir(exist_ok=True)
         except (InputError, OSError) as e:
             st.error(f"The folder cannot be made: {plain(e)}", icon=":material/error:")
@@ -133,7 +135,7 @@ def _there(made: Artifact, settings: publish.Settings) -> None:
         st.caption(f"With {plain(tool)}")
         st.code(text, language="python" if tool == "transformers" else "bash", wrap_lines=True)
     if sum(p.stat().st_size for p in place.iterdir() if p.is_file()) < ZIPPED:
-        st.download_button(
+        widgets.download(
             "Download as ZIP",
             lambda: _zipped(place),
             file_name=f"{place.name}.zip",

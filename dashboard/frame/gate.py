@@ -9,6 +9,7 @@ its pages reach nothing but their own server.
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import os
 import re
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ORIGINS = "S2L_ORIGIN"
 """Addresses people open the dashboard at, as `https://studio.example.org`; commas between."""
+KEY, KEY_HEADER = "S2L_PROXY_KEY", b"x-s2l-key"
+"""What a proxy in front sends with every request, so that none passes beside it."""
 ALIVE = "/_stcore/health"
 """What watches over servers asks for, by whatever name; it tells nothing but that one runs."""
 HEADERS = {
@@ -92,6 +95,9 @@ def refusal(scope: Scope) -> str:
     named = os.environ.get(ORIGINS, "").replace(",", " ").split()
     if scope["type"] == "http" and scope["path"].endswith(ALIVE) and origin is None:
         return ""
+    key = os.environ.get(KEY, "")
+    if key and not hmac.compare_digest(key.encode(), headers.get(KEY_HEADER, "").encode("latin-1")):
+        return "This server is reached through its proxy alone"
     asked = _split(f"//{host}")
     if named:
         own = {o for text in named if (o := _origin(_split(text)))}

@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 
 from core.errors import InputError
+from core.workspace import roles
 from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind, is_id
 from core.workspace.files import ROOT
 from core.workspace.store import Workspace
@@ -118,7 +119,7 @@ def go(name: str, **ids: str) -> None:
 
 def user() -> str:
     """Return who is logged in, if anybody is: edits carry the name."""
-    return str(st.user.get("email") or st.user.get("name") or "")
+    return roles.person().name
 
 
 def nonce(form: str) -> str:

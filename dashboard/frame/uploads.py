@@ -15,6 +15,7 @@ import streamlit as st
 
 from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.files import explain_os_error, sha256_file
+from core.workspace.roles import NotAllowed, editors
 from dashboard.escape import plain
 from dashboard.frame import access, state
 
@@ -42,6 +43,9 @@ def ask(key: str, suffixes: tuple[str, ...] = SUFFIXES) -> str:
     if id != file.file_id or not pathlib.Path(path).is_file():
         try:
             path = str(store(state.workspace().root / access.UPLOADS, file.name, file))
+        except NotAllowed as e:
+            st.error(plain(e), icon=":material/error:")
+            return ""
         except OSError as e:
             problem = f"The file could not be kept: {explain_os_error(e)}"
             st.error(plain(problem), icon=":material/error:")
@@ -50,6 +54,7 @@ def ask(key: str, suffixes: tuple[str, ...] = SUFFIXES) -> str:
     return str(path)
 
 
+@editors("upload")
 def store(folder: pathlib.Path, name: str, file: IO[bytes]) -> pathlib.Path:
     """Keep a file as `<hash of its content>/<name>` and return the path.
 

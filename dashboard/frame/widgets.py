@@ -9,13 +9,14 @@ import streamlit as st
 from core.finetune.metrics import METRICS
 from core.workspace.artifact import KINDS, Artifact, Kind
 from dashboard.escape import plain
-from dashboard.frame import job_card, state
+from dashboard.frame import job_card, state, who
 
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}
 
 
 def sidebar() -> None:
-    """Show the workspace and what runs now."""
+    """Show who is signed in, the workspace and what runs now."""
+    who.badge()
     st.caption("Workspace")
     st.text(str(state.workspace().root))
     st.caption("Jobs")
@@ -94,6 +95,21 @@ def facts(*pairs: tuple[str, str], helps: dict[str, str] | None = None) -> None:
     with st.container(horizontal=True, gap="small"):
         for label, value in pairs:
             st.metric(label, value, width="content", help=(helps or {}).get(label))
+
+
+def download(label: str, data: Any, **named: Any) -> None:
+    """Offer a file to editors; viewers see that there is one, and their page holds nothing of it.
+
+    Args:
+        label: Of the button.
+        data: As `st.download_button` takes it.
+        **named: The rest of it.
+    """
+    if who.may_edit():
+        st.download_button(label, data, **named)
+    else:
+        help = "Only an editor may export"
+        st.download_button(label, "", **{**named, "disabled": True, "help": help})
 
 
 def metric_columns() -> dict[str, Any]:

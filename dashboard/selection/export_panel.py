@@ -13,8 +13,9 @@ from core.errors import InputError
 from core.export.trainers import MODEL, TRAINERS, reading
 from core.export.writers import EXPORT_FORMATS
 from core.workspace.artifact import Artifact
+from core.workspace.roles import require_editor
 from dashboard.escape import plain
-from dashboard.frame import access, job_card, state
+from dashboard.frame import access, job_card, state, widgets
 
 
 def panel(selection: Artifact) -> None:
@@ -62,7 +63,7 @@ def panel(selection: Artifact) -> None:
             st.code(str(place), language=None, wrap_lines=True)
             for note in export.left_out(place):
                 st.warning(plain(note), icon=":material/content_cut:")
-            st.download_button(
+            widgets.download(
                 "Download as ZIP",
                 lambda: zipped(place),
                 file_name=f"{place.name}.zip",
@@ -82,6 +83,7 @@ def folder(selection: Artifact, format: str, config: str) -> pathlib.Path:
 
 def _write(settings: export.Settings, place: pathlib.Path) -> None:
     try:
+        require_editor("export")
         place.parent.mkdir(exist_ok=True)
         export.run(state.workspace(), access.checked(settings))
     except OSError as e:

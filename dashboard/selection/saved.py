@@ -83,7 +83,7 @@ def saved(artifact: Artifact) -> None:
     st.caption(f":material/check_circle: Saved as {plain(artifact.name)}")
     widgets.next_step("Fine-tune a target on it", "finetune", primary=True, selection=artifact.id)
     widgets.next_step("Compare it in a study", "study", selection=artifact.id)
-    st.download_button(
+    widgets.download(
         "Download as JSONL",
         lambda: "".join(export.jsonl_lines(artifact)).encode(errors="backslashreplace"),
         file_name=f"{artifact.id}.jsonl",

@@ -14,6 +14,7 @@ from core.study import findings
 from core.study.artifact import all_lines
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
+from dashboard.frame import widgets
 
 PICTURES = ("SVG", "PNG")
 
@@ -36,7 +37,7 @@ def picture_options(name: str, key: str) -> dict[str, Any]:
 def downloads(artifact: Artifact) -> None:
     """Offer the runs as CSV and everything as JSON, and choose how the figure is saved."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.download_button(
+        widgets.download(
             "Runs as CSV",
             lambda: all_lines(artifact).to_csv(index=False),
             file_name=f"study-{artifact.id}.csv",
@@ -45,7 +46,7 @@ def downloads(artifact: Artifact) -> None:
             on_click="ignore",
             help="A line a fine-tune: arm, seed, budget, scores. No texts of the data",
         )
-        st.download_button(
+        widgets.download(
             "All as JSON",
             lambda: findings.as_json(artifact),
             file_name=f"study-{artifact.id}.json",

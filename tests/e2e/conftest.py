@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -42,38 +42,59 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def until(answers: Callable[[], object], process: subprocess.Popen, seconds: float = 90) -> None:
+    """Wait until a process answers; RuntimeError where it ends, or never does."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            answers()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("no server") from None
+            time.sleep(0.2)
+
+
 class Server:
     """`streamlit run` on a port of its own; it can be killed and started again."""
 
-    def __init__(self, workspace: pathlib.Path, log: pathlib.Path) -> None:
+    def __init__(
+        self,
+        workspace: pathlib.Path,
+        log: pathlib.Path,
+        *,
+        port: int = 0,
+        flags: Sequence[str] = (),
+        **environment: str,
+    ) -> None:
         self.workspace = workspace
-        self._log = log
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self._log, self._flags, self._environment = log, flags, environment
+        self.port = port or free_port()
         self.start()
 
     def start(self) -> None:
-        argv = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+        argv = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py", *self._flags]
+        own = {"S2L_WORKSPACE": str(self.workspace), **self._environment}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*argv, f"--server.port={self.port}", "--server.headless=true"],
                 cwd=ROOT,
-                env={**os.environ, "S2L_WORKSPACE": str(self.workspace)},
+                env={**os.environ, **own},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                with urllib.request.urlopen(self.url("/_stcore/health"), timeout=2):
-                    return
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.kill()
-                    raise RuntimeError(f"no server:\n{self._log.read_text()[-3000:]}") from None
-                time.sleep(0.2)
+        try:
+            until(lambda: urllib.request.urlopen(self.url("/_stcore/health")), self.process)
+        except RuntimeError:
+            self.kill()
+            raise RuntimeError(f"no server:\n{self._log.read_text()[-3000:]}") from None
 
     def kill(self) -> None:
         """End it without a chance to tidy up."""
