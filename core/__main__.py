@@ -22,6 +22,7 @@ from core.jobs.files import Outcome, outcome, write_outcome
 from core.jobs.progress import Stopped, job_dir, say
 from core.nouns import NOUNS
 from core.workspace.files import disk_full, explain_os_error
+from core.workspace.locks import network_problem
 from core.workspace.store import Workspace
 
 PACKAGES = {
@@ -40,9 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, value in QUIET_THREADS.items():
         os.environ.setdefault(name, value)
     try:
+        argv = _without_bare(argv)
         args = vars(_parser(argv).parse_args(argv))
         noun = args.pop("noun")
         workspace = Workspace(args.pop("workspace"))
+        if noun in NOUNS and (problem := network_problem(workspace.root)):
+            say(f"warning: {problem}")
         if noun not in NOUNS:
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `list | head` ends quietly
         file = args.pop(RUN_FILE, "")
@@ -116,6 +120,17 @@ def _parser(argv: Sequence[str]) -> _Parser:
             given = any(a.partition("=")[0] in files for a in argv)
             settings.add_flags(parser, cls, required=not given)
     return top
+
+
+def _without_bare(argv: Sequence[str]) -> list[str]:
+    """Leave out the --workspace of `doctor --workspace` that names no folder."""
+    rest = list(argv)
+    if _noun(argv) == "doctor":
+        ends = [i for i, a in enumerate(rest) if a == "--workspace"]
+        for i in reversed(ends):
+            if i + 1 == len(rest) or rest[i + 1].startswith("--"):
+                del rest[i]
+    return rest
 
 
 def _declared(noun: str) -> tuple[Any, Callable[..., Any]]:

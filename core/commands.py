@@ -38,14 +38,26 @@ class Shown(One):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examined(Group):
-    """Which dataset, and whose eyes it is seen with."""
+    """Which dataset, and whose eyes it is seen with; without one the whole workspace."""
 
-    id: str = setting(help="Dataset id", positional=True)
+    id: str = setting("", help="Dataset id; without one the whole workspace", positional=True)
     model: str = setting("scratch:small", help="The model whose tokenizer and template count")
     template: Literal["auto", "chat", "alpaca", "plain"] = setting(
         "auto", help="auto is the model's chat template, or plain"
     )
     max_length: int | Auto = setting("auto", help="Longest row in tokens", minimum=8)
+    clean: str = setting(
+        "",
+        help="Of the whole workspace delete these, commas between: leftovers, drafts, jobs, "
+        "cache, or ids that the check lists",
+    )
+
+    def validate(self) -> None:
+        of_dataset = (self.model, self.template, self.max_length)
+        if not self.id and of_dataset != ("scratch:small", "auto", "auto"):
+            raise InputError("--model, --template and --max-length go with a dataset's id; give it")
+        if self.id and self.clean:
+            raise InputError(f"--clean is of the whole workspace; leave {self.id} out")
 
 
 def list_(workspace: Workspace, settings: Listing) -> str:
@@ -96,12 +108,30 @@ def reproduce(workspace: Workspace, settings: One) -> str:
 
 
 def doctor(workspace: Workspace, settings: Examined) -> str:
-    """Return a line a check of a dataset's texts, and of how a model would see them."""
+    """Return a line a check of a dataset's texts and how a model sees them; or the workspace's.
+
+    Raises:
+        Unequal: something in the workspace is damaged, or not there.
+    """
+    s = settings
+    if not s.id:
+        return _whole(workspace, [name for name in s.clean.replace(",", " ").split() if name])
     from core.review.doctor import examine, report
 
-    s = settings
     dataset = workspace.open(s.id, "dataset")
     return report(examine(workspace, dataset, s.model, s.template, s.max_length))
+
+
+def _whole(workspace: Workspace, named: list[str]) -> str:
+    from core.review import whole_workspace
+
+    found = whole_workspace.check(workspace)
+    lines = [whole_workspace.report(found)]
+    if named:
+        lines += ["cleaned:", *(whole_workspace.clean(workspace, found, named) or ["nothing"])]
+    if found.damaged or found.orphans:
+        raise Unequal("\n".join(lines))
+    return "\n".join(lines)
 
 
 def chat(workspace: Workspace, settings: Talk) -> str:
@@ -123,7 +153,8 @@ COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = 
     ),
     "chat": ("ask a fine-tune, and others beside it, from the terminal", Talk, chat),
     "doctor": (
-        "check a dataset's texts, and how a model sees them",
+        "check a dataset's texts, and how a model sees them; without an id, every file of the "
+        "workspace (`doctor --workspace`, exit 1: something is damaged)",
         Examined,
         doctor,
     ),

@@ -19,7 +19,7 @@ from core.jobs.progress import Progress, say
 from core.model import loading
 from core.settings import Group, setting
 from core.training.recipe import Recipe
-from core.workspace.files import fingerprint
+from core.workspace.files import fingerprint, rename
 from core.workspace.store import Workspace
 
 NAME = "puzzles (demo)"
@@ -121,5 +121,5 @@ def base_model(workspace: Workspace, rows: list[Row]) -> pathlib.Path:
     model.save_pretrained(work)
     tokenizer.save_pretrained(work)
     shutil.rmtree(work / "checkpoints", ignore_errors=True)
-    work.rename(folder)
+    rename(work, folder)
     return folder

@@ -7,7 +7,6 @@ its inverse: a list of operations that restores what was before.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import pathlib
@@ -22,6 +21,7 @@ from core.edits.state import EditEntry, Edits, EditState
 from core.errors import InputError
 from core.workspace.artifact import Artifact, utc_now
 from core.workspace.files import fsync
+from core.workspace.locks import lock_within
 from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
 
@@ -164,7 +164,7 @@ def _edit(
         asked = {**asked, "rows": _within(asked["rows"], n_rows)}
     path.parent.mkdir(exist_ok=True)
     with path.open("a+b") as log:
-        fcntl.flock(log, fcntl.LOCK_EX)
+        lock_within(log.fileno(), path)
         log.seek(0)
         entries, end = _entries(path, log.read())
         state = EditState.after(entries, n_rows)

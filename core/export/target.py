@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from core.errors import InputError
 from core.jobs.progress import say
 from core.jobs.record import NOW, lock_file
-from core.workspace.files import disk_full, fsync, read_json
+from core.workspace.files import disk_full, fsync, read_json, rename
 from core.workspace.roles import editors
 
 MANIFEST = "export.json"
@@ -37,9 +37,8 @@ def publish(out: pathlib.Path, folder: bool, overwrite: bool) -> Iterator[pathli
                 fsync(path)
             _check_target(out, folder, overwrite)  # somebody else may have been quicker
             if folder and out.exists():
-                out.rename(place / OLD)
-            temp.replace(out)
-            fsync(out.parent)
+                rename(out, place / OLD)
+            rename(temp, out)
     except OSError as e:
         why = "the disk is full" if disk_full(e) else e.strerror or f"{e}"
         raise InputError(
@@ -91,7 +90,7 @@ def _tidy(place: pathlib.Path, out: pathlib.Path) -> bool:
     """Delete what stands in the hidden folder; say if an export that was to go came back."""
     back = (place / OLD).exists() and not out.exists()
     if back:
-        (place / OLD).rename(out)
+        rename(place / OLD, out)
     for path in place.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -37,6 +37,7 @@ from core.jobs.record import (
     folders,
     load,
     lock_file,
+    lock_submit,
     newest_records,
     shell,
     tail_log,
@@ -44,7 +45,7 @@ from core.jobs.record import (
 from core.nouns import NOUNS
 from core.settings import from_argv, identity, specs
 from core.workspace.artifact import new_id, utc_now
-from core.workspace.files import ROOT, write_json
+from core.workspace.files import ROOT, rename, write_json
 from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
 
@@ -78,7 +79,7 @@ def submit(
         kill_after: Seconds from SIGTERM to SIGKILL.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: there is no such device here, or a frozen process keeps others from starting.
         OSError: the workspace cannot be written.
     """
     return _spawn(
@@ -250,7 +251,7 @@ def forget(workspace: Workspace, id: str) -> None:
     if (state := load(folder).state) in ACTIVE:
         raise InputError(f"job {id} is {state}; stop it first")
     doomed = folder.with_name(".deleted-" + id)
-    folder.rename(doomed)
+    rename(folder, doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 
 
@@ -258,7 +259,7 @@ def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:
     """Start a command detached; what else was asked stands in the job's spec as `submit` has it."""
     folder = workspace.root / "jobs"
     folder.mkdir(parents=True, exist_ok=True)
-    fds = [lock_file(folder / ".submit.lock")]
+    fds = [lock_submit(folder)]
     try:
         for job in jobs(workspace):
             same = job.state in ("queued", "running") and job.argv == tuple(argv)
@@ -274,7 +275,7 @@ def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:
         try:
             fds += [lock_file(draft / "lock"), lock_file(draft / "supervisor.lock")]
             write_json(draft / SPEC, spec)
-            draft.rename(folder / id)
+            rename(draft, folder / id)
             _detach(folder / id, [str(fds[1])], (fds[1], fds[2]))
         except OSError:
             for path in (draft, folder / id):

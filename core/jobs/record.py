@@ -34,6 +34,7 @@ from core.jobs.files import (
     write_outcome,
 )
 from core.workspace.files import ROOT, read_json
+from core.workspace.locks import lock_within
 from core.workspace.store import Workspace
 
 JobState = Literal["queued", "running", "stopping", "done", "failed", "stopped", "lost"]
@@ -177,6 +178,22 @@ def lock_file(path: pathlib.Path, how: int = fcntl.LOCK_EX) -> int:
     try:
         fcntl.flock(fd, how)
     except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def lock_submit(folder: pathlib.Path) -> int:
+    """Lock the queue of a workspace, in its folder of jobs; closing what is returned frees it.
+
+    Raises:
+        InputError: another process does not let go of it.
+    """
+    path = folder / ".submit.lock"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        lock_within(fd, path)
+    except BaseException:
         os.close(fd)
         raise
     return fd

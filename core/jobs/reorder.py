@@ -7,7 +7,7 @@ import os
 from core.errors import InputError
 from core.jobs import devices
 from core.jobs.queue import jobs, status
-from core.jobs.record import PLACE, Job, folder_of, lock_file
+from core.jobs.record import PLACE, Job, folder_of, lock_submit
 from core.workspace.files import write_json
 from core.workspace.roles import editors
 from core.workspace.store import Workspace
@@ -29,7 +29,7 @@ def move(workspace: Workspace, id: str, places: int) -> None:
         InputError: it does not wait any more.
         OSError: the workspace cannot be written.
     """
-    lock = lock_file(workspace.root / "jobs" / ".submit.lock")
+    lock = lock_submit(workspace.root / "jobs")
     try:
         line = waiting(workspace, status(workspace, id).device)
         at = next((i for i, job in enumerate(line) if job.id == id), None)

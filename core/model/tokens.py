@@ -29,7 +29,7 @@ from core.model.remarks import FILLED, Remarks
 from core.model.rendering import Render
 from core.model.templates import TEMPLATES_VERSION, renderer
 from core.workspace.artifact import Artifact
-from core.workspace.files import fingerprint, write_json
+from core.workspace.files import fingerprint, rename, write_json
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def tokenize(
         try:
             _write(work, dataset, tokenizer, renderer(template, tokenizer), template)
             try:
-                work.rename(folder)
+                rename(work, folder)
             except OSError:
                 if not folder.exists():  # else another process wrote the same
                     raise

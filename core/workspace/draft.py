@@ -17,7 +17,7 @@ from typing import IO, Any
 from core.errors import InputError
 from core.workspace import manifest as manifests
 from core.workspace.artifact import PARTIAL, RUN, Artifact, utc_now
-from core.workspace.files import fsync, sha256_file, write_json
+from core.workspace.files import fsync, rename, sha256_file, write_json
 
 
 class InUse(InputError):
@@ -57,6 +57,8 @@ class Draft:
                 continue
             fsync(file)
             files[inside.as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
+        for folder in (p for p in self.path.rglob("*") if p.is_dir()):
+            fsync(folder)
         started = dt.datetime.fromisoformat(self.run["created"])
         seconds = round((utc_now() - started).total_seconds(), 1)
         facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
@@ -82,8 +84,7 @@ class Draft:
             else:
                 path.unlink()
         final = self.path.with_name(self.id)
-        self.path.rename(final)
-        fsync(final.parent)
+        rename(self.path, final)
         (final / RUN).unlink(missing_ok=True)
         self.lock.close()
         return Artifact(final, manifest)

@@ -143,7 +143,7 @@ def _replace(path: pathlib.Path, text: str) -> None:
             f.write(text)
             f.flush()
             os.fsync(f.fileno())
-        temp.replace(path)
+        rename(temp, path)
     except BaseException:
         temp.unlink(missing_ok=True)
         raise
@@ -204,8 +204,22 @@ def fsync(path: pathlib.Path) -> None:
     fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
+    except OSError as e:
+        if not (path.is_dir() and e.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+            raise  # some network file systems cannot do it for directories
     finally:
         os.close(fd)
+
+
+def rename(path: pathlib.Path, target: pathlib.Path) -> None:
+    """Rename a file or directory for good: after this returns, a power cut does not undo it.
+
+    A file takes the place of a file, a directory that of an empty directory.
+    """
+    path.replace(target)
+    fsync(target.parent)
+    if path.parent != target.parent:
+        fsync(path.parent)
 
 
 DISK_FULL: tuple[tuple[type[Exception], str], ...] = (

@@ -25,7 +25,7 @@ from core.workspace.artifact import (
     utc_now,
 )
 from core.workspace.draft import Draft, lock_draft
-from core.workspace.files import SETTLED, read_json, write_json
+from core.workspace.files import SETTLED, read_json, rename, write_json
 from core.workspace.roles import editors, person
 
 RECHECK = 2.0
@@ -233,5 +233,5 @@ class Workspace:
             more = f" and {len(dependants) - 3} more" if len(dependants) > 3 else ""
             raise InputError(f"{wanted} is needed by {named}{more}; delete those first")
         doomed = path.with_name(".deleted-" + path.name)  # a crash half-way leaves no half artifact
-        path.rename(doomed)
+        rename(path, doomed)
         shutil.rmtree(doomed, ignore_errors=True)

@@ -14,7 +14,7 @@ from typing import IO
 import streamlit as st
 
 from core.dataset.readers import FILE_TYPES, SUFFIXES
-from core.workspace.files import explain_os_error, sha256_file
+from core.workspace.files import explain_os_error, rename, sha256_file
 from core.workspace.roles import NotAllowed, editors
 from dashboard.escape import plain
 from dashboard.frame import access, state
@@ -86,7 +86,7 @@ def store(folder: pathlib.Path, name: str, file: IO[bytes]) -> pathlib.Path:
                 _link(known, temp)
                 break
         target = place / file_name(name)
-        temp.replace(target)  # does nothing where both are links to one file
+        rename(temp, target)  # does nothing where both are links to one file
         return target
     finally:
         temp.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.finetune.metrics import METRICS
 from core.workspace.artifact import KINDS, Artifact, Kind
+from core.workspace.locks import network_problem
 from dashboard.escape import plain
 from dashboard.frame import job_card, state, who
 
@@ -19,6 +20,8 @@ def sidebar() -> None:
     who.badge()
     st.caption("Workspace")
     st.text(str(state.workspace().root))
+    if problem := network_problem(state.workspace().root):
+        st.warning(plain(problem), icon=":material/lan:")
     st.caption("Jobs")
     job_card.sidebar_jobs()
 

@@ -63,6 +63,7 @@ GUARDED_ABOVE = {
     ("core.jobs.queue", "_spawn"): "submit",
     ("core.jobs.queue", "_detach"): "submit and stop",
     ("core.finetune.fit", "_done"): "a run that `_start` began",
+    ("core.review.whole_workspace", "_delete"): "clean",
     ("core.workspace.store", "finished"): "takes away what a killed run left of its lock",
 }
 
