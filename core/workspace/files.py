@@ -216,7 +216,10 @@ def rename(path: pathlib.Path, target: pathlib.Path) -> None:
 
     A file takes the place of a file, a directory that of an empty directory.
     """
-    path.replace(target)
+    if path.is_dir():
+        path.rename(target)
+    else:
+        path.replace(target)
     fsync(target.parent)
     if path.parent != target.parent:
         fsync(path.parent)

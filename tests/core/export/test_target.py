@@ -137,13 +137,13 @@ SWAP = """
 import pathlib, sys, time
 from core import export
 from core.workspace.store import Workspace
-replace = pathlib.Path.replace
+rename = pathlib.Path.rename
 def slow(path, target):
     if str(target) == sys.argv[3]:
         print("half", flush=True)
         time.sleep(60)
-    return replace(path, target)
-pathlib.Path.replace = slow
+    return rename(path, target)
+pathlib.Path.rename = slow
 export.run(Workspace(sys.argv[1]), export.Settings(selection=sys.argv[2], out=sys.argv[3], overwrite=True))
 """
 
