@@ -43,8 +43,8 @@ SHORTEST = 64
 FOUND = "fit.json"
 VERSION = 1
 """Of what is measured: raise it when forecasts need something else."""
-OWN = ("resume", "name", "dry_run", "price")
-"""Settings that change nothing in what a run takes."""
+OWN = ("resume", "name", "dry_run", "price", "processes", "launcher")
+"""Settings that change nothing in what one process of a run takes."""
 
 
 class Way(NamedTuple):
@@ -84,8 +84,9 @@ class Fit:
     @property
     def disk(self) -> Disk:
         m = self.measured
-        kept = int(m.get("looks", {}).get("kept", 0))
-        return needed(int(m["trainable"]), float(m["bytes_saved"]), kept)
+        looks = m.get("looks", {})
+        copies = int(looks.get("copies", looks.get("kept", 0)))
+        return needed(int(m["trainable"]), float(m["bytes_saved"]), copies)
 
     def memory(self) -> str:
         """Say what is taken of what there is, at most."""

@@ -23,6 +23,7 @@ import psutil
 from core.errors import InputError
 from core.evaluations.load import load_all
 from core.finetune import looks, outcome
+from core.finetune.disk import copies, kept, sizes
 from core.finetune.prepare import model_of, read, recipe_of, test_set
 from core.finetune.seen import seen
 from core.finetune.settings import Settings, looks_every, resolve
@@ -120,17 +121,8 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     patience = float(order.get("train_seconds", 40.0))
     recipe = recipe_of(s, len(found.rows))
     trained = fit_trial.training(say, model, found, recipe, patience, only_fit=only_fit)
-    weights = [p for p in model.parameters() if p.requires_grad]
-    sizes = {
-        "longest": longest,
-        "parameters": loading.size(model),
-        "trainable": sum(p.numel() for p in weights),
-        "bytes_saved": sum(
-            p.numel() * p.element_size()
-            for p in (weights if s.method != "full" else model.parameters())
-        ),
-    }
-    out = {"fits": True, **trained, **sizes}
+    sized = {"longest": longest, "parameters": loading.size(model)}
+    out = {"fits": True, **trained, **sized, **sizes(model, s.method)._asdict()}
     if only_fit:
         return out
     with _timed(clock, "before"):
@@ -155,7 +147,8 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
         "rows": s.eval_rows,
         "answers": looks.PROMPTS,
         "new": looks.ANSWER,
-        "kept": recipe.steps // s.keep_every if s.keep_every else 0,
+        "kept": kept(s, recipe.steps),
+        "copies": copies(s, recipe.steps),
     }
     return {**out, "clock": clock, "test": tested, "looks": looked, "save": saved}
 

@@ -13,7 +13,7 @@ from core.finetune.presets import PAPER_TARGET, PRESETS
 from core.model import loading
 from core.settings import MAX_SEED, Auto, Group, setting, with_preset
 from core.training import settings as training
-from core.training.settings import FROM_SCRATCH, Adapter, Optimizing, steps_for
+from core.training.settings import FROM_SCRATCH, Adapter, Optimizing, Shared, steps_for
 
 RATES = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 MIN_STEPS = 200
@@ -231,7 +231,7 @@ class Ahead(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Target, Training, Tested, Watched, Ahead):
+class Settings(Target, Training, Tested, Watched, Shared, Ahead):
     """What to train, how long, what to test it on, and what to look at meanwhile."""
 
     model: str = setting(

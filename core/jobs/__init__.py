@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from core.jobs.drafts import draft_of as draft_of
     from core.jobs.failures import FAILURES as FAILURES
     from core.jobs.failures import Failure as Failure
+    from core.jobs.launchers import device_for as device_for
     from core.jobs.queue import active as active
     from core.jobs.queue import all_about as all_about
     from core.jobs.queue import can_resume as can_resume

@@ -1,4 +1,4 @@
-"""Start one command in several processes that share its work: by torchrun here, by Ray anywhere.
+"""Start one command in several processes that share its work: here, by Ray, or by Slurm.
 
 Each process runs `core.__main__.main` with the same arguments and tells how it ended; of those that
 failed, the first says why. A new launcher is one function and one entry in LAUNCHERS.
@@ -13,15 +13,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 from core.errors import InputError
-from core.jobs import process_group
+from core.jobs import devices, process_group
 from core.jobs.files import Outcome
 from core.jobs.process_group import OUTCOMES, PATIENCE
 from core.jobs.progress import JOB_VARIABLE, Stopped
+from core.jobs.record import Job
+from core.jobs.slurm import told_in
+from core.jobs.slurm_run import slurm
 from core.settings import to_argv
-from core.workspace.files import ROOT, read_json
+from core.workspace.files import ROOT
 from core.workspace.store import Workspace
 
 OBJECT_STORE = 2**27
@@ -31,6 +34,10 @@ RAY = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # it would restart what --resume continues
 }
+
+
+ELSEWHERE = "none"
+"""The device of a job that works on other machines: it never waits for one of this."""
 
 
 class Ended(Exception):
@@ -72,6 +79,31 @@ def cause(told: Iterable[Outcome]) -> Outcome:
     return min(told, key=lambda t: (t["state"] == "done", t["time"]))
 
 
+def elsewhere(settings: Any) -> bool:
+    """Say whether a run of these settings works on other machines, and takes no device of this."""
+    launcher = LAUNCHERS.get(getattr(settings, "launcher", ""))
+    return bool(launcher and launcher.elsewhere())
+
+
+def device_for(jobs: Iterable[Job], noun: str, settings: Any) -> str:
+    """Return the device for new work, as `devices.choose`; none where it is on other machines."""
+    if elsewhere(settings):
+        return ELSEWHERE
+    return devices.choose(jobs, noun, getattr(settings, "processes", 1))
+
+
+def local(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:
+    """Refuse: one process does the work itself.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"--launcher local is one process; take --launcher torchrun for --processes {processes}, "
+        "or leave --processes away"
+    )
+
+
 def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:
     """Share the work among processes of this machine; return what they told."""
     with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +124,7 @@ def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[
             stdout=subprocess.DEVNULL,
             check=False,
         )
-        return _told(folder) or _died(processes, f"exit code {done.returncode}")
+        return told_in(pathlib.Path(folder)) or _died(processes, f"exit code {done.returncode}")
 
 
 def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:
@@ -163,7 +195,7 @@ def work(config: dict[str, Any]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[OUTCOMES] = folder
         command_line.main(config["argv"])
-        (told,) = _told(folder)
+        (told,) = told_in(pathlib.Path(folder))
     if told["state"] != "done":
         raise Ended(told)
     return told
@@ -203,11 +235,6 @@ def _threads(processes: int) -> str:
     return str(max(1, (os.cpu_count() or 1) // processes))
 
 
-def _told(folder: str) -> list[Outcome]:
-    files = sorted(pathlib.Path(folder).glob("*.json"))
-    return [cast(Outcome, ended) for file in files if (ended := read_json(file))]
-
-
 def _died(processes: int, how: str) -> list[Outcome]:
     """Return the outcome of a group of which nobody told anything."""
     message = (
@@ -226,9 +253,21 @@ class Launcher(NamedTuple):
     """Where it starts them."""
     always: bool = False
     """Whether it also starts a single process: elsewhere, for example."""
+    elsewhere: Callable[[], bool] = lambda: False
+    """Whether that is on other machines."""
 
 
 LAUNCHERS = {
+    "local": Launcher(local, "one process, on this machine"),
     "torchrun": Launcher(torchrun, "on this machine"),
-    "ray": Launcher(ray, "on the cluster at $RAY_ADDRESS, else on this machine", always=True),
+    "ray": Launcher(
+        ray,
+        "on the cluster at $RAY_ADDRESS, else on this machine",
+        always=True,
+        elsewhere=lambda: bool(os.environ.get("RAY_ADDRESS")),
+    ),
+    "slurm": Launcher(
+        slurm, "as a batch job of a Slurm cluster", always=True, elsewhere=lambda: True
+    ),
 }
+"""The ways there are; a new one is a function and a line here."""

@@ -141,7 +141,9 @@ def speed(rows: int, tokens: int, seconds: float) -> dict[str, float]:
 
 
 def say(text: str) -> None:
-    """Write one line for a person."""
+    """Write one line for a person; of several processes on one run the first does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -9,6 +9,7 @@ from core.errors import InputError
 from core.jobs import devices
 from core.jobs.failures import FAILURES, mended
 from core.jobs.files import load_spec
+from core.jobs.launchers import device_for
 from core.jobs.queue import can_resume, jobs, noun_of, settings_of, status, submit
 from core.jobs.record import NO_QUEUE, Job, folder_of
 from core.settings import to_argv
@@ -68,4 +69,4 @@ def _device(workspace: Workspace, job: Job) -> str:
     there = set(devices.parts(job.device)) <= set(devices.devices())
     if job.device in NO_QUEUE or (there and "environment" in spec):
         return job.device
-    return devices.choose(jobs(workspace), noun_of(job), getattr(settings_of(job), "processes", 1))
+    return device_for(jobs(workspace), noun_of(job), settings_of(job))

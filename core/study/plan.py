@@ -27,6 +27,7 @@ from core.settings import specs, to_config
 from core.study import arms as arms_of
 from core.study.arms import Arm, at_budget
 from core.study.settings import Settings, epochs_of
+from core.training.settings import Shared
 from core.workspace.artifact import Artifact, is_id
 from core.workspace.store import Workspace
 
@@ -196,7 +197,9 @@ def steps_of(opened: Opened) -> int:
 def tuning(s: Settings, drawn: Artifact, seed: int, steps: int) -> finetune.Settings:
     """Return the settings of one fine-tune."""
     given = to_config(s)
-    shared = {spec.name: given[spec.name] for cls in (Target, Tested) for spec in specs(cls)}
+    shared = {
+        spec.name: given[spec.name] for cls in (Target, Tested, Shared) for spec in specs(cls)
+    }
     shared |= {"steps": steps} if steps else {"epochs": epochs_of(s)}
     return finetune.Settings(selection=drawn.id, seed=seed, resume=s.resume, **shared)
 

@@ -25,6 +25,7 @@ from core.finetune.metrics import METRICS
 from core.finetune.retest import scores_of
 from core.finetune.seen import seen
 from core.finetune.settings import short
+from core.jobs.launchers import launched
 from core.jobs.progress import Stopped, say, stop_requested
 from core.selection.artifact import SelectionSummary
 from core.selection.strategies.catalog import STRATEGIES
@@ -230,7 +231,7 @@ def _line(
     }
     try:
         made = made_before(workspace, drawn, tested, wanted) if wanted.resume else None
-        made = made or finetune.make(workspace, wanted, drawn, *tested)
+        made = made or _make(workspace, wanted, drawn, tested)
         scores = scores_of(workspace, made, *tested)
     except (Stopped, InUse):
         raise
@@ -241,6 +242,15 @@ def _line(
         return facts | {"failed": _told(run, f"{type(e).__name__}: {e}")}, None
     numbers = {k: v for k, v in scores.items() if not isinstance(v, str | dict | list)}
     return facts | {"seconds": made.manifest["seconds"], **numbers, "finetune": made.id}, made
+
+
+def _make(
+    workspace: Workspace, wanted: finetune.Settings, drawn: Artifact, tested: Tests
+) -> Artifact:
+    """Fine-tune here, or in the processes that the settings ask for."""
+    if id := launched("finetune", workspace, wanted):
+        return drawn.open(id, "finetune")
+    return finetune.make(workspace, wanted, drawn, *tested)
 
 
 def _told(run: Run, why: str) -> str:

@@ -10,7 +10,7 @@ from core.finetune.settings import Target, Tested
 from core.model import loading
 from core.settings import Auto, Group, setting
 from core.study.arms import Arms
-from core.training.settings import FROM_SCRATCH, PRETRAINED
+from core.training.settings import FROM_SCRATCH, PRETRAINED, Shared
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Margins(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings(Arms, Target, Equal, Tested, Margins):
+class Settings(Arms, Target, Equal, Tested, Margins, Shared):
     """Which selections to compare, on which target."""
 
     edits: int | Auto = setting(

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from typing import Any, Literal
 
+from core.jobs.launchers import LAUNCHERS
 from core.model.templates import TEMPLATES
 from core.settings import Auto, Group, setting
 
@@ -227,6 +228,31 @@ def accept_long() -> Any:
     return setting(False, help=help, identity=False, hidden=True)
 
 
+def processes(*, later: bool = False) -> Any:
+    """Declare `int`."""
+    return setting(
+        1,
+        help="Processes that share the work",
+        minimum=1,
+        identity=False,
+        advanced=True,
+        later=later,
+    )
+
+
+def launcher(*, later: bool = False) -> Any:
+    """Declare `str`."""
+    titles = "; ".join(f"{name} {one.title}" for name, one in LAUNCHERS.items())
+    return setting(
+        "torchrun",
+        help=f"What starts the processes: {titles}",
+        choices=tuple(LAUNCHERS),
+        identity=False,
+        advanced=True,
+        later=later,
+    )
+
+
 def resume() -> Any:
     """Declare `bool`."""
     return setting(
@@ -235,3 +261,11 @@ def resume() -> Any:
         identity=False,
         hidden=True,
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shared(Group):
+    """Which processes share a fine-tune."""
+
+    processes: int = processes(later=True)
+    launcher: str = launcher(later=True)

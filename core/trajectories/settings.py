@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any, Literal
 
 from core.errors import InputError
-from core.jobs.launchers import LAUNCHERS
 from core.model import loading
 from core.settings import MAX_SEED, Auto, Group, setting, with_preset
 from core.training import settings as training
@@ -75,17 +74,8 @@ class Proxy(Group):
         True, help="Also draw the map of trajectories when done", identity=False, hidden=True
     )
     accept_long: bool = training.accept_long()
-    processes: int = setting(
-        1, help="Processes that share the work", minimum=1, identity=False, advanced=True
-    )
-    launcher: str = setting(
-        "torchrun",
-        help="What starts the processes: "
-        + "; ".join(f"{name} {launcher.title}" for name, launcher in LAUNCHERS.items()),
-        choices=tuple(LAUNCHERS),
-        identity=False,
-        advanced=True,
-    )
+    processes: int = training.processes()
+    launcher: str = training.launcher()
     source: str = setting(
         "",
         flags=("--import",),

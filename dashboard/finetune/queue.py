@@ -22,7 +22,10 @@ def choose_device(settings: Any) -> str:
     """Ask for a device where there are several; return it."""
     there = devices.devices()
     all_jobs = jobs.jobs(state.workspace())
-    chosen = devices.choose(all_jobs, "finetune", getattr(settings, "processes", 1))
+    chosen = jobs.device_for(all_jobs, "finetune", settings)
+    if chosen in NO_QUEUE:
+        st.caption(f"Runs on the cluster ({plain(settings.launcher)}); no device here is taken")
+        return chosen
     device = devices.AUTO
     if len(there) > 1:
         titles = {g.device: f"{g.device} · {g.title}" for g in devices.gpus()}

@@ -49,8 +49,7 @@ def launch(
     key = f"{form}:{state.nonce(form)}:{' '.join(argv)}"
     try:
         if device == devices.AUTO:
-            processes = getattr(settings, "processes", 1)
-            device = devices.choose(jobs.jobs(state.workspace()), noun, processes)
+            device = jobs.device_for(jobs.jobs(state.workspace()), noun, settings)
         id = jobs.submit(state.workspace(), argv, title=title, device=device, key=key)
     except InputError as e:
         st.error(plain(str(e)), icon=":material/error:")

@@ -1,5 +1,6 @@
-"""The same run under Ray Train, on a Ray that the run starts and ends itself."""
+"""Every launcher gives what one process gives; Ray is one that the run starts and ends itself."""
 
+import os
 import sys
 
 import numpy as np
@@ -9,8 +10,10 @@ from core.jobs import launchers
 from core.trajectories import run
 from core.trajectories.artifact import load_losses, load_steps
 from core.trajectories.settings import Settings
+from core.workspace.files import read_jsonl
 from core.workspace.store import Workspace
-from tests.conftest import TRAIN
+from tests.conftest import TRAIN, TUNE
+from tests.core.jobs.test_slurm import stand_ins
 
 
 @pytest.fixture
@@ -88,3 +91,74 @@ def test_any_noun_is_launched_where_its_settings_ask_for_it(monkeypatch):
 def test_a_launched_process_launches_no_more(monkeypatch):
     monkeypatch.setattr(launchers.process_group, "launched", lambda: True)
     assert seen(monkeypatch, processes=3, always=True) == ("", [])
+
+
+def tune(finished, **changes):
+    from core import finetune
+
+    asked = finetune.Settings(selection=finished.selection, **{**TUNE, **changes})
+    return finished.workspace.open(finetune.run(finished.workspace, asked))
+
+
+@pytest.fixture
+def started(request, tmp_path, monkeypatch):
+    """Return a launcher's name, with what it needs in place."""
+    if request.param == "ray":
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        pytest.importorskip("ray", reason="needs pip install -r requirements-cluster.txt")
+    if request.param == "slurm":
+        folder = stand_ins(tmp_path / "bin")
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return request.param
+
+
+SHARING = [name for name in launchers.LAUNCHERS if name != "local"]
+
+
+@pytest.mark.parametrize("started", SHARING, indirect=True)
+def test_two_processes_of_any_launcher_fine_tune_as_one_does(finished, started):
+    one = finished.workspace.open(finished.finetune)
+    two = tune(finished, launcher=started, processes=2, name=started)
+    assert (two.config["launcher"], two.config["processes"]) == (started, 2)
+    curves = [[r["loss"] for r in read_jsonl(t.path / "metrics.jsonl")] for t in (one, two)]
+    np.testing.assert_allclose(*curves, atol=1e-5)
+    assert two.summary["loss"] == pytest.approx(one.summary["loss"], abs=1e-5)
+    assert two.summary["decoded"] == one.summary["decoded"] == 8
+    assert two.parents == one.parents
+    assert two.manifest["fingerprint"] == one.manifest["fingerprint"], "how it is run is no part"
+    assert set(two.manifest["files"]) == set(one.manifest["files"])
+    assert finished.workspace.verify(two.id) == []
+
+
+def test_one_process_of_a_cluster_gives_the_same_bytes(finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{stand_ins(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}")
+    one = finished.workspace.open(finished.finetune)
+    there = tune(finished, launcher="slurm", name="there")
+    weights = "model/model.safetensors"
+    assert there.manifest["files"][weights] == one.manifest["files"][weights]
+
+
+def test_local_is_one_process(finished):
+    with pytest.raises(ValueError, match="take --launcher torchrun for --processes 2"):
+        tune(finished, launcher="local", processes=2)
+
+
+def test_a_study_makes_its_fine_tunes_by_its_launcher(finished, monkeypatch):
+    from core import study
+    from core.study import plan
+
+    asked = study.Settings(clusters=finished.clusters, launcher="slurm", processes=4)
+    wanted = plan.tuning(asked, finished.workspace.open(finished.selection), 0, 4)
+    assert (wanted.launcher, wanted.processes) == ("slurm", 4)
+
+
+def test_a_job_elsewhere_takes_no_device_here(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(launchers.devices, "choose", lambda jobs, noun, n: f"{n} here")
+    places = [
+        launchers.device_for([], "trajectories", Settings(dataset="d", launcher=name, processes=2))
+        for name in launchers.LAUNCHERS
+    ]
+    assert places == ["2 here", "2 here", "2 here", "none"]
+    monkeypatch.setenv("RAY_ADDRESS", "first:6379")
+    assert launchers.elsewhere(Settings(dataset="d", launcher="ray"))
