@@ -27,6 +27,7 @@ PATIENCE = 30.0
 """Seconds that a command of Slurm may take."""
 BEFORE_LIMIT = 120
 """Seconds before Slurm's time limit at which the run is asked to save and end."""
+TOLD = "outcomes"
 GONE, AWAY = "GONE", "AWAY"
 RANKS = (
     'gpus=$(tr "," "\\n" <<< "${CUDA_VISIBLE_DEVICES:-}" | grep -c .); export RANK=$SLURM_PROCID; '
@@ -68,7 +69,7 @@ def script(folder: pathlib.Path, argv: Sequence[str], processes: int) -> str:
 #SBATCH --no-requeue
 #SBATCH --signal=B:USR1@{BEFORE_LIMIT}
 cd {shlex.quote(str(ROOT))} || exit 1
-export {JOB_VARIABLE}={job} {OUTCOMES}={job}/outcomes WORLD_SIZE=$SLURM_NTASKS
+export {JOB_VARIABLE}={job} {OUTCOMES}={job}/{TOLD} WORLD_SIZE=$SLURM_NTASKS
 export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-${{SLURM_CPUS_PER_TASK:-1}}}}
 MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export MASTER_ADDR MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))
@@ -87,7 +88,7 @@ def submit(folder: pathlib.Path, argv: Sequence[str], processes: int) -> str:
         InputError: Slurm does not take it.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "outcomes").mkdir(parents=True)
+    (folder / TOLD).mkdir(parents=True)
     (folder / SCRIPT).write_text(script(folder, argv, processes), encoding="utf-8")
     done = _ask("sbatch", "--parsable", str(folder / SCRIPT))
     id = done.stdout.strip().partition(";")[0]
@@ -133,8 +134,8 @@ def over(folder: pathlib.Path, id: str) -> bool:
 
 
 def told_in(folder: pathlib.Path) -> list[Outcome]:
-    """Return what the tasks have told of their ends so far."""
-    files = sorted((folder / "outcomes").glob("*.json"))
+    """Return what processes have told of their ends, in their folder of outcomes."""
+    files = sorted(folder.glob("*.json"))
     return [cast(Outcome, ended) for file in files if (ended := read_json(file))]
 
 

@@ -26,6 +26,7 @@ from core.jobs.slurm import (
     JOB,
     LIMIT,
     LOG,
+    TOLD,
     cancel,
     folder_of,
     last_state,
@@ -71,7 +72,7 @@ def slurm(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Out
     resumes = "--resume" in argv
     id = str((read_json(folder / JOB) or {}).get("id", ""))
     if id and over(folder, id):
-        told = told_in(folder) if resumes else []
+        told = told_in(folder / TOLD) if resumes else []
         if told and all(t["state"] == "done" for t in told):
             (folder / JOB).unlink()
             return told
@@ -127,7 +128,7 @@ class Follower:
         """Say whether the script has ended, or all tasks have and nothing has come since."""
         if (self.folder / EXIT).exists():
             return True
-        self.silent += len(told_in(self.folder)) == self.processes
+        self.silent += len(told_in(self.folder / TOLD)) == self.processes
         return self.silent > SURE * ASK / POLL
 
     def look(self) -> list[Outcome] | None:
@@ -192,7 +193,7 @@ class Follower:
 
     def ended(self, state: str) -> list[Outcome]:
         """Return what the tasks told; where none did, what Slurm's last state of the job means."""
-        told = told_in(self.folder)
+        told = told_in(self.folder / TOLD)
         if (self.folder / LIMIT).exists():
             for one in told:
                 if one["state"] == "stopped":
