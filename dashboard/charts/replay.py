@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from core.arrays import Float32s
 from dashboard.charts import figure, theme
 
-HEIGHT = 440
+HEIGHT = 480
 FRAME_MS = 450
 
 
@@ -82,6 +82,10 @@ def replay(
         updatemenus=[
             {
                 "type": "buttons",
+                "showactive": False,  # what is active is white in the dark scheme too
+                "bgcolor": "rgba(0,0,0,0)",
+                "bordercolor": theme.MUTED,
+                "font": {"color": theme.INK, "size": 14},
                 "direction": "left",
                 "x": 0,
                 "y": -0.2,
@@ -100,6 +104,9 @@ def replay(
                 "y": -0.14,
                 "active": whole - 1,
                 "currentvalue": {"visible": False},
+                "bgcolor": theme.MUTED,
+                "bordercolor": theme.MUTED,
+                "font": {"color": theme.INK},
                 "steps": [
                     {"label": f"{s:,}", "method": "animate", "args": [[str(n)], stop]}
                     for n, s in enumerate(x, 1)

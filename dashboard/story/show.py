@@ -24,6 +24,25 @@ STYLE = """<style>
   font-size: clamp(1.8rem, 3vw, 4rem); line-height: 1.3}
 </style>"""
 
+SWIPE = """<script>
+if (!window.storySwipe) {
+  window.storySwipe = true
+  let from = null
+  addEventListener("touchstart", e => {
+    const own = e.target.closest(".js-plotly-plot, [data-testid=stSlider], input, textarea")
+    from = e.touches.length === 1 && !own ? e.touches[0] : null
+  }, {passive: true})
+  addEventListener("touchend", e => {
+    if (!from) return
+    const x = e.changedTouches[0].clientX - from.clientX
+    const y = e.changedTouches[0].clientY - from.clientY
+    if (Math.abs(x) < 60 || Math.abs(x) < 2 * Math.abs(y)) return
+    document.querySelector(`.st-key-story-${x < 0 ? "Next" : "Back"} button:enabled`)?.click()
+  })
+}
+</script>"""
+"""A swipe presses Next or Back; what is drawn or typed in keeps its own gestures."""
+
 
 class Step(NamedTuple):
     """A step of the story."""
@@ -75,6 +94,7 @@ STEPS = (
 def present(usable: list[Entry]) -> None:
     """Show the story of the newest project, at the step of the address."""
     st.html(STYLE)
+    st.html(SWIPE, unsafe_allow_javascript=True)
     project = newest(usable)
     at = _step()
     if project is None:
@@ -88,7 +108,7 @@ def present(usable: list[Entry]) -> None:
     with bar:
         masked = st.toggle("Hide texts", value=True, key="story:masked", persist_state="session")
         masked |= is_private(project.dataset)
-        notes = st.toggle("Notes", key="story:notes", persist_state="session")
+        notes = _switch("Notes", "n")
         _timer()
         _move("Back", at - 1, "Left", disabled=at == 0)
         _move("Next", at + 1, "Right", disabled=at == len(STEPS) - 1)
@@ -120,6 +140,19 @@ def _leave() -> None:
     st.button("Leave", on_click=leave, shortcut="Escape", key="story:leave")
 
 
+def _switch(label: str, key: str) -> bool:
+    """Show a button that a key presses too; return whether it is on."""
+    name = f"story:{label.lower()}"
+    on = bool(st.session_state.get(f"{name}:on"))
+
+    def turn() -> None:
+        st.session_state[f"{name}:on"] = not on
+
+    words = f"{label}: on" if on else label
+    st.button(words, on_click=turn, shortcut=key, key=name, type="tertiary")
+    return on
+
+
 @st.fragment(run_every=1.0)
 def _clock(began: float) -> None:
     minutes, seconds = divmod(int(time.time() - began), 60)
@@ -128,8 +161,7 @@ def _clock(began: float) -> None:
 
 def _timer() -> None:
     """Count the minutes from when it was switched on."""
-    on = st.toggle("Timer", key="story:timer")
-    if not on:
+    if not _switch("Timer", "t"):
         st.session_state.pop("story:began", None)
         return
     _clock(st.session_state.setdefault("story:began", time.time()))

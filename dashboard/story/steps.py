@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core import clusters, selection
+from core.arrays import Labels
 from core.errors import InputError
 from core.finetune.metrics import METRICS, known
 from core.jobs.progress import duration
@@ -32,24 +33,65 @@ def bill(project: Project, *, masked: bool) -> None:
     s = project.dataset.summary
     arms = _arms(project)
     rows = {"All the data": ("full", s["pool_rows"]), "The selection": ("s2l", None)}
-    for column, (title, (arm, count)) in zip(st.columns(2), rows.items(), strict=True):
+    columns = st.columns(2)
+    price = _price() if arms else 0.0
+    for column, (title, (arm, count)) in zip(columns, rows.items(), strict=True):
         found = arms.get(arm)
         if arm == "s2l" and found is None and project.selection is not None:
             count = project.selection.summary["rows"]
         with column.container(border=True):
             st.markdown(f"#### {title}")
-            st.metric("examples", f"{int(found['rows']) if found is not None else count or 0:,}")
+            known = int(found["rows"]) if found is not None else count
+            st.metric("examples", "not chosen yet" if known is None else f"{known:,}")
             if found is not None:
                 st.metric("tokens to learn", f"{int(found['response_tokens']):,}")
-                st.metric("training took", duration(float(found["train_seconds"])))
+                seconds = float(found["train_seconds"])
+                st.metric("training took", duration(seconds) + money(seconds, price))
+            if arm == "s2l" and found is not None and "full" in arms:
+                seconds = as_often(arms["full"], found)
+                st.metric(
+                    "if each example is seen as often as in all the data (estimate)",
+                    f"about {duration(seconds)}{money(seconds, price)}",
+                )
     if arms:
+        proxy = project.trajectories.manifest.get("seconds") if project.trajectories else None
+        words = f" Finding the selection took {duration(proxy)} once." if proxy else ""
         st.caption(
             "Measured in a comparison where both were trained for the same number of steps: there "
-            "a selection saves examples; with the same number of passes it saves time as well."
+            "a selection saves examples, not time. The estimate is the time of all the data in "
+            f"proportion to the examples.{words}"
         )
     else:
         st.caption("Times are known once a study has trained on both: see the Study page.")
-    st.caption(f"Dataset {plain(project.dataset.name)}, {plain(project.dataset.id)}.")
+    st.caption(
+        f"{s['pool_rows']:,} examples of dataset {plain(project.dataset.name)}, "
+        f"{plain(project.dataset.id)}; {s['rows'] - s['pool_rows']:,} more are held out."
+    )
+
+
+def as_often(full: pd.Series, part: pd.Series) -> float:
+    """Return the seconds of a selection seen as often as all rows were, by the number of rows."""
+    return float(full["train_seconds"]) * float(part["rows"]) / float(full["rows"])
+
+
+def money(seconds: float, price: float) -> str:
+    """Say what a time costs at a price for an hour; nothing without a price."""
+    return f" · {seconds / 3600 * price:,.2f}" if price > 0 else ""
+
+
+def _price() -> float:
+    """Ask what an hour of the machine costs, if that is to be shown."""
+    return float(
+        st.number_input(
+            "Price of an hour of training (optional, in your currency)",
+            min_value=0.0,
+            value=0.0,
+            step=1.0,
+            key="story:price",
+            width=420,
+            persist_state="session",
+        )
+    )
 
 
 def _arms(project: Project) -> dict[str, pd.Series]:
@@ -80,6 +122,7 @@ def kinds(project: Project, *, masked: bool) -> None:
             list(names),
             format_func=lambda c: f"{names[c]} · {sizes[c]:,} examples",
             key="story:cluster",
+            help="Or click a dot on the map",
         )
         members = np.flatnonzero(made.labels == chosen)
         drawn = np.random.default_rng(0).permutation(members)[:2]
@@ -88,15 +131,27 @@ def kinds(project: Project, *, masked: bool) -> None:
             st.code(text_of(example, masked=masked), language=None, wrap_lines=True)
     with left:
         st.plotly_chart(
-            _map(project, made, chosen),
+            _map(project, made, chosen).update_layout(dragmode="pan"),
             config={"displayModeBar": False},
-            alt="Map of the examples, coloured by cluster",
+            alt=f"Map of the examples in {len(made.table)} clusters; the largest is "
+            f"{plain(next(iter(names.values()), ''))}",
+            key="story:map",
+            selection_mode="points",
+            on_select=lambda: _clicked(made.labels),
         )
     st.caption(
         f"{int((made.labels >= 0).sum()):,} examples in {len(made.table)} clusters: dots close "
         "together were learned alike; islands are not proof of kinds. "
         f"{plain(project.clusters.id)}."
     )
+
+
+def _clicked(labels: Labels) -> None:
+    """Choose the cluster of the dot that was clicked."""
+    points = st.session_state["story:map"]["selection"]["points"]
+    if points:
+        row = np.ravel(points[0]["customdata"])[0]
+        st.session_state["story:cluster"] = int(labels[int(row)])
 
 
 def _map(project: Project, made: Preview, chosen: int | None, *, names: bool = True) -> go.Figure:
@@ -157,7 +212,8 @@ def keep(project: Project, *, masked: bool) -> None:
         )
     st.caption(
         f"{len(made.chosen):,} of {made.pool:,} examples, spread evenly over {len(made.clusters)} "
-        f"clusters: small kinds are kept, large ones thinned. Equal quotas (S2L, Algorithm 1)."
+        f"clusters: small kinds are kept, large ones thinned. Equal quotas (S2L, Algorithm 1). "
+        f"{plain(project.clusters.id)}."
     )
 
 
@@ -173,17 +229,22 @@ def outcome(project: Project, *, masked: bool) -> None:
     base = project.study.summary["base"]
     full = table.loc[table["arm"] == "full", key]
     row = METRICS[key]
+    figure = study_charts.study_figure(
+        table,
+        key,
+        row.axis,
+        row.lower_is_better,
+        base.get(key),
+        float(full.mean()) if len(full) else None,
+    )
+    figure.update_layout(height=max(figure.layout.height, 420))
     st.plotly_chart(
-        study_charts.study_figure(
-            table,
-            key,
-            row.axis,
-            row.lower_is_better,
-            base.get(key),
-            float(full.mean()) if len(full) else None,
-        ),
+        figure,
         config={"displayModeBar": False},
         alt="What each arm scored",
     )
     place = comparison.place_among_random(table, key)
-    st.caption(f"{plain(place)} Study {plain(project.study.id)}, {len(table)} fine-tunes.")
+    st.caption(
+        f"{plain(place)} Study {plain(project.study.id)}, {len(table)} fine-tunes "
+        f"of up to {int(table['rows'].max()):,} examples."
+    )

@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.story import steps
 from dashboard.story.show import STEPS
 from tests.conftest import HOSTILE
 from tests.pages.conftest import MAIN, fine, has_button, press, words
@@ -45,8 +46,10 @@ def test_back_next_notes_and_leave(story, finished):
     assert at.button(key="story:Back").disabled
     press(at, "Next")
     assert at.header[0].value.startswith("2 ·")
-    at.toggle(key="story:notes").set_value(True).run()
+    at.button(key="story:notes").click().run()
     assert STEPS[1].notes in words(at)
+    at.button(key="story:notes").click().run()
+    assert STEPS[1].notes not in words(at)
     press(at, "Leave")
     assert "present" not in at.query_params
     assert has_button(at, "Present")
@@ -66,3 +69,20 @@ def test_hostile_texts_stay_texts(story, finished):
         at = story(finished.root, str(number))
         shown = [m.value for kind in ("markdown", "caption", "header") for m in at.get(kind)]
         assert not any(text in value for text in HOSTILE[:2] for value in shown)
+
+
+def test_a_price_turns_times_into_money_and_each_step_says_what_it_shows(story, finished):
+    at = story(finished.root)
+    assert not any("·" in m.value for m in at.metric)
+    at.number_input(key="story:price").set_value(3600.0).run()
+    fine(at)
+    assert sum("·" in m.value for m in at.metric) == 3
+    assert finished.dataset in words(at)
+    assert finished.clusters in words(story(finished.root, "4"))
+
+
+def test_money_is_price_by_hours_and_the_estimate_by_rows():
+    assert steps.money(1800, 3.0) == " · 1.50"
+    assert steps.money(1800, 0) == ""
+    full, part = {"train_seconds": 100.0, "rows": 1000}, {"rows": 110}
+    assert steps.as_often(full, part) == pytest.approx(11.0)
