@@ -17,6 +17,7 @@ from core import settings
 from core.commands import COMMANDS
 from core.errors import InputError, Unequal
 from core.jobs import process_group
+from core.jobs.children import QUIET_THREADS
 from core.jobs.failures import fix_of, name_of
 from core.jobs.files import Outcome, outcome, write_outcome
 from core.jobs.progress import Stopped, job_dir, say
@@ -30,9 +31,6 @@ PACKAGES = {
     "edits": "show or change which rows of a dataset are excluded, pinned or noted",
 }
 RUN_FILE = "run_file"
-QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
-"""Threads that wait soon sleep: beside one busy process, scoring took 1.9 s so, and 9.8 s with
-threads that spin on; alone on the machine 1.1 s and 1.0 s."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 
 from core.chat.settings import Sampling
 from core.errors import InputError
-from core.jobs.progress import JOB_VARIABLE
+from core.jobs.children import environment
 from core.model.conversation import Turn
 from core.workspace.files import ROOT
 from core.workspace.roles import editors
@@ -126,7 +125,7 @@ class Talker:
             text=True,
             encoding="utf-8",
             cwd=ROOT,
-            env={k: v for k, v in os.environ.items() if k != JOB_VARIABLE},
+            env=environment(),
         )
         events: queue.Queue[str] = queue.Queue()
         self._events = events

@@ -25,7 +25,8 @@ from core.finetune.fit_child import (
 )
 from core.finetune.forecast import Forecast, forecast
 from core.finetune.settings import Settings, resolve
-from core.jobs.progress import JOB_VARIABLE, duration
+from core.jobs.children import environment
+from core.jobs.progress import duration
 from core.model import loading, methods
 from core.model.methods import QLORA
 from core.model.tokenizers import named
@@ -158,7 +159,7 @@ class FitRun:
                 stdin=subprocess.PIPE,  # its end is ours: the child ends when it closes
                 stdout=log,
                 stderr=log,
-                env={k: v for k, v in os.environ.items() if k != JOB_VARIABLE},
+                env=environment(),
                 cwd=ROOT,
                 start_new_session=True,
             )

@@ -1,0 +1,38 @@
+"""A process that works for us: quiet threads, nothing of a job."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from core.jobs.children import environment
+from core.jobs.progress import JOB_VARIABLE
+
+
+def test_threads_are_quiet_unless_a_person_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv(JOB_VARIABLE, "somewhere")
+    told = environment()
+    assert told["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert told["GOMP_SPINCOUNT"] == "7"
+    assert JOB_VARIABLE not in told
+
+
+def test_a_command_quiets_its_threads(tmp_path: pathlib.Path) -> None:
+    script = (
+        "import json, os, sys; from core.__main__ import main; "
+        f"main(['--workspace', {str(tmp_path)!r}, 'list']); "
+        "print(json.dumps({k: os.environ.get(k) for k in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT')}))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert json.loads(told.stdout.splitlines()[-1]) == {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "2000",
+    }
