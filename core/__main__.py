@@ -181,4 +181,5 @@ def _finish_job(ended: Outcome) -> None:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(main())

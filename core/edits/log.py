@@ -17,10 +17,10 @@ import numpy as np
 
 from core.arrays import Ints
 from core.edits import row_sets
-from core.edits.state import EditEntry, Edits, EditState
+from core.edits.state import EditEntry, Edits, EditState, well_formed
 from core.errors import InputError
 from core.workspace.artifact import Artifact, utc_now
-from core.workspace.files import fsync
+from core.workspace.files import fsync, parse_object
 from core.workspace.locks import lock_within
 from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
@@ -47,7 +47,7 @@ def replay(dataset: Artifact, upto: int | None = None) -> Edits:
     entries, _ = _entries(path, path.read_bytes() if path.exists() else b"")
     if upto is not None and upto > len(entries):
         raise InputError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
-    return EditState.after(entries[:upto], n_rows).edits()
+    return _followed(path, entries[:upto], n_rows).edits()
 
 
 def exclude(
@@ -167,7 +167,7 @@ def _edit(
         lock_within(log.fileno(), path)
         log.seek(0)
         entries, end = _entries(path, log.read())
-        state = EditState.after(entries, n_rows)
+        state = _followed(path, entries, n_rows)
         if planned := state.plan(op, asked):
             entry: EditEntry = {
                 "seq": len(entries) + 1,
@@ -205,17 +205,33 @@ def _entries(path: pathlib.Path, content: bytes) -> tuple[list[EditEntry], int]:
     end = 0
     *lines, _ = content.split(b"\n")
     for number, line in enumerate(lines, 1):
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            if number == len(lines):
-                break
-            entry = {}
-        if not isinstance(entry, dict) or entry.get("seq") != number:
-            raise InputError(f"line {number} of {path} is damaged; put the file back from a backup")
+        entry = parse_object(line)
+        if entry is None and number == len(lines):
+            break
+        if entry is None or entry.get("seq") != number or not well_formed(entry):
+            raise _damaged(number, path)
         entries.append(cast(EditEntry, entry))
         end += len(line) + 1
     return entries, end
+
+
+def _followed(path: pathlib.Path, entries: list[EditEntry], n_rows: int) -> EditState:
+    """Return what entries amount to.
+
+    Raises:
+        InputError: one is not as it was written: it names rows that there are not, for example.
+    """
+    state = EditState.after([], n_rows)
+    for entry in entries:
+        try:
+            state.follow(entry)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as e:
+            raise _damaged(entry["seq"], path) from e
+    return state
+
+
+def _damaged(number: int, path: pathlib.Path) -> InputError:
+    return InputError(f"line {number} of {path} is damaged; put the file back from a backup")
 
 
 def _within(rows: Rows, n_rows: int) -> Ints:

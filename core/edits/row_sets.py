@@ -14,6 +14,8 @@ from core.errors import InputError
 
 SHORT = 64
 """Up to so many rows are kept as they are; more as compressed bits, at most N/6 bytes."""
+MOST_BITS = 2**30
+"""Rows that a dataset may have, as far as edits go: what is unpacked has an end."""
 SHOWN = 20
 """Ranges that a person is shown."""
 PART = re.compile(r"([0-9]+)(?:-([0-9]+))?")
@@ -30,11 +32,26 @@ def pack(rows: Ints) -> Any:
 
 
 def unpack(packed: Any) -> Ints:
-    """Return the rows that `pack` was given."""
+    """Return the rows that `pack` was given.
+
+    Raises:
+        ValueError: it was given no such thing.
+    """
     if isinstance(packed, list):
+        if any(type(row) is not int or row < 0 for row in packed):
+            raise ValueError(f"no rows: {packed!r:.60}")
         return np.array(packed, np.int64)
-    squeezed = zlib.decompress(base64.b64decode(packed["bits"]))
-    return np.flatnonzero(np.unpackbits(np.frombuffer(squeezed, np.uint8)))
+    try:
+        unpacking = zlib.decompressobj()
+        bits = unpacking.decompress(base64.b64decode(packed["bits"]), MOST_BITS // 8)
+    except zlib.error as e:
+        raise ValueError(f"no packed rows: {e}") from None
+    if not unpacking.eof:
+        raise ValueError("no packed rows: cut, or more than a dataset has")
+    rows = np.flatnonzero(np.unpackbits(np.frombuffer(bits, np.uint8)))
+    if len(rows) != packed["n"]:
+        raise ValueError(f"{len(rows)} packed rows, not {packed['n']}")
+    return rows
 
 
 def count(packed: Any) -> int:

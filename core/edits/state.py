@@ -53,6 +53,19 @@ INSTEAD = {"exclude": "pin", "pin": "exclude"}
 """A row is never both: each of these takes back the other."""
 
 
+OPS = (*BACK, "note", "name", "undo", "redo")
+
+
+def well_formed(entry: dict[str, Any]) -> bool:
+    """Say whether a line of the log is one that could have been written."""
+    data = entry.get("data")
+    if entry.get("op") not in OPS or not isinstance(data, dict):
+        return False
+    texts = [entry.get("time"), entry.get("user"), data.get("text", ""), data.get("why", "")]
+    named = "cluster" not in data or type(data["cluster"]) is int
+    return all(isinstance(t, str) for t in texts) and named and "inverse" in entry
+
+
 class Edits(NamedTuple):
     """What the edits of a dataset amount to."""
 

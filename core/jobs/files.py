@@ -1,6 +1,7 @@
 """What stands in a job's folder: its spec, its worker, its progress, how it ended.
 
-Each is read as far as it goes: a file that is not there, or torn, is empty.
+Each is read as far as it goes: a file that is not there, or torn, is empty, and a value of another
+type is not there.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import pathlib
 from typing import Any, TypedDict, cast
 
+from core.workspace import shape
 from core.workspace.files import read_json, read_jsonl, write_json
 
 SPEC, WORKER, STATUS, PROGRESS = "spec.json", "worker.json", "status.json", "progress.jsonl"
@@ -71,17 +73,17 @@ class ProgressRecord(TypedDict):
 
 def load_spec(folder: pathlib.Path) -> JobSpec:
     """Read what was asked for."""
-    return cast(JobSpec, read_json(folder / SPEC) or {})
+    return cast(JobSpec, shape.only_right(read_json(folder / SPEC) or {}, JobSpec))
 
 
 def load_worker(folder: pathlib.Path) -> WorkerFacts:
     """Read which processes work; empty before they do."""
-    return cast(WorkerFacts, read_json(folder / WORKER) or {})
+    return cast(WorkerFacts, shape.only_right(read_json(folder / WORKER) or {}, WorkerFacts))
 
 
 def load_outcome(folder: pathlib.Path) -> Outcome:
     """Read how it ended; empty before it has."""
-    return cast(Outcome, read_json(folder / STATUS) or {})
+    return cast(Outcome, shape.only_right(read_json(folder / STATUS) or {}, Outcome))
 
 
 def write_outcome(folder: pathlib.Path, outcome: Outcome) -> None:
@@ -91,7 +93,15 @@ def write_outcome(folder: pathlib.Path, outcome: Outcome) -> None:
 
 def load_progress(folder: pathlib.Path) -> list[dict[str, Any]]:
     """Read the progress log: each a `ProgressRecord` with what else its stage measures."""
-    return list(read_jsonl(folder / PROGRESS))
+    return [r for line in read_jsonl(folder / PROGRESS) if (r := as_record(line))]
+
+
+def as_record(line: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of the progress log with what every one has, {} where it is none."""
+    right = shape.only_right(line, ProgressRecord)
+    if not {"stage", "step"} <= right.keys():
+        return {}
+    return {"total": 0, "left": None, "time": 0.0, **right}
 
 
 def outcome(

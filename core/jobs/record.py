@@ -11,14 +11,13 @@ import dataclasses
 import datetime as dt
 import fcntl
 import functools
-import json
 import math
 import os
 import pathlib
 import re
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, cast
 
 from core.errors import InputError
@@ -27,13 +26,14 @@ from core.jobs.files import (
     SPEC,
     STATUS,
     WORKER,
+    as_record,
     load_outcome,
     load_spec,
     load_worker,
     outcome,
     write_outcome,
 )
-from core.workspace.files import ROOT, read_json
+from core.workspace.files import ROOT, parse_object, read_json
 from core.workspace.locks import lock_within
 from core.workspace.store import Workspace
 
@@ -149,8 +149,13 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         ahead=0,
         user=str(spec.get("user", "")),
         key=str(spec.get("key", "")),
-        place=float((read_json(folder / PLACE) or {}).get("place", math.inf)),
+        place=_place(folder),
     )
+
+
+def _place(folder: pathlib.Path) -> float:
+    place = (read_json(folder / PLACE) or {}).get("place")
+    return float(place) if type(place) in (int, float) and abs(place) < 1e6 else math.inf
 
 
 def _changed(path: pathlib.Path) -> str:
@@ -163,12 +168,15 @@ def _changed(path: pathlib.Path) -> str:
 def alive(folder: pathlib.Path) -> bool:
     """Say whether a process of this job lives; with a shared lock, so two may ask at once."""
     try:
-        with (folder / "lock").open("rb") as f:
-            fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fd = os.open(folder / "lock", os.O_RDONLY | os.O_NONBLOCK)  # nothing to wait for: a pipe
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except FileNotFoundError:
-        return False
+    finally:
+        os.close(fd)
     return False
 
 
@@ -227,35 +235,33 @@ def folders(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(p for p in folder.iterdir() if "." not in p.name) if folder.is_dir() else []
 
 
-def _tail(path: pathlib.Path, size: int) -> list[str]:
+def _tail(path: pathlib.Path, size: int) -> list[bytes]:
     """Return the last lines of a file, at most `size` bytes of it; the last one may be torn."""
-    try:
-        with path.open("rb") as f:
-            f.seek(max(0, f.seek(0, os.SEEK_END) - size))
-            return f.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
+    if not path.is_file():
         return []
+    with contextlib.suppress(OSError), path.open("rb") as f:
+        f.seek(max(0, f.seek(0, os.SEEK_END) - size))
+        return f.read().split(b"\n")
+    return []
 
 
 def _last_record(path: pathlib.Path) -> dict[str, Any]:
-    for line in reversed(_tail(path, 16_384)[:-1]):
-        with contextlib.suppress(ValueError, TypeError):
-            return dict(json.loads(line))
-    return {}
+    return next(_records(reversed(_tail(path, 16_384)[:-1])), {})
+
+
+def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    return filter(None, (as_record(parse_object(line) or {}) for line in lines))
 
 
 def newest_records(folder: pathlib.Path, size: int = 65_536) -> list[dict[str, Any]]:
     """Return the progress records in the last `size` bytes: those of a long job are many."""
-    found = []
-    for line in _tail(folder / "progress.jsonl", size)[:-1]:
-        with contextlib.suppress(ValueError, TypeError):
-            found.append(dict(json.loads(line)))
-    return found
+    return list(_records(_tail(folder / PROGRESS, size)[:-1]))
 
 
 def tail_log(folder: pathlib.Path, lines: int) -> str:
     """Return the last lines of the log; of a redrawn line only its last state."""
-    text = "\n".join(line.rstrip("\r") for line in _tail(folder / "log", 262_144)).rstrip("\n")
+    ends = (line.decode(errors="replace").rstrip("\r") for line in _tail(folder / "log", 262_144))
+    text = "\n".join(ends).rstrip("\n")
     return "\n".join(line.rpartition("\r")[2] for line in text.split("\n")[-lines:])
 
 

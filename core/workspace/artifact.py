@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from core.errors import InputError
 from core.workspace import manifest as manifests
+from core.workspace import shape
 from core.workspace.files import read_json, sha256_file, while_unchanged
 
 Kind = Literal[
@@ -204,9 +205,12 @@ def load(
 
 
 @while_unchanged
-def _begun(path: str) -> dict[str, Any]:
-    """Read the run.json of an unfinished run."""
-    return read_json(pathlib.Path(path)) or {}
+def _begun(path: str) -> tuple[dict[str, Any], str]:
+    """Read the run.json of an unfinished run; return what it says, and why that is no such."""
+    facts, folder = read_json(pathlib.Path(path)) or {}, pathlib.Path(path).parent.name
+    wrong = shape.begun(facts) if facts else "there is no JSON"
+    name = folder.removesuffix(PARTIAL)
+    return facts, wrong and f"{name} is damaged: in its {RUN} {wrong}; delete it and begin anew"
 
 
 def entry(kind: Kind, path: str) -> Entry:
@@ -214,13 +218,15 @@ def entry(kind: Kind, path: str) -> Entry:
     state: State = "unfinished"
     problem = ""
     if path.endswith(PARTIAL):
-        facts = _begun(f"{path}/{RUN}")
+        facts, problem = _begun(f"{path}/{RUN}")
     else:
         facts, problem = manifests.look(path)
-        state = "damaged" if problem else "sealed"
+        state = "sealed"
+    state = "damaged" if problem else state
     summary, config, parents = (
         v if isinstance(v := facts.get(k), dict) else {} for k in ("summary", "config", "parents")
     )
+    parents = {role: id for role, id in parents.items() if isinstance(id, str)}
     return Entry(
         id=path.rpartition("/")[2].removesuffix(PARTIAL),
         kind=kind,

@@ -20,6 +20,8 @@ from core.errors import InputError
 
 ROOT = pathlib.Path(__file__).absolute().parents[2]
 """The repository: where commands run, and whose commit a manifest names."""
+DEEPEST = 100
+"""Lists and objects of a JSON file that may stand within each other: ours have seven."""
 SETTLED = 2.0
 """Seconds after which a file's times tell a later change; clocks of file systems are coarse."""
 NO_FILES = {
@@ -150,14 +152,13 @@ def _replace(path: pathlib.Path, text: str) -> None:
 
 
 def read_jsonl(path: pathlib.Path) -> Iterator[dict[str, Any]]:
-    """Yield the whole lines of an append-only log; a torn last line is left out."""
-    if not path.exists():
+    """Yield the objects of an append-only log; a line that is torn, or no object, is left out."""
+    if not path.is_file():
         return
-    with path.open(encoding="utf-8") as f:
+    with path.open("rb") as f:
         for line in f:
-            if line.endswith("\n"):
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+            if line.endswith(b"\n") and (record := parse_object(line)) is not None:
+                yield record
 
 
 def append_jsonl(path: pathlib.Path, record: Mapping[str, Any]) -> None:
@@ -167,12 +168,30 @@ def append_jsonl(path: pathlib.Path, record: Mapping[str, Any]) -> None:
 
 
 def read_json(path: pathlib.Path) -> dict[str, Any] | None:
-    """Read a JSON object, None where there is none to be read."""
+    """Read a JSON object, None where there is none to be read: no pipe or folder is opened."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parse_object(path.read_bytes()) if path.is_file() else None
+    except OSError:
+        return None
+
+
+def parse_object(text: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in a text, None where it is none, is torn or nested too deep."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if text.count(b"[") + text.count(b"{") > DEEPEST and _deeper(value, DEEPEST):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Say whether lists and objects stand within each other deeper than so many levels."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(v, levels - 1) for v in inner)
 
 
 def while_unchanged(read: Callable[[str], T]) -> Callable[[str], T]:

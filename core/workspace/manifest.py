@@ -13,6 +13,7 @@ import subprocess
 from typing import Any
 
 from core.errors import InputError
+from core.workspace import shape
 from core.workspace.files import ROOT, canonical, read_json, while_unchanged
 
 SCHEMA = 1
@@ -53,7 +54,35 @@ def look(folder: str) -> tuple[dict[str, Any], str]:
             name = path.removeprefix(f"{folder}/")
             seen = "is missing" if found < 0 else f"has {found} bytes, not {size}"
             return manifest, f"{os.path.basename(folder)} is damaged: {name} {seen}"  # noqa: PTH119
+    if not problem and _circle(folder, manifest["parents"]):
+        name = os.path.basename(folder)  # noqa: PTH119
+        return manifest, f"{name} is damaged: it is said to be made from itself"
     return manifest, problem
+
+
+def _circle(folder: str, parents: dict[str, str]) -> bool:
+    """Say whether going up from an artifact leads to it again.
+
+    Ids sort by age, so every circle has a step from an artifact to a parent that is not older;
+    one who takes such a step is looked at, which is nobody else but after a clock was put back.
+    """
+    root, _, own = folder.rpartition("/")
+    root = os.path.dirname(root)  # noqa: PTH120
+    own = own.removesuffix(".partial")
+    if all(parent < own for parent in parents.values()):
+        return False
+    seen, above = set(), [*parents.values()]
+    while above:
+        parent = above.pop()
+        if parent == own:
+            return True
+        if parent not in seen and parent.replace("-", "").isalnum():
+            seen.add(parent)
+            for path in pathlib.Path(root).glob(f"*/{parent}/{NAME}"):
+                facts = (read_json(path) or {}).get("parents")
+                if isinstance(facts, dict):
+                    above += [p for p in facts.values() if isinstance(p, str)]
+    return False
 
 
 @while_unchanged
@@ -68,6 +97,8 @@ def _checked(path: str) -> tuple[dict[str, Any], list[tuple[str, int]], str]:
         return manifest, [], new
     if manifest.get("self_sha256") != _self_hash(manifest):
         return manifest, [], f"{folder.name} is damaged: its manifest was edited or truncated"
+    if wrong := shape.sealed(manifest, folder.parent.name):
+        return manifest, [], f"{folder.name} is damaged: in its manifest {wrong}"
     return manifest, [(f"{folder}/{n}", f["bytes"]) for n, f in manifest["files"].items()], ""
 
 
@@ -89,5 +120,7 @@ def versions() -> dict[str, str]:
 
 def _self_hash(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(
-        canonical({k: v for k, v in manifest.items() if k != "self_sha256"}).encode()
+        canonical({k: v for k, v in manifest.items() if k != "self_sha256"}).encode(
+            errors="backslashreplace"
+        )
     ).hexdigest()

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from core.errors import InputError
+from core.workspace import shape
 from core.workspace.artifact import (
     KINDS,
     PARTIAL,
@@ -106,7 +107,9 @@ class Workspace:
         """
         for path in sorted((self.root / kind).glob("*" + PARTIAL), reverse=True):
             run = read_json(path / RUN)
-            if run and run.get("fingerprint") == fingerprint and name in ("", run["name"]):
+            if not run or shape.begun(run):
+                continue
+            if run["fingerprint"] == fingerprint and name in ("", run["name"]):
                 return Draft(path, run, lock_draft(path))
         return None
 
