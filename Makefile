@@ -5,22 +5,33 @@ PY := $(VENV)/bin/python
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster run demo test check docs bench clean
+.PHONY: help cluster run demo test check docs lock sbom bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
-$(VENV)/ready: requirements.txt
+# Every package by its hash, then what has none: torch, whose builds differ by machine and index, and
+# what that build brings. Where an index has other builds, LOCKED=no takes versions alone.
+LOCKED ?= yes
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+ifeq ($(LOCKED),yes)
+by_hash = $(PIP) --require-hashes --no-deps -r $(1)
+endif
+
+$(VENV)/ready: requirements.txt requirements.lock
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(call by_hash,requirements.lock)
+	$(PIP) -r requirements.txt
 	touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-dev.lock
+	$(call by_hash,requirements-dev.lock)
+	$(PIP) -r requirements.txt -r requirements-dev.txt
 	touch $@
 
-$(VENV)/ready-cluster: $(VENV)/ready requirements-cluster.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-cluster.txt
+$(VENV)/ready-cluster: $(VENV)/ready requirements-cluster.txt requirements-cluster.lock
+	$(call by_hash,requirements-cluster.lock)
+	$(PIP) -r requirements.txt -r requirements-cluster.txt
 	touch $@
 
 cluster: $(VENV)/ready-cluster  ## also install Ray, for more than one machine
@@ -39,6 +50,13 @@ check: $(VENV)/ready-dev  ## lint and type-check
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+lock: $(VENV)/ready  ## write the lock files again, after a change of requirements*.txt
+	$(PIP) uv==0.13.9
+	VENV=$(VENV) bash deploy/lock.sh
+
+sbom: $(VENV)/ready  ## write sbom.json: every package of this installation, CycloneDX
+	$(PY) deploy/sbom.py sbom.json
 
 docs: $(VENV)/ready  ## write the tables of docs/strategies.md and docs/models.md again
 	PYTHONPATH=. $(PY) docs/tables.py
