@@ -52,6 +52,7 @@ by_name = [
     for address in (*(["overview"] if name == "overview" else []), name.capitalize(), name.upper())
 ]
 page = st.navigation([*PAGES, *by_name])
+st.html(widgets.STYLE)
 with st.sidebar:
     widgets.sidebar()
 page.run()

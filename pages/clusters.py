@@ -5,6 +5,7 @@ from dashboard.clusters import (
     edit_bar,
     health,
     k_sweep,
+    map_colours,
     picked_rows,
     preview,
     profile,
@@ -30,7 +31,7 @@ if artifact is None:
     )
     st.stop()
 dataset = artifact.ancestor("dataset").id
-left, right = st.columns([1.2, 2.6], gap="large")
+left, right = st.columns([1, 2.75])
 with left, st.container(border=True):
     settings, kept = settings_panel.panel(artifact, settings_panel.opened(artifact))
 with right:
@@ -49,15 +50,19 @@ if st.session_state.get("clusters:finding"):
 with right:
     with st.container(horizontal=True, vertical_alignment="center"):
         view = maps.ask(artifact)
-        place = st.container(width="content")
+        colour = map_colours.ask(artifact, made)
+        both = maps.beside(artifact, view)
     picked = picked_rows.pick(artifact, made, findings)
-    map = maps.of(view, artifact, settings)
-    if not maps.missing(map):
-        lit = None
-        if picked.drawn:
-            lit = np.zeros(len(made.labels), bool)
-            lit[picked.rows] = True
-        maps.draw(artifact, made, map, chosen, lit, place)
+    lit = None
+    if picked.drawn:
+        lit = np.zeros(len(made.labels), bool)
+        lit[picked.rows] = True
+    views = [view, both] if both else [view]
+    for place, shown in zip(st.columns(len(views)), views, strict=True):
+        map = maps.of(shown, artifact, settings)
+        with place, st.container(key=f"lead-{shown}".replace(" ", "-")):
+            if not maps.missing(map):
+                maps.draw(artifact, made, map, chosen, lit, colour, f"map:{shown}")
     picked_rows.search_bar(artifact, made)
 edit_bar.bar(dataset, picked)
 tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="clusters:tab"), strict=True))

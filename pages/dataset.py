@@ -193,6 +193,8 @@ with form_place:
 with right:
     if job is not None and job.state != "done":
         job_card.card(job)
+        if artifact is not None and not looking:
+            st.markdown(f"**Not of that import:** below is {plain(artifact.name)}, as it was.")
     job_card.arrive(job, "dataset")
     if artifact is None and not looking:
         st.info(

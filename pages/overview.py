@@ -1,12 +1,13 @@
 import streamlit as st
 
 from core import demo, jobs
+from core.edits import labels
 from core.errors import InputError
 from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
 from dashboard.frame import job_card, state, widgets
-from dashboard.story import home, lineage, project, show
+from dashboard.story import home, lineage, project, recent, show
 
 workspace = state.workspace()
 entries = workspace.recent()
@@ -66,6 +67,7 @@ elif not usable:
         st.space("small")
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
+given = labels.read(workspace)
 found = project.newest(usable)
 if found is not None:
     home.draw(found)
@@ -74,8 +76,15 @@ if found is not None:
         if st.button("Bring another dataset", icon=":material/upload:", type="tertiary"):
             state.go("dataset")
     with st.expander("What was made from what", expanded=True):
-        st.graphviz_chart(lineage.dot(usable), width="stretch", alt="Artifacts and their parents")
+        st.graphviz_chart(
+            lineage.dot(usable, given), width="stretch", alt="Artifacts and their parents"
+        )
         st.caption(f"The newest {lineage.SHOWN} at most; a click opens one.")
+    running = jobs.active(workspace)
+    if running and (demo_job is None or demo_job.state not in jobs.ACTIVE):
+        st.subheader("Running now", anchor=False)
+        job_card.sidebar_jobs()
+    recent.draw(usable, given)
 
 leftovers = [e for e in entries if e.state != "sealed"]
 busy = {j.id for j in jobs.active(workspace)}
@@ -89,7 +98,8 @@ if usable:
             [
                 {
                     "kind": e.kind,
-                    "name": e.name,
+                    "name": given[e.id].name or e.name if e.id in given else e.name,
+                    "tags": list(given[e.id].tags) if e.id in given else [],
                     "created (UTC)": e.created[:16].replace("T", " "),
                     "id": e.id,
                 }

@@ -101,6 +101,9 @@ def facts(made: preview.Allocated, tokens: int) -> None:
             },
         )
     with right:
+        if len(made.sources) < 2:
+            st.caption("One source only: its share is 100% before and after.")
+            return
         st.plotly_chart(selection_charts.movers(made.sources), config=figure.READ_ONLY)
 
 

@@ -55,6 +55,11 @@ def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "clo
             hovermode=hovermode,
             paper_bgcolor=clear,
             plot_bgcolor=clear,
+            modebar={
+                "bgcolor": clear,
+                "color": rgba(theme.MUTED, 0.7),
+                "activecolor": theme.ACCENT,
+            },
         )
     )
 

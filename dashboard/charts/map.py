@@ -42,6 +42,7 @@ def cluster_map(
     span: tuple[float, float] | None = None,
     extent: Extent | None = None,
     axes: tuple[str, str] | None = None,
+    hover: Mapping[int, str] | None = None,
 ) -> go.Figure:
     """All examples as dots, in one trace: point indices of several traces would mix.
 
@@ -60,6 +61,7 @@ def cluster_map(
         span: Quantities at the ends of the colour scale; 1st and 99th percentile where not given.
         extent: x0, x1, y0, y1 to show; all points where not given.
         axes: Titles of x and y where they are quantities; a map of a layout has none.
+        hover: What a category is called when the pointer is on one of its dots.
     """
     extent = extent or around(points[["x", "y"]].to_numpy(float))
     fig = _plane(extent, axes)
@@ -75,12 +77,18 @@ def cluster_map(
     else:
         scale = value_scale(title, span or ends(colour.astype(float)))
     fact = "%{marker.color}" if mode == "category" else "%{marker.color:.3f}"
+    texts = None
+    if hover is not None and mode == "category":
+        safe = {category: figure.label(name) for category, name in hover.items()}
+        texts = [safe.get(c, "") for c in colour.tolist()]
+        fact = "%{text}"
     fig.add_trace(
         go.Scattergl(
             x=points["x"].to_numpy(np.float32),
             y=points["y"].to_numpy(np.float32),
             customdata=points["row"].to_numpy(np.int32),
             mode="markers",
+            text=texts,
             marker={"color": colour, "size": size, **scale},
             selectedpoints=None if selected is None else np.flatnonzero(selected[order]),
             selected={"marker": {"opacity": 1}},
@@ -89,7 +97,7 @@ def cluster_map(
         )
     )
     if labels is not None:
-        _place_names(fig, labels, extent, chosen)
+        _place_names(fig, labels, extent, chosen, colours)
     return fig
 
 
@@ -157,7 +165,7 @@ def raster_map(
         )
     )
     if labels is not None:
-        _place_names(fig, labels, extent, chosen)
+        _place_names(fig, labels, extent, chosen, colours)
     return fig
 
 
@@ -226,21 +234,35 @@ def _hover(fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints | None) 
     )
 
 
-def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent, chosen: int | None) -> None:
+def _place_names(
+    fig: go.Figure,
+    labels: pd.DataFrame,
+    extent: Extent,
+    chosen: int | None,
+    colours: Sequence[str] | None = None,
+) -> None:
     """Write at most 12 names, the chosen one first, skipping any that would hide another.
 
+    A dot before a name has the colour of the points that are meant; pointing at it tells their
+    number.
     A name too near an edge begins or ends at its place instead of standing astride it.
     """
     x0, x1, y0, y1 = extent
     taken: list[tuple[float, float, float]] = []  # left, bottom, width of each name in pixels
     ordered = labels.sort_values("cluster", key=lambda c: c != chosen, kind="stable")
+    sizes = {}
+    if "size" in ordered:
+        sizes = {c: f"{n:,} rows" for c, n in zip(ordered["cluster"], ordered["size"], strict=True)}
     spots = zip(ordered["cluster"], ordered["x"], ordered["y"], ordered["name"], strict=True)
     for cluster, across, up, name in spots:
         text = figure.label(name)
         x, y = WIDTH * (across - x0) / (x1 - x0), HEIGHT * (up - y0) / (y1 - y0)
         if not (0 <= x <= WIDTH and 0 <= y <= HEIGHT):
             continue
-        wide, high = 7 * len(text) + 8, 20  # pixels
+        mark = ""
+        if colours and 0 <= cluster < len(colours):
+            mark = f'<span style="color:{colours[int(cluster)]}">●</span> '
+        wide, high = 7 * len(text) + 8 + (14 if mark else 0), 20  # pixels
         side = "left" if x < wide / 2 else "right" if x > WIDTH - wide / 2 else "center"
         end = "bottom" if y < high / 2 else "top" if y > HEIGHT - high / 2 else "middle"
         left, low = x - wide * _BEFORE[side], y - high * _BEFORE[end]
@@ -251,7 +273,8 @@ def _place_names(fig: go.Figure, labels: pd.DataFrame, extent: Extent, chosen: i
         lit = chosen is None or cluster == chosen
         figure.note(
             fig,
-            text,
+            mark + text,
+            hovertext=sizes.get(cluster, ""),
             x=across,
             y=up,
             xref="x",

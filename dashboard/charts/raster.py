@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from core.errors import InputError
 from dashboard.charts import theme
@@ -201,3 +202,22 @@ def _spill(drawn: Picture) -> Picture:
 def _channels(colours: Sequence[str]) -> Picture:
     """Red, green, blue (len(colours), 3) of `#rrggbb`."""
     return np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in colours], np.uint8)
+
+
+def densest(xy: npt.NDArray[np.floating], labels: Ints) -> pd.DataFrame:
+    """Return where most of each category's points lie: x, y by label.
+
+    That is the median of the points in its fullest of 48 x 48 cells. The middle of all its points
+    can be empty ground.
+
+    Args:
+        xy: Finite places (n, 2).
+        labels: Category of each (n,).
+    """
+    low, high = (xy.min(0), xy.max(0)) if len(xy) else (np.zeros(2), np.ones(2))
+    cell = np.minimum((48 * (xy - low) / np.maximum(high - low, 1e-12)).astype(int), 47)
+    frame = pd.DataFrame({"label": labels, "cell": cell @ [48, 1], "x": xy[:, 0], "y": xy[:, 1]})
+    sizes = frame.groupby(["label", "cell"]).size()
+    fullest = pd.DataFrame(sizes[sizes.groupby("label").idxmax()].index.to_frame(index=False))
+    there = frame.merge(fullest, on=["label", "cell"])
+    return there.groupby("label")[["x", "y"]].median()

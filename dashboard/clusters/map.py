@@ -21,7 +21,7 @@ from core.trajectories.artifact import POOLED
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
-from dashboard.clusters import map_colours
+from dashboard.clusters import gestures, map_colours
 from dashboard.clusters.preview import Preview
 from dashboard.frame import data, job_card, state, widgets
 from dashboard.frame.data import POINTS
@@ -117,6 +117,17 @@ def ask(artifact: Artifact) -> str:
     return view or known[0]
 
 
+def beside(artifact: Artifact, view: str) -> str:
+    """Ask whether a second map stands beside the first; return its view, empty for none."""
+    second = "Trajectories" if view == "Texts" else "Texts"
+    if not (artifact.path / POOLED).exists():
+        return ""
+    words = f"{second} beside it"
+    help = "Two maps of the same rows: same colours, and what is drawn on one lights up on both."
+    on = st.toggle(words, key="clusters:beside", help=help, persist_state="session")
+    return second if on else ""
+
+
 def missing(map: Map) -> bool:
     """Offer to draw the map where it is not made yet; say whether there is nothing to show."""
     if map.wanted is None:
@@ -149,7 +160,8 @@ def draw(
     map: Map,
     chosen: int | None,
     picked: npt.NDArray[np.bool_] | None,
-    place: Any,
+    colour: map_colours.Colour,
+    key: str = "map",
 ) -> None:
     """Draw a map, coloured as asked, the picked rows lit up.
 
@@ -159,11 +171,10 @@ def draw(
         map: One that is made.
         chosen: Cluster to light up.
         picked: Rows to light up (n_rows,).
-        place: Container for the choice of colour.
+        colour: Colours of all rows.
+        key: Of the chart; two maps side by side have one each.
     """
     xy = points_of(artifact.id, map.name)
-    with place:
-        colour = map_colours.ask(artifact, made)
     placed = np.isfinite(xy[:, 0]) & (made.labels >= 0)
     window = st.session_state.get(f"clusters:window:{map.name}")
     view = placed & _within(xy, window) if window else placed
@@ -197,6 +208,9 @@ def draw(
             k=len(colour.colours or ()),
             extent=window,
             selected=None if picked is None else picked[rows],
+            hover=dict(zip(made.table["cluster"], made.table["name"], strict=True))
+            if colour.by_cluster
+            else colour.names,
             **look,
         )
     area = st.session_state.get("clusters:area")
@@ -204,13 +218,14 @@ def draw(
         map_charts.outline(figure, area)
     st.plotly_chart(
         figure,
-        key="map",
-        on_select=_remember,
+        key=key,
+        on_select=lambda: gestures.remember(key, map.name),
         selection_mode=("box", "lasso"),
         config=widgets.CHART,
+        height="stretch",
+        alt=f"Map of {int(view.sum()):,} rows, coloured by {colour.title}",
     )
-    st.session_state["clusters:map"] = map.name
-    _zoom(map.name, window, int(placed.sum()), int(view.sum()))
+    gestures.zoom(map.name, window, int(placed.sum()), int(view.sum()))
 
 
 def _labels(id: str, made: Preview, name: str) -> pd.DataFrame:
@@ -256,53 +271,12 @@ def _grid(id: str, name: str, window: raster.Extent | None, shape: tuple[int, in
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _centres(id: str, map: str, _made: Preview, key: str) -> pd.DataFrame:
-    """Return where each cluster's middle row lies on a map: x, y by cluster."""
+    """Return where each cluster is densest on a map: x, y by cluster."""
     xy = points_of(id, map)
     placed = np.isfinite(xy[:, 0]) & (_made.labels >= 0)
-    frame = pd.DataFrame(xy[placed], columns=["x", "y"])
-    return frame.groupby(_made.labels[placed]).median()
+    return raster.densest(xy[placed], _made.labels[placed])
 
 
 def _within(xy: Float32s, window: raster.Extent) -> npt.NDArray[np.bool_]:
     x0, x1, y0, y1 = window
     return (xy[:, 0] >= x0) & (xy[:, 0] <= x1) & (xy[:, 1] >= y0) & (xy[:, 1] <= y1)
-
-
-def _remember() -> None:
-    """Keep the geometry of a box or lasso: recolouring the map must not lose it."""
-    chart = st.session_state["map"]["selection"]
-    area: dict[str, Any] = {
-        kind: [{axis: list(map(float, shape[axis])) for axis in ("x", "y")} for shape in shapes]
-        for kind in ("box", "lasso")
-        if (shapes := chart.get(kind))
-    }
-    if area:
-        st.session_state["clusters:area"] = {"map": st.session_state["clusters:map"], **area}
-        st.session_state["clusters:cluster"] = st.session_state["clusters:finding"] = None
-
-
-def _zoom(name: str, window: Any, all: int, seen: int) -> None:
-    """Offer to draw the area on the whole map, with every row of it, and to go back."""
-    area = st.session_state.get("clusters:area")
-    here = area is not None and area["map"] == name
-    if not (window or (here and seen > POINTS)):
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if here and area is not None:
-            st.button(
-                "Zoom to the area", icon=":material/zoom_in:", on_click=_zoom_in, args=(name, area)
-            )
-        if window:
-            st.button("Whole map", icon=":material/zoom_out_map:", on_click=_zoom_out, args=(name,))
-        how = "each a point" if seen <= POINTS else "drawn as a picture of all of them"
-        st.caption(f"{seen:,} of {all:,} rows in sight, {how}")
-
-
-def _zoom_in(name: str, area: dict[str, Any]) -> None:
-    shapes = [s for kind in ("box", "lasso") for s in area.get(kind, [])]
-    x, y = ([v for s in shapes for v in s[axis]] for axis in ("x", "y"))
-    st.session_state[f"clusters:window:{name}"] = (min(x), max(x), min(y), max(y))
-
-
-def _zoom_out(name: str) -> None:
-    st.session_state.pop(f"clusters:window:{name}", None)

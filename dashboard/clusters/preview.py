@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,7 @@ from core.edits.state import Edits
 from core.settings import to_config
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
+from dashboard.escape import LABEL_LENGTH
 from dashboard.frame import state
 from dashboard.frame.data import CLUSTERING, flags, losses, steps
 
@@ -56,7 +59,7 @@ def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Preview:
     """Return a clustering with what is shown of it."""
     frame = flags(artifact.id)
     table = statistics.describe(made.labels, losses(artifact.id), frame)
-    table["name"] = clusters.names(artifact, made.labels)
+    table["name"] = distinct(clusters.names(artifact, made.labels), table["final_loss"])
     quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
     return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
 
@@ -69,10 +72,41 @@ def kept(clusters_id: str) -> Preview:
         clusters_id,
         load_labels(made),
         load_centroids(made),
-        load_table(made),
+        _distinct(load_table(made)),
         load_quantiles(made),
         made.summary_as(ClustersSummary)["inertia"],
     )
+
+
+def _distinct(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(name=distinct(table["name"].tolist(), table["final_loss"]))
+
+
+def distinct(names: Sequence[str], final_loss: Sequence[float]) -> list[str]:
+    """Tell clusters of the same words, or of none, apart by how well they were learned.
+
+    Names that stand once stay; the others lose their last words for the mean final loss, and where
+    that is equal too they get a number.
+
+    Args:
+        names: Of the clusters.
+        final_loss: Mean of each, nats per response token.
+    """
+    alike = collections.Counter(names)
+    out = []
+    for name, loss in zip(names, final_loss, strict=True):
+        if alike[name] > 1 or not name:
+            words, measured = name.split(" · ")[:2], f"loss {loss:.2f}"
+            while len(" · ".join([*words, measured])) > LABEL_LENGTH - 4:
+                words.pop()
+            name = " · ".join(word for word in [*words, measured] if word)
+        out.append(name)
+    counts, seen = collections.Counter(out), collections.Counter[str]()
+    for place, name in enumerate(out):
+        if counts[name] > 1:
+            seen[name] += 1
+            out[place] = f"{name} · {seen[name]}"
+    return out
 
 
 def named(made: Preview, kept: Artifact | None, edited: Edits) -> Preview:

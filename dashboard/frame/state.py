@@ -15,6 +15,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.edits import labels
 from core.errors import InputError
 from core.workspace import roles
 from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind, is_id
@@ -145,6 +146,12 @@ def distinct(names: dict[str, str]) -> dict[str, str]:
     return {id: name if counts[name] == 1 else f"{name} · {id}" for id, name in names.items()}
 
 
+def names(entries: Sequence[Entry | Artifact]) -> dict[str, str]:
+    """Return what each artifact is called, by id: as people named it, else by its own name."""
+    given = labels.read(workspace())
+    return {e.id: given.get(e.id, labels.Label()).name or e.name for e in entries}
+
+
 def title_of(artifact: Artifact) -> str:
     """Name an artifact with its size, for chips: 'mathmix, 16,386 rows'."""
     s: dict[str, Any] = artifact.summary
@@ -162,4 +169,4 @@ def title_of(artifact: Artifact) -> str:
         "vote": lambda: f"{s['votes']:,} vote{'s' if s['votes'] != 1 else ''}",
         "layout": lambda: f"{s['placed']:,} rows",
     }
-    return f"{artifact.name}, {facts[artifact.kind]()}"
+    return f"{names([artifact])[artifact.id]}, {facts[artifact.kind]()}"

@@ -12,6 +12,14 @@ from core.workspace.locks import network_problem
 from dashboard.escape import plain
 from dashboard.frame import job_card, state, who
 
+STYLE = """<style>
+[data-testid="stHeader"] {height: 2rem; min-height: 2rem; background: none; pointer-events: none}
+[data-testid="stHeader"] * {pointer-events: auto}
+[data-testid="stMainBlockContainer"] {padding: 0.75rem 2rem 2rem}
+[class*="st-key-lead-"], [class*="st-key-lead-"] > div:has(.stPlotlyChart) {
+  height: max(560px, 66vh)}
+</style>"""
+"""No blank band above the title; a leading picture that grows with the screen."""
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}
 
 
@@ -47,8 +55,12 @@ def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
             label = f"{kind}: {plain(state.title_of(artifact))}"
             with st.popover(label, icon=":material/swap_horiz:"):
                 ids = [e.id for e in entries]
+                given = state.names(entries)
                 names = state.distinct(
-                    {e.id: f"{e.name}  ({e.created[:16].replace('T', ' ')} UTC)" for e in entries}
+                    {
+                        e.id: f"{given[e.id]}  ({e.created[:16].replace('T', ' ')} UTC)"
+                        for e in entries
+                    }
                 )
                 st.selectbox(
                     f"Change the {kind}",

@@ -36,6 +36,9 @@ def before(clusters: str, edited: int, made: Allocated) -> None:
         "selection. Distances are total variation for categories, Kolmogorov-Smirnov for numbers."
     )
     st.markdown("**Sources**")
+    if len(made.sources) < 2:
+        st.caption("There is one source: its share cannot change, so no picture is drawn.")
+        return
     st.plotly_chart(selection_charts.share_change(made.sources))
     st.caption("Share of each source in the pool and in the selection.")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from core.edits.labels import Label
 from core.workspace.artifact import KINDS, Entry
 
 SHOWN = 24
@@ -30,16 +33,17 @@ METHOD = (
 """The method in one picture."""
 
 
-def dot(entries: list[Entry]) -> str:
+def dot(entries: list[Entry], given: Mapping[str, Label] | None = None) -> str:
     """Return the newest usable artifacts and their parents in Graphviz's language.
 
     Names are quoted, so that nothing in them is a command of the language.
     """
+    called = {id: label.name for id, label in (given or {}).items() if label.name}
     drawn = sorted((e for e in entries if e.kind in KINDS), key=lambda e: e.id)[-SHOWN:]
     ids = {e.id for e in drawn}
     lines = ["digraph {", LOOK]
     for entry in drawn:
-        name = f"{entry.kind}\n{shortened(entry.name)}"
+        name = f"{entry.kind}\n{shortened(called.get(entry.id, entry.name))}"
         url = f"/{PAGES.get(entry.kind, entry.kind)}?{entry.kind}={entry.id}"
         lines.append(f"{quoted(entry.id)} [label={quoted(name)}, URL={quoted(url)}];")
         lines += [

@@ -16,6 +16,7 @@ from core.settings import from_config
 from core.study import comparison
 from core.study.artifact import table as study_table
 from dashboard.charts import map as map_charts
+from dashboard.charts import raster
 from dashboard.charts import selection as selection_charts
 from dashboard.charts import study as study_charts
 from dashboard.clusters import map as maps
@@ -165,7 +166,7 @@ def _map(project: Project, made: Preview, chosen: int | None, *, names: bool = T
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:POINTS])
     frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
     frame["colour"] = made.labels[rows]
-    centres = frame.groupby("colour")[["x", "y"]].median().rename_axis("cluster")
+    centres = raster.densest(xy[rows], made.labels[rows]).rename_axis("cluster")
     labels = made.table.set_index("cluster")[["size", "name"]].join(centres, how="inner")
     labels = labels.sort_values("size", ascending=False).reset_index()
     return map_charts.cluster_map(
@@ -175,6 +176,7 @@ def _map(project: Project, made: Preview, chosen: int | None, *, names: bool = T
         title="cluster",
         labels=labels if names else None,
         chosen=chosen,
+        hover=dict(zip(made.table["cluster"], made.table["name"], strict=True)) if names else None,
     )
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from core import jobs
+from core.edits import labels
 from core.nouns import DURATION
 from core.workspace.store import Workspace
 from tests.conftest import NAME
@@ -43,6 +44,25 @@ def test_the_listing_names_everything(visit, copied):
     at = visit(copied.root, "overview")
     listed = set(at.dataframe[0].value["id"])
     assert listed == {e.id for e in copied.workspace.entries()}
+
+
+def test_recent_artifacts_are_renamed_tagged_opened_and_deleted(visit, copied):
+    at = fine(visit(copied.root, "overview"))
+    at.text_input(key=f"name:{copied.study}").set_value("**the** one")
+    form = f"label:{copied.study}"
+    next(b for b in at.button if b.label == "Save" and b.proto.form_id == form).click().run()
+    assert "**the** one" in words(fine(at))
+    assert labels.read(copied.workspace)[copied.study].name == "**the** one"
+    assert copied.workspace.open(copied.study).name != "**the** one"
+    labels.write(copied.workspace, copied.study, "", ["[a](b)"])
+    assert "[a](b)" in words(at.run())
+    at.button(key=f"delete:{copied.selection}").click().run()
+    assert any("is needed by" in e.value for e in at.error)
+    at.button(key=f"delete:{copied.study}").click().run()
+    assert copied.study not in {e.id for e in copied.workspace.entries()}
+    newest = next(e for e in copied.workspace.recent() if e.kind == "selection")
+    at.button(key=f"open:{newest.id}").click().run()
+    assert at.query_params["selection"] == newest.id
 
 
 def test_the_demo_starts_once_however_many_press(visit, bare, busy):

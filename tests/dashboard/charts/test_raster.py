@@ -166,3 +166,12 @@ def test_maps_without_an_extent_have_a_picture(xy):
     assert y0 < y1
     assert raster.counts(grid).sum() == placed(xy).sum()
     assert raster.image(grid, values=np.zeros(len(xy), np.float32)).shape == (*SMALL, 4)
+
+
+def test_a_name_stands_where_most_of_its_points_are():
+    crowd, stray = np.full((30, 2), 0.9), np.linspace(0, 0.5, 40).repeat(2).reshape(-1, 2)
+    xy = np.concatenate([crowd, stray, [[0.2, 0.2]]])
+    found = raster.densest(xy, np.array([3] * 70 + [5]))
+    assert found.loc[3].tolist() == [0.9, 0.9]
+    assert found.loc[5].tolist() == [0.2, 0.2]
+    assert raster.densest(np.zeros((0, 2)), np.zeros(0, int)).empty

@@ -1,0 +1,75 @@
+"""The newest artifacts on the home page: open, rename, tag, delete."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.edits import labels
+from core.edits.labels import Label
+from core.errors import InputError
+from core.workspace.artifact import Entry
+from dashboard.escape import plain
+from dashboard.frame import state
+from dashboard.story.lineage import PAGES
+
+SHOWN = 8
+
+
+def draw(usable: list[Entry], given: dict[str, Label]) -> None:
+    """List the newest artifacts, those with a chosen tag where one is chosen."""
+    st.subheader("Recent", anchor=False)
+    tags = sorted({tag for e in usable if e.id in given for tag in given[e.id].tags})
+    if tags:
+        chosen = st.pills("With the tag", tags, format_func=plain, key="recent:tag")
+        usable = [e for e in usable if not chosen or chosen in given.get(e.id, Label()).tags]
+    for entry in usable[:SHOWN]:
+        _line(entry, given.get(entry.id, Label()), tags)
+    if len(usable) > SHOWN:
+        st.caption(f"The newest {SHOWN} of {len(usable):,}; all are listed below.")
+
+
+def _line(entry: Entry, label: Label, tags: list[str]) -> None:
+    page = PAGES.get(entry.kind, entry.kind)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.text(f"{entry.created[:16].replace('T', ' ')} UTC", width="content")
+        st.markdown(plain(entry.kind), width=110)
+        words = f"**{plain(label.name or entry.name)}**"
+        marks = " ".join(f":gray-badge[{plain(tag)}]" for tag in label.tags)
+        st.markdown(f"{words} {marks}", width="stretch")
+        if st.button("Open", key=f"open:{entry.id}", icon=":material/open_in_new:"):
+            state.go(page, **{entry.kind: entry.id})
+        with st.popover("Change", icon=":material/edit:", key=f"change:{entry.id}"):
+            _change(entry, label, tags)
+
+
+def _change(entry: Entry, label: Label, tags: list[str]) -> None:
+    with st.form(f"label:{entry.id}", border=False):
+        name = st.text_input(
+            "Name",
+            label.name or entry.name,
+            key=f"name:{entry.id}",
+            max_chars=labels.LONGEST,
+            help="Kept beside the artifact: its id, its links and what is made from it stay",
+        )
+        chosen = st.multiselect(
+            "Tags",
+            tags,
+            list(label.tags),
+            key=f"tags:{entry.id}",
+            accept_new_options=True,
+            max_selections=labels.MOST_TAGS,
+        )
+        saved = st.form_submit_button("Save", type="primary")
+    deleted = st.button("Delete", key=f"delete:{entry.id}", icon=":material/delete:")
+    st.caption(plain(entry.id))
+    try:
+        if saved:
+            own = "" if name.strip() == entry.name else name
+            labels.write(state.workspace(), entry.id, own, chosen)
+        if deleted:
+            state.workspace().delete(entry.id)
+    except InputError as e:
+        st.error(plain(str(e)), icon=":material/error:")
+        return
+    if saved or deleted:
+        st.rerun()
