@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -119,16 +120,18 @@ def main() -> None:
         path.write_text(
             json.dumps(rounded(found), indent=1, default=_plain) + "\n", encoding="utf-8"
         )
-        print(json.dumps(brief(found), default=_plain), flush=True)
+        print(json.dumps(brief(rounded(found)), default=_plain), flush=True)
 
 
 def rounded(value: Any) -> Any:
-    """Return numbers to six digits behind the point: what a file of results needs."""
+    """Return numbers to six digits behind the point, and None for what is not a number."""
     if isinstance(value, dict):
         return {k: rounded(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(v) for v in value]
-    return round(value, 6) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
 
 
 if __name__ == "__main__":

@@ -117,9 +117,11 @@ def doctor(workspace: Workspace, settings: Examined) -> str:
     if not s.id:
         return _whole(workspace, [name for name in s.clean.replace(",", " ").split() if name])
     from core.review.doctor import examine, report
+    from core.selection.advice import advise, facts_of, in_lines
 
     dataset = workspace.open(s.id, "dataset")
-    return report(examine(workspace, dataset, s.model, s.template, s.max_length))
+    found = report(examine(workspace, dataset, s.model, s.template, s.max_length))
+    return "\n".join([found, *in_lines(advise(facts_of(dataset)))])
 
 
 def _whole(workspace: Workspace, named: list[str]) -> str:

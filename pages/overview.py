@@ -6,7 +6,7 @@ from core.errors import InputError
 from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
-from dashboard.frame import job_card, state, widgets
+from dashboard.frame import advice, job_card, state, widgets
 from dashboard.story import home, lineage, project, recent, show
 
 workspace = state.workspace()
@@ -71,6 +71,7 @@ given = labels.read(workspace)
 found = project.newest(usable)
 if found is not None:
     home.draw(found)
+    advice.panel(found.dataset, found.trajectories)
     with st.container(horizontal=True):
         show.offer()
         if st.button("Bring another dataset", icon=":material/upload:", type="tertiary"):

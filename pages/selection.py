@@ -12,7 +12,7 @@ from dashboard.charts import figure
 from dashboard.charts import selection as selection_charts
 from dashboard.clusters import preview as clusters_preview
 from dashboard.escape import plain
-from dashboard.frame import data, forms, job_card, reader, state, widgets
+from dashboard.frame import advice, data, forms, job_card, reader, state, widgets
 from dashboard.selection import (
     before_after,
     compare,
@@ -125,6 +125,7 @@ if clusters is None or dataset is None:
     )
     st.stop()
 dataset = clusters.ancestor("dataset")
+advice.panel(dataset, clusters.ancestor("trajectories"))
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)

@@ -2,7 +2,7 @@ import streamlit as st
 
 from core import jobs
 from core.study.artifact import partial
-from dashboard.frame import job_card, state, widgets
+from dashboard.frame import advice, job_card, state, widgets
 from dashboard.study import form, result
 
 widgets.title(
@@ -23,6 +23,7 @@ if clusters is None:
     st.stop()
 job = jobs.newest(state.workspace(), "study", clusters=clusters.id)
 active = job is not None and job.state in jobs.ACTIVE
+advice.panel(clusters.ancestor("dataset"), clusters.ancestor("trajectories"))
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     st.markdown("**Compare selections**")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from core.edits.log import replay
 from core.edits.state import Edits
+from core.errors import InputError
 from core.jobs.progress import say
 from core.selection import budget as budgets
 from core.selection import given_scores, matched_size, s2l_options
@@ -22,6 +23,7 @@ from core.selection.load_pool import load_pool
 from core.selection.pool import Pool
 from core.selection.settings import BEFORE, FIRST, Settings, title
 from core.selection.strategies.catalog import STRATEGIES
+from core.selection.strategies.coverage import MOST_REPEATED, near_share
 from core.settings import identity, to_config
 from core.workspace.artifact import EXTENDS, MATCHES, Artifact, Kind
 from core.workspace.files import fingerprint
@@ -80,7 +82,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
 def seal(workspace: Workspace, source: Source) -> Artifact:
     """Select and seal, with everything opened before."""
     parent, settings = source.parent, source.settings
+    repeated = d4_repeats(source)
     table, summary, sentences = table_of(source)
+    sentences += [repeated] if repeated else []
     draft = workspace.draft(
         "selection",
         name=settings.name or f"{source.dataset.name} · {title(settings)}",
@@ -96,6 +100,26 @@ def seal(workspace: Workspace, source: Source) -> Artifact:
     for text in sentences:
         say(text)
     return draft.seal(summary)
+
+
+def d4_repeats(source: Source) -> str:
+    """Say what share of the pool D4 takes for near-duplicates; nothing of another strategy.
+
+    Raises:
+        InputError: more than half: then likeness tells no rows apart, as that of trajectories.
+    """
+    if source.settings.strategy != "d4":
+        return ""
+    pool, _ = pool_of(source)
+    pool = pool.take(np.flatnonzero(pool.measured()))
+    share = near_share(pool, source.settings.seed)
+    words = f"d4 takes {100 * share:.0f}% of {len(pool):,} rows for near-duplicates"
+    if share > MOST_REPEATED:
+        raise InputError(
+            f"{words} by their {pool.space}, so what is left is no choice; compare by embeddings "
+            "(--space embeddings), or take out texts that repeat with --dedup near"
+        )
+    return words
 
 
 def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, SelectionSummary, list[str]]:

@@ -22,6 +22,8 @@ NEAR = 0.95
 """Cosine above which a row repeats an earlier one of its cluster."""
 PROTOTYPES = 0.25
 """Share of the distinct rows that D4 discards for being nearest to their cluster's centre."""
+MOST_REPEATED = 0.5
+"""Share of near-duplicates above which D4 is refused."""
 ROWS_PER_CENTRE = 100
 MAX_CENTRES = 1_000
 
@@ -80,6 +82,12 @@ def d4(pool: Pool, n: int, seed: int) -> Choice:
         ("a near-duplicate, taken since the rest did not suffice", len(repeats)),
     ]
     return Choice(order, [text for text, rows in texts for _ in range(rows)][:n])
+
+
+def near_share(pool: Pool, seed: int) -> float:
+    """Return the share of the pool that D4 takes for near-duplicates."""
+    x, _ = pool.points()
+    return float((_likest(x, _centres(x, seed)[0]) > NEAR).mean())
 
 
 def farthest_first(x: Float32s, n: int, start: Float32s | None = None) -> tuple[Ints, list[float]]:

@@ -9,6 +9,7 @@ import pytest
 
 from core import clusters, edits, export, selection, study, trajectories
 from core.clusters import kmeans
+from core.errors import InputError
 from core.export import data_card
 from core.review import before_after, comparison, facets, why_row
 from core.selection import reproduce
@@ -144,7 +145,13 @@ def holes(copied):
     return copied._replace(trajectories=made, clusters=groups), rows[[3, 20, 50, 90]]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_d4_is_refused_where_most_rows_are_near_duplicates_to_it(holes):
+    copied, _ = holes
+    with pytest.raises(InputError, match=r"57% of 136 rows for near-duplicates.*--dedup near"):
+        draw(copied, strategy="d4", budget="20", space="trajectories")
+
+
+@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s != "d4"])  # refused here
 def test_pinned_rows_without_a_loss_are_in_and_others_never(holes, strategy, capsys):
     copied, odd = holes
     how = {"strategy": strategy, "budget": "20"}
