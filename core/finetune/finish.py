@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core.evaluations.load import Named
@@ -15,6 +15,7 @@ from core.finetune.metrics import describe, headline
 from core.finetune.prepare import Read, model_of
 from core.finetune.seen import Seen, seen
 from core.finetune.settings import Settings
+from core.finetune.time_after import Pace, sizes
 from core.jobs.progress import say
 from core.model import loading
 from core.model.scoring import score
@@ -55,6 +56,7 @@ class Ready:
         self.workspace, self.settings, self.selection = workspace, settings, selection
         self.test, self.more, self.recipe = test, more, recipe
         self.model, self.tokenizer, self.found = model, tokenizer, found
+        self.pace = Pace()
 
     def look_before(self) -> None:
         """Note what is seen of the test set, and what the model can do before any step."""
@@ -63,8 +65,16 @@ class Ready:
         self.overlap = self.shared.sentence()
         if self.overlap:
             say(self.overlap)
-        self.before = outcome.Before.of(self.model, self.found.tokens, self.found.rows)
+        lengths = self.found.tokens.lengths()
+        with self.pace.reading(int(lengths[outcome.some(self.found.rows)].sum())):
+            self.before = outcome.Before.of(self.model, self.found.tokens, self.found.rows)
         self.skills = more_tests.skills(self.more, self.measured())
+
+    def time_after(self) -> Callable[[], float]:
+        """Return what gives the seconds of the test, the better the more the run has met."""
+        held = (self.workspace, self.settings, [self.test], self.more, self.found)
+        sets = sizes(*held, self.model, self.tokenizer)
+        return lambda: self.pace.seconds(sets)
 
     def measured(self) -> Any:
         """Return the test of the model as it is now, all given but the test set."""

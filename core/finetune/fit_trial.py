@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from transformers import TrainerCallback
 
 from core.arrays import Ints
@@ -188,7 +187,7 @@ def testing(
 
     read = {t.id: _tokens(workspace, t, tokenizer, found) for t, _, _ in tests}
     sets = [
-        {**_sizes(read[t.id], load_items(t, split), found, model, s), "times": times}
+        {**sizes(workspace, t, split, tokenizer, found, model, s), "times": times}
         for t, split, times in tests
     ]
     first, split, _ = tests[0]
@@ -209,10 +208,17 @@ def _tokens(workspace: Workspace, test: Artifact, tokenizer: Any, found: Read) -
     return tokenize(workspace, test, tokenizer, found.template).cut(found.tokens.max_length)
 
 
-def _sizes(
-    tokens: Tokens, items: pd.DataFrame, found: Read, model: PreTrainedModel, s: Settings
+def sizes(
+    workspace: Workspace,
+    test: Artifact,
+    split: str,
+    tokenizer: PreTrainedTokenizerBase,
+    found: Read,
+    model: PreTrainedModel,
+    s: Settings,
 ) -> dict[str, Any]:
     """Count the tokens that a test's items have, are read again for a choice, and are written."""
+    tokens, items = _tokens(workspace, test, tokenizer, found), load_items(test, split)
     rows = items["row"].to_numpy()
     lengths, own = tokens.lengths()[rows], tokens.cut(2**31).response_lengths()[rows]
     longest = longest_answer(found.tokens.response_lengths(), own, s.answer_tokens)

@@ -16,9 +16,10 @@ import pandas as pd
 from core.dataset.privacy import is_private
 from core.errors import InputError
 from core.finetune.evaluate import SAMPLE_SEED, load_items
-from core.finetune.generate import generate, questions, renders
+from core.finetune.generate import Answered, generate, questions, renders
 from core.finetune.kept_answers import without_texts
 from core.finetune.settings import Settings, looks_every
+from core.finetune.time_after import Pace
 from core.jobs.progress import say
 from core.model.templates import renderer
 from core.model.tokens import Tokens, tokenize
@@ -55,6 +56,7 @@ def watch(
     max_length: int,
     save: Callable[[pathlib.Path], None],
     folder: pathlib.Path,
+    pace: Pace,
 ) -> tuple[Watch | None, str]:
     """Return what to look at, and what a summary says of it.
 
@@ -70,6 +72,7 @@ def watch(
         max_length: Longest input, in tokens.
         save: Writes model and tokenizer into a folder, to be loaded as they are.
         folder: Of the run.
+        pace: Told what the answers take.
 
     Raises:
         InputError: looks are to decide something, and there are none or nothing to look at.
@@ -102,15 +105,19 @@ def watch(
     ][:PROMPTS]
 
     def answers() -> list[dict[str, Any]]:
-        said = generate(
-            model,
-            tokenizer,
-            render,
-            [talk for _, talk in asked],
-            max_length=max_length,
-            max_new=ANSWER,
-            quiet=True,
-        )
+        said: list[Answered] = []
+        with pace.writing(
+            lambda: max((len(tokenizer(a.text)["input_ids"]) for a in said), default=1)
+        ):
+            said += generate(
+                model,
+                tokenizer,
+                render,
+                [talk for _, talk in asked],
+                max_length=max_length,
+                max_new=ANSWER,
+                quiet=True,
+            )
         records = [
             {"id": e["id"], "prompt": e["prompt"], "answer": e["answer"], "said": one.text}
             for (e, _), one in zip(asked, said, strict=True)

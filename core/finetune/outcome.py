@@ -23,6 +23,12 @@ LOOKED_AT = 64
 """Trained rows scored before and after, spread over all of them."""
 
 
+def some(rows: Ints) -> Ints:
+    """Return the rows that are looked at, spread over all."""
+    at = np.unique(np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64))
+    return rows[at]
+
+
 class Before(NamedTuple):
     """Some of the rows to be trained, and their loss before."""
 
@@ -34,8 +40,8 @@ class Before(NamedTuple):
     @classmethod
     def of(cls, model: PreTrainedModel, tokens: Tokens, rows: Ints) -> Before:
         """Score some rows with the model as it is before any step, after a resume too."""
-        at = np.unique(np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64))
-        return cls(tokens, rows[at], _loss(model, tokens, rows[at]))
+        looked_at = some(rows)
+        return cls(tokens, looked_at, _loss(model, tokens, looked_at))
 
     def after(self, model: PreTrainedModel, lr: float) -> Trained:
         """Return what a summary says of the training: losses of these rows, model, and a warning.

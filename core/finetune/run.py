@@ -144,10 +144,12 @@ def make(
             found.tokens.max_length,
             ready.save,
             folder,
+            ready.pace,
         )
     )
     tried_before = find(workspace, s)
     tried = tried_before.forecast if tried_before else None
+    after = tried.after_training if tried else process_group.first(ready.time_after)
     try:
         trained = fit(
             model,
@@ -160,7 +162,7 @@ def make(
             tensorboard=True,
             trackers=trackers,
             expected=tried.middle if tried else None,
-            after=tried.after_training() if tried else 0.0,
+            after=after,
         )
     except Stopped:
         if discard_requested() and draft is not None:

@@ -5,17 +5,35 @@ The library fills what is missing with random weights and goes on.
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.jobs.progress import say
+from core.workspace.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NAMED = 3
 """Weights named in a sentence; of the others the number is said."""
+
+
+def check_folder(spec: str, folder: pathlib.Path) -> None:
+    """Refuse a folder that holds an adapter alone: the library would look for its base elsewhere.
+
+    Raises:
+        InputError: it does.
+    """
+    about = read_json(folder / "adapter_config.json")
+    if about is None or any(folder.glob("model*.safetensors")) or any(folder.glob("*.gguf")):
+        return
+    raise InputError(
+        f"{spec} is an adapter for {about.get('base_model_name_or_path') or 'another model'}, and "
+        "no model; take that model, the id of the fine-tune that made the adapter, or merge it",
+        failure="missing-model",
+    )
 
 
 def check_kind(spec: str, config: Any) -> None:

@@ -174,6 +174,7 @@ def load_weights(
 
     quiet()
     folder = named(spec)
+    checkpoint.check_folder(spec, folder)
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     named_gguf = bool(gguf) and not (folder / "config.json").exists()
     gguf_file = {"gguf_file": gguf[0].name} if named_gguf else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from transformers import TrainerCallback
@@ -54,8 +55,8 @@ class Keeper(TrainerCallback):
         """Rows and tokens of every step."""
         self.before = 0.0
         """Seconds of training before this process took over."""
-        self.after = 0.0
-        """Seconds of what comes behind the training."""
+        self.after: Callable[[], float] = float
+        """Gives the seconds of what comes behind the training."""
         self.began = time.monotonic()
         self.done = (0, 0)
         """Rows and tokens that this process has trained on."""
@@ -118,7 +119,7 @@ class Keeper(TrainerCallback):
             self.report.add({"step": step, **self.found})
         if self.progress:
             self.progress.aside, ahead = self._beside(step, state.max_steps)
-            self.progress.ahead = ahead + self.after
+            self.progress.ahead = ahead + self.after()
             self.progress.update(step, **self.last, **rates)
         stop, save, discard = process_group.once(self._wishes)
         if self.watcher and self.watcher.ended_early:  # as a resumed run will, from before

@@ -7,7 +7,7 @@ held-out rows (`core.training.watching`). Resuming takes the newest whole checkp
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -58,7 +58,7 @@ def fit(
     watch: Watch | None = None,
     tensorboard: bool = False,
     trackers: Sequence[str] = (),
-    after: float = 0.0,
+    after: Callable[[], float] = float,
 ) -> Fitted:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
@@ -77,7 +77,7 @@ def fit(
         watch: Held-out rows and prompts to look at on the way.
         tensorboard: Whether TensorBoard's files are written, too.
         trackers: Others that are told, by the names that transformers has for them.
-        after: Seconds that what comes behind this training will take: the time left counts them.
+        after: Gives the seconds that what comes behind will take: the time left counts them.
 
     Raises:
         Stopped: someone asked for it; a checkpoint was saved first, unless it is to be discarded.

@@ -15,6 +15,8 @@ from dashboard.charts.losses import LOSS, STEP
 AXES = {"step": STEP, "tokens": "tokens trained on", "seconds": "seconds of training"}
 """Column that runs are drawn over -> its title."""
 HELD_OUT = "#d55e00"
+UNITS = {"memory": 2**30}
+"""Column -> what it is divided by: bytes are shown in GiB, as everywhere."""
 POINTS = 400
 """Points of a line that are drawn at most."""
 
@@ -78,7 +80,7 @@ def small(frame: pd.DataFrame, column: str, title: str, axis: str = "step") -> g
     """One quantity of a run, without a word that is not needed."""
     fig = figure.bare(150)
     there = frame.dropna(subset=[column, axis])
-    x, y = thinned(there[axis], there[column])
+    x, y = thinned(there[axis], there[column] / UNITS.get(column, 1))
     fig.add_trace(_line(x, y, theme.ACCENT, 1.5, title))
     figure.axes(fig, "", title)
     fig.update_yaxes(nticks=4, tickformat="~s" if column not in ("lr",) else ".1e")

@@ -28,7 +28,7 @@ SMALL = {
     "lr": "learning rate",
     "grad_norm": "gradient norm",
     "tokens/s": "tokens a second",
-    "memory": "memory (bytes)",
+    "memory": "memory (GiB)",
 }
 OTHERS = 5
 """Other runs that can be drawn beside one."""

@@ -42,9 +42,12 @@ def side_by_side(folder: pathlib.Path, tested: str, dataset: str, called: str) -
     if any(is_private(state.workspace().open(id, "dataset")) for id in {tested, dataset}):
         st.caption(f"Which rows they are stands in {PAIRS}; private texts are not shown here.")
         return
-    with st.expander(
-        f"{len(pairs):,} test rows beside what is like them", icon=":material/compare:"
-    ):
+    weak = sum(pair["how"] == "ngrams" for pair in pairs)
+    strong = len(pairs) - weak
+    parts = [f"the {strong:,} test rows that are given away"] if strong else []
+    parts += [f"{weak:,} with {HOW['ngrams']}"] if weak else []
+    title = f"See {' and '.join(parts)}, each beside the row it is like"
+    with st.expander(title, icon=":material/compare:"):
         shown = pairs[:SHOWN]
         columns = "row, prompt, response"
         left = data.examples(tested, [pair["test_row"] for pair in shown], columns)
