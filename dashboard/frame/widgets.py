@@ -10,7 +10,7 @@ from core.finetune.metrics import METRICS
 from core.workspace.artifact import KINDS, Artifact, Kind
 from core.workspace.locks import network_problem
 from dashboard.escape import plain
-from dashboard.frame import job_card, state, who
+from dashboard.frame import glossary, job_card, state, who
 
 STYLE = """<style>
 [data-testid="stHeader"] {height: 2rem; min-height: 2rem; background: none; pointer-events: none}
@@ -34,10 +34,22 @@ def sidebar() -> None:
     job_card.sidebar_jobs()
 
 
+TERMS = {
+    "S2L Studio": ("proxy", "loss", "cluster", "target"),
+    "Dataset": ("example", "held-out rows", "pool", "response tokens"),
+    "Trajectories": ("proxy", "loss", "nat", "recording", "loss trajectory"),
+    "Clusters": ("cluster", "loss trajectory", "recording"),
+    "Selection": ("selection", "budget", "quota", "pool"),
+    "Fine-tune": ("target", "balanced loss", "exact match", "epoch"),
+    "Study": ("arm", "seed", "interval", "balanced loss"),
+}
+"""Page -> the words explained under its title."""
+
+
 def title(text: str, sentence: str) -> None:
-    """Draw the line of title and the sentence on what the picture means."""
+    """Draw the line of title, with its words explained, and the sentence on the picture."""
     st.header(text, anchor=False)
-    st.caption(sentence)
+    st.caption(sentence, help=glossary.help_for(*TERMS[text]))
 
 
 def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
