@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from core.chat.settings import Talk
 from core.errors import InputError, Unequal
+from core.report.settings import Settings as Reported
 from core.settings import Auto, Group, setting
 from core.workspace.artifact import Kind
 from core.workspace.store import Workspace
@@ -143,6 +144,13 @@ def chat(workspace: Workspace, settings: Talk) -> str:
     return run(workspace, settings)
 
 
+def report(workspace: Workspace, settings: Reported) -> str:
+    """Write a report for people without this program; return its path."""
+    from core.report.run import run
+
+    return run(workspace, settings)
+
+
 COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = {
     "list": ("list artifacts, newest first", Listing, list_),
     "show": ("print a manifest", Shown, show),
@@ -152,6 +160,11 @@ COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = 
         "make a selection again and say whether it is identical (exit 1: it is not)",
         One,
         reproduce,
+    ),
+    "report": (
+        "write what was done and found as one page, or as a summary to paste",
+        Reported,
+        report,
     ),
     "chat": ("ask a fine-tune, and others beside it, from the terminal", Talk, chat),
     "doctor": (

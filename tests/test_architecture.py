@@ -27,6 +27,7 @@ ORDER = [
     "core.__main__",
     "core.commands",
     "core.demo",
+    "core.report",
     "core.study",
     "core.gains",
     "core.chat",

@@ -29,7 +29,10 @@ from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs, to_argv
 from core.workspace.artifact import Artifact
 
-VARIABLES = {"dataset": "D", "trajectories": "T", "clusters": "C", "selection": "S"}
+VARIABLES = {
+    **{"dataset": "D", "trajectories": "T", "clusters": "C", "selection": "S"},
+    **{"finetune": "F", "study": "Y"},
+}
 BEFORE = {"dataset": IMPORTED_BEFORE, "selection": SELECTED_BEFORE}
 """What artifacts did before there were some settings, where that is not the default."""
 LISTED = 30
@@ -148,7 +151,8 @@ def commands(line: list[Artifact]) -> list[str]:
         argv = []
         for arg in to_argv(settings):
             told = pathlib.PurePath(arg).name if arg.startswith("/") else arg
-            argv.append(names.get(arg) or shlex.quote(told))
+            known = [names.get(id, "") for id in told.split(",")]  # ids can stand in a list
+            argv.append(",".join(known) if all(known) else shlex.quote(told))
         letter = VARIABLES[one.kind]
         counts[letter] += 1
         name = letter + (f"{counts[letter]}" if counts[letter] > 1 else "")

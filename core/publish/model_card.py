@@ -170,7 +170,7 @@ def _data(made: Artifact, selection: Artifact) -> list[tuple[str, str]]:
         ("seed of the draw", f"{config['seed']}"),
         ("left out in training", f"{made.summary['left_out']:,} of {rows:,} selected rows"),
         ("excluded or pinned by people", _edits(summary)),
-        ("sources", f"{len(_sources(dataset)):,}"),
+        ("sources", f"{len(source_names(dataset)):,}"),
         ("sha256 of the ids, sorted, joined by line feeds", f"`{summary['ids_sha256']}`"),
     ]
 
@@ -180,7 +180,8 @@ def _edits(summary: SelectionSummary) -> str:
     return f"{words(counts[0])} excluded, {words(counts[1])} pinned"
 
 
-def _sources(dataset: Artifact) -> list[str]:
+def source_names(dataset: Artifact) -> list[str]:
+    """Return the names of a dataset's sources, which a card does not tell."""
     column = pq.read_table(dataset.path / "examples.parquet", columns=["source"])["source"]
     return [str(s) for s in pc.unique(column).to_pylist()]
 
@@ -198,7 +199,7 @@ def _reproduce(made: Artifact, line: list[Artifact]) -> str:
             argv += [flag, shlex.quote(short)]
     steps = [*commands(line), f"F=$(python -m core finetune --selection $S {' '.join(argv)})"]
     steps.append("python -m core publish --finetune $F --to FOLDER")
-    private = [s for s in _sources(line[0]) if len(s) > 2]
+    private = [s for s in source_names(line[0]) if len(s) > 2]
     told = [step for step in steps if not any(s in step for s in private)]
     left_out = len(steps) - len(told)
     note = (

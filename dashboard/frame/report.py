@@ -1,0 +1,23 @@
+"""The report of an artifact, to be downloaded where its result is shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.report.run import page
+from core.workspace.artifact import Artifact
+
+
+def offer(artifact: Artifact, key: str) -> None:
+    """Offer the report as one HTML file; it is written when the button is pressed."""
+    st.download_button(
+        "Report",
+        lambda: page(artifact),
+        file_name=f"report-{artifact.id}.html",
+        mime="text/html",
+        icon=":material/description:",
+        on_click="ignore",
+        key=key,
+        help="One page that needs neither this program nor a network: pictures, results with "
+        "intervals, limits, and the commands that repeat it. No texts of the data",
+    )
