@@ -44,7 +44,14 @@ def _span(span: Span) -> str:
         case str():
             return _edges(span, plain(span))
         case _:
-            return _edges(span.text, plain(span.text))
+            return _edges(span.text, unlinked(plain(span.text)))
+
+
+def unlinked(text: str) -> str:
+    """Keep addresses and names in people's text from becoming links where this is pasted."""
+    for what, broken in (("://", "\\://"), ("www.", "www\\."), ("@", "@&#8203;")):
+        text = text.replace(what, broken)
+    return text
 
 
 def _edges(was: str, now: str) -> str:

@@ -102,3 +102,9 @@ def as_text(spans: Spans) -> str:
 def title(project: Project) -> Spans:
     """Return what the report is called."""
     return (Quoted(project.dataset.name),)
+
+
+def last(project: Project) -> Artifact:
+    """Return what was made last of a project: the artifact that its report is of."""
+    found = (project.study, project.finetune, project.selection, project.clusters)
+    return next(filter(None, found), project.trajectories or project.dataset)

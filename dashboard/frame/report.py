@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.report.run import page
 from core.workspace.artifact import Artifact
+from dashboard.frame import widgets
 
 
 def offer(artifact: Artifact, key: str) -> None:
     """Offer the report as one HTML file; it is written when the button is pressed."""
-    st.download_button(
+    widgets.download(
         "Report",
         lambda: page(artifact),
         file_name=f"report-{artifact.id}.html",

@@ -12,7 +12,7 @@ from core.selection import budget
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
-from dashboard.frame import data, forms, state, widgets
+from dashboard.frame import data, forms, report, state, widgets
 from dashboard.selection import export_panel
 
 
@@ -93,5 +93,6 @@ def saved(artifact: Artifact) -> None:
         on_click="ignore",
     )
     export_panel.panel(artifact)
+    report.offer(artifact, "selection:report")
     st.caption("Fingerprint of the chosen ids (SHA-256)")
     st.code(artifact.summary["ids_sha256"], language=None, wrap_lines=True)

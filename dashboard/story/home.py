@@ -10,8 +10,8 @@ from core import selection
 from core.errors import InputError
 from core.finetune.metrics import METRICS, known
 from core.jobs.progress import duration
+from core.report.project import as_text, verdict
 from core.settings import from_config
-from core.study import comparison
 from core.study.artifact import table as study_table
 from dashboard.charts import losses as loss_charts
 from dashboard.charts import selection as selection_charts
@@ -51,7 +51,7 @@ def following(project: Project) -> Next:
 def draw(project: Project) -> None:
     """Show the project: its sentence, its pictures, what it cost, its next step."""
     st.subheader(plain(project.dataset.name), anchor=False)
-    st.markdown(f"**{plain(sentence(project))}**")
+    st.markdown(f"**{plain(as_text(verdict(project)))}**")
     columns = st.columns(3, border=True)
     for column, picture in zip(columns, (_map, _budget, _arms), strict=True):
         with column:
@@ -67,20 +67,6 @@ def draw(project: Project) -> None:
             state.go(step.page, **{step.kind: step.id})
         if cost := costs(project):
             st.caption(cost)
-
-
-def sentence(project: Project) -> str:
-    """Say what the project found, or how far it is."""
-    if project.study is not None:
-        table = study_table(project.study)
-        said = comparison.verdict(table, next(iter(known(table))))
-        return said or "S2L was not compared with random."
-    rows = f"{project.dataset.summary['pool_rows']:,} examples"
-    if project.selection is not None:
-        return f"{project.selection.summary['rows']:,} of {rows} are selected; nothing is trained."
-    if project.clusters is not None:
-        return f"{rows} in {project.clusters.summary['clusters']} clusters; nothing is selected."
-    return f"{rows}; {'recorded' if project.trajectories is not None else 'not yet recorded'}."
 
 
 def costs(project: Project) -> str:

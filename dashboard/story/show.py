@@ -9,7 +9,9 @@ from typing import NamedTuple
 import streamlit as st
 
 from core.dataset.privacy import is_private
+from core.report.project import last
 from core.workspace.artifact import Entry
+from dashboard.frame import report
 from dashboard.story import noticed, steps
 from dashboard.story.project import newest
 
@@ -112,6 +114,8 @@ def present(usable: list[Entry]) -> None:
         _timer()
         _move("Back", at - 1, "Left", disabled=at == 0)
         _move("Next", at + 1, "Right", disabled=at == len(STEPS) - 1)
+        if at == len(STEPS) - 1:
+            report.offer(last(project), "story:report")
         _leave()
     if notes:
         st.info(step.notes, icon=":material/speaker_notes:")

@@ -14,7 +14,7 @@ from core.study import findings
 from core.study.artifact import all_lines
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
-from dashboard.frame import widgets
+from dashboard.frame import report, widgets
 
 PICTURES = ("SVG", "PNG")
 
@@ -37,6 +37,7 @@ def picture_options(name: str, key: str) -> dict[str, Any]:
 def downloads(artifact: Artifact) -> None:
     """Offer the runs as CSV and everything as JSON, and choose how the figure is saved."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        report.offer(artifact, "study:report")
         widgets.download(
             "Runs as CSV",
             lambda: all_lines(artifact).to_csv(index=False),
