@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.frame.data import POINTS
 
 
-def remember(key: str, map: str) -> None:
+def remember(key: str, name: str) -> None:
     """Keep the geometry of a box or lasso: recolouring the map must not lose it."""
     chart = st.session_state[key]["selection"]
     area: dict[str, Any] = {
@@ -18,7 +18,7 @@ def remember(key: str, map: str) -> None:
         if (shapes := chart.get(kind))
     }
     if area:
-        st.session_state["clusters:area"] = {"map": map, **area}
+        st.session_state["clusters:area"] = {"map": name, **area}
         st.session_state["clusters:cluster"] = st.session_state["clusters:finding"] = None
 
 
