@@ -155,7 +155,9 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
 
 def _place(folder: pathlib.Path) -> float:
     place = (read_json(folder / PLACE) or {}).get("place")
-    return float(place) if type(place) in (int, float) and abs(place) < 1e6 else math.inf
+    if isinstance(place, int | float) and not isinstance(place, bool) and abs(place) < 1e6:
+        return float(place)
+    return math.inf
 
 
 def _changed(path: pathlib.Path) -> str:
