@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 PORT ?= 8501
 
 .DEFAULT_GOAL := help
-.PHONY: help cluster run demo test check docs lock sbom bench clean
+.PHONY: help cluster run demo test check campaign docs lock sbom bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -57,6 +57,11 @@ lock: $(VENV)/ready  ## write the lock files again, after a change of requiremen
 
 sbom: $(VENV)/ready  ## write sbom.json: every package of this installation, CycloneDX
 	$(PY) deploy/sbom.py sbom.json
+
+COUNT ?= 500
+campaign: $(VENV)/ready-dev  ## attack: COUNT bad command lines, and a fiftieth as many stops of a training
+	$(PY) -m tests.campaigns.command_lines $(COUNT)
+	$(PY) -m tests.campaigns.stops $(shell expr $(COUNT) / 50)
 
 docs: $(VENV)/ready  ## write the tables of docs/strategies.md and docs/models.md again
 	PYTHONPATH=. $(PY) docs/tables.py

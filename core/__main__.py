@@ -19,8 +19,9 @@ from core.errors import InputError, Unequal
 from core.jobs import process_group
 from core.jobs.children import QUIET_THREADS
 from core.jobs.failures import fix_of, name_of
-from core.jobs.files import Outcome, outcome, write_outcome
-from core.jobs.progress import Stopped, job_dir, say
+from core.jobs.files import WORKER, Outcome, outcome, write_outcome, write_worker
+from core.jobs.progress import Stopped, Terminated, job_dir, on_sigterm, say
+from core.jobs.record import RESUMED
 from core.nouns import NOUNS
 from core.workspace.files import disk_full, explain_os_error
 from core.workspace.locks import network_problem
@@ -34,8 +35,16 @@ RUN_FILE = "run_file"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit code (0 done, 2 bad input, 3 stopped, 1 else)."""
+    """Run one command; return the exit code.
+
+    0 done, 2 bad input, 3 stopped, 130 and 143 ended by Ctrl-C and SIGTERM, 1 else.
+    """
+    own = argv is None  # a process of its own, not called by another
     argv = sys.argv[1:] if argv is None else argv
+    noun = _noun(argv)
+    interrupted: list[int] = []
+    if own and not process_group.launched():
+        _heed_signals(noun, interrupted)
     for name, value in QUIET_THREADS.items():
         os.environ.setdefault(name, value)
     try:
@@ -59,8 +68,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Stopped as e:
         return _end("stopped", str(e) or "stopped; what was saved can be resumed", 3)
+    except Terminated:
+        return _end("stopped", f"terminated before it was done; {_goes_on(noun)}", 143)
     except KeyboardInterrupt:
-        return _end("stopped", "interrupted; an unfinished run can be continued with --resume", 130)
+        return _end("stopped", f"interrupted; {_goes_on(noun)}", 130)
+    except Exception as e:
+        if interrupted:  # a library made something else of it
+            return _end("stopped", f"interrupted; {_goes_on(noun)}", 130)
+        return _failed(e)
+    ended = outcome("done", result=result)
+    if process_group.tell(ended) or not process_group.main():
+        return 0
+    _finish_job(ended)
+    sys.stdout.write(result + "\n")
+    return 0
+
+
+def _heed_signals(noun: str, interrupted: list[int]) -> None:
+    """Note a Ctrl-C, whatever it becomes; let SIGTERM be a stop; say who works at a job."""
+
+    def handle(number: int, frame: object) -> None:
+        interrupted.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody ignores it
+        signal.signal(signal.SIGINT, handle)
+    on_sigterm(saves=noun in RESUMED)
+    if (job := job_dir()) and not (job / WORKER).exists():  # its supervisor may have been killed
+        with contextlib.suppress(OSError):
+            write_worker(job, os.getpgrp(), os.getppid())
+
+
+def _goes_on(noun: str) -> str:
+    if noun in RESUMED:
+        return "an unfinished run can be continued with --resume"
+    return "import it again" if noun == "dataset" else "start it again"
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong, and return the exit code: 2 where the user can mend it."""
+    try:
+        raise error
     except InputError as e:
         if os.environ.get("S2L_TRACEBACK"):
             traceback.print_exc()
@@ -74,12 +122,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _end("failed", explain_os_error(OSError(errno.ENOSPC, str(e))), 2, e)
         traceback.print_exc()
         return _end("failed", _remedy(e), 1, e)
-    ended = outcome("done", result=result)
-    if process_group.tell(ended) or not process_group.main():
-        return 0
-    _finish_job(ended)
-    sys.stdout.write(result + "\n")
-    return 0
 
 
 class _Parser(argparse.ArgumentParser):

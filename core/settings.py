@@ -15,6 +15,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Literal, NoReturn, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
 
 from core.errors import InputError
+from core.numbers import LARGEST, number
 
 Auto = Literal["auto"]
 Names = Literal["", "dataset", "model", "losses", "scores", "test set", "tests", "export"]
@@ -91,14 +92,14 @@ class Spec:
         if self.kind is bool:
             words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
             if text.lower() not in words:
-                raise InputError(f"{self.flag} takes yes or no, not {text!r}")
+                raise InputError(f"{self.flag} takes yes or no, not {text!r:.80}")
             return words[text.lower()]
         try:
-            value = self.kind(text)
+            value = self.kind(text) if self.kind is str else number(text, self.kind)
         except ValueError:
             noun = {int: "a whole number", float: "a number"}[self.kind]
             noun += " or auto" if self.auto else ""
-            raise InputError(f"{self.flag} takes {noun}, not {text!r}") from None
+            raise InputError(f"{self.flag} takes {noun}, not {text!r:.80}") from None
         self.check(value)
         return value
 
@@ -108,7 +109,7 @@ class Spec:
             return
         if self.choices and value not in self.choices:
             name = self.name if self.positional else self.flag
-            raise InputError(f"{name} is one of {', '.join(self.choices)}; not {value!r}")
+            raise InputError(f"{name} is one of {', '.join(self.choices)}; not {value!r:.80}")
         if self.kind not in (int, float):
             return
         if not isinstance(value, int | self.kind) or isinstance(value, bool):
@@ -120,8 +121,9 @@ class Spec:
             raise InputError(f"{self.flag} is at least {self.minimum}, not {value}")
         if self.above is not None and value <= self.above:
             raise InputError(f"{self.flag} is more than {self.above}, not {value}")
-        if self.maximum is not None and value > self.maximum:
-            raise InputError(f"{self.flag} is at most {self.maximum}, not {value}")
+        maximum = LARGEST[self.kind] if self.maximum is None else self.maximum
+        if value > maximum:
+            raise InputError(f"{self.flag} is at most {maximum:.12g}, not {value!s:.40}")
 
 
 def _field_of(spec: Callable[P, Spec]) -> Callable[P, Any]:

@@ -50,6 +50,7 @@ ORDER = [
     "core.workspace",
     "core.nouns",
     "core.settings",
+    "core.numbers",
     "core.arrays",
     "core.errors",
     "core.faces",

@@ -6,10 +6,12 @@ type is not there.
 
 from __future__ import annotations
 
+import errno
 import pathlib
 from typing import Any, TypedDict, cast
 
 from core.workspace import shape
+from core.workspace.artifact import utc_now
 from core.workspace.files import read_json, read_jsonl, write_json
 
 SPEC, WORKER, STATUS, PROGRESS = "spec.json", "worker.json", "status.json", "progress.jsonl"
@@ -81,6 +83,19 @@ def load_worker(folder: pathlib.Path) -> WorkerFacts:
     return cast(WorkerFacts, shape.only_right(read_json(folder / WORKER) or {}, WorkerFacts))
 
 
+def write_worker(folder: pathlib.Path, pgid: int, supervisor: int) -> None:
+    """Write which processes work.
+
+    Raises:
+        OSError: the job was deleted meanwhile, or cannot be written.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "the job was deleted", str(folder))
+    started = utc_now().isoformat(timespec="milliseconds")
+    facts: WorkerFacts = {"pgid": pgid, "supervisor": supervisor, "started": started}
+    write_json(folder / WORKER, facts)
+
+
 def load_outcome(folder: pathlib.Path) -> Outcome:
     """Read how it ended; empty before it has."""
     return cast(Outcome, shape.only_right(read_json(folder / STATUS) or {}, Outcome))
@@ -88,7 +103,8 @@ def load_outcome(folder: pathlib.Path) -> Outcome:
 
 def write_outcome(folder: pathlib.Path, outcome: Outcome) -> None:
     """Write how it ended."""
-    write_json(folder / STATUS, outcome)
+    if folder.is_dir():  # a workspace that was deleted meanwhile is not made again
+        write_json(folder / STATUS, outcome)
 
 
 def load_progress(folder: pathlib.Path) -> list[dict[str, Any]]:

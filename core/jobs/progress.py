@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 import sys
 import time
 from typing import Any
@@ -32,10 +33,34 @@ def job_dir() -> pathlib.Path | None:
     return pathlib.Path(value) if value else None
 
 
+class Terminated(KeyboardInterrupt):
+    """The system, or somebody, wants this process to end, and it cannot save more than it has."""
+
+
+_TERMINATED: list[int] = []
+
+
+def terminated() -> bool:
+    """Say whether this process was sent SIGTERM."""
+    return bool(_TERMINATED)
+
+
+def on_sigterm(*, saves: bool) -> None:
+    """Let SIGTERM be a stop: a run that saves finishes its step; the second one ends it at once."""
+
+    def handle(number: int, frame: object) -> None:
+        if not saves or stop_requested():
+            raise Terminated
+        _TERMINATED.append(number)
+        say("asked to end: the step is finished and saved")
+
+    signal.signal(signal.SIGTERM, handle)
+
+
 def stop_requested() -> bool:
     """Say whether someone asked this run to stop."""
     job = job_dir()
-    return job is not None and (job / "STOP").exists()
+    return terminated() or (job is not None and (job / "STOP").exists())
 
 
 def discard_requested() -> bool:

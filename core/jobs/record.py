@@ -33,6 +33,7 @@ from core.jobs.files import (
     outcome,
     write_outcome,
 )
+from core.nouns import NOUNS
 from core.workspace.files import ROOT, parse_object, read_json
 from core.workspace.locks import lock_within
 from core.workspace.store import Workspace
@@ -43,6 +44,10 @@ ENDED = ("done", "failed", "stopped", "lost")
 NO_QUEUE = ("", "none")
 PLACE = "place.json"
 """A job's file that says its place among those that wait: written by whoever puts them in order."""
+RESUMED = ("trajectories", "finetune", "study", "transfer")
+"""Nouns whose runs go on from what they saved."""
+SILENT = 600
+"""Seconds without a line in log or progress after which a running job is said not to respond."""
 NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
@@ -119,14 +124,22 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         signs = ("log", PROGRESS, WORKER)
         state, ended = "lost", max(_changed(folder / name) for name in signs)
         failure = "lost-process"
-        message = "it vanished without a word (killed, or the machine went down); run it again"
+        message = "it vanished without a word (killed, or the machine went down); " + again(
+            spec.get("argv") or []
+        )
         for name in (SPEC, STATUS):
             if (folder / name).exists() and not read_json(folder / name):
                 message = f"{name} cannot be read; the log may tell more"
     elif (folder / "STOP").exists():
         state = "stopping"
     if state == "running" and record.get("left") is not None:
-        seconds_left = max(0.0, record["left"] - (time.time() - record["time"]))
+        passed = max(0.0, time.time() - record["time"])  # a clock may be put back
+        seconds_left = max(0.0, record["left"] - passed)
+    if state in ("running", "stopping") and (quiet := _quiet(folder)) > SILENT:
+        message = (
+            f"not responding: no sign of life for {quiet / 60:,.0f} min; it is frozen, or "
+            "busy with one long step"
+        )
     known = ("stage", "step", "total", "left", "time")
     return Job(
         id=folder.name,
@@ -151,6 +164,25 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         key=str(spec.get("key", "")),
         place=_place(folder),
     )
+
+
+def _quiet(folder: pathlib.Path) -> float:
+    """Return the seconds since a worker last wrote a word."""
+    times = []
+    for name in ("log", PROGRESS, WORKER):
+        with contextlib.suppress(OSError):
+            times.append((folder / name).stat().st_mtime)
+    return time.time() - max(times) if times else 0.0
+
+
+def again(argv: Sequence[str]) -> str:
+    """Say how to go on with a run that was killed: an import keeps nothing to go on from."""
+    nouns = [word for word in argv[3:4] if word in NOUNS]
+    if nouns == ["dataset"]:
+        return "import it again"
+    if nouns and nouns[0] not in RESUMED:
+        return "start it again"
+    return "run it again with --resume"
 
 
 def _place(folder: pathlib.Path) -> float:

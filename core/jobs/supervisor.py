@@ -18,7 +18,7 @@ from collections.abc import Callable
 from core.errors import InputError
 from core.jobs import devices
 from core.jobs.failures import name_of
-from core.jobs.files import WORKER, JobSpec, WorkerFacts, load_spec, load_worker
+from core.jobs.files import JobSpec, load_spec, load_worker, write_worker
 from core.jobs.progress import JOB_VARIABLE, discard_wanted
 from core.jobs.record import (
     ACTIVE,
@@ -26,6 +26,7 @@ from core.jobs.record import (
     NOW,
     Job,
     JobState,
+    again,
     alive,
     end,
     folders,
@@ -34,17 +35,16 @@ from core.jobs.record import (
     lock_file,
     tail_log,
 )
-from core.workspace.artifact import utc_now
-from core.workspace.files import explain_os_error, write_json
+from core.workspace.files import explain_os_error
 from core.workspace.roles import USER
 from core.workspace.store import Workspace
 
 POLL = 0.3  # seconds between two looks of a supervisor
 CAUSES: dict[int, str] = {
-    signal.SIGKILL: "often because memory ran out; run it again with --resume or a smaller batch",
-    signal.SIGTERM: "somebody or the system ended it; run it again with --resume",
+    signal.SIGKILL: "often because memory ran out; {again}, or with a smaller batch",
+    signal.SIGTERM: "somebody or the system ended it; {again}",
     signal.SIGSEGV: "a crash in a native library; the log may name it",
-    signal.SIGBUS: "often a full disk or full shared memory; free some and run it with --resume",
+    signal.SIGBUS: "often a full disk or full shared memory; free some and {again}",
 }
 KILLED: dict[int, str] = {signal.SIGKILL: "host-memory", signal.SIGBUS: "disk-full"}
 """Signal -> the failure that it most often means."""
@@ -68,9 +68,7 @@ def _supervise(folder: pathlib.Path, lock: int) -> None:
         start_new_session=True,
     )
     try:
-        started = utc_now().isoformat(timespec="milliseconds")
-        facts: WorkerFacts = {"pgid": worker.pid, "supervisor": os.getpid(), "started": started}
-        write_json(folder / WORKER, facts)
+        write_worker(folder, worker.pid, os.getpid())
     except OSError:
         _signal(worker.pid, signal.SIGKILL)
         raise
@@ -99,6 +97,9 @@ def _await_turn(folder: pathlib.Path, device: str) -> tuple[int, ...] | None:
         mine = load(folder)
         others = [(p, load(p)) for p in folders(folder.parent) if p.name not in ended]
         ended |= {p.name for p, job in others if job.state not in ACTIVE}
+        for path, job in others:
+            if _goes_before(job, mine):
+                _end_frozen(path)
         if not any(_goes_before(job, mine) for _, job in others):
             locks: list[int] = []
             try:
@@ -110,6 +111,25 @@ def _await_turn(folder: pathlib.Path, device: str) -> tuple[int, ...] | None:
                     os.close(fd)
         time.sleep(POLL)
     return None
+
+
+def _end_frozen(folder: pathlib.Path) -> None:
+    """End a supervisor that was frozen and whose worker is gone: nobody would free the device."""
+    worker = load_worker(folder)
+    pid = worker.get("supervisor", 0)
+    if _process(worker.get("pgid", 0)) in ("", "Z", "X") and _process(pid) == "T":
+        with contextlib.suppress(OSError):
+            argv = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if os.fsencode(folder) in argv and b"core.jobs.supervisor" in argv:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _process(pid: int) -> str:
+    """Return the letter of a process's state as Linux has it; empty where there is none."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
 
 
 def _goes_before(other: Job, mine: Job) -> bool:
@@ -151,6 +171,7 @@ def _verdict(folder: pathlib.Path, forced: str, code: int) -> tuple[JobState, st
         number = -code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         why = CAUSES.get(number, "the log may say why")
+        why = why.format(again=again(load_spec(folder).get("argv") or []))
         return "lost", f"killed by {name}: {why}", KILLED.get(number, "lost-process")
     if code == 0 and (folder / "STOP").exists():
         return "stopped", "stopped when asked", ""

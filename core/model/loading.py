@@ -5,6 +5,7 @@ Remote code is never run and pickled weights are never read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -70,7 +71,7 @@ def base_of(spec: str) -> str:
 
 def _parts(spec: str) -> tuple[str, int]:
     model, _, layers = spec.removeprefix("shrink:").removesuffix(TRIM).rpartition(":")
-    if not model or not layers.isdecimal() or int(layers) < 1:
+    if not model or not re.fullmatch("[0-9]{1,9}", layers) or int(layers) < 1:
         raise InputError(f"{spec!r} should read shrink:<model>:<layers>[:trim], as shrink:gpt2:4")
     return model, int(layers)
 

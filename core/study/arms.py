@@ -11,6 +11,7 @@ import collections
 import dataclasses
 import functools
 import itertools
+import re
 from collections.abc import Iterable
 from typing import Any, Literal, NamedTuple
 
@@ -25,6 +26,7 @@ from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
+SEED = re.compile("[0-9]{1,12}")
 SET_HERE = ("seed", "edits", "name")
 """What a study decides for every arm."""
 EQUAL_EPOCHS = "compares at equal epochs, and the arms of this study have equal steps"
@@ -136,7 +138,7 @@ def strategies(settings: Arms) -> list[str]:
 def seeds(settings: Arms) -> list[int]:
     """Return the seeds without repeats."""
     parts = _listed(settings.seeds)
-    if not parts or not all(p.isdecimal() and len(p) <= 12 and int(p) <= MAX_SEED for p in parts):
+    if not parts or not all(SEED.fullmatch(p) and int(p) <= MAX_SEED for p in parts):
         raise InputError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
     return list(dict.fromkeys(map(int, parts)))
 

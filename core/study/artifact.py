@@ -5,9 +5,10 @@ While it runs, its draft has the lines so far, so that a half-finished study can
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 from core.workspace.artifact import PARTIAL, Artifact, Entry
 from core.workspace.draft import Draft
@@ -99,6 +100,8 @@ def partial(workspace: Workspace, clusters: str) -> Partial | None:
 
 def as_table(lines: list[dict[str, Any]]) -> pd.DataFrame:
     """Make the table of a study's lines; counts that a failed run does not have are 0."""
+    import pandas as pd
+
     table = pd.DataFrame(lines)
     for column in table:
         given = [line[column] for line in lines if column in line]
@@ -128,6 +131,8 @@ def table(study: Artifact, test: str = "") -> pd.DataFrame:
 
 def all_lines(study: Artifact, test: str = "") -> pd.DataFrame:
     """Read a line for each fine-tune, those at other data sizes included; `test` as in `table`."""
+    import pandas as pd
+
     lines = pd.read_parquet(study.path / TABLE)
     if "budget" not in lines:  # before a study could have several
         lines = lines.assign(budget=study.config["budget"])

@@ -43,7 +43,8 @@ def parse(text: str) -> float:
     Raises:
         InputError: it is none.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    size = r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?"
+    found = re.fullmatch(size, text.strip(), re.IGNORECASE)
     if found is None:
         raise InputError(f"{VARIABLE} is a size as 8G or 512M, not {text!r}")
     return float(found[1]) * UNITS[found[2].upper()]

@@ -129,6 +129,8 @@ def _active(job: Job, words: str) -> None:
     else:
         share, text = headline(job)
         left.progress(share, text=f"{plain(job.title)}  \n{text}")
+    if job.message:
+        left.warning(plain(job.message), icon=":material/help:")
     right.button(
         "Stop",
         key=f"stop:{job.id}",
@@ -154,13 +156,15 @@ def headline(job: Job) -> tuple[float, str]:
         newest,
     )
     parts = [f"{plain(main['stage'])}: {main['step']:,} of {main['total']:,}"]
-    if "loss" in main and newest is main:  # else it stands still, and the line gets too long
+    if (
+        isinstance(main.get("loss"), int | float) and newest is main
+    ):  # else it stands still, and the line gets too long
         parts.append(f"loss {main['loss']:.3f}")
     if main.get("left"):
         parts.append(f"about {duration(main['left'])} left")
     if newest is not main:
         parts.append(f"{plain(newest['stage'])}, {newest['step'] / max(1, newest['total']):.0%}")
-    return min(1.0, main["step"] / max(1, main["total"])), " · ".join(parts)
+    return max(0.0, min(1.0, main["step"] / max(1, main["total"]))), " · ".join(parts)
 
 
 def ended(job: Job, words: str, icon: str) -> None:

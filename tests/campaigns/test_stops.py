@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+from tests.campaigns import command_lines
+
 
 def test_two_processes_stopped_twice_leave_whole_checkpoints():
     done = subprocess.run(
@@ -18,3 +20,8 @@ def test_two_processes_stopped_twice_leave_whole_checkpoints():
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["whole"] == found["stops"] == 2
     assert found["exact"] == found["runs"] >= 1
+
+
+def test_bad_command_lines_are_refused_in_one_sentence_and_leave_nothing():
+    found = command_lines.campaign(500)
+    assert (found["wrong"], found["tried"]) == ({}, 500)
