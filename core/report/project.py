@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.errors import InputError
 from core.finetune.metrics import known
-from core.report.document import Number, Quoted, Said, Spans, fact
+from core.report.document import Number, Quoted, Said, Span, Spans, fact
 from core.study import findings
 from core.study.artifact import table as study_table
 from core.workspace.artifact import Artifact
@@ -82,7 +82,7 @@ def verdict(project: Project) -> Spans:
 
 def scores(finetune: Artifact) -> Spans:
     """Say a fine-tune's scores, each with its unit and what it was measured on."""
-    summary, out = finetune.summary, []
+    summary, out = finetune.summary, list[Span]()
     for key, metric in known(summary).items():
         out += [
             "; " if out else "",

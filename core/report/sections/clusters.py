@@ -22,6 +22,7 @@ from core.report.document import (
     Picture,
     Quoted,
     Section,
+    Span,
     Spans,
     Table,
     fact,
@@ -189,7 +190,7 @@ def _ribbons(project: Project, found: Kinds) -> Picture:
         found.tips,
     )
     counts = found.table["behaviour"].str.split(",").str[0].value_counts()
-    words: list[object] = [
+    words: list[Span] = [
         "Median loss and the middle eighty percent of each cluster while the proxy "
         "trains, in nats per response token, on the same axes. "
     ]
@@ -201,7 +202,7 @@ def _ribbons(project: Project, found: Kinds) -> Picture:
         ]
     words.append(".")
     drawn, compared = found.recordings
-    note: list[object] = []
+    note: list[Span] = []
     if len(shown) < len(found.table):
         note += [
             "Drawn: the ",
@@ -269,7 +270,7 @@ def kept(project: Project, found: Kinds | None) -> Section:
     svg = bars.allocation("kept-bars", name, shown, found.tips, found.colours)
     whole = int((found.table["taken"] == found.table["size"]).sum())
     most = found.table.iloc[int(found.table["taken"].to_numpy().argmax())]
-    words: list[object] = [
+    words: list[Span] = [
         fact(made, "summary", "rows"),
         " of ",
         fact(made, "summary", "pool"),
@@ -283,7 +284,7 @@ def kept(project: Project, found: Kinds | None) -> Section:
         Quoted(str(most["shown"])),
         ".",
     ]
-    note: list[object] = []
+    note: list[Span] = []
     if len(shown) < len(found.table):
         note = ["Drawn: the ", worked_out(made, FILE, "bars", len(shown)), " largest clusters."]
     return Section("kept", title, [Picture("kept-bars", name, svg, tuple(words), tuple(note))])

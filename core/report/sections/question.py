@@ -10,6 +10,7 @@ from core.export.data_card import measure
 from core.publish.model_card import base_name
 from core.report.document import (
     Block,
+    Form,
     Items,
     Link,
     Paragraph,
@@ -130,6 +131,10 @@ def _sources(project: Project) -> list[Block]:
     """Count the rows of each source; those of private data have no names."""
     dataset, selection = project.dataset, project.selection
     private = is_private(dataset)
+    shown: list[tuple[str, list[float]]]
+    heads: tuple[str, ...]
+    keys: tuple[str, ...]
+    forms: tuple[Form, ...]
     if selection is None:
         counts = list(dataset.summary.get("sources", {}).items())
         shown = [(s, [n]) for s, n in counts]
