@@ -124,7 +124,7 @@ class Lab:
 
 def proxy(made: Made, **changes: Any) -> Artifact:
     """Train the product's default proxy from scratch and record every row; reused when there."""
-    how = {"model": SCRATCH, "map": False, "accept_long": True, **changes}
+    how = {"model": SCRATCH, "map": False, "accept_long": True, "resume": True, **changes}
     settings = trajectories.Settings(dataset=made.dataset, **how)
     return made.workspace.open(trajectories.run(made.workspace, settings))
 

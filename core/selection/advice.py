@@ -26,13 +26,14 @@ the generated mixtures was 0.88 to 0.91."""
 REPETITIVE = 0.2
 """Share of near-duplicates from which a pool repeats itself: a planted one had 0.24, a mixture
 0.08."""
-NOISY = 0.2
-"""Share of rows harder than their kind from which wrong answers are suspected."""
+SUSPECTS = "0, 39 and 75%"
+"""Of rows harder than their kind, how many had wrong answers where 0, 10 and 30% of all had; such
+rows were 14, 16 and 12% of all, so their number tells nothing, and reading them does."""
 SMALL, LARGE = 1_000, 20_000
 """Rows outside of which no experiment was: those had 3,110 and 3,384."""
 LOOKED_AT = 5_000
 """Rows compared for near-duplicates, drawn with seed 0 where there are more."""
-SHOWN = 3
+SHOWN = 5
 
 
 class Facts(NamedTuple):
@@ -75,7 +76,7 @@ class Advice(NamedTuple):
     sentence: str
     reasons: list[Reason]
     examples: Ints
-    """Rows to read, where wrong answers are suspected."""
+    """Rows to read, the hardest beside texts of their kind."""
 
 
 def facts_of(dataset: Artifact, trajectories: Artifact | None = None) -> Facts:
@@ -103,19 +104,16 @@ def facts_of(dataset: Artifact, trajectories: Artifact | None = None) -> Facts:
 def advise(facts: Facts) -> Advice:
     """Return one sentence and the reasons for it, the weightiest first."""
     reasons, sentence = [], ""
-    noisy = facts.measured and len(facts.hard) / facts.measured >= NOISY
-    if noisy:
-        sentence = "Read the suspected rows first: wrong answers hurt S2L more than random draws."
-        reasons.append(_noise(facts))
     if len(facts.sources) > 1:
-        sentence = sentence or (
+        sentence = (
             f"Your data names its {len(facts.sources):,} sources: compare S2L with drawing evenly "
             "over them, not with random alone."
         )
         reasons.append(_sources(facts))
     if facts.repeated >= REPETITIVE:
         sentence = sentence or (
-            "Your data repeats itself: S2L keeps rare kinds that random draws miss."
+            "Your data repeats itself: S2L keeps rare kinds that random draws miss, if the rare is "
+            "what you want."
         )
         reasons.append(_repeated(facts))
     if not sentence:
@@ -123,9 +121,11 @@ def advise(facts: Facts) -> Advice:
             "Nothing here speaks for S2L or against it: compare it with random draws, and expect "
             "little."
         )
+    if len(facts.hard):
+        reasons.append(_noise(facts))
     if not SMALL <= facts.rows <= LARGE:
         reasons.append(_size(facts))
-    return Advice(sentence, reasons, facts.hard[:SHOWN] if noisy else facts.hard[:0])
+    return Advice(sentence, reasons, facts.hard[:SHOWN])
 
 
 def in_lines(advice: Advice) -> list[str]:
@@ -136,8 +136,9 @@ def in_lines(advice: Advice) -> list[str]:
 
 def _noise(facts: Facts) -> Reason:
     return Reason(
-        f"{len(facts.hard):,} of {facts.measured:,} rows stay harder than texts of their kind, as "
-        "wrong answers do.",
+        f"{len(facts.hard):,} of {facts.measured:,} rows stay harder than texts of their kind. "
+        f"Read some: {SUSPECTS} of such rows were wrong where 0, 10 and 30% of all answers were; "
+        "their number alone does not tell.",
         "noise",
     )
 
@@ -153,7 +154,9 @@ def _sources(facts: Facts) -> Reason:
 
 def _repeated(facts: Facts) -> Reason:
     return Reason(
-        f"{100 * facts.repeated:.0f}% of the rows looked at nearly repeat an earlier one.",
+        f"{100 * facts.repeated:.0f}% of the rows looked at nearly repeat an earlier one. "
+        "On such data S2L trained 0.40 nats better than random on a test that asks every kind "
+        "alike, and 0.11 worse on one that asks them as often as the pool has them.",
         "redundancy",
     )
 

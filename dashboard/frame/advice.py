@@ -18,7 +18,7 @@ def panel(dataset: Artifact, trajectories: Artifact | None = None) -> None:
         for reason in found.reasons:
             st.markdown(f"- {plain(reason.sentence)} See {plain(reason.link)}.")
         if not found.reasons:
-            st.markdown("Its rows are neither repetitive, nor named by source, nor suspect.")
+            st.markdown("Its rows neither repeat themselves nor name a source.")
         if trajectories is None:
             st.caption("Wrong answers can be suspected once a proxy is trained.")
         if len(found.examples) and not is_private(dataset):
