@@ -15,7 +15,7 @@ class Settings(Group):
     id: str = setting(
         help="Id of a study, fine-tune, selection, clustering, or of trajectories", positional=True
     )
-    out: str = setting(help="The file to write", names="report")
+    out: str = setting(help="The file to write", names="export")
     format: Literal["html", "md"] = setting(
         "html",
         help="html: one page with pictures that needs nothing else; md: a summary to paste",
