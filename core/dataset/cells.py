@@ -69,6 +69,16 @@ def written_as(kinds: Iterable[type]) -> str:
     return ", ".join(sorted({WRITTEN_AS[k] for k in set(kinds) if k in WRITTEN_AS}))
 
 
+def paragraphs(cell: Any) -> str:
+    """Return a cell as text, the passages of a list with a blank line between."""
+    found = cell
+    if isinstance(found, dict) and isinstance(found.get("contexts"), list):  # PubMedQA
+        found = found["contexts"]
+    if isinstance(found, list) and found and all(isinstance(item, str) for item in found):
+        return "\n\n".join(map(text, found))
+    return text(cell)
+
+
 def is_answers(cell: Any) -> bool:
     """Return whether a cell holds accepted answers: as SQuAD has them, or TriviaQA."""
     found = structure(cell) if isinstance(cell, str) and cell.lstrip()[:1] == "{" else cell

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from core.dataset.cells import missing, structure, text
 from core.dataset.readers import SkippedRow
 
+LABEL = re.compile(r"\(?[A-Ea-e][).:]?|")
 LABELLED = re.compile(r"\s*\(?[A-Za-z0-9]{1,2}[).:]")
 
 
@@ -27,6 +28,12 @@ def from_one(choices: Iterable[Any], answers: Iterable[Any]) -> bool:
             return False
         last |= int(text(answer)) == len(found)
     return last
+
+
+def names_one(options: Sequence[Any], answer: Any) -> bool:
+    """Say whether an answer is a label, a number or the text of a choice."""
+    said = text(answer).strip()
+    return bool(_index(answer) or LABEL.fullmatch(said) or said in map(text, options))
 
 
 def listed(choices: Any, answer: Any, first: int = 0) -> str:
@@ -64,4 +71,4 @@ def listed(choices: Any, answer: Any, first: int = 0) -> str:
 
 def _index(answer: Any) -> bool:
     plain = isinstance(answer, int) and not isinstance(answer, bool)
-    return plain or (isinstance(answer, str) and answer.strip().isdecimal())
+    return plain or (isinstance(answer, str) and answer.strip().removeprefix("-").isdecimal())

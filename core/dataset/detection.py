@@ -7,9 +7,12 @@ from typing import Any, Literal, NamedTuple
 
 from core.dataset.cells import missing
 from core.dataset.chat_cells import is_chat
-from core.dataset.choices import from_one
-from core.dataset.mapping import Given, Template
-from core.dataset.row_formats import COMMON, LOOKS, ONLY, ROW_FORMATS, RowFormat, may_be_chat
+from core.dataset.choices import from_one, names_one
+from core.dataset.column_names import COMMON, NAMES_CHOICE, OPTIONS
+from core.dataset.looks import LOOKS, ONLY, may_be_chat
+from core.dataset.mapping import Given, Template, root
+from core.dataset.row_formats import ROW_FORMATS, RowFormat
+from core.dataset.suggestion import ASKED, suggested
 from core.errors import InputError
 
 SAMPLE = 200
@@ -76,12 +79,14 @@ def detect(
             if look is None and ROW_FORMATS[name].likely and sample is not None and not asked:
                 continue
             parts = _parts(ROW_FORMATS[name], columns, named, look)
-            if all(part in parts for part in ROW_FORMATS[name].needs):
+            if all(part in parts for part in ROW_FORMATS[name].needs) and (
+                name != "options" or _names_options(parts, look)
+            ):
                 sure = "sure" if asked else _certainty(name, parts, sample)
                 return _reading(name, _counted(parts, sample), columns, sure)
         if wanted == "auto" and not own and sample is not None and look is not None:
             chats = _chat_columns(columns, sample)
-            if len(chats) == 1:
+            if len(chats) == 1 and not {c.strip().lower() for c in columns} & {*ASKED}:
                 parts = _parts(ROW_FORMATS["messages"], columns, {**named, "chat": chats[0]}, look)
                 return _reading("messages", parts, columns, "likely")
     if found := _test_file(tried, columns, named, sample):
@@ -132,10 +137,32 @@ def _parts(
             column = lower.get(name)
             if column is None or column in taken or not _looks(part, column, sample):
                 continue
+            if part == "response" and name in NAMES_CHOICE and not _has_choices(form, lower):
+                continue
             found[part] = column
             taken.add(column)
             break
     return found | named
+
+
+def _has_choices(form: RowFormat, lower: Mapping[str, str]) -> bool:
+    return any(n in lower for part in ("choices", "option_1") for n in form.parts.get(part, ()))
+
+
+def _names_options(parts: Given, sample: Sample | None) -> bool:
+    """Return whether the answers name choices that have a column each."""
+    return sample is None or all(
+        missing(answer) or names_one(options, answer)
+        for options, answer in zip(
+            _options(parts, sample), sample[str(parts["response"])], strict=True
+        )
+    )
+
+
+def _options(parts: Given, sample: Sample) -> list[list[Any]]:
+    """Return the choices of each row, from the columns that they have."""
+    columns = [sample[str(parts[part])] for part in OPTIONS if part in parts]
+    return [[c for c in row if not missing(c)] for row in zip(*columns, strict=True)]
 
 
 def _looks(part: str, column: str, sample: Sample | None) -> bool:
@@ -161,6 +188,8 @@ def _counted(parts: dict[str, str | Template], sample: Sample | None) -> dict[st
     choices, prompt = parts.get("choices"), parts.get("prompt")
     if isinstance(choices, str) and from_one(sample[choices], sample[answer]):
         return {**parts, "choices_from_1": choices}
+    if "option_1" in parts and from_one(_options(parts, sample), sample[answer]):
+        return {**parts, "choices_from_1": parts["option_1"]}
     if isinstance(prompt, Template) and any(
         from_one(sample[column], sample[answer]) for column in prompt.columns
     ):
@@ -183,6 +212,7 @@ def _reading(
     used: set[str] = set()
     for part in parts.values():
         used.update(part.columns if isinstance(part, Template) else [part])
+    used |= {root(name, columns) for name in used}
     return Reading(name, parts, certainty, tuple(c for c in columns if c not in used))
 
 
@@ -220,6 +250,12 @@ def _unclear(columns: Sequence[str], wanted: str, sample: Sample | None) -> Uncl
             f"{what}: {', '.join(map(repr, chats))} each hold conversations",
             f"name one with --map conversation={chats[0]}",
         )
+    inside = sample is not None and any(isinstance(c, dict) for c in sample[columns[0]])
+    if len(columns) == 1 and inside:
+        return UnclearColumns(
+            f"{what}: {shown} holds objects",
+            f"name what is in them with {suggested(columns, sample)}",
+        )
     if len(columns) == 1 and sample is not None:
         return UnclearColumns(
             f"{what}: {shown} is the only one, and its cells are no conversations (turns with a "
@@ -231,5 +267,5 @@ def _unclear(columns: Sequence[str], wanted: str, sample: Sample | None) -> Uncl
     return UnclearColumns(
         f"{what}: there are {shown}{more if row else ''}",
         "name two of them with --prompt-column and --response-column, or a prompt of several with "
-        "--map prompt='{column}\\n\\n{column}' and --map response=COLUMN",
+        + suggested(columns, sample),
     )

@@ -164,7 +164,9 @@ def _unusable(turns: list[Turn], answer: str, *, trainable: bool, answered: bool
 
 def first_cells(rows: Rows, column: str, n: int) -> list[Any]:
     """Return a column's cells of the first n rows."""
-    found = rows.columns[column]
+    found = rows.columns.get(column)
+    if found is None:
+        return rows.first(n).values(column)
     return found[:n] if isinstance(found, list) else found.slice(0, n).to_pylist()
 
 

@@ -11,13 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from core.dataset.cells import structure, text
+from core.dataset.cells import paragraphs, structure, text
 from core.dataset.choices import listed
 from core.errors import InputError
 
 TEXTS = ("prompt", "response", "system")
 """Parts that may be a template."""
 PARTS = (*TEXTS, "conversation", "source", "answer", "split", "id")
+PASSAGES = ("contexts", "context", "passages", "documents", "paragraphs")
+"""Columns whose lists of texts are paragraphs, not choices."""
 FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 ESCAPED = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
 BLANK_LINES = re.compile(r"(\n{2,})")
@@ -42,7 +44,8 @@ class Template(NamedTuple):
     def fill(self, cells: Mapping[str, Any], answer: Any = None) -> str:
         """Return the text of a row; a paragraph whose columns are all empty is left out.
 
-        A list of texts becomes lines, labelled as `core.dataset.choices` labels them.
+        A list of texts becomes lines, labelled as `core.dataset.choices` labels them; a list of
+        passages becomes paragraphs.
 
         Raises:
             SkippedRow: a cell is no text.
@@ -53,14 +56,18 @@ class Template(NamedTuple):
             texts = isinstance(found, list) and all(isinstance(item, str) for item in found)
             return listed(found, answer, self.first_choice) if texts else text(cell)
 
+        def said(column: str) -> str:
+            passages = column.rpartition(".")[2].lower() in PASSAGES
+            return paragraphs(cells[column]) if passages else plain(cells[column])
+
         out = ""
         for blank, pieces in self.paragraphs:
-            values = [plain(cells[column]) for _, column in pieces if column]
+            values = [said(column) for _, column in pieces if column]
             if values and not any(value.strip() for value in values):
                 continue
             filled = iter(values)
             out += blank if out else ""
-            out += "".join(said + (next(filled) if column else "") for said, column in pieces)
+            out += "".join(words + (next(filled) if column else "") for words, column in pieces)
         return out
 
 
@@ -148,6 +155,8 @@ def column(name: str, columns: Sequence[str], where: str) -> str:
     """
     if name in columns:
         return name
+    if root(name, columns) != name:
+        return name
     same = [c for c in columns if c.strip().lower() == name.strip().lower()]
     shown = ", ".join(repr(c[:40]) for c in columns[:30])
     if len(same) > 1:
@@ -155,6 +164,12 @@ def column(name: str, columns: Sequence[str], where: str) -> str:
     if not same:
         raise InputError(f"{where} {name!r}: no such column; there are {shown}")
     return same[0]
+
+
+def root(name: str, columns: Sequence[str]) -> str:
+    """Return the column that a name such as `translation.de` looks into; else the name."""
+    inside = [c for c in columns if name.startswith(f"{c}.")] if name not in columns else []
+    return max(inside, key=len, default=name)
 
 
 def given(declared: str, flags: Mapping[str, str], columns: Sequence[str]) -> Given:

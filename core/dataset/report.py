@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from core.dataset import sides
 from core.dataset.artifact import DatasetSummary, Understanding
+from core.dataset.column_names import OPTIONS
 from core.dataset.mapping import PARTS
 from core.dataset.readers import described
 from core.jobs.progress import say
 
 NAMED = 8
 """Columns named in a sentence; the rest are counted."""
-PROMPT = ("system", "history", "prompt", "input", "context", "choices")
+PROMPT = ("system", "history", "prompt", "input", "context", "choices", *OPTIONS)
 """Parts of a prompt in the order in which it is put together."""
 
 
@@ -55,13 +56,13 @@ def sentences(summary: Understanding) -> list[str]:
         whole += [f"prompt: {', then '.join(prompt)}"] if prompt and "chat" not in columns else []
         whole += [f"reply: {reply}"] if reply else []
         said.append("; ".join(whole) + sure[summary["certainty"]])
-    if "choices" in columns:
+    if choices := [columns[p] for p in ("choices", *OPTIONS) if p in columns]:
         labels = (
             "labelled 1, 2, 3, as the answers count them"
             if "choices_from_1" in columns
             else "labelled 0, 1, 2 where the answer is such a number, else A, B, C"
         )
-        said.append(f"{columns['choices']}: a line each, {labels}")
+        said.append(f"{', '.join(choices)}: a line each, {labels}")
     for column, written in summary["as_text"].items():
         said.append(f"{column}: written as {written}")
     return said
@@ -74,7 +75,7 @@ def _named(columns: list[str]) -> str:
 
 def parts_of(columns: Mapping[str, str]) -> dict[str, str]:
     """Return the mapping that gives what was understood, for a person to change."""
-    prompt = [columns[p] for p in ("prompt", "input", "context", "choices") if p in columns]
+    prompt = [columns[p] for p in PROMPT[2:] if p in columns]
     parts = {part: column for part, column in columns.items() if part in PARTS}
     if "chat" in columns:
         parts["conversation"] = columns["chat"]

@@ -6,6 +6,7 @@ ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "instruction", "input", "question"), "user"),
     **dict.fromkeys(("assistant", "gpt", "chatgpt", "model", "bot", "ai"), "assistant"),
     **dict.fromkeys(("response", "chatbot", "output", "answer", "completion"), "assistant"),
+    **dict.fromkeys(("bing", "bard", "claude"), "assistant"),
     **dict.fromkeys(("system", "developer", "system_prompt"), "system"),
     **dict.fromkeys(("tool", "function", "observation", "ipython", "environment"), "tool"),
     **dict.fromkeys(("tool_response", "tool_result", "tool_output", "tool_results"), "tool"),

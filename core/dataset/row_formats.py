@@ -6,14 +6,24 @@ be used is skipped with its place and a reason.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from core.dataset import radiology, transcripts
-from core.dataset.cells import first_answer, is_answers, missing, structure, text
-from core.dataset.chat_cells import chat, is_chat, is_texts
+from core.dataset.cells import first_answer, is_answers, missing, paragraphs, structure, text
+from core.dataset.chat_cells import chat, is_chat
 from core.dataset.choices import listed
+from core.dataset.column_names import (
+    ALPACA_RESPONSE,
+    CHAT,
+    CONTEXT,
+    MORE,
+    NAMES_CHOICE,
+    OPTIONS,
+    QA_RESPONSE,
+    SYSTEM,
+    TOOLS,
+)
 from core.dataset.readers import SkippedRow
 from core.dataset.tool_calls import calls, tools
 from core.model.conversation import Turn as Turn
@@ -58,7 +68,7 @@ def _prompt(cells: Cells) -> str:
     """Return the prompt: its column, then what belongs to it, a blank line between."""
     out = text(cells.get("prompt"))
     for part in ("input", "context"):
-        more = text(cells.get(part))
+        more = paragraphs(cells.get(part))
         out += ("\n\n" if out and more else "") + more
     if not missing(cells.get("choices")):
         answer = cells.get("response", cells.get("answer"))
@@ -79,6 +89,11 @@ def _called(cells: Cells) -> list[Turn]:
     if not reply["tool_calls"]:
         raise SkippedRow("empty response")
     return _with_tools(cells, [*_system(cells), asked, reply])
+
+
+def _options(cells: Cells) -> list[Turn]:
+    options = [cells[part] for part in OPTIONS if not missing(cells.get(part))]
+    return _pair({**cells, "choices": options})
 
 
 def _radiology(cells: Cells) -> list[Turn]:
@@ -150,29 +165,6 @@ class RowFormat(NamedTuple):
     """Whether its columns alone do not make it sure."""
 
 
-SYSTEM = {"system": ("system", "system_prompt"), "empty_system": ("empty_system",)}
-"""An empty cell is no system turn, unless the row says so, as our own alpaca export does."""
-TOOLS = {"tools": ("tools", "functions")}
-CONTEXT = ("context", "passage", "article", "document", "background")
-MORE = {
-    "context": CONTEXT,
-    "choices": ("choices", "options"),
-    "history": ("history",),
-    **SYSTEM,
-    **TOOLS,
-}
-"""What belongs to a prompt beside its own column."""
-CHAT = {**SYSTEM, **TOOLS}
-ALPACA_RESPONSE = ("output", "response", "completion")
-QA_RESPONSE = (
-    *("response", "solution", "output", "completion", "answer", "answerkey"),
-    *("answers", "correct"),
-)
-COMMON = {
-    "source": ("source", "task", "category", "topic", "dataset", "subset", "data_source"),
-    "answer": ("answer",),
-    "id": ("id", "uuid"),
-}
 ROW_FORMATS = {  # in the order of detection
     "messages": RowFormat(_chat, {"chat": ("messages",), **CHAT}, ("chat",), title="conversations"),
     "sharegpt": RowFormat(
@@ -190,6 +182,18 @@ ROW_FORMATS = {  # in the order of detection
         ("prompt", "calls", "tools"),
         title="questions that are answered by calls of tools",
     ),
+    "options": RowFormat(
+        _options,
+        {
+            "prompt": ("question", "query", "prompt", "goal", "sentence", "startphrase"),
+            "response": ("answerkey", "answer_key", "answer", "correct", *NAMES_CHOICE),
+            "context": CONTEXT,
+            **OPTIONS,
+        },
+        ("prompt", "response", "option_1", "option_2"),
+        title="questions with a column for each choice",
+        likely=True,
+    ),
     "alpaca": RowFormat(
         _pair,
         {"prompt": ("instruction",), "response": ALPACA_RESPONSE, "input": ("input",), **MORE},
@@ -198,14 +202,18 @@ ROW_FORMATS = {  # in the order of detection
     ),
     "prompt_completion": RowFormat(
         _pair,
-        {"prompt": ("prompt",), "response": ("completion", "response", "output"), **MORE},
+        {
+            "prompt": ("prompt",),
+            "response": ("completion", "response", "output", "canonical_solution"),
+            **MORE,
+        },
         columns_by_hand=True,
         title="prompts and completions",
     ),
     "question_answer": RowFormat(
         _pair,
         {
-            "prompt": ("question", "problem", "query", "question_stem"),
+            "prompt": ("question", "problem", "query", "question_stem", "ctx"),
             "response": QA_RESPONSE,
             **MORE,
         },
@@ -216,12 +224,40 @@ ROW_FORMATS = {  # in the order of detection
         _pair,
         {
             "prompt": (
-                *("findings", "inputs", "input", "dialogue", "dialog", "article", "document"),
-                *("context", "question", "task", "text", "user", "human", "src", "source"),
+                *(
+                    "inputs_pretokenized",
+                    "findings",
+                    "inputs",
+                    "input",
+                    "dialogue",
+                    "dialog",
+                    "article",
+                    "document",
+                ),
+                *(
+                    "context",
+                    "question",
+                    "sql_prompt",
+                    "task",
+                    "text",
+                    "user",
+                    "human",
+                    "src",
+                    "source",
+                ),
             ),
             "response": (
-                *("impression", "impressions", "targets", "target", "summary", "highlights"),
+                *(
+                    "impression",
+                    "impressions",
+                    "targets_pretokenized",
+                    "targets",
+                    "target",
+                    "summary",
+                    "highlights",
+                ),
                 *("output", "response", "completion", "solution", "assistant", "tgt"),
+                *("code", "sql", "query"),
             ),
             **MORE,
         },
@@ -256,33 +292,3 @@ ROW_FORMATS = {  # in the order of detection
     ),
     "columns": RowFormat(_pair, {}, ("response",), columns_by_hand=True),
 }
-LOOKS: dict[str, Callable[[Any], bool]] = {
-    "history": lambda cell: is_chat(cell) or _is_empty(cell),
-    "tools": lambda cell: isinstance(structure(cell), list | dict) or _is_empty(cell),
-    "calls": lambda cell: isinstance(structure(cell), list | dict),
-    "choices": lambda cell: isinstance(cell, str | list | dict) or _is_empty(cell),
-}
-"""Part -> whether a cell may play it; a column of that name whose cells may not has another use."""
-
-
-LABEL = re.compile(r"\s*\(?[A-Za-z0-9]{1,2}[).:]?\s*")
-ONLY: dict[str, Callable[[Any], bool]] = {
-    "answers": is_answers,
-    "correct": lambda cell: isinstance(cell, str) and LABEL.fullmatch(cell) is not None,
-}
-"""Column -> whether a cell of it may be a reply, for names that often have another use."""
-
-
-def _is_empty(cell: Any) -> bool:
-    return missing(cell) or structure(cell) == [] or (isinstance(cell, str) and not cell.strip())
-
-
-def may_be_chat(name: str, cell: Any) -> bool:
-    """Return whether a cell may hold a conversation, for a column of this name."""
-    return is_chat(cell) or (name in TALKS and is_texts(cell))
-
-
-TALKS = {"messages", "conversations", "conversation", "dialog", "dialogue", "dialogs", "turns"} | {
-    *("data", "chat", "utterances", "contents")
-}
-"""Names of columns in which a list of texts is a conversation, the person first."""

@@ -107,5 +107,10 @@ def read_columns(rows: Rows, settings: Settings) -> Reading:
     columns = list(rows.columns)
     flags = {p: c for p in COLUMN_FLAGS if (c := getattr(settings, f"{p}_column"))}
     named = mapping.given(settings.map, flags, columns)
-    sample = {name: first_cells(rows, name, SAMPLE) for name in columns}
+    used = [p.columns if isinstance(p, mapping.Template) else [p] for p in named.values()]
+    inside = [name for names in used for name in names if name not in columns]
+    sample = {name: first_cells(rows, name, SAMPLE) for name in [*columns, *inside]}
+    for name in inside:
+        if all(cell is None for cell in sample[name]):
+            raise InputError(f"{name!r}: no cell of {mapping.root(name, columns)!r} has that key")
     return detect(columns, settings.format, named, sample)

@@ -22,7 +22,30 @@ def rows_within(
                 records.skip(number, "cut by the hub's viewer", str(value["row"]))
                 continue
             value = value["row"]
+        if isinstance(value, dict) and isinstance(value.get("paragraphs"), list):
+            asked = questions(value)
+            if asked:
+                records.read_as["rows_are"] = "the questions of paragraphs"
+                for row in asked:
+                    yield number, row, length // len(asked)
+                continue
         yield number, value, length
+
+
+def questions(article: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the questions of an article of SQuAD's files, as the hub's rows have them."""
+    return [
+        {
+            "id": asked.get("id"),
+            "title": article.get("title", ""),
+            "context": paragraph.get("context", ""),
+            "question": asked["question"],
+            "answers": {"text": [answer["text"] for answer in asked.get("answers", ())]},
+        }
+        for paragraph in article["paragraphs"]
+        if isinstance(paragraph, dict)
+        for asked in paragraph.get("qas", ())
+    ]
 
 
 def rows_of(whole: dict[str, Any], where: str, split: str, records: Records) -> list[Any]:

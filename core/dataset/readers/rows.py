@@ -38,6 +38,12 @@ class Rows:
     """The keys of each object in its own order; None where all have all the columns in order."""
 
     def values(self, column: str) -> list[Any]:
+        """Return a column's cells; of `translation.de`, what stands under that key in each."""
+        if column not in self.columns:
+            inside = [c for c in self.columns if column.startswith(f"{c}.")]
+            name = max(inside, key=len)
+            path = column[len(name) + 1 :].split(".")
+            return [_within(cell, path) for cell in self.values(name)]
         cells = self.columns[column]
         return cells if isinstance(cells, list) else cells.to_pylist()
 
@@ -51,6 +57,18 @@ class Rows:
         columns = {name: cells[:n] for name, cells in self.columns.items()}
         keys = None if self.keys is None else self.keys[:n]
         return dataclasses.replace(self, columns=columns, places=self.places[:n], keys=keys)
+
+
+def _within(cell: Any, path: Sequence[str]) -> Any:
+    """Return what stands under keys and places in a cell; None where it has them not."""
+    for key in path:
+        if isinstance(cell, dict):
+            cell = cell.get(key)
+        elif isinstance(cell, list) and key.isdecimal() and int(key) < len(cell):
+            cell = cell[int(key)]
+        else:
+            return None
+    return cell
 
 
 def joined(batches: Sequence[Rows]) -> Rows:

@@ -6,6 +6,7 @@ from core.dataset.detection import UnclearColumns, detect
 from core.dataset.examples import parse as parse_rows
 from core.dataset.mapping import given
 from core.dataset.readers import Rows
+from core.dataset.settings import Settings, read_columns
 from tests.core.dataset.conftest import parse
 
 QA = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -134,3 +135,95 @@ def test_a_list_of_texts_is_a_conversation_only_by_the_name_of_its_column():
 def test_a_first_row_taken_for_names_is_suspected():
     with pytest.raises(UnclearColumns, match="put a line of names before it"):
         look({"Say apple": "Say river", "apple": "river"})
+
+
+ENDINGS = {"ctx": "A man", "endings": ["sits", "runs"], "label": "1", "ind": 3}
+DRUGS = {"question": "Which?", "opa": "x", "opb": "y", "opc": "z", "opd": None, "cop": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "form", "prompt", "reply"),
+    [
+        (ENDINGS, "question_answer", "A man\n\n0. sits\n1. runs", "1"),
+        (DRUGS, "options", "Which?\n\n0. x\n1. y\n2. z", "1"),
+        ({"goal": "Do", "sol1": "x", "sol2": "y", "label": 0}, "options", "Do\n\n0. x\n1. y", "0"),
+        (
+            {"sentence": "It _", "option1": "x", "option2": "y", "answer": "2"},
+            *("options", "It _\n\n1. x\n2. y", "2"),
+        ),
+        (
+            {"question": "Q", "a": "x", "b": "y", "answer": "B"},
+            *("options", "Q\n\nA. x\nB. y", "B"),
+        ),
+        ({"question": "Q", "a": "x", "b": "y", "answer": "long"}, "question_answer", "Q", "long"),
+        (
+            {
+                "inputs": [1, 2],
+                "targets": [3],
+                "inputs_pretokenized": "Q",
+                "targets_pretokenized": "R",
+            },
+            *("two_columns", "Q", "R"),
+        ),
+        (
+            {"question": "Q", "support": "S", "correct_answer": "R", "distractor1": "D"},
+            *("question_answer", "Q\n\nS", "R"),
+        ),
+        ({"prompt": "def f", "canonical_solution": "R"}, "prompt_completion", "def f", "R"),
+        (
+            {"question": "Q", "context": {"contexts": ["S", "T"]}, "answer": "R"},
+            *("question_answer", "Q\n\nS\n\nT", "R"),
+        ),
+    ],
+)
+def test_shapes_of_public_data(row, form, prompt, reply):
+    found, turns = parse(row)
+    assert (found, [turn["content"] for turn in turns]) == (form, [prompt, reply])
+
+
+@pytest.mark.parametrize(
+    ("row", "mapped", "said"),
+    [
+        (
+            {"translation": {"de": "Hallo", "en": "Hello"}},
+            "prompt=translation.de\nresponse=translation.en",
+            ["Hallo", "Hello"],
+        ),
+        (
+            {"prompt": "Q", "answers": [{"answer": "R", "rank": 1}]},
+            "prompt={prompt}\nresponse=answers.0.answer",
+            ["Q", "R"],
+        ),
+        (
+            {
+                "question": "Q",
+                "context": {"contexts": ["S", "T"]},
+                "long_answer": "R",
+                "final": "yes",
+            },
+            "prompt={context.contexts}\\n\\n{question}\nresponse=long_answer",
+            ["S\n\nT\n\nQ", "R"],
+        ),
+        ({"instruction": "Q", "instances": [{"input": "", "output": "R"}]}, None, ["Q", "R"]),
+    ],
+)
+def test_what_is_not_clear_is_refused_with_the_mapping_that_reads_it(row, mapped, said):
+    table = Rows({name: [cell] for name, cell in row.items()}, [0], "index", [])
+    with pytest.raises(UnclearColumns) as refused:
+        read_columns(table, Settings(path="x"))
+    if mapped is None:
+        mapped = "prompt={instruction}\nresponse=instances.0.output"
+    response = mapped.rpartition("\n")[2]
+    assert "--map prompt='" in str(refused.value)
+    assert response in str(refused.value)
+    reading = read_columns(table, Settings(path="x", map=mapped))
+    (_, turns, _) = parse_rows(table, reading.format, reading.parts).rows[0]
+    assert [turn["content"] for turn in turns] == said
+
+
+def test_a_key_that_no_cell_has_is_named():
+    table = Rows({"translation": [{"de": "Hallo"}]}, [0], "index", [])
+    with pytest.raises(ValueError, match=r"'translation.fr': no cell of 'translation' has"):
+        read_columns(
+            table, Settings(path="x", map="prompt=translation.fr\nresponse=translation.de")
+        )

@@ -125,3 +125,18 @@ def test_a_list_is_read_without_holding_its_text(tmp_path, monkeypatch):
     monkeypatch.setattr(json_files, "CHUNK", 64)
     found = read_text(tmp_path, json.dumps(ROWS * 50))
     assert records(found) == ROWS * 50
+
+
+def test_questions_that_are_nested_as_in_squads_files_are_rows(tmp_path):
+    asked = [
+        {"id": "1", "question": "What?", "answers": [{"text": "red", "answer_start": 4}] * 2},
+        {"id": "2", "question": "Who?", "is_impossible": True, "answers": []},
+    ]
+    article = {"title": "T", "paragraphs": [{"context": "It is red.", "qas": asked}]}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"version": "2", "data": [article, article]}))
+    rows = read(str(path), "train")
+    assert rows.values("question") == ["What?", "Who?"] * 2
+    assert rows.values("context") == ["It is red."] * 4
+    assert rows.values("answers.text") == [["red", "red"], []] * 2
+    assert rows.read_as["rows_are"] == "the questions of paragraphs"
