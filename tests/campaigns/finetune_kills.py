@@ -113,7 +113,7 @@ def hit(workspace: Workspace, chosen: str, rng: random.Random, n: int, steps: in
             jobs.stop(workspace, first)
         state = lambda id: jobs.status(workspace, id).state  # noqa: E731
         until(lambda: state(first) not in jobs.ACTIVE)
-        found["shown"] += state(first) in jobs.ACTIVE or alive(folder)
+        found["shown"] += state(first) in jobs.ACTIVE and not alive(folder)
         gone = until(
             lambda: not any(lived(pid) for pid in (facts["pgid"], facts["supervisor"])), 15
         )
