@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 
 from core.chat.settings import Sampling
 from core.errors import InputError
+from core.jobs.bounds import loosened
 from core.jobs.children import environment
 from core.model.conversation import Turn
 from core.workspace.files import ROOT
 from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
+WORKER = "core.chat.worker"
 IDLE = 600.0
 """Seconds after the last answer at which the model leaves the memory."""
 TICK = 0.5
@@ -118,15 +120,22 @@ class Talker:
     @editors("start work")
     def _start(self) -> None:
         self.close()
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-m", "core.chat.worker", str(self._workspace.root), str(self._idle)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            cwd=ROOT,
-            env=environment(),
-        )
+        with loosened():
+            self._process = process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "core.chat.worker",
+                    str(self._workspace.root),
+                    str(self._idle),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                cwd=ROOT,
+                env=environment(),
+            )
         events: queue.Queue[str] = queue.Queue()
         self._events = events
 

@@ -25,6 +25,7 @@ from core.finetune.fit_child import (
 )
 from core.finetune.forecast import Forecast, forecast
 from core.finetune.settings import Settings, resolve
+from core.jobs.bounds import loosened
 from core.jobs.children import environment
 from core.jobs.progress import duration
 from core.model import loading, methods
@@ -153,7 +154,7 @@ class FitRun:
         }
         write_json(self.folder / ORDER, order)
         self.began = time.monotonic()
-        with (self.folder / "log").open("wb") as log:
+        with (self.folder / "log").open("wb") as log, loosened():
             return subprocess.Popen(
                 [sys.executable, "-m", "core.finetune.fit_child", str(self.folder.resolve())],
                 stdin=subprocess.PIPE,  # its end is ours: the child ends when it closes

@@ -23,6 +23,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.jobs import devices
+from core.jobs.bounds import loosened
 from core.jobs.files import SPEC, WORKER, load_progress
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
@@ -289,7 +290,7 @@ def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:
 
 def _detach(folder: pathlib.Path, args: list[str], fds: tuple[int, ...]) -> None:
     """Start a supervisor on a job, in a session of its own, with these open files."""
-    with (folder / "log").open("ab") as log:
+    with (folder / "log").open("ab") as log, loosened():
         process = subprocess.Popen(
             [sys.executable, "-m", "core.jobs.supervisor", str(folder), *args],
             stdin=subprocess.DEVNULL,

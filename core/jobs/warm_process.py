@@ -7,12 +7,12 @@ fork. It ends when its parent does.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
 
-from core.jobs.progress import JOB_VARIABLE
+from core.jobs.bounds import loosened
+from core.jobs.children import environment
 from core.workspace.files import ROOT
 
 
@@ -21,13 +21,14 @@ class WarmProcess:
 
     def __init__(self, module: str, *args: str) -> None:
         """Start `python -m <module> <args>`, which waits for an order on its stdin."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *args],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env={k: v for k, v in os.environ.items() if k != JOB_VARIABLE},
-            cwd=ROOT,
-        )
+        with loosened():
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, *args],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env=environment(),
+                cwd=ROOT,
+            )
 
     def send(self, order: dict[str, Any]) -> bool:
         """Send the order (plain data), wait for the end, and say whether it was carried out."""

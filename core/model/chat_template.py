@@ -1,29 +1,24 @@
 """The template that a tokenizer carries, run in transformers' sandbox: a stranger's code.
 
 Three things differ from `apply_chat_template`: the date is always the same, so that a row has the
-same tokens on any day; a template that does not end, or whose text has no end, is stopped; and
+same tokens on any day; a template that does not end, or fills the memory, is stopped; and
 whatever goes wrong inside it is one sentence about one conversation.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import datetime
 import functools
 import operator
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from core.errors import InputError
+from core.jobs.bounds import bounded
 from core.model.conversation import EXTRAS, Turn, tools_of
 
 TODAY = datetime.date(2024, 7, 26)
 """What a template that asks for the date is told; the day that Llama's templates fall back to."""
-SECONDS = 5.0
-"""What rendering one conversation may take: a thousand times what it takes."""
 LONGEST = 20_000_000
 """Characters that a text inside a template may have."""
 VISIBLE = ("role", "content", *(key for key in EXTRAS if key not in ("train", "tools")))
@@ -54,7 +49,7 @@ def chat(tokenizer: Any, messages: Sequence[Turn], opened: bool) -> str:
 
     Raises:
         Refused: the template cannot render it.
-        InputError: the template is no template, or does not end.
+        InputError: the template is no template, does not end, or fills the memory.
     """
     if not messages:
         raise Refused("nothing was said before its first reply")
@@ -65,7 +60,7 @@ def chat(tokenizer: Any, messages: Sequence[Turn], opened: bool) -> str:
         if "reasoning_content" in turn:
             turn["thinking"] = turn["reasoning_content"]  # as gpt-oss calls it
     try:
-        with _within(SECONDS):
+        with bounded():
             text = str(
                 template.render(
                     messages=turns,
@@ -100,7 +95,8 @@ def _compiled(source: str) -> Any:
         sandbox = _compile_jinja_template("").environment.overlay()
         sandbox.intercepted_binops = frozenset(("*", "**"))
         sandbox.call_binop = _product
-        return sandbox.from_string(source, globals={"strftime_now": TODAY.strftime})
+        with bounded():  # what is constant is computed now
+            return sandbox.from_string(source, globals={"strftime_now": TODAY.strftime})
     except jinja2.TemplateError as e:
         raise InputError(
             f"the model's chat template cannot be read ({e}); use --template alpaca or plain"
@@ -118,54 +114,3 @@ def _product(context: Any, sign: str, left: Any, right: Any) -> Any:
         if many and len(text) * times > LONGEST:
             raise OverflowError("the template repeats a text without end")
     return operator.mul(left, right)
-
-
-class _Endless(InputError):
-    def __init__(self) -> None:
-        super().__init__(
-            f"the model's chat template has not rendered a conversation after {SECONDS:.0f} s; "
-            "use --template alpaca or plain"
-        )
-
-
-_lock = threading.Lock()
-_deadlines: dict[int, float] = {}
-_watcher: list[threading.Thread] = []
-
-
-@contextlib.contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """Raise in this thread where its block takes longer: a loop cannot be left in another way.
-
-    Raises:
-        InputError: it did.
-    """
-    thread = threading.get_ident()
-    with _lock:
-        _deadlines[thread] = time.monotonic() + seconds
-        if not _watcher:
-            _watcher.append(threading.Thread(target=_watch, daemon=True))
-            _watcher[0].start()
-    try:
-        yield
-    finally:
-        with _lock:
-            _deadlines.pop(thread, None)
-
-
-def _watch() -> None:
-    """Interrupt threads whose time is up; end when nobody has rendered for a while."""
-    idle = 0
-    while True:
-        time.sleep(0.25)
-        with _lock:
-            idle = 0 if _deadlines else idle + 1
-            if idle > 20:
-                _watcher.clear()
-                return
-            for thread, end in list(_deadlines.items()):
-                if time.monotonic() > end:
-                    del _deadlines[thread]
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(thread), ctypes.py_object(_Endless)
-                    )

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import InputError
-from core.model import chat_template
+from core.jobs import bounds
 from core.model import tokens as tokens_module
 from core.model.conversation import split_extras
 from core.model.pool_texts import Texts
@@ -183,6 +183,15 @@ PIECE = "{% for m in messages %}{{ m.role + ': ' + m.content + eos_token }}{% en
         (PIECE + "{{ raise_exception('no') }}", "the template refuses it: no"),
         (PIECE + "{% set f = f %}{{ nothing.at.all }}", "undefined"),
         ("nothing", "leaves answers out"),
+        (PIECE + "{{ '%0999999999d' % 3 }}", "more than 0.5 GiB"),
+        (PIECE + "{{ 'a'.center(10 ** 10) }}", "more than 0.5 GiB"),
+        (PIECE + "{{ '{:>9999999999}'.format(3) }}", "more than 0.5 GiB"),
+        (PIECE + "{{ [1] | batch(10 ** 9, 0) | list }}", "more than 0.5 GiB"),
+        (
+            PIECE + "{% set n = namespace(t='ab') %}"
+            "{% for i in range(60) %}{% set n.t = n.t ~ n.t %}{% endfor %}",
+            "more than 0.5 GiB",
+        ),
     ],
 )
 def test_a_template_that_is_none_is_refused_in_one_sentence(template, words):
@@ -193,7 +202,7 @@ def test_a_template_that_is_none_is_refused_in_one_sentence(template, words):
 
 
 def test_a_template_that_does_not_end_is_stopped(monkeypatch):
-    monkeypatch.setattr(chat_template, "SECONDS", 0.3)
+    monkeypatch.setattr(bounds, "SECONDS", 0.3)
     loop = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
     began = time.monotonic()
     with pytest.raises(InputError, match="has not rendered a conversation after 0 s"):
