@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.memory import write
 from core import export, selection
+from core.dataset.artifact import examples_file
 from core.dataset.settings import Settings
 from core.dataset.tables import ROW_GROUP
 from core.export.writers import EXPORT_FORMATS
@@ -42,7 +43,7 @@ def with_original(workspace: Workspace, rows: int) -> Artifact:
     config = to_config(Settings(path="made-up.jsonl"))
     draft = workspace.draft("dataset", name="made up", config=config, parents={})
     for name in ("examples", "original"):
-        source = pq.ParquetFile(bare.path / "examples.parquet")
+        source = pq.ParquetFile(examples_file(bare))
         writer = None
         for batch in source.iter_batches(ROW_GROUP):
             table = pa.Table.from_batches([batch])

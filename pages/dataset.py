@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import dataset, jobs
 from core.dataset import sides
-from core.dataset.artifact import DatasetSummary
+from core.dataset.artifact import DatasetSummary, load_skipped
 from core.dataset.report import sentences
 from core.dataset.settings import COLUMN_FLAGS
 from core.workspace.artifact import Artifact
@@ -164,7 +164,7 @@ def health(artifact: Artifact) -> None:
         return
     st.markdown(f"{sum(s['set_aside'].values()):,} of {s['rows_read']:,} rows were skipped:")
     st.dataframe(pd.Series(s["set_aside"], name="rows"), width="content")
-    st.dataframe(data.skipped_rows(artifact)[:200], hide_index=True)
+    st.dataframe(load_skipped(artifact)[:200], hide_index=True)
 
 
 widgets.title(

@@ -44,6 +44,7 @@ ORDER = [
     "core.training",
     "core.dataset",
     "core.model",
+    "core.dataset.artifact",
     "core.edits",
     "core.jobs",
     "core.run_file",
@@ -140,7 +141,7 @@ OURS = [one for one in IMPORTS if one.module in FILES]
 def package_of(module: str) -> str:
     """Return the entry of ORDER that a module belongs to."""
     parts = module.split(".")
-    return next(e for e in (".".join(parts[:2]), parts[0]) if e in ORDER)
+    return next(e for n in (3, 2, 1) if (e := ".".join(parts[:n])) in ORDER)
 
 
 def upwards(imports: list[Import]) -> list[str]:

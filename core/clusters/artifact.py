@@ -160,9 +160,9 @@ def load_centroids(clusters: Artifact) -> Losses:
     return np.load(clusters.path / CENTROIDS)  # type: ignore[no-any-return]
 
 
-def load_table(clusters: Artifact) -> pd.DataFrame:
+def load_table(clusters: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a line a cluster: cluster, size, name and what else describes it."""
-    return pd.read_parquet(clusters.path / TABLE)
+    return pd.read_parquet(clusters.path / TABLE, columns=columns)
 
 
 def load_quantiles(clusters: Artifact) -> pd.DataFrame:

@@ -1,9 +1,25 @@
-"""What the manifest of a dataset says."""
+"""What a dataset is on the disk: its files, and what its manifest says.
+
+It stands below `core.model` in the order of imports, whose tokens and texts read these files.
+"""
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
+
+import pandas as pd
+
+from core.workspace.artifact import Artifact
+from core.workspace.files import read_jsonl
+
+EXAMPLES = "examples.parquet"
+"""A line a row, in order of row: row, id, source, split, position, prompt, response, messages."""
+ORIGINAL, KEYS = "original.parquet", "original_keys.parquet"
+"""The input's own columns, and for objects with keys of their own which of them a row has."""
+SKIPPED = "set_aside.jsonl"
+"""Rows that could not be used, with where they stand, the reason and a preview."""
 
 
 class Understanding(TypedDict):
@@ -54,3 +70,23 @@ class DatasetSummary(Understanding):
     """Of the original, kept as JSON."""
     source_sha256: str
     """Empty where the source is no file."""
+
+
+def examples_file(dataset: Artifact) -> pathlib.Path:
+    """Return the file of the examples, for readers that take a part of it."""
+    return dataset.path / EXAMPLES
+
+
+def original_file(dataset: Artifact) -> pathlib.Path:
+    """Return the file of the input's own columns."""
+    return dataset.path / ORIGINAL
+
+
+def load_examples(dataset: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read examples in order of row; messages as they are stored."""
+    return pd.read_parquet(examples_file(dataset), columns=columns)
+
+
+def load_skipped(dataset: Artifact) -> list[dict[str, Any]]:
+    """Read the rows that could not be used, with reasons."""
+    return list(read_jsonl(dataset.path / SKIPPED))

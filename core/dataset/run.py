@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import examples_file
 from core.dataset.readers import data_in
 from core.dataset.settings import BEFORE, FIRST, Settings
 from core.dataset.store import store
@@ -66,7 +67,7 @@ def _uncollected() -> Iterator[None]:
 
 def examples(artifact: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
     """Read examples.parquet in row order; messages as turns, with all that they carry."""
-    path = artifact.path / "examples.parquet"
+    path = examples_file(artifact)
     wanted = pq.read_schema(path).names if columns is None else columns
     if "messages" in wanted:
         wanted = list(dict.fromkeys([*wanted, *stored_columns(pq.read_schema(path).names)]))

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.arrays import Ints
+from core.dataset.artifact import examples_file, original_file
 from core.errors import InputError
 from core.model.conversation import with_extras
 from core.workspace.artifact import Artifact
@@ -26,8 +27,6 @@ ColumnKind = Literal["category", "number", "text"]
 FEW = 50
 """Distinct values up to which a column is a category."""
 LONGEST_PATTERN = 1_000
-EXAMPLES = "examples.parquet"
-ORIGINAL = "original.parquet"
 
 
 class FilterColumn(NamedTuple):
@@ -74,14 +73,14 @@ def fetch(dataset: Artifact, rows: Sequence[int] | Ints, columns: str = "*") -> 
     wanted = list(dict.fromkeys(int(r) for r in rows))
     if not wanted:
         wanted = [-1]
-    names = pq.read_schema(dataset.path / EXAMPLES).names
+    names = pq.read_schema(examples_file(dataset)).names
     whole = "messages" in columns.replace(",", " ").split()
     if whole and "extras" in names:
         columns += ", extras"
     with connect() as sql:  # literals, not a parameter: only those skip the other row groups
         found = sql.execute(
             f"select {columns} from read_parquet(?) where row in ({','.join(map(str, wanted))})",
-            [str(dataset.path / EXAMPLES)],
+            [str(examples_file(dataset))],
         ).df()
     if "messages" in found:
         found = with_extras(found)
@@ -107,7 +106,7 @@ def search(dataset: Artifact, text: str, *, regex: bool = False) -> Ints:
         try:
             found = sql.execute(
                 f"select row from read_parquet(?) where {where} order by row",
-                [str(dataset.path / EXAMPLES), checked(text), text],
+                [str(examples_file(dataset)), checked(text), text],
             ).fetchnumpy()["row"]
         except duckdb.InvalidInputException as e:
             raise InputError(f"{text!r} is not a regular expression: {_reason(e)}") from e
@@ -165,7 +164,7 @@ def row_of(dataset: Artifact, wanted: str) -> int | None:
     with connect() as sql:
         found = sql.execute(
             "select row from read_parquet(?) where id = ? or row = ? order by row = ? desc limit 1",
-            [str(dataset.path / EXAMPLES), wanted, *[_number(wanted)] * 2],
+            [str(examples_file(dataset)), wanted, *[_number(wanted)] * 2],
         ).fetchone()
     return None if found is None else int(found[0])
 
@@ -177,7 +176,7 @@ def _number(text: str) -> int:
 
 def columns(dataset: Artifact) -> list[FilterColumn]:
     """Return the columns of the input that rows can be filtered by, in the order of the input."""
-    path = str(dataset.path / ORIGINAL)
+    path = str(original_file(dataset))
     with connect() as sql:
         known = sql.execute("describe select * from read_parquet(?)", [path]).fetchall()
         return [c for name, kind, *_ in known if (c := _column(sql, path, name, kind)) is not None]
@@ -240,14 +239,14 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Fil
         found = sql.execute(
             "select file_row_number as row from read_parquet(?, file_row_number=true) o "
             f"where {' and '.join(tests)} order by 1",
-            [str(dataset.path / ORIGINAL), *values],
+            [str(original_file(dataset)), *values],
         ).fetchnumpy()["row"]
     return np.asarray(found, np.int64)
 
 
 def values_of(dataset: Artifact, column: str) -> pd.Series:
     """Return a column of the input for every row of the dataset (n_rows,)."""
-    frame: pd.DataFrame = pq.read_table(dataset.path / ORIGINAL, columns=[column]).to_pandas()
+    frame: pd.DataFrame = pq.read_table(original_file(dataset), columns=[column]).to_pandas()
     return frame[column]
 
 
@@ -263,6 +262,6 @@ def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
         sql.register("wanted", place)
         found = sql.execute(
             "select prompt from read_parquet(?) join wanted using (row) order by place",
-            [str(dataset.path / "examples.parquet")],
+            [str(examples_file(dataset))],
         ).df()
     return found["prompt"]

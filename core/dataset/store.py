@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from core.arrays import Bools, by_id
 from core.dataset import mapping, sides
-from core.dataset.artifact import DatasetSummary
+from core.dataset.artifact import EXAMPLES, KEYS, ORIGINAL, SKIPPED, DatasetSummary
 from core.dataset.detection import SAMPLE
 from core.dataset.duplicates import compared
 from core.dataset.examples import content_fingerprint, shown_row
@@ -85,7 +85,7 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
             overlap = sides.given_away(divided, importing.words, folder)
             json_columns = writing.result()
             last.result()
-    with (folder / "set_aside.jsonl").open("w", encoding="utf-8") as f:
+    with (folder / SKIPPED).open("w", encoding="utf-8") as f:
         for record in sorted(skipped, key=lambda r: int(r[found.place])):
             record = {**record, "preview": HIDDEN} if settings.private else record
             f.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -156,14 +156,14 @@ def _write_examples(
             yield finished(table, start, ids[part], held[part], extras=found.has_extras)
             start += len(table)
 
-    write(tables(), folder / "examples.parquet")
+    write(tables(), folder / EXAMPLES)
 
 
 def _write_original(importing: OnePass, found: Understood, folder: pathlib.Path) -> list[str]:
     """Write the input's own columns; return those that became JSON text."""
-    json_columns = importing.original.write(found.names, folder / "original.parquet")
+    json_columns = importing.original.write(found.names, folder / ORIGINAL)
     if (keys := found.key_table()) is not None:
-        write([keys], folder / "original_keys.parquet")
+        write([keys], folder / KEYS)
     return json_columns
 
 

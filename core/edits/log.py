@@ -247,6 +247,6 @@ def _check_cluster(workspace: Workspace, dataset_id: str, clusters_id: str, clus
     made = workspace.open(clusters_id, "clusters")
     if made.ancestor("dataset").id != dataset_id:
         raise InputError(f"{clusters_id} is not a clustering of {dataset_id}; name its own dataset")
-    k = len(np.load(made.path / "centroids.npy", mmap_mode="r"))
+    k = int(made.summary["k"])
     if not 0 <= cluster < k:
         raise InputError(f"there is no cluster {cluster}; {clusters_id} has 0 to {k - 1}")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import original_file
 from core.dataset.privacy import is_private
 from core.dataset.readers import Rows, SkippedRow, read
 from core.dataset.run import load_any
@@ -147,7 +148,7 @@ def _rows(workspace: Workspace, where: str, known: Evaluation) -> tuple[Iterator
             return _paired(files), False
     if not path.exists() and "/" not in where:
         dataset = workspace.open(where, "dataset")
-        table = pq.read_table(dataset.path / "original.parquet")
+        table = pq.read_table(original_file(dataset))
         return iter(table.to_pylist()), is_private(dataset)
     split = SPLIT if not path.is_file() else "train"
     return _records(read(where, split)), False

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import examples_file
 from core.dataset.settings import BEFORE as IMPORTED_BEFORE
 from core.edits.row_sets import words
 from core.export.writers import BATCH, EXPORT_FORMATS
@@ -180,7 +181,7 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
     columns = ("prompt", "response")
     lengths = {c: (collections.Counter[int](), collections.Counter[int]()) for c in columns}
     start = 0
-    with pq.ParquetFile(dataset.path / "examples.parquet") as file:
+    with pq.ParquetFile(examples_file(dataset)) as file:
         for batch in file.iter_batches(BATCH, columns=["source", "split", *columns]):
             sources = np.asarray(batch["source"].to_pylist(), object)
             pool = np.asarray(batch["split"].to_pylist(), object) == "pool"

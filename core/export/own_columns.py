@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import KEYS, ORIGINAL, original_file
 from core.dataset.chat_cells import SPEAKERS
 from core.selection.artifact import load_rows
 from core.workspace.artifact import Artifact
 
-ORIGINAL, KEYS = "original.parquet", "original_keys.parquet"
 BATCH = 2_000
 """Rows in memory at once."""
 
@@ -64,7 +64,7 @@ class OwnColumns:
     def __init__(self, artifact: Artifact) -> None:
         dataset = artifact.ancestor("dataset")
         self.artifact = artifact
-        schema = pq.read_schema(dataset.path / ORIGINAL)
+        schema = pq.read_schema(original_file(dataset))
         self.texts = [str(name) for name in dataset.summary.get("json_columns", [])]
         """Columns that are JSON text."""
         self.types = {name: found for name in self.texts if (found := self._type_of(name))}

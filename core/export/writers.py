@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import EXAMPLES, examples_file
 from core.errors import InputError
 from core.export.own_columns import BATCH as BATCH
 from core.export.own_columns import OwnColumns, records
@@ -27,13 +28,12 @@ from core.export.turn_formats import alpaca, carried, for_trainer, messages, sha
 from core.model.conversation import conversations, stored_columns
 from core.workspace.artifact import Artifact
 
-EXAMPLES = "examples.parquet"
 Shape = Callable[[Example], dict[str, Any]]
 
 
 def examples(artifact: Artifact) -> Iterator[Example]:
     """Yield the selected rows as turns, with all that they carry."""
-    path = artifact.ancestor("dataset").path / EXAMPLES
+    path = examples_file(artifact.ancestor("dataset"))
     stored = stored_columns(pq.read_schema(path).names)
     for table in tables(artifact, EXAMPLES, ["row", "id", "source", "answer", *stored]):
         facts = table.drop_columns(stored).to_pylist()

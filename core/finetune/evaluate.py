@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from core.arrays import Ints, by_id
 from core.dataset import holdout
+from core.dataset.artifact import load_examples, original_file
 from core.dataset.privacy import is_private
 from core.errors import InputError
 from core.evaluations import second_opinion
@@ -69,8 +70,8 @@ def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
     Raises:
         InputError: there are none.
     """
-    items = with_extras(pd.read_parquet(dataset.path / "examples.parquet"))
-    kept = pq.ParquetFile(dataset.path / "original.parquet")
+    items = with_extras(load_examples(dataset))
+    kept = pq.ParquetFile(original_file(dataset))
     there = [c for c in OF_ITEMS if c in kept.schema_arrow.names]
     original = kept.read(there).to_pandas()
     for column in OF_ITEMS:

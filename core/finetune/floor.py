@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import examples_file
 from core.workspace.artifact import Artifact
 
 
@@ -19,7 +20,7 @@ def commonest_right(dataset: Artifact, asked: pd.DataFrame) -> int | None:
         asked: The items that are answered: source, answer.
     """
     columns = ["source", "answer", "response", "split"]
-    pool = pq.read_table(dataset.path / "examples.parquet", columns=columns).to_pandas()
+    pool = pq.read_table(examples_file(dataset), columns=columns).to_pandas()
     pool = pool[pool["split"] == "pool"]
     if pool.empty:
         return None

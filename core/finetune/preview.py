@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.arrays import Bools, Ints
+from core.dataset.artifact import examples_file
 from core.finetune.artifact import weights
 from core.finetune.prepare import Read, read
 from core.finetune.settings import Settings, resolve
@@ -63,7 +64,7 @@ class Preview:
         Raises:
             Refused: the template cannot render it.
         """
-        file = self.dataset.path / "examples.parquet"
+        file = examples_file(self.dataset)
         columns = stored_columns(pq.read_schema(file).names)
         [talk] = conversations(pq.read_table(file, columns=columns).take(pa.array([row])))
         messages: list[Turn] = talk

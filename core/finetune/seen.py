@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from core.arrays import Bools, Ints
+from core.dataset.artifact import examples_file
 from core.dataset.compared import Compared
 from core.dataset.overlap import Overlap, describe, overlap
 from core.dataset.sides import PAIRS
@@ -97,7 +98,7 @@ def seen(dataset: Artifact, trained: Ints, test: Artifact, split: str) -> Seen:
 
 def _rows(dataset: Artifact, split: str) -> Bools:
     """Say which rows are of a split; all where it is empty."""
-    table = pq.read_table(dataset.path / "examples.parquet", columns=["split"])
+    table = pq.read_table(examples_file(dataset), columns=["split"])
     of_split: Bools = np.array(table["split"].to_pylist(), object) == split
     return of_split | (not split)
 
@@ -105,7 +106,7 @@ def _rows(dataset: Artifact, split: str) -> Bools:
 def _talks(dataset: Artifact, wanted: Bools) -> Iterator[list[Turn]]:
     """Yield the conversations of some rows, a batch in memory at a time."""
     start = 0
-    with pq.ParquetFile(dataset.path / "examples.parquet") as file:
+    with pq.ParquetFile(examples_file(dataset)) as file:
         columns = stored_columns(file.schema_arrow.names)
         for batch in file.iter_batches(BATCH, columns=columns):
             keep = wanted[start : start + len(batch)]

@@ -13,6 +13,7 @@ import pandas as pd
 from core.arrays import Ints, Labels
 from core.chat.speakers import Shelf, Speaker
 from core.clusters.artifact import load_labels
+from core.dataset.artifact import load_examples
 from core.errors import InputError
 from core.gains import artifact
 from core.gains.settings import Settings
@@ -39,7 +40,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         say(f"{done.id} was measured before")
         return done.id
     dataset = made.ancestor("dataset")
-    examples = pd.read_parquet(dataset.path / "examples.parquet", columns=["id", "source", "split"])
+    examples = load_examples(dataset, ["id", "source", "split"])
     clusters = _clusters(made, len(examples))
     with Shelf().take(Speaker(made, base=True)) as (model, tokenizer):
         tokens = tokenize(workspace, dataset, tokenizer, made.config["template"])

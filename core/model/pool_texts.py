@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import examples_file
 from core.model import loading, tokenizers
 from core.model.chat_template import Refused
 from core.model.conversation import Turn, join_extras, stored_columns
@@ -40,7 +41,7 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
     A scratch model's is trained on prompts and responses; a trimmed one is cut to what the texts
     need as the template renders them. Neither depends on the order of the texts.
     """
-    file = dataset.path / "examples.parquet"
+    file = examples_file(dataset)
     if loading.is_scratch(model):
         return Texts(file, ("prompt", "response"), "{}\n{}".format)
     if not loading.trimmed(model):

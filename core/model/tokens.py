@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from core.arrays import Bools, Ints
+from core.dataset.artifact import examples_file
 from core.errors import InputError
 from core.jobs.progress import Progress, say
 from core.model.chat_template import TODAY, asks_for_date, sources
@@ -270,7 +271,7 @@ def _write(
     folder: pathlib.Path, dataset: Artifact, tokenizer: Any, render: Render, template: str
 ) -> None:
     """Write all rows, holding a batch of them and one number a row."""
-    table = pq.ParquetFile(dataset.path / "examples.parquet")
+    table = pq.ParquetFile(examples_file(dataset))
     columns = stored_columns(table.schema_arrow.names)
     n_rows, done = table.metadata.num_rows, 0
     lengths = np.zeros(n_rows + 1, np.int64)

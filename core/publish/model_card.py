@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import examples_file
 from core.edits.row_sets import words
 from core.export.data_card import LIMITS, S2L_LIMITS, commands, plain, table
 from core.finetune.metrics import known
@@ -182,7 +183,7 @@ def _edits(summary: SelectionSummary) -> str:
 
 def source_names(dataset: Artifact) -> list[str]:
     """Return the names of a dataset's sources, which a card does not tell."""
-    column = pq.read_table(dataset.path / "examples.parquet", columns=["source"])["source"]
+    column = pq.read_table(examples_file(dataset), columns=["source"])["source"]
     return [str(s) for s in pc.unique(column).to_pylist()]
 
 

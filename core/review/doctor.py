@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Ints
-from core.dataset.search import EXAMPLES, connect
+from core.dataset.artifact import examples_file
+from core.dataset.search import connect
 from core.edits.row_sets import show
 from core.model import loading
 from core.model.chat_template import TODAY, Refused, asks_for_date, sources
@@ -105,7 +106,7 @@ def _rows(patient: Patient, where: str, *values: str) -> Ints:
     with connect() as sql:
         found = sql.execute(
             f"select row from read_parquet(?) where {where} order by row",
-            [str(patient.dataset.path / EXAMPLES), *values],
+            [str(examples_file(patient.dataset)), *values],
         ).fetchnumpy()
     return np.asarray(found["row"], np.int64)
 
@@ -243,7 +244,7 @@ def _thinks(patient: Patient) -> Finding:
 def _columns(patient: Patient) -> list[str]:
     import pyarrow.parquet as pq
 
-    return list(pq.read_schema(patient.dataset.path / EXAMPLES).names)
+    return list(pq.read_schema(examples_file(patient.dataset)).names)
 
 
 def _noted(patient: Patient) -> list[Finding]:

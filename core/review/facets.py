@@ -16,7 +16,8 @@ import pandas as pd
 
 from core.arrays import Float64s, Ints, Losses
 from core.clusters.artifact import load_labels
-from core.dataset.search import EXAMPLES, ORIGINAL, columns, connect, quoted
+from core.dataset.artifact import examples_file, original_file
+from core.dataset.search import columns, connect, quoted
 from core.edits.log import Rows
 from core.errors import InputError
 from core.trajectories.artifact import load_flags, load_losses
@@ -113,7 +114,7 @@ def load(artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
         frame = sql.execute(
             "select row, id, source, split, length(prompt) as prompt, hash(prompt, response) as "
             "text from read_parquet(?) order by row",
-            [str(dataset.path / "examples.parquet")],
+            [str(examples_file(dataset))],
         ).df()
     usable = (frame.pop("split") == "pool").to_numpy(copy=True)
     known = Known(frame, None, None, None)
@@ -142,7 +143,7 @@ def _own_categories(dataset: Artifact) -> pd.DataFrame:
     with connect() as sql:
         frame = sql.execute(
             f"select {wanted or 'row'} from read_parquet(?)",
-            [str(dataset.path / (ORIGINAL if names else EXAMPLES))],
+            [str(original_file(dataset) if names else examples_file(dataset))],
         ).df()
     return frame[[OWN + name for name in names]].fillna(NO_VALUE)
 

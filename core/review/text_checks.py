@@ -13,8 +13,9 @@ import duckdb
 import numpy as np
 
 from core.arrays import Ints
+from core.dataset.artifact import examples_file
 from core.dataset.duplicates import duplicates, near_duplicates
-from core.dataset.search import EXAMPLES, connect
+from core.dataset.search import connect
 from core.finetune.answers import bare
 from core.trajectories.row_checks import Finding
 from core.workspace.artifact import Artifact
@@ -47,7 +48,7 @@ def check_texts(dataset: Artifact) -> list[Finding]:
 
     Held-out rows are looked at, too.
     """
-    path = dataset.path / EXAMPLES
+    path = examples_file(dataset)
     with connect() as sql:
         sql.execute("set variable path = ?", [str(path)])
         (n,) = sql.execute(f"select count(*) from {ROWS}").fetchone() or (0,)

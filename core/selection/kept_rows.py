@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.dataset.artifact import load_examples
 from core.edits.log import Rows
 from core.edits.row_sets import words
 from core.errors import InputError
@@ -22,7 +23,7 @@ def earlier_rows(dataset: Artifact, old: Artifact | None) -> npt.NDArray[np.int6
     if old is None:
         return np.zeros(0, np.int64)
     ids = load_table(old, ["id"])["id"]
-    now = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
+    now = load_examples(dataset, ["id"])["id"]
     return np.flatnonzero(now.isin(ids))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from core.arrays import Bools, Float64s, Ints, by_id
 from core.clusters.artifact import load_labels
+from core.dataset.artifact import examples_file
 from core.edits.log import Rows
 from core.errors import InputError
 from core.selection.filters import Filters, leave_out
@@ -55,7 +56,7 @@ def load_pool(
     if needs != "dataset" and parent.kind == "dataset":
         raise InputError(f"{strategy} needs trajectories; {parent.id} is a dataset")
     dataset = parent.ancestor("dataset")
-    examples = dataset.path / "examples.parquet"
+    examples = examples_file(dataset)
     frame = pd.read_parquet(examples, columns=["row", "id", "source", "split"])
     usable = (frame["split"] == "pool").to_numpy(copy=True)
     by_hand = np.zeros(len(frame), bool)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from core.dataset.artifact import load_examples
 from core.edits.log import replay
 from core.edits.state import Edits
 from core.errors import InputError
@@ -58,7 +59,7 @@ def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> 
         edits = replay(dataset, None if settings.edits == "auto" else int(settings.edits))
     given = None
     if settings.scores:
-        ids = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
+        ids = load_examples(dataset, ["id"])["id"]
         given = given_scores.load(settings, ids.to_numpy(object))
     now = dataclasses.replace(settings, edits=edits.rows_at)
     return Source(parent, dataset, edits, now, given)

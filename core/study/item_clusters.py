@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from core.clusters.artifact import load_labels
+from core.dataset.artifact import load_examples
 from core.finetune.evaluate import load_items
 from core.workspace.artifact import Artifact
 
@@ -19,9 +21,9 @@ def nearest(clusters: Artifact, test: Artifact, split: str) -> pd.Series:
     """Return item id -> cluster; an item that shares no word with a clustered row is left out."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    labels = np.load(clusters.path / "labels.npy")
+    labels = load_labels(clusters)
     dataset = clusters.ancestor("dataset")
-    pool = pd.read_parquet(dataset.path / "examples.parquet", columns=["row", "prompt"])
+    pool = load_examples(dataset, ["row", "prompt"])
     pool = pool[labels[pool["row"].to_numpy()] >= 0]
     items = load_items(test, split)
     words = TfidfVectorizer(token_pattern=r"\w+", sublinear_tf=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.arrays import Float64s
+from core.dataset.artifact import load_examples
 from core.dataset.sides import PAIRS
 from core.finetune import more_tests
 from core.finetune.artifact import ITEMS, Generation, load_generations
@@ -197,7 +198,7 @@ def given_away(study: Artifact, test: str = "") -> set[str]:
         if rows:
             if names is None:
                 tested = study.open(tested_on(study, run, test))
-                examples = pd.read_parquet(tested.path / "examples.parquet", columns=["row", "id"])
+                examples = load_examples(tested, ["row", "id"])
                 names = examples.set_index("row")["id"]
             out |= set(names.loc[rows].astype(str))
     return out

@@ -23,10 +23,10 @@ from core.training.keeper import Keeper, Recorder
 from core.training.micro_batches import MicroBatches
 from core.training.order import schedule, shards
 from core.training.recipe import Recipe
-from core.training.reporting import METRICS, Report
+from core.training.reporting import METRICS, Report, load_metrics
 from core.training.watch import Watch
 from core.training.watching import Watcher, drop_after
-from core.workspace.files import read_json, read_jsonl
+from core.workspace.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -186,7 +186,7 @@ def fit(
         raise Stopped(f"stopped at step {done:,} of {recipe.steps:,}; {kept}")
     seconds = keeper.seconds()
     if "loss" not in found:  # nothing was left to train
-        found |= list(read_jsonl(folder / METRICS))[-1]
+        found |= load_metrics(folder)[-1]
     kept_step = watcher.put_back() if watcher and watcher.losses else done
     return Fitted(seconds, done, found["loss"], kept_step)
 

@@ -34,6 +34,11 @@ TAGS = {
 """What of a line TensorBoard shows, by the names that others use."""
 
 
+def load_metrics(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Read the lines of a run, finished or not; each has `step` and what was measured of it."""
+    return list(read_jsonl(folder / METRICS))
+
+
 def check_trackers(names: str) -> list[str]:
     """Return the trackers asked for.
 

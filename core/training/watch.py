@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 from core.arrays import Ints
 from core.model.tokens import Tokens
+from core.workspace.files import read_jsonl
+
+LOOKS = "looks.jsonl"
+"""Of each look: step, loss (held out), answers to fixed prompts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,3 +33,8 @@ class Watch:
     precision: str = "auto"
     keep: tuple[int, Callable[[int], None]] = (0, lambda step: None)
     """Steps between weights that are kept for good (0 none), and what saves them."""
+
+
+def load_looks(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Return what was seen on the way of a run, in order; nothing where it was not looked at."""
+    return [look for look in read_jsonl(folder / LOOKS) if isinstance(look.get("step"), int)]

@@ -18,14 +18,13 @@ from core.jobs import process_group
 from core.jobs.progress import say
 from core.model.scoring import score
 from core.training.checkpoints import check_free
-from core.training.watch import Watch
+from core.training.watch import LOOKS, Watch
 from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, TrainerControl, TrainerState, TrainingArguments
 
-LOOKS = "looks.jsonl"
 BEST = "best"
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Ints, by_id
+from core.dataset.artifact import load_examples
 from core.errors import InputError
 from core.model.remarks import by_reason, remedy
 from core.workspace.artifact import Artifact
@@ -123,7 +124,7 @@ def pool_rows(
     dataset: Artifact, tokens: Tokens, limit: int, seed: int
 ) -> tuple[Ints, pd.DataFrame]:
     """Return the rows to train on, in order of id, and the flags of all rows."""
-    examples = pd.read_parquet(dataset.path / "examples.parquet", columns=["id", "source", "split"])
+    examples = load_examples(dataset, ["id", "source", "split"])
     flags = examples[["id", "source"]].copy()
     flags["n_tokens"] = tokens.full_lengths()
     flags["n_response"] = tokens.response_lengths()

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Float32s
+from core.dataset.artifact import load_examples
 from core.errors import InputError
 from core.jobs.progress import say
 from core.model import loading
@@ -212,7 +213,7 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
     if not steps:
         raise InputError(f"{path} has no column of numbers whose name ends in a step, as loss_500")
     if "id" in frame:
-        known = pd.read_parquet(dataset.path / "examples.parquet", columns=["id"])["id"]
+        known = load_examples(dataset, ["id"])["id"]
         frame = frame.assign(id=frame["id"].astype(str)).drop_duplicates("id").set_index("id")
         matched = int(known.isin(frame.index).sum())
         if not matched:
@@ -244,7 +245,7 @@ def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Float32s:
             f"{len(values):,} losses for {dataset.name}, which has {n:,} rows"
             + (f" of {read:,} in its file" if read != n else "")
         )
-    at = pd.read_parquet(dataset.path / "examples.parquet", columns=["position"])["position"]
+    at = load_examples(dataset, ["position"])["position"]
     return np.asarray(values[at.to_numpy()], np.float32)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.arrays import Ints, by_id
+from core.dataset.artifact import examples_file
 from core.errors import InputError
 from core.finetune.settings import Target, default_lr, short
 from core.jobs.progress import say
@@ -193,7 +194,7 @@ def _tokens(
     from core.model.tokens import in_memory, window
 
     template = choose("auto", tokenizer, scratch=scratch)
-    file = dataset.path / "examples.parquet"
+    file = examples_file(dataset)
     columns = stored_columns(pq.read_schema(file).names)
     talks = conversations(pq.read_table(file, columns=columns).take(pa.array(rows)))
     tokens = in_memory(tokenizer, renderer(template, tokenizer), talks, template, rows)

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core import edits
 from core.dataset import duplicates
+from core.dataset.artifact import examples_file
 from core.trajectories import row_checks
 from core.workspace.artifact import Artifact
 from dashboard.clusters.edit_bar import clear, edit
@@ -19,7 +20,7 @@ def findings(id: str) -> list[row_checks.Finding]:
     """Return what is doubtful about the rows of a trajectories artifact."""
     workspace = state.workspace()
     dataset = workspace.open(id).ancestor("dataset")
-    copies = duplicates.duplicates(dataset.path / "examples.parquet")
+    copies = duplicates.duplicates(examples_file(dataset))
     start = data.steps(id)[0] == 0
     return row_checks.screen(data.flags(id), data.losses(id), copies, start=start)
 

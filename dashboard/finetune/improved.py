@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core import gains, jobs, layout
+from core.clusters.artifact import load_table
 from core.gains.statistics import by_group
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
@@ -90,8 +91,7 @@ def headline(found: Artifact) -> None:
 
 
 def _names(made: Artifact) -> dict[int, str]:
-    clusters = made.ancestor("clusters")
-    table = pd.read_parquet(clusters.path / "table.parquet", columns=["cluster", "name"])
+    table = load_table(made.ancestor("clusters"), ["cluster", "name"])
     return dict(zip(table["cluster"].tolist(), table["name"].astype(str).tolist(), strict=True))
 
 

@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.jobs import devices
 from core.jobs.progress import duration
 from core.jobs.record import Job
+from core.training.watch import load_looks
 from core.workspace.artifact import Artifact, Entry
 from dashboard.charts import figure, theme, training
 from dashboard.escape import label, plain
@@ -74,7 +75,7 @@ def _live(id: str, runs: dict[str, str]) -> None:
     if len(frame):
         _charts(job, frame, runs)
     if folder:
-        answers(curves.looks(folder))
+        answers(load_looks(folder))
     with st.expander("Log", icon=":material/notes:", key="finetune-log"):
         text = jobs.log_tail(state.workspace(), id, 40) or "(nothing yet)"
         st.code(text, language=None, wrap_lines=True, height=220)
@@ -170,7 +171,7 @@ def curves_of(artifact: Artifact, others: dict[str, str]) -> None:
     own = training.Curve(name, frame, theme.ACCENT)
     drawn = training.losses([own, *beside], axis, smoothing)
     st.plotly_chart(drawn, key="finetune-losses", config=figure.READ_ONLY)
-    answers(curves.looks(artifact.path))
+    answers(load_looks(artifact.path))
 
 
 def controls(

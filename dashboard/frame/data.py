@@ -16,13 +16,13 @@ from core import layout
 from core.arrays import Ints
 from core.clusters import statistics
 from core.dataset import search
+from core.dataset.artifact import examples_file
 from core.edits.state import Edits
 from core.layout.artifact import load_xy
 from core.model import tokenizers
+from core.training.reporting import load_metrics
 from core.trajectories import artifact as recorded
 from core.trajectories import row_scores
-from core.workspace.artifact import Artifact
-from core.workspace.files import read_jsonl
 from dashboard.frame import state
 
 CLUSTERING = threading.Lock()
@@ -95,7 +95,7 @@ def examples(dataset: str, rows: Ints | list[int], columns: str = "*") -> pd.Dat
 @st.cache_data(max_entries=8, show_spinner=False)
 def lengths(dataset: str) -> pd.DataFrame:
     """Return the characters of every row's prompt and response, its source and split."""
-    path = state.workspace().open(dataset, "dataset").path / "examples.parquet"
+    path = examples_file(state.workspace().open(dataset, "dataset"))
     with search.connect() as sql:
         return sql.execute(
             "select row, source, split, length(prompt) as prompt, length(response) as response "
@@ -108,11 +108,6 @@ def lengths(dataset: str) -> pd.DataFrame:
 def columns(dataset: str) -> list[search.FilterColumn]:
     """Return the columns of the input that rows can be filtered and coloured by."""
     return search.columns(state.workspace().open(dataset, "dataset"))
-
-
-def skipped_rows(dataset: Artifact) -> list[dict[str, Any]]:
-    """Return the rows that the import set aside, with reasons."""
-    return list(read_jsonl(dataset.path / "set_aside.jsonl"))
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
@@ -173,4 +168,4 @@ def points(layout_id: str) -> npt.NDArray[np.float32]:
 
 def metrics(folder: pathlib.Path) -> pd.DataFrame:
     """Return the training log of a run, finished or not: step, loss, lr."""
-    return pd.DataFrame(list(read_jsonl(folder / "metrics.jsonl")), columns=["step", "loss", "lr"])
+    return pd.DataFrame(load_metrics(folder), columns=["step", "loss", "lr"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.dataset.artifact import EXAMPLES
 from core.dataset.overlap import describe
 from core.dataset.privacy import HIDDEN, is_private
 from core.export.data_card import measure
@@ -139,7 +140,7 @@ def _sources(project: Project) -> list[Block]:
         counts = list(dataset.summary.get("sources", {}).items())
         shown = [(s, [n]) for s, n in counts]
         title, heads = "Rows of each source, held-out rows too", ("source", "rows")
-        made, file, keys = dataset, "examples.parquet", ("rows",)
+        made, file, keys = dataset, EXAMPLES, ("rows",)
         forms = (whole,)
     else:
         spread = measure(dataset, selection).sources

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.parquet as pq
 
+from core.dataset.artifact import examples_file
 from core.dataset.privacy import is_private
 from core.errors import InputError
 from core.report.document import Paragraph, Quoted, Section, Spans, Table
@@ -34,7 +35,7 @@ def texts(project: Project, found: Kinds | None) -> Section:
         said = "Examples are shown by cluster, and there are no clusters."
         return Section("examples", title, [Paragraph((said,))])
     columns = ["prompt", "response"]
-    table = pq.read_table(project.dataset.path / "examples.parquet", columns=columns)
+    table = pq.read_table(examples_file(project.dataset), columns=columns)
     rng, rows = np.random.default_rng(0), list[list[Spans]]()
     for line in found.table.head(CLUSTERS).to_dict("records"):
         members = np.flatnonzero(found.labels == line["cluster"])

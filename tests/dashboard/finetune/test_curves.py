@@ -1,5 +1,6 @@
 import numpy as np
 
+from core.training.watch import load_looks
 from core.workspace.files import append_jsonl
 from dashboard.finetune import curves
 
@@ -22,7 +23,7 @@ def test_runs_of_earlier_versions_have_steps_losses_and_rates(tmp_path):
     frame = curves.read(tmp_path)
     assert list(frame) == ["step", "loss", "lr", "held_out"]
     assert frame["held_out"].isna().all()
-    assert curves.looks(tmp_path) == []
+    assert load_looks(tmp_path) == []
 
 
 def test_a_run_without_a_line_is_empty(tmp_path):
