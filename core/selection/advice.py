@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from core.arrays import Ints
+from core.dataset.artifact import examples_file
 from core.dataset.duplicates import near_duplicates
 from core.selection.pool import NO_SOURCE
 from core.selection.suspects import harder_than_their_kind
@@ -81,7 +82,7 @@ class Advice(NamedTuple):
 
 def facts_of(dataset: Artifact, trajectories: Artifact | None = None) -> Facts:
     """Count what the rules go by: rows, sources, near-duplicates and, with a proxy, hard rows."""
-    path = dataset.path / "examples.parquet"
+    path = examples_file(dataset)
     table = pq.read_table(path, columns=["row", "source", "split"]).to_pandas()
     table = table[table["split"] == "pool"]
     counts = table["source"].value_counts()
