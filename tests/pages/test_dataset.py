@@ -7,8 +7,7 @@ import pytest
 
 from core import dataset, jobs
 from core.dataset.readers import SUFFIXES
-from dashboard.frame import data, reader, server_files
-from dashboard.frame import widgets
+from dashboard.frame import data, reader, server_files, widgets
 from tests.conftest import NAME, SOURCE, rows, write
 from tests.pages.conftest import fine, flags, has_button, press, typed, unescaped, words
 
