@@ -47,7 +47,8 @@ class Pace:
         """Return the seconds in which tests are scored and answered, as far as it is known."""
         rates = {"read": self.read, "step": self.written, "item": self.read}
         test = {"rates": rates, "sets": sets, "batch": DECODE_BATCH}
-        return self.read * sum(one["tokens"] for one in sets) + answering(test, "usual_new")
+        tokens = sum(int(one["tokens"]) for one in sets)
+        return self.read * tokens + answering(test, "usual_new")
 
 
 def sizes(

@@ -52,7 +52,7 @@ class Filters(Group):
         "off",
         help="relative leaves out rows whose final loss lies above the median plus two robust "
         "deviations of the texts most like them: fewer wrong answers, and some of the hardest "
-        "right ones; not shown to train a better model",
+        "right ones; in our experiments the model trained worse for it (docs/evidence.md)",
         label="Guard against wrong answers",
     )
 

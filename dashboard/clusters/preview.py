@@ -59,7 +59,7 @@ def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Preview:
     """Return a clustering with what is shown of it."""
     frame = flags(artifact.id)
     table = statistics.describe(made.labels, losses(artifact.id), frame)
-    table["name"] = distinct(clusters.names(artifact, made.labels), table["final_loss"])
+    table["name"] = distinct(clusters.names(artifact, made.labels), table["final_loss"].tolist())
     quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
     return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
 
@@ -79,7 +79,7 @@ def kept(clusters_id: str) -> Preview:
 
 
 def _distinct(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(name=distinct(table["name"].tolist(), table["final_loss"]))
+    return table.assign(name=distinct(table["name"].tolist(), table["final_loss"].tolist()))
 
 
 def distinct(names: Sequence[str], final_loss: Sequence[float]) -> list[str]:

@@ -30,7 +30,8 @@ def places(xy: Float32s) -> Ints:
     share = np.clip((xy - low) / np.where(high > low, high - low, 1.0), 0, 1)
     share[:, 1] = 1 - share[:, 1]
     size = np.array([WIDTH - 2 * EDGE, HEIGHT - 2 * EDGE])
-    return np.rint(EDGE + share * size).astype(np.int64)
+    places: Ints = np.rint(EDGE + share * size).astype(np.int64)
+    return places
 
 
 def picture(

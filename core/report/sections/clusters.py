@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def kinds(project: Project) -> Kinds:
     )
 
 
-def _tip(line: dict[str, object]) -> str:
+def _tip(line: dict[Hashable, Any]) -> str:
     taken = f", {line['taken']:,} selected" if line["taken"] != -1 else ""
     return (
         f"{line['shown']}\n{line['size']:,} rows{taken}\nloss {line['first_loss']:.2f} → "

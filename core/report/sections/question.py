@@ -18,6 +18,7 @@ from core.report.document import (
     Quoted,
     Said,
     Section,
+    Span,
     Spans,
     Table,
     fact,
@@ -77,9 +78,10 @@ def _question(project: Project) -> list[Block]:
             if study.config.get(name)
         ]
         if margins:
-            spans = [span for i, pair in enumerate(margins) for span in ((", ",) * (i > 0) + pair)]
-            told = ("Set before the first run: as good as all the data means within ", *spans, ".")
-            blocks.append(Paragraph(told))
+            told: list[Span] = ["Set before the first run: as good as all the data means within "]
+            for i, pair in enumerate(margins):
+                told += [", "] * (i > 0) + list(pair)
+            blocks.append(Paragraph((*told, ".")))
         return blocks
     if project.finetune is not None:
         return [Paragraph(("What does one target model learn from the selected rows?",))]
