@@ -7,12 +7,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.dataset.readers.repeated import bounded, refuse_repeated
 from core.dataset.readers.rows import BATCH_ROWS, Rows
-from core.dataset.readers.sources import Source, refuse_swollen
+from core.dataset.readers.sources import Source
 from core.errors import InputError
-
-SWELLS_UNREAD = 1 << 30
-"""Bytes up to which columns may grow by any factor: a repeated value is stored once."""
 
 
 def read_parquet(source: Source, encoding: str, split: str, some: bool) -> Iterator[Rows]:
@@ -31,14 +29,13 @@ def read_parquet(source: Source, encoding: str, split: str, some: bool) -> Itera
         try:
             file = pq.ParquetFile(path)
             checked(file.schema_arrow.names, file.metadata.num_rows, str(source))
-            size = max(path.stat().st_size, SWELLS_UNREAD // 200)
-            start, n_bytes = 0, 0
-            rows = min(BATCH_ROWS, 256) if some else BATCH_ROWS
-            for batch in file.iter_batches(rows):
-                n_bytes += batch.nbytes
-                refuse_swollen(source.path, n_bytes, size)
-                yield rows_of(pa.Table.from_batches([batch]), start)
-                start += len(batch)
+            size = path.stat().st_size
+            if not some:
+                refuse_repeated(file, source.path, size)
+            start = 0
+            for table in bounded(file, source.path, size, 256 if some else BATCH_ROWS):
+                yield rows_of(table, start)
+                start += len(table)
         except (pa.ArrowException, OSError) as e:
             raise InputError(f"{source} is a broken parquet file ({e}); write it again") from e
 

@@ -61,9 +61,14 @@ class _Swelling(io.RawIOBase):
         except BROKEN as e:
             raise InputError(f"{self.path} is broken ({e}); compress it again") from e
         self.n_read += len(data)
-        refuse_swollen(self.path, self.n_read, self.size)
+        refuse_swollen(self.path, self.n_read, self._taken())
         buffer[: len(data)] = data
         return len(data)
+
+    def _taken(self) -> int:
+        """Return how many bytes of the file were read so far; all, where that is not known."""
+        file = getattr(self.inside, "fileobj", None)
+        return file.tell() if file and self.n_read > SWELLS_FROM else self.size
 
     def close(self) -> None:
         self.inside.close()
@@ -74,16 +79,30 @@ def _watched(inside: Any, path: pathlib.Path, size: int) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(_Swelling(inside, path, size), 1 << 16))
 
 
-def refuse_swollen(path: pathlib.Path, n_bytes: int, size: int) -> None:
-    """Refuse a file of so many bytes that grows to n_bytes.
+def refuse_swollen(
+    path: pathlib.Path,
+    n_bytes: int,
+    size: int,
+    start: int = SWELLS_FROM,
+    instead: str = "decompress it yourself",
+) -> None:
+    """Refuse a file whose first `size` bytes, or all of them, grow to n_bytes.
+
+    Args:
+        path: The file.
+        n_bytes: What they grow to.
+        size: How many they are.
+        start: Bytes up to which they may grow by any factor.
+        instead: What to do where it is wanted.
 
     Raises:
         InputError: it grows too much.
     """
-    if n_bytes > max(SWELLS_FROM, SWELLS * size):
+    if n_bytes > max(start, SWELLS * size):
+        begun = "first " if size < path.stat().st_size else ""
         raise InputError(
-            f"{path} swells to more than {SWELLS} times its {size:,} bytes, which no text does; "
-            "decompress it yourself if it is what you want"
+            f"{path} swells to more than {SWELLS} times its {begun}{size:,} bytes, which no text "
+            f"does; {instead} if it is what you want"
         )
 
 

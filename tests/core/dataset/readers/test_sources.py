@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import time
 import tracemalloc
 import zipfile
@@ -119,3 +120,15 @@ def test_what_is_broken_is_one_sentence(tmp_path, name, content, match):
     path.write_bytes(content)
     with pytest.raises(InputError, match=match):
         read(str(path), "train")
+
+
+def test_what_swells_from_its_beginning_is_refused_there(tmp_path):
+    path = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(path, "wb") as f:
+        f.write(b'{"prompt": "q"}\n' * (5 << 20))
+    first = path.stat().st_size
+    with path.open("ab") as f:
+        f.write(gzip.compress(os.urandom(1 << 20), 1))
+    with pytest.raises(InputError, match=r"times its first [0-9,]+ bytes"):
+        read(str(path), "train")
+    assert first < 500_000

@@ -1,0 +1,106 @@
+"""Parquet stores a repeated value once: what a file grows to is counted while it is small."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from core.dataset.readers.rows import BATCH_ROWS
+from core.dataset.readers.sources import refuse_swollen
+
+SWELLS_UNREAD = 1 << 30
+"""Bytes up to which columns may grow by any factor: one source may name a million rows."""
+COUNTED = 32 << 20
+"""Bytes of a file up to which all of it is counted before the first row is used."""
+FEW = 128
+"""Rows decoded at once; half of them when the whole file is counted first."""
+BATCH_BYTES = 128 << 20
+"""Bytes after which a batch ends, whatever its rows."""
+TEXTS = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary,
+)
+
+
+def bounded(
+    file: pq.ParquetFile, path: pathlib.Path, size: int, rows: int = BATCH_ROWS
+) -> Iterator[pa.Table]:
+    """Yield the rows of a parquet file in batches; few are decoded at once, and counted.
+
+    Args:
+        file: The file.
+        path: What people call it.
+        size: Its bytes.
+        rows: How many a batch has, at most.
+
+    Raises:
+        InputError: it swells too much.
+    """
+    n_bytes = 0
+    held: list[pa.RecordBatch] = []
+    n_held = n_held_bytes = 0
+    for batch in file.iter_batches(min(FEW, rows)):
+        more = decoded_bytes(batch)
+        n_bytes += more
+        _refuse(path, n_bytes, size)
+        held.append(batch)
+        n_held, n_held_bytes = n_held + len(batch), n_held_bytes + more
+        if n_held >= rows or n_held_bytes >= BATCH_BYTES:
+            yield pa.Table.from_batches(held).combine_chunks()
+            held, n_held, n_held_bytes = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def refuse_repeated(file: pq.ParquetFile, path: pathlib.Path, size: int) -> None:
+    """Refuse a parquet file that swells beyond reason before any of its rows is used.
+
+    Raises:
+        InputError: it swells too much.
+    """
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+    n_bytes = sum(chunk.total_uncompressed_size for chunk in chunks)
+    _refuse(path, n_bytes, size)
+    if size > COUNTED:
+        return
+    n_bytes = 0
+    for batch in file.iter_batches(FEW // 2):
+        n_bytes += decoded_bytes(batch)
+        _refuse(path, n_bytes, size)
+
+
+def _refuse(path: pathlib.Path, n_bytes: int, size: int) -> None:
+    refuse_swollen(path, n_bytes, size, SWELLS_UNREAD, "write it as JSON lines")
+
+
+def decoded_bytes(batch: pa.RecordBatch) -> int:
+    """Return the bytes of a batch where each text of a dictionary is written out."""
+    if "dictionary" not in str(batch.schema.types):
+        return int(batch.nbytes)
+    return sum(map(_written_out, batch.columns))
+
+
+def _written_out(array: Any) -> int:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        if not any(is_text(kind.value_type) for is_text in TEXTS):
+            return int(array.nbytes)
+        lengths = pc.binary_length(array.dictionary)
+        return int(pc.sum(pc.take(lengths, array.indices)).as_py() or 0)
+    if pa.types.is_struct(kind):
+        return sum(map(_written_out, array.flatten()))
+    if pa.types.is_map(kind):
+        start, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        return sum(_written_out(part[start:end]) for part in (array.keys, array.items))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _written_out(array.flatten())
+    return int(array.nbytes)

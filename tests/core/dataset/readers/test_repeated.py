@@ -1,0 +1,97 @@
+"""A value that parquet stores once is counted as often as it stands there."""
+
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from core.dataset.readers import batches, head
+from core.dataset.readers.repeated import decoded_bytes
+from core.errors import InputError
+
+LONG = "word " * 200_000
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+from core.dataset.readers import batches
+from core.errors import InputError
+try:
+    next(batches(sys.argv[1], some=sys.argv[2] == "some"))
+except InputError as e:
+    print(e)
+"""
+
+
+def repeated(text, n):
+    return pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array([text]))
+
+
+def talks(text, n):
+    turns = pa.StructArray.from_arrays(
+        [repeated("user", n), repeated(text, n)], ["role", "content"]
+    )
+    return pa.ListArray.from_arrays(pa.array(range(n + 1), pa.int32()), turns)
+
+
+def write(path, table, **how):
+    pq.write_table(table, path, compression="zstd", **how)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["dictionary", "plain", "nested", "fronts"])
+def test_a_parquet_file_that_swells_is_refused_before_it_fills_memory(tmp_path, kind):
+    n, path = 20_000, tmp_path / "bomb.parquet"
+    if kind == "nested":
+        write(path, pa.table({"messages": talks(LONG, n)}), store_schema=False)
+    elif kind == "fronts":
+        few = pa.table({"prompt": pa.array([LONG] * 100), "response": ["a"] * 100})
+        encodings = {"prompt": "DELTA_BYTE_ARRAY", "response": "PLAIN"}
+        how = {"compression": "zstd", "use_dictionary": False, "column_encoding": encodings}
+        with pq.ParquetWriter(path, few.schema, **how) as f:
+            for _ in range(15):
+                f.write_table(few)
+    else:
+        table = pa.table({"prompt": repeated(LONG, n), "response": repeated("a", n)})
+        write(path, table, store_schema=kind == "dictionary")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path), "all"], capture_output=True, text=True
+    )
+    assert "swells to more than 200 times its" in done.stdout, done.stderr[-500:]
+
+
+def test_what_is_legitimately_repeated_is_read(tmp_path):
+    n = 100_000
+    table = pa.table({"prompt": [f"q {i}" for i in range(n)], "source": repeated("one " * 50, n)})
+    found = list(batches(write(tmp_path / "a.parquet", table)))
+    assert sum(len(batch.places) for batch in found) == n
+    assert [place for batch in found for place in batch.places] == list(range(n))
+    assert found[-1].values("prompt")[-1] == f"q {n - 1}"
+    assert len(found) < 20
+
+
+def test_the_beginning_of_long_rows_is_read(tmp_path):
+    long = pa.table({"prompt": repeated(LONG, 300), "response": repeated("a", 300)})
+    assert len(head(write(tmp_path / "a.parquet", long), 5).places) == 5
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        repeated("four", 6),
+        talks("four", 6),
+        pa.MapArray.from_arrays([0, 2, 6], pa.array(list("abcdef")), repeated("four", 6)),
+    ],
+)
+def test_a_text_counts_as_often_as_it_stands(column):
+    whole = pa.RecordBatch.from_arrays([column], ["a"])
+    half = whole.slice(len(whole) // 2)
+    assert 24 <= decoded_bytes(whole) <= 24 + 24 + 6 + 28
+    assert decoded_bytes(half) < decoded_bytes(whole)
+
+
+def test_more_than_is_allowed_is_one_sentence(tmp_path):
+    path = write(tmp_path / "a.parquet", pa.table({"prompt": repeated(LONG, 2_000)}))
+    with pytest.raises(InputError, match=r"swells .*; write it as JSON lines if it is what you"):
+        list(batches(path))
