@@ -88,6 +88,11 @@ class Settings(Group):
         "", identity=False, help="what people call it; the file's name when empty", advanced=True
     )
 
+    @property
+    def hides(self) -> bool:
+        """Whether errors and reasons quote nothing of the data: it is private, or such by kind."""
+        return self.private or self.format == "radiology"
+
     def validate(self) -> None:
         if self.holdout != "auto" and not re.fullmatch("[0-9]{1,12}", self.holdout):
             raise InputError(f"--holdout is auto or a whole number, not {self.holdout!r}")

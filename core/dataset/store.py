@@ -23,7 +23,7 @@ from core.dataset.detection import SAMPLE
 from core.dataset.duplicates import compared
 from core.dataset.examples import content_fingerprint, shown_row
 from core.dataset.one_pass import OnePass
-from core.dataset.privacy import HIDDEN
+from core.dataset.privacy import HIDDEN, unquoted
 from core.dataset.readers import Rows, batches
 from core.dataset.readers.rows import BATCH_ROWS
 from core.dataset.report import report
@@ -60,12 +60,15 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
                 "row; leave it away and ids are made from the content"
             )
         skipped = found.set_aside()
+        if settings.hides:
+            skipped = [{**record, "reason": unquoted(record["reason"])} for record in skipped]
         reasons = collections.Counter(record["reason"] for record in skipped)
         if not len(found):
             seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
             raise InputError(
-                f"no usable row in {settings.path}, read as {found.reading.format} from {parts}: "
-                f"{seen}; name other columns with --map, or mend the rows"
+                f"no usable row in {settings.path}: {seen}; it was read as "
+                f"{found.reading.format} from {parts}; name other columns with --map, or mend the "
+                "rows"
             )
         ids, n_usable = found.ids(), len(found)
         if 0 < settings.limit < n_usable:
