@@ -13,7 +13,6 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Ids = npt.NDArray[np.object_]
 """Ids of rows: Python strings."""
-Int32s = npt.NDArray[np.int32]
 """Words of texts, by number."""
 Labels = npt.NDArray[np.int32]
 """Cluster of each row, -1 where it has none."""

@@ -22,11 +22,6 @@ Floats = npt.NDArray[np.floating]
 
 # st.plotly_chart(config=...): no buttons over a chart that is only read; a map needs its tools.
 READ_ONLY: dict[str, object] = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False}
-SELECTABLE: dict[str, object] = {
-    "displaylogo": False,
-    "scrollZoom": True,
-    "modeBarButtonsToRemove": ["zoom2d", "zoomIn2d", "zoomOut2d", "autoScale2d", "toImage"],
-}
 
 LINE_HEIGHT = 15
 ROW = 30  # height of one row of `rows`

@@ -25,7 +25,6 @@ FILLED = f"{FORM}:filled"
 """In the session: setting -> value that preset, model and method gave it."""
 OWN = ("selection", "model", "method", "eval", "name", "seed", "preset", "resume")
 """Settings that no preset fills."""
-MORE_TESTS = ("tests", "all_items", "encoder", "second_opinion")
 GROUPS = {
     "Batch and length": ("batch", "max_length", "gradient_checkpointing", "packing", "precision"),
     "Optimizer": ("lr", "warmup", "weight_decay", "clip", "neftune"),
@@ -179,7 +178,7 @@ def _back(place: Any, filled: dict[str, Any]) -> None:
     place.caption(f"Changed from {title}:")
     for name in differs:
         place.button(
-            f":orange-badge[{plain(SPECS[name].label)}: {plain(_shown(filled[name]))}]",
+            f":orange-badge[{plain(SPECS[name].label)}: {plain(_change(name, filled[name]))}]",
             key=f"{FORM}-back:{name}",
             icon=":material/undo:",
             type="tertiary",
@@ -187,6 +186,11 @@ def _back(place: Any, filled: dict[str, Any]) -> None:
             on_click=_reset,
             args=(name, filled[name]),
         )
+
+
+def _change(name: str, before: Any) -> str:
+    """Say the value that is chosen, and the preset's."""
+    return f"{_shown(st.session_state[f'{FORM}:{name}'])} instead of {_shown(before)}"
 
 
 def _shown(value: Any) -> str:

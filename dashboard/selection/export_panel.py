@@ -20,7 +20,7 @@ from dashboard.frame import access, job_card, state, widgets
 
 def panel(selection: Artifact) -> None:
     """Ask for a format and a trainer's config, write the folder, offer it as a download."""
-    with st.popover("Take it away", icon=":material/download:", width="stretch"):
+    with st.popover("Export", icon=":material/download:", width="stretch"):
         format = st.selectbox(
             "Format",
             list(EXPORT_FORMATS),
