@@ -71,7 +71,7 @@ given = labels.read(workspace)
 found = project.newest(usable)
 if found is not None:
     home.draw(found)
-    advice.panel(found.dataset, found.trajectories)
+    above = st.container()
     with st.container(horizontal=True):
         show.offer()
         if st.button("Bring another dataset", icon=":material/upload:", type="tertiary"):
@@ -86,6 +86,8 @@ if found is not None:
         st.subheader("Running now", anchor=False)
         job_card.sidebar_jobs()
     recent.draw(usable, given)
+    with above:  # last, since it may take seconds the first time
+        advice.panel(found.dataset, found.trajectories)
 
 leftovers = [e for e in entries if e.state != "sealed"]
 busy = {j.id for j in jobs.active(workspace)}

@@ -125,7 +125,7 @@ if clusters is None or dataset is None:
     )
     st.stop()
 dataset = clusters.ancestor("dataset")
-advice.panel(dataset, clusters.ancestor("trajectories"))
+above = st.container()
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)
@@ -234,3 +234,5 @@ with right:
     if tabs["Cost"].open:
         with tabs["Cost"]:
             cost.cost(clusters, made.chosen)
+with above:  # last, since it may take seconds the first time
+    advice.panel(dataset, clusters.ancestor("trajectories"))

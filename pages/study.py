@@ -23,7 +23,7 @@ if clusters is None:
     st.stop()
 job = jobs.newest(state.workspace(), "study", clusters=clusters.id)
 active = job is not None and job.state in jobs.ACTIVE
-advice.panel(clusters.ancestor("dataset"), clusters.ancestor("trajectories"))
+above = st.container()
 left, right = st.columns([1.2, 2.6], gap="large")
 with left, st.container(border=True):
     st.markdown("**Compare selections**")
@@ -52,3 +52,5 @@ with right:
             "the untuned base. Press Start study.",
             icon=":material/compare_arrows:",
         )
+with above:  # last, since it may take seconds the first time
+    advice.panel(clusters.ancestor("dataset"), clusters.ancestor("trajectories"))
