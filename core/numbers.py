@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-LARGEST = {int: 10**9, float: 1e15}
+LARGEST = {int: 2**31, float: 1e15}
 """What a number may be at most where nothing else is declared: more is a slip of the hand."""
 NUMBERS = {
     int: re.compile(r"[+-]?[0-9]+"),

@@ -13,6 +13,7 @@ from core.report.project import of, title, verdict
 from core.report.sections import clusters, limits, provenance, question, results, texts
 from core.report.settings import Settings
 from core.workspace.artifact import Artifact
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 MAKERS = {"html": (html.render, ".html"), "md": (markdown.render, ".md")}
@@ -51,6 +52,7 @@ def page(artifact: Artifact, format: str = "html", *, with_texts: bool = False) 
     return MAKERS[format][0](tell(artifact, with_texts=with_texts))
 
 
+@editors("export")
 def run(workspace: Workspace, settings: Settings) -> str:
     """Write the report; return its path.
 

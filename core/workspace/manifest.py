@@ -79,7 +79,7 @@ def _circle(folder: str, parents: dict[str, str]) -> bool:
         if parent not in seen and parent.replace("-", "").isalnum():
             seen.add(parent)
             for path in pathlib.Path(root).glob(f"*/{parent}/{NAME}"):
-                facts = (read_json(path) or {}).get("parents")
+                facts = _checked(str(path))[0].get("parents")
                 if isinstance(facts, dict):
                     above += [p for p in facts.values() if isinstance(p, str)]
     return False

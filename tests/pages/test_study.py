@@ -203,7 +203,7 @@ def test_every_tab_and_measure_of_a_result(page, copied):
     shown = next(d.value for d in page.dataframe if "cluster" in d.value)
     assert shown["items"].sum() == 20
     assert {"s2l", "random", "full", "S2L minus random"} < set(shown)
-    assert len(page.get("download_button")) == 2
+    assert len(page.get("download_button")) == 3, "scores, everything, the report"
 
 
 def test_a_study_that_is_not_finished_is_read(visit, copied, monkeypatch):

@@ -70,6 +70,8 @@ def test_forms_keep_their_order():
         "keep",
         "keep_every",
         "report_to",
+        "processes",
+        "launcher",
         "name",
     ]
     assert shown(study.Settings, advanced=False) == [
