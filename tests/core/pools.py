@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from core.clusters.kmeans import cluster
-from core.dataset.search import EXAMPLES
+from core.dataset.artifact import EXAMPLES
 from core.selection.budget import parse
 from core.selection.choose import PINNED, choose
 from core.selection.pool import Choice, Match, Pool

@@ -113,6 +113,8 @@ def test_forms_keep_their_order():
         "second_opinion",
         "margin_nats",
         "margin_points",
+        "processes",
+        "launcher",
         "name",
     ]
     assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]

@@ -5,7 +5,7 @@ from hypothesis import given as over
 from hypothesis import strategies as st
 
 from core import selection
-from core.dataset.search import EXAMPLES
+from core.dataset.artifact import EXAMPLES
 from core.errors import InputError
 from core.selection.artifact import load_table
 from core.selection.given_scores import KEPT, NO_SCORE, GivenScores, load
