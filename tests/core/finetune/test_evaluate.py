@@ -82,7 +82,7 @@ def test_a_dataset_without_test_rows_says_what_to_do(finished, monkeypatch):
     dataset = finished.workspace.open(finished.dataset)
     assert len(load_items(dataset, "all")) == 160
     whole = pd.read_parquet
-    monkeypatch.setattr(pd, "read_parquet", lambda path: whole(path).assign(split="pool"))
+    monkeypatch.setattr(pd, "read_parquet", lambda *a, **kw: whole(*a, **kw).assign(split="pool"))
     with pytest.raises(ValueError, match="no held-out rows; name a test file with --eval"):
         load_items(dataset, "holdout")
 
