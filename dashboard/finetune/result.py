@@ -49,12 +49,7 @@ def more_tests(summary: dict[str, Any]) -> None:
             "test": told["title"],
             "measure": metric.called(told.get("seen", 0)),
             "score": metric.written(told[key], told),
-            "without overlap": metric.form.format(told[f"clean_{key}"])
-            if f"clean_{key}" in told
-            else "no overlap"
-            if "clean_items" not in told
-            else "",
-            "items left": told.get("clean_items", told["items"]),
+            "without overlap": without_overlap(key, told),
         }
         for told in tests.values()
         for key, metric in metrics.known(told).items()
@@ -67,6 +62,14 @@ def more_tests(summary: dict[str, Any]) -> None:
     for told in tests.values():
         if reason := told.get("bert_score_absent"):
             st.caption(plain(f"{told['title']}: no BERTScore, {reason}."))
+
+
+def without_overlap(key: str, scores: dict[str, Any]) -> str:
+    """Write a score on the items that no row of the pool gives away, with its denominator."""
+    clean = {k.removeprefix("clean_"): v for k, v in scores.items() if k.startswith("clean_")}
+    if key in clean:
+        return metrics.METRICS[key].written(clean[key], clean)
+    return "none left" if clean else "no overlap"
 
 
 def how_answers_ended(scores: dict[str, Any]) -> str:

@@ -1,0 +1,22 @@
+"""What the page says of a finished fine-tune."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard.finetune.result import without_overlap
+
+SCORES = {"items": 306, "exact_match": 0.0, "right": 0, "decoded": 4, "coverage": 0.0}
+CLEAN = {"clean_items": 236, "clean_exact_match": 0.5, "clean_right": 1, "clean_decoded": 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "scores", "told"),
+    [
+        ("exact_match", SCORES | CLEAN, "50.0% (1 of 2)"),
+        ("coverage", SCORES | CLEAN, "none left"),
+        ("exact_match", SCORES, "no overlap"),
+    ],
+)
+def test_a_score_without_overlap_stands_on_its_own_items(key, scores, told):
+    assert without_overlap(key, scores) == told
