@@ -105,7 +105,7 @@ def picture(artifact: Artifact) -> None:
         st.caption(plain(f"Not in the conversations: {', '.join(s['left_out'])}"))
     for notice in sides.report(s):
         overlap.tell(notice.text, warns=notice.warns)
-    overlap.side_by_side(artifact.path, artifact.id, artifact.id, "pool row")
+    overlap.side_by_side(artifact.path / sides.PAIRS, artifact.id, artifact.id, "pool row")
     lengths = data.lengths(artifact.id)
     st.plotly_chart(loss_charts.length_histogram(lengths[["prompt", "response"]], "characters"))
 

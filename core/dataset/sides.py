@@ -18,6 +18,8 @@ from core.workspace.files import write_jsonl
 
 PAIRS = "overlap.jsonl"
 """Test rows that others give away: test_row, row, how (a key of `overlap.HOW`)."""
+POOL_PAIRS = "overlap_pool.jsonl"
+"""The same of a test set and the whole pool, where fewer rows were trained on."""
 VALUES_LISTED = 50
 
 

@@ -14,7 +14,7 @@ from core.arrays import Bools, Ints
 from core.dataset.artifact import examples_file
 from core.dataset.compared import Compared
 from core.dataset.overlap import Overlap, describe, overlap
-from core.dataset.sides import PAIRS
+from core.dataset.sides import PAIRS, POOL_PAIRS
 from core.model.conversation import Turn, conversations, stored_columns
 from core.workspace.artifact import Artifact
 from core.workspace.files import write_jsonl
@@ -31,6 +31,7 @@ class Seen:
     test_rows: Ints
     """Places of the test items -> rows of their dataset."""
     trained_rows: Ints
+    pool_rows: Ints
 
     def overlapping(self) -> Ints:
         """Return the rows of the test's dataset that have anything in common with the pool.
@@ -59,13 +60,20 @@ class Seen:
         return trained
 
     def write(self, folder: pathlib.Path) -> None:
-        """Write which test row is like which trained row; no file without any."""
-        pairs = [
-            {"test_row": int(self.test_rows[item]), "row": int(self.trained_rows[at]), "how": how}
-            for item, at, how in self.trained.pairs()
-        ]
-        if pairs:
-            write_jsonl(folder / PAIRS, pairs)
+        """Write which test row is like which trained row, and like which of the pool's.
+
+        No file without any; where all of the pool was trained on, one says both.
+        """
+        sides = {PAIRS: (self.trained, self.trained_rows)}
+        if len(self.trained_rows) < len(self.pool_rows):
+            sides[POOL_PAIRS] = (self.pool, self.pool_rows)
+        for name, (found, rows) in sides.items():
+            pairs = [
+                {"test_row": int(self.test_rows[item]), "row": int(rows[at]), "how": how}
+                for item, at, how in found.pairs()
+            ]
+            if pairs:
+                write_jsonl(folder / name, pairs)
 
 
 def seen(dataset: Artifact, trained: Ints, test: Artifact, split: str) -> Seen:
@@ -93,6 +101,7 @@ def seen(dataset: Artifact, trained: Ints, test: Artifact, split: str) -> Seen:
         overlap(compared, range(n_test), range(n_test, len(compared))),
         test_rows,
         rows,
+        pool_rows,
     )
 
 

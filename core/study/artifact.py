@@ -52,6 +52,8 @@ class StudySummary(TypedDict):
     """Key of a test beside the first -> its title, dataset and the untuned base's scores."""
     noise: NotRequired[dict[str, float]]
     """Metric -> how far apart two evaluations of one model are, in its own unit."""
+    noise_of_tests: NotRequired[dict[str, dict[str, float]]]
+    """Key of a test beside the first -> the same of it; not known of earlier studies."""
 
 
 class Partial(NamedTuple):

@@ -12,20 +12,17 @@ from typing import Any
 import pandas as pd
 
 from core.finetune.metrics import METRICS, known
-from core.study import comparison, costs, pairs, results
+from core.study import comparison, costs, leakage, pairs, results
 from core.study.artifact import StudySummary, all_lines
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
 
 
 def noise_of(study: Artifact, metric: str, test: str = "") -> float:
-    """Return how far apart two evaluations of one model are; 0 where that was not measured.
-
-    It is measured on the first test only.
-    """
-    if test:
-        return 0.0
-    return float(study.summary_as(StudySummary).get("noise", {}).get(metric, 0.0))
+    """Return how far apart two evaluations of one model are; 0 where that was not measured."""
+    summary = study.summary_as(StudySummary)
+    found = summary.get("noise_of_tests", {}).get(test, {}) if test else summary.get("noise", {})
+    return float(found.get(metric, 0.0))
 
 
 def sentences(study: Artifact, table: pd.DataFrame, metric: str, test: str = "") -> list[str]:
@@ -95,7 +92,9 @@ def as_data(study: Artifact) -> dict[str, Any]:
 
 def _measures(study: Artifact, test: str) -> dict[str, Any]:
     """Return what each measure of a test says."""
-    table, out = table_of(study, test), {}
+    table = table_of(study, test)
+    base = study.summary["tests"][test] if test else study.summary["base"]
+    out: dict[str, Any] = {}
     for key, metric in known(table).items():
         planned = pairs.registered(table, key, noise_of(study, key, test))
         out[key] = {
@@ -110,6 +109,13 @@ def _measures(study: Artifact, test: str) -> dict[str, Any]:
             ],
             "exploratory": _records(pairs.exploratory(table, key)),
         }
+        clean = leakage.without(table)
+        if clean is not None and key in clean:
+            apart = pairs.registered(clean, key, noise_of(study, key, test))
+            out[key]["without_overlap"] = {
+                "scores": _records(leakage.beside(table, base, key)),
+                "sentences": [comparison.sentence(c, metric) for c in apart],
+            }
     return out
 
 

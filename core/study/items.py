@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.finetune.artifact import ITEMS, Generation, load_generations
 from core.finetune.metrics import METRICS
 from core.review.k_sweep import adjusted_agreement
 from core.study import results
+from core.study.artifact import BASE_FOLDER
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl
@@ -39,12 +41,19 @@ def by_run(study: Artifact, test: str = "") -> dict[tuple[str, int], pd.DataFram
         test: Key of a test beside the first.
     """
     lines = table_of(study)[["arm", "seed", "finetune"]].itertuples(index=False)
-    read = {(str(arm), int(seed)): _of_run(study.open(id), test) for arm, seed, id in lines if id}
+    read = {
+        (str(arm), int(seed)): _kept(study.open(id).path, test) for arm, seed, id in lines if id
+    }
     return {run: items for run, items in read.items() if items is not None}
 
 
-def _of_run(run: Artifact, test: str) -> pd.DataFrame | None:
-    path = more_tests.folder_of(run.path, test) / ITEMS
+def of_base(study: Artifact, test: str = "") -> pd.DataFrame | None:
+    """Return the items of the untuned base; None of a study that did not keep them."""
+    return _kept(study.path / BASE_FOLDER, test)
+
+
+def _kept(folder: pathlib.Path, test: str) -> pd.DataFrame | None:
+    path = more_tests.folder_of(folder, test) / ITEMS
     return pd.read_parquet(path).set_index("id") if path.exists() else None
 
 

@@ -8,22 +8,18 @@ that fails is kept as failed, and the others go on.
 from __future__ import annotations
 
 import collections
-import functools
 import time
 import traceback
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from core import finetune
 from core.dataset.overlap import describe
 from core.errors import InputError
-from core.finetune import metrics, more_tests
-from core.finetune.artifact import write_result
+from core.finetune import metrics
 from core.finetune.metrics import METRICS
 from core.finetune.retest import scores_of
-from core.finetune.seen import seen
 from core.finetune.settings import short
 from core.jobs.launchers import launched
 from core.jobs.progress import Stopped, say, stop_requested
@@ -32,9 +28,10 @@ from core.selection.strategies.catalog import STRATEGIES
 from core.settings import identity, to_config
 from core.study import arms as arms_of
 from core.study import artifact as kept
+from core.study import base as untuned
 from core.study import comparison, noise, pairs
 from core.study.arms import Arm, at_budget, sizes
-from core.study.artifact import BASE_FOLDER, StudySummary, as_table
+from core.study.artifact import StudySummary, as_table
 from core.study.checks import Checked, check, tests_of
 from core.study.plan import (
     Opened,
@@ -76,14 +73,14 @@ def run(workspace: Workspace, settings: Settings) -> str:
     s = opened.settings
     ready = check(workspace, opened.dataset, s, arms_of.seeds(s)[0])
     tested = tests_of(workspace, opened.dataset, s)
-    test, split = tested.test, tested.split
+    test = tested.test
     opened = opened._replace(arms=_with_parameters(opened.arms, ready))
     steps = steps_of(opened)
     planned = runs(opened)
     drawn = _draw(workspace, opened, planned)
     draft = _draft(workspace, opened, test, steps)
     kept.begin(draft, len(planned))
-    base, others = _base_scores(workspace, opened, tested, ready, draft)
+    base, others, shared = untuned.measure(workspace, opened, tested, ready, draft)
     del ready  # its memory is the arms'
     wanted = [
         tuning(s, made, run.train_seed, steps) for run, made in zip(planned, drawn, strict=True)
@@ -92,11 +89,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if made is None:
         draft.discard()
         raise InputError(f"all {len(lines)} fine-tunes failed: {lines[0]['failed']}")
-    shared = seen(opened.dataset, np.zeros(0, int), test, split).pool.counts()
     if told := describe(shared, "rows of the pool"):
         say(told)
     table = as_table(lines)
-    floor = noise.floor(workspace, made, test, split)
+    floor, floors = noise.floor(workspace, made, tested)
     own = table[table["budget"] == s.budget]
     exploratory = [arm.name for arm in opened.arms if arm.saved]
     summary: StudySummary = {
@@ -115,6 +111,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         "varied": varied(opened),
         "tests": others,
         "noise": floor,
+        "noise_of_tests": floors,
     }
     kept.write(draft, table, pd.DataFrame([{"arm": BASE, **base}]))
     draft.run["parents"] |= {
@@ -256,35 +253,6 @@ def _make(
 def _told(run: Run, why: str) -> str:
     say(f"{run.label} failed, the others go on: {why}")
     return why
-
-
-def _base_scores(
-    workspace: Workspace, opened: Opened, tested: Tests, ready: Checked, draft: Draft
-) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Test the target before any training; one from scratch with the first seed's weights.
-
-    Returns:
-        Scores on the first test, and by key those on the tests beside it.
-    """
-    from core.finetune.evaluate import evaluate
-
-    measured = functools.partial(
-        evaluate,
-        workspace,
-        ready.model,
-        ready.tokenizer,
-        template=ready.template,
-        max_length=ready.tokens.max_length,
-        trained=ready.tokens.response_lengths(),
-        how=opened.settings,
-    )
-    folder, none = draft.path / BASE_FOLDER, np.zeros(0, int)
-    result = measured(tested.test, split=tested.split)
-    write_result(folder, result)
-    others = more_tests.run(tested.more, measured, opened.dataset, none, folder)
-    base = finetune.headline(result.scores)
-    kept.add_base(draft, base)
-    return base, others
 
 
 def _role(line: dict[str, Any], budget: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.dataset.sides import PAIRS
 from core.finetune import metrics
 from core.finetune.artifact import Generation, load_generations
 from core.jobs.progress import duration
@@ -30,7 +31,7 @@ def scores(artifact: Artifact) -> None:
         st.warning(plain(warning))
     overlap.tell(s.get("overlap", ""), warns=seen > 0)
     dataset = artifact.ancestor("selection").ancestor("dataset")
-    overlap.side_by_side(artifact.path, artifact.parents["test"], dataset.id, "trained row")
+    overlap.side_by_side(artifact.path / PAIRS, artifact.parents["test"], dataset.id, "trained row")
     more_tests(s)
     st.caption(
         f"{how_answers_ended(s)}Tested on {plain(s['test'])}; "

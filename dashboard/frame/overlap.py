@@ -9,7 +9,6 @@ import streamlit as st
 
 from core.dataset.overlap import HOW
 from core.dataset.privacy import is_private
-from core.dataset.sides import PAIRS
 from core.workspace.files import read_jsonl
 from dashboard.escape import plain
 from dashboard.frame import data, reader, state
@@ -27,20 +26,22 @@ def tell(sentence: str, *, warns: bool) -> None:
             st.caption(text)
 
 
-def side_by_side(folder: pathlib.Path, tested: str, dataset: str, called: str) -> None:
-    """List the pairs that an artifact's folder holds, nothing where it has none.
+def side_by_side(file: pathlib.Path, tested: str, dataset: str, called: str) -> None:
+    """List the pairs that a file of an artifact holds, nothing where it is not there.
 
     Args:
-        folder: Of a dataset or a fine-tune.
+        file: Of a dataset, a fine-tune or a study.
         tested: The dataset that the test rows are from.
         dataset: The one that the others are from.
         called: What the others are, such as "Pool row".
     """
-    pairs = list(read_jsonl(folder / PAIRS)) if (folder / PAIRS).exists() else []
+    pairs = list(read_jsonl(file)) if file.exists() else []
     if not pairs:
         return
     if any(is_private(state.workspace().open(id, "dataset")) for id in {tested, dataset}):
-        st.caption(f"Which rows they are stands in {PAIRS}; private texts are not shown here.")
+        st.caption(
+            f"Which rows they are stands in {plain(file.name)}; private texts are not shown here."
+        )
         return
     weak = sum(pair["how"] == "ngrams" for pair in pairs)
     strong = len(pairs) - weak
@@ -67,4 +68,4 @@ def side_by_side(folder: pathlib.Path, tested: str, dataset: str, called: str) -
             hide_index=True,
         )
         if len(pairs) > SHOWN:
-            st.caption(f"The first {SHOWN} of {len(pairs):,}; all stand in {PAIRS}.")
+            st.caption(f"The first {SHOWN} of {len(pairs):,}; all stand in {plain(file.name)}.")

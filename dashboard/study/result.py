@@ -23,6 +23,7 @@ from dashboard.charts import theme
 from dashboard.escape import plain
 from dashboard.frame import job_card, overlap, state
 from dashboard.study import form, tabs, take
+from dashboard.study.view import BY_ITEM, View, base_of
 
 BARS = "Bars are 95% intervals of the mean over seeds, the band is random's. "
 TOGETHER = "draw and training seed vary together; proxy and clusters do not"
@@ -38,7 +39,7 @@ def launch(settings: study.Settings) -> None:
 @st.cache_data(max_entries=32, show_spinner="Drawing items and seeds again")
 def item_interval(id: str, key: str, test: str) -> items.Interval | None:
     """Return s2l's difference from random over the items of a study."""
-    if key in tabs.BY_ITEM:  # no mean of single items
+    if key in BY_ITEM:  # no mean of single items
         return None
     runs = items.by_run(state.workspace().open(id, "study"), test)
     return items.interval(runs, key, pairs.OURS, pairs.REGISTERED[0])
@@ -62,7 +63,7 @@ def show(artifact: Artifact) -> None:
     s = artifact.summary_as(StudySummary)
     top = st.container()
     test = _test(artifact)
-    table, base = table_of(artifact, test), tabs.base_of(artifact, test)
+    table, base = table_of(artifact, test), base_of(artifact, test)
     seen, usable = seen_of(table), metrics.known(table)
     if not usable:
         st.info("Nothing of this test was measured.", icon=":material/help:")
@@ -81,7 +82,7 @@ def show(artifact: Artifact) -> None:
     said = filter(None, [*others, over_items(artifact, key, test)])
     st.markdown("\n".join(f"- {plain(line)}" for line in said))
     _costs(artifact, s)
-    tabs.show(tabs.View(artifact, table, key, test))
+    tabs.show(View(artifact, table, key, test))
     take.downloads(artifact)
 
 
@@ -137,7 +138,7 @@ def _figure(table: pd.DataFrame, key: str, metric: Metric, base: dict[str, Any],
 
 
 def _caption(artifact: Artifact, table: pd.DataFrame, s: StudySummary, key: str, test: str) -> None:
-    base = tabs.base_of(artifact, test)
+    base = base_of(artifact, test)
     called = base["title"] if test else s["test"]
     good = table[table["failed"] == ""]
     counted = "decoded" if key == "coverage" else metrics.METRICS[key].of

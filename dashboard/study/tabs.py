@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core import study
-from core.dataset.overlap import describe
 from core.finetune import metrics
 from core.study import comparison, findings, item_clusters, items, pairs, results
 from core.study.artifact import all_lines
 from core.study.sentences import seen_of
-from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.clusters import preview
 from dashboard.escape import plain
-from dashboard.frame import overlap, state, widgets
+from dashboard.frame import state, widgets
+from dashboard.study import leakage
+from dashboard.study.view import BY_ITEM, View, base_of, runs_of
 
 NAMES = ("Runs", "Sources", "Clusters", "Items", "Data size", "Leakage", "Method")
 SHOWN = 500
 """Items that are listed, at most."""
-BY_ITEM = {"balanced_loss": "loss", "coverage": "exact_match", "bleu": "rouge_l"}
-"""Measure of a whole test -> what single items are measured by instead."""
-
-
-class View(NamedTuple):
-    """What of a study is looked at."""
-
-    artifact: Artifact
-    table: pd.DataFrame
-    """Its runs at its own budget, with the scores of `test`."""
-    key: str
-    """Of METRICS."""
-    test: str
-    """Key of a test beside the first; empty for that."""
 
 
 def show(view: View) -> None:
     """Draw the tab that is open."""
     parts = st.tabs(NAMES, on_change="rerun", key="study:tab")
-    draw = (by_run, by_source, by_cluster, by_item, by_size, leakage, method)
+    draw = (by_run, by_source, by_cluster, by_item, by_size, leakage.show, method)
     for part, function in zip(parts, draw, strict=True):
         if part.open:
             with part:
                 function(view)
-
-
-def base_of(artifact: Artifact, test: str) -> dict[str, Any]:
-    """Return the untuned base's scores on a test."""
-    found: dict[str, Any] = artifact.summary["tests"][test] if test else artifact.summary["base"]
-    return found
 
 
 def by_run(view: View) -> None:
@@ -83,18 +63,15 @@ def by_run(view: View) -> None:
     )
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the items")
-def runs_of(id: str, test: str) -> dict[tuple[str, int], pd.DataFrame]:
-    """Return the items of a study's runs."""
-    return items.by_run(state.workspace().open(id, "study"), test)
-
-
 def _groups(view: View, groups: pd.Series, what: str) -> None:
     """Show each arm by groups of test items, with S2L minus random."""
     artifact, table, key, test = view
     measure = BY_ITEM.get(key, key)
     metric = metrics.METRICS[measure]
-    found = items.by_group(runs_of(artifact.id, test), measure, groups)
+    runs = dict(runs_of(artifact.id, test))
+    if (untuned := items.of_base(artifact, test)) is not None:
+        runs = {(study.BASE, 0): untuned, **runs}
+    found = items.by_group(runs, measure, groups)
     if found.empty:
         st.caption("The fine-tunes of this study did not keep their items, or none was answered.")
         return
@@ -209,41 +186,6 @@ def by_size(view: View) -> None:
     st.caption(f"{plain(metric.called(seen))}: {better}. {equal}")
 
 
-@st.cache_data(max_entries=8, show_spinner="Reading what the training rows give away")
-def leaked(id: str, test: str) -> set[str]:
-    """Return the test items that rows of some arm give away."""
-    return items.given_away(state.workspace().open(id, "study"), test)
-
-
-def leakage(view: View) -> None:
-    """Show every score with and without the items that training rows give away."""
-    artifact, table, key, test = view
-    counts = artifact.summary.get("overlap", {})
-    if said := describe(counts, "rows of the pool"):
-        st.markdown(plain(said[0].upper() + said[1:] + "."))
-    elif counts:
-        st.markdown("No test row stands among the rows of the pool.")
-    else:
-        st.caption("This study is older than the count of overlapping rows.")
-    gone = leaked(artifact.id, test)
-    measure = BY_ITEM.get(key, key)
-    found = items.with_and_without(runs_of(artifact.id, test), measure, gone)
-    if len(found):
-        metric = metrics.METRICS[measure]
-        share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
-        st.dataframe(found, hide_index=True, column_config={"all": share, "without": share})
-        called = plain(metric.called(seen_of(table)))
-        st.caption(
-            f"{called} ({metric.unit}) on all items, and without the {len(gone):,} that rows "
-            "of some arm give away."
-        )
-    full = table[(table["arm"] == pairs.FULL) & (table["failed"] == "")]
-    if len(full):
-        run = artifact.open(full["finetune"].iloc[0])
-        dataset = run.ancestor("dataset").id
-        overlap.side_by_side(run.path, run.parents["test"], dataset, "Pool row")
-
-
 def method(view: View) -> None:
     """Say how the study compares, and show the comparisons that no plan names."""
     artifact, table, key, test = view
@@ -260,7 +202,7 @@ def method(view: View) -> None:
         "exact test for the answers of one seed.\n"
         f"- {plain(s.get('varied', 'draw and training seed vary together').capitalize())}.\n"
         f"- Noise of the evaluation, by testing one fine-tune twice in other batches: "
-        f"{metric.scale * noise:.2g} {metric.short}."
+        f"{metric.scale * noise:.2g} {metric.short}; arms that differ by no more are tied."
     )
     for other in pairs.REGISTERED:
         if apart := comparison.ranges(table, key, pairs.OURS, other):

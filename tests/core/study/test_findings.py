@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.study import artifact as kept
-from core.study import costs, findings, item_clusters, noise
+from core.study import costs, findings, item_clusters, noise, plan
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +90,14 @@ def test_the_noise_of_an_evaluation_is_that_of_other_batches(made, monkeypatch):
     run = made.open(kept.table(made)["finetune"][0])
     seen = {}
 
-    def again(workspace, made, test, split, **how):
+    def again(workspace, made, test, split, more, **how):
         seen.update(how)
         return {**run.summary, "exact_match": run.summary["exact_match"] + 0.125, "loss": math.nan}
 
     monkeypatch.setattr(noise.retest, "again", again)
-    found = noise.floor(None, run, None, "holdout")
+    found, others = noise.floor(None, run, plan.Tests(None, "holdout"))
     assert seen == {"batch": noise.BATCH}
+    assert others == {}
     assert found["exact_match"] == 0.125
     assert found["balanced_loss"] == 0
     assert "loss" not in found

@@ -12,9 +12,10 @@ from core.errors import InputError
 from core.jobs.progress import Stopped
 from core.settings import from_config
 from core.study import artifact as kept
-from core.study import findings, items, plan
+from core.study import findings, items, leakage, plan
 from core.study.plan import with_sources_only
 from core.workspace.draft import InUse
+from core.workspace.files import read_jsonl
 from tests.conftest import write
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -285,18 +286,42 @@ def test_tests_beside_the_first_have_their_own_scores(copied, tmp_path):
     asked = [
         {"question": f"Is {n} larger than 5?", "answer": "yes" if n > 5 else "no"} for n in range(9)
     ]
+    examples = pd.read_parquet(
+        copied.workspace.open(copied.dataset).path / "examples.parquet"
+    ).set_index("row")
+    pool = examples[examples["split"] == "pool"].iloc[:2]
+    asked += [
+        {"question": q, "answer": a} for q, a in zip(pool["prompt"], pool["response"], strict=True)
+    ]
     file = write(tmp_path / "larger.jsonl", asked)
     found = compare(copied, tests=str(file), strategies="s2l,random")
     ((key, base),) = found.summary["tests"].items()
-    assert base["items"] == 9
+    assert (base["items"], base["clean_items"]) == (11, 9)
     first, other = kept.table(found), kept.table(found, key)
     assert other["arm"].tolist() == first["arm"].tolist() == ["s2l", "random"]
-    assert set(other["items"]) == {9} != set(first["items"])
+    assert set(other["items"]) == {11} != set(first["items"])
+    untuned, *tuned = leakage.beside(other, base, "loss").to_dict("records")
+    assert untuned["arm"] == "untuned base"
+    assert {line["items"] for line in (untuned, *tuned)} == {11}
+    assert {line["left"] for line in (untuned, *tuned)} == {9}
+    said = items.of_base(found, key)
+    assert untuned["without"] == pytest.approx(said.loc[~said["overlap"], "loss"].mean())
+    assert leakage.beside(first, found.summary["base"], "loss").empty, "nothing there overlaps"
+    assert leakage.without(first) is None
+    alike = leakage.alike(found, key)
+    assert [(p["row"], p["how"]) for p in read_jsonl(alike.file)] == [
+        (row, "copies") for row in pool.index
+    ], "rows of the pool, though no arm had them all"
+    assert leakage.alike(found) is None
+    assert set(found.summary["noise_of_tests"][key]) >= {"loss", "exact_match"}
+    assert findings.noise_of(found, key, "loss") == 0, "no such test"
+    told = findings.as_data(found)["tests"][key]["loss"]["without_overlap"]
+    assert told["scores"][0]["without"] == untuned["without"]
+    assert told["sentences"][0].startswith("S2L is ")
     assert other["rows"].tolist() == first["rows"].tolist()
     runs = items.by_run(found, key)
-    assert {len(one) for one in runs.values()} == {9}
+    assert {len(one) for one in runs.values()} == {11}
     assert runs["s2l", 0]["loss"].mean() == pytest.approx(other["loss"][0])
-    assert items.given_away(found, key) == set()
     said = findings.as_data(found)["tests"][key]
     assert said["loss"]["sentences"][0].startswith("S2L is ")
     assert said["loss"]["sentences"] != findings.as_data(found)["measures"]["loss"]["sentences"]
