@@ -15,6 +15,7 @@ from dashboard.dataset import doctor, first_rows
 from dashboard.escape import plain
 from dashboard.frame import data, job_card, overlap, reader, server_files, state, uploads, widgets
 from dashboard.frame.forms import form, kept
+from dashboard.frame.page_words import plain_words
 
 COLUMN_SETTINGS = (*(f"{part}_column" for part in COLUMN_FLAGS), "map")
 LAUNCHED = "dataset:launched"
@@ -100,7 +101,7 @@ def picture(artifact: Artifact) -> None:
         ("Sources", f"{s['n_sources']:,}"),
     )
     for sentence in sentences(s) if "certainty" in s else []:
-        st.caption(plain(sentence))
+        st.caption(plain_words(sentence))
     if s.get("left_out"):
         st.caption(plain(f"Not in the conversations: {', '.join(s['left_out'])}"))
     for notice in sides.report(s):
@@ -196,7 +197,7 @@ with right:
         if artifact is not None and not looking:
             st.markdown(f"**Not of that import:** below is {plain(artifact.name)}, as it was.")
     job_card.arrive(job, "dataset")
-    if artifact is None and not looking:
+    if artifact is None and not looking and (job is None or job.state not in jobs.ACTIVE):
         st.info(
             "The lengths, sources and rows of your dataset will appear here, with the trained text "
             "marked. Import a file on the left, or run the demo from the overview.",

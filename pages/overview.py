@@ -7,6 +7,7 @@ from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
 from dashboard.frame import advice, job_card, state, widgets
+from dashboard.frame.page_words import plain_words
 from dashboard.story import home, lineage, project, recent, show
 
 workspace = state.workspace()
@@ -41,7 +42,7 @@ def unusable(found: list[Entry]) -> None:
                 workspace.delete(entry.id)
                 st.rerun()
             except InputError as e:
-                st.error(plain(str(e)))
+                st.error(plain_words(str(e)))
 
 
 demo_job = jobs.newest(state.workspace(), "demo")
@@ -117,6 +118,6 @@ if past:
             words, icon = job_card.STATES[job.state]
             st.markdown(f"{icon} {words} · {plain(job.title)} · {plain(job.created[:16])}")
             if job.message:
-                st.caption(plain(job.message))
+                st.caption(plain_words(job.message))
 if usable and not any(e.kind == "study" for e in usable):
     st.button("Run the embedded demo", on_click=start_demo, type="tertiary")

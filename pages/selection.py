@@ -13,6 +13,7 @@ from dashboard.charts import selection as selection_charts
 from dashboard.clusters import preview as clusters_preview
 from dashboard.escape import plain
 from dashboard.frame import advice, data, forms, job_card, reader, state, widgets
+from dashboard.frame.page_words import plain_words
 from dashboard.selection import (
     before_after,
     compare,
@@ -180,10 +181,10 @@ with left, st.container(border=True):
             settings_panel.on_demand(wanted)
         tried = quota_bars.allocate(wanted)
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()
     if problem := st.session_state.pop("selection:error", ""):
-        st.error(plain(problem), icon=":material/error:")
+        st.error(plain_words(problem), icon=":material/error:")
     made = tried.made
     if tried.problem:
         st.caption("The quotas set by hand cannot be met, so nothing can be saved.")

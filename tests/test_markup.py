@@ -82,7 +82,7 @@ NUMERIC = re.compile(r"[^%]*[,_]?(\.\d+)?[,bdeEfFgGn%]")
 NUMBERS = {"len", "int", "float", "round", "sum", "duration"}
 PASSING = {"list", "dict", "str", "zip", "tuple", "sorted", "next", "max", "min"}
 """Functions whose result holds what they are given."""
-PLAIN = {"plain"}
+PLAIN = {"plain", "plain_words"}
 OWN = {"int", "float", "bool", "int | None", "Kind", "Spec"}
 """Annotations of parameters that carry no text of anybody."""
 

@@ -14,6 +14,7 @@ from dashboard.chat import prompts
 from dashboard.chat.conversation import Round, redraw, stream
 from dashboard.escape import plain
 from dashboard.frame import reader, state, widgets
+from dashboard.frame.page_words import plain_words
 
 CHOICES: dict[Choice, str] = {
     "first": "The first is better",
@@ -111,7 +112,7 @@ def _keep(
     try:
         tally.add(one.prompt, answers, choice, swapped=swapped, seed=one.seed, user=state.user())
     except (InputError, OSError) as e:
-        st.error(f"The vote could not be kept: {plain(e)}", icon=":material/error:")
+        st.error(f"The vote could not be kept: {plain_words(e)}", icon=":material/error:")
         st.stop()
 
 

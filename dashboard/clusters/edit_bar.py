@@ -18,6 +18,7 @@ from core.errors import InputError
 from dashboard.clusters import picked_rows
 from dashboard.escape import plain
 from dashboard.frame import data, state
+from dashboard.frame.page_words import plain_words
 
 
 def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
@@ -34,7 +35,7 @@ def bar(dataset: str, picked: picked_rows.Picked) -> None:
     rows = picked.rows
     n = len(rows)
     if problem := st.session_state.pop("edits:error", ""):
-        st.error(plain(problem), icon=":material/error:")
+        st.error(plain_words(problem), icon=":material/error:")
     with st.container(horizontal=True, vertical_alignment="center"):
         if picked.words:
             st.markdown(plain(picked.words))

@@ -13,6 +13,7 @@ from core.workspace.artifact import Artifact
 from dashboard.clusters.edit_bar import clear, edit
 from dashboard.escape import plain
 from dashboard.frame import data, state
+from dashboard.frame.page_words import plain_words
 
 
 @st.cache_resource(max_entries=6, show_spinner="Looking for trouble in the rows")
@@ -36,7 +37,7 @@ def health(artifact: Artifact, dataset: str) -> None:
             icon = "check_circle" if not n else "error"
             st.markdown(
                 f":material/{icon}: **{plain(finding.title)}**  \n{plain(finding.sentence)} "
-                f"{plain(finding.remedy)}"
+                f"{plain_words(finding.remedy)}"
             )
             if n:
                 st.button(

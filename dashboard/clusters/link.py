@@ -14,8 +14,8 @@ import streamlit as st
 from core.errors import InputError
 from core.workspace import shared_views
 from dashboard.clusters import picked_rows
-from dashboard.escape import plain
 from dashboard.frame import state
+from dashboard.frame.page_words import plain_words
 
 PLAIN = {"map": "clusters:view", "colour": "clusters:colour", "tab": "clusters:tab"}
 """Parameter -> the widget whose value it is."""
@@ -45,7 +45,7 @@ def restore() -> None:
         try:
             view = shared_views.load(state.workspace(), name)
         except InputError as e:
-            _refuse(f"The link names something that cannot be opened: {plain(e)}")
+            _refuse(f"The link names something that cannot be opened: {plain_words(e)}")
             return
         for pick, nothing in PICKS.items():
             st.session_state[f"clusters:{pick}"] = view.get(pick, nothing)

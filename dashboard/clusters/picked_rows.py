@@ -25,6 +25,7 @@ from dashboard.clusters import map as maps
 from dashboard.clusters.preview import Preview
 from dashboard.escape import plain
 from dashboard.frame import data, state
+from dashboard.frame.page_words import plain_words
 
 OWN = labels("n_response", "first_loss", "final_loss", "drop", "forgetting")
 """Quantities of ours that rows can be filtered by."""
@@ -116,7 +117,7 @@ def search_bar(artifact: Artifact, made: Preview) -> None:
         with st.popover(f"Filter ({n})" if n else "Filter", icon=":material/filter_alt:"):
             _filters(artifact, made)
     if problem := search_problem(artifact):
-        st.error(plain(problem), icon=":material/error:")
+        st.error(plain_words(problem), icon=":material/error:")
 
 
 def search_problem(artifact: Artifact) -> str:

@@ -16,6 +16,7 @@ from core.trajectories.row_checks import Finding
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import access, data, reader, state
+from dashboard.frame.page_words import plain_words
 
 MANY = 50_000
 """Rows above which nothing is rendered unasked."""
@@ -39,7 +40,7 @@ def of_model(id: str, model: str, template: str, max_length: int | str) -> Patie
 def doctor(artifact: Artifact) -> None:
     """Show every check with its rows, and one row as the model sees it."""
     if problem := st.session_state.pop("edits:error", ""):
-        st.error(plain(problem), icon=":material/error:")
+        st.error(plain_words(problem), icon=":material/error:")
     patient = _patient(artifact)
     of_template = check_template(patient) if patient is not None else []
     found = [*of_template, *of_texts(artifact.id)]
@@ -51,7 +52,7 @@ def doctor(artifact: Artifact) -> None:
     )
     for finding in looks:
         _finding(finding, artifact.id)
-    with st.expander(f"{len(well)} checks are well", icon=":material/check_circle:"):
+    with st.expander(f"{len(well)} checks passed", icon=":material/check_circle:"):
         for finding in well:
             st.markdown(f"**{plain(finding.title)}**: {plain(finding.sentence)}")
     if patient is not None:
@@ -88,7 +89,7 @@ def _patient(artifact: Artifact) -> Patient | None:
             return of_model(artifact.id, folder, str(config["template"]), length)
         return of_model(artifact.id, access.check("model", str(chosen)), "auto", "auto")
     except InputError as e:
-        st.warning(plain(str(e)), icon=":material/warning:")
+        st.warning(plain_words(str(e)), icon=":material/warning:")
         return None
 
 
@@ -102,7 +103,7 @@ def _finding(finding: Finding, dataset: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
                 f":material/{icon}: **{plain(finding.title)}**  \n{plain(finding.sentence)} "
-                f"{plain(finding.remedy)}"
+                f"{plain_words(finding.remedy)}"
             )
             shown = n and st.toggle("Read", key=f"doctor:read:{finding.name}")
             if left:
@@ -148,6 +149,6 @@ def _one_row(patient: Patient) -> None:
             most,
         )
     except Refused as e:
-        st.warning(plain(f"Not trained: {e}"), icon=":material/warning:")
+        st.warning(plain_words(f"Not trained: {e}"), icon=":material/warning:")
         return
     st.html(reader.coloured(parts))

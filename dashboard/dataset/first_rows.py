@@ -19,6 +19,7 @@ from core.errors import InputError
 from dashboard.dataset import column_widgets
 from dashboard.escape import plain
 from dashboard.frame import reader
+from dashboard.frame.page_words import plain_words
 
 PER_PAGE = 5
 COLOURS: dict[str, Literal["green", "blue", "orange"]] = {
@@ -40,7 +41,7 @@ def panel(path: str, settings: Settings) -> str | None:
     try:
         rows = _rows(path, settings.split, _stamp(path))
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return None
     key = f"dataset:columns:{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     detected = understand(rows, settings)
@@ -106,7 +107,7 @@ def _offer(reading: Reading, key: str) -> None:
 def _show(seen: Preview, key: str, *, mapped: bool) -> None:
     if seen.reading is None:
         if mapped:
-            st.error(plain(seen.problem), icon=":material/error:")
+            st.error(plain_words(seen.problem), icon=":material/error:")
         st.dataframe(pd.DataFrame(seen.columns).astype(str).head(20), hide_index=True)
         return
     n_skipped = seen.n_read - seen.n_usable

@@ -7,9 +7,9 @@ import streamlit as st
 from core import finetune, run_file
 from core.errors import InputError
 from core.settings import from_args
-from dashboard.escape import plain
 from dashboard.finetune import form
 from dashboard.frame import access, state, widgets
+from dashboard.frame.page_words import plain_words
 
 UPLOAD = f"{form.FORM}-yaml"
 
@@ -41,7 +41,7 @@ def load() -> None:
             max_upload_size=1,
         )
         if problem := st.session_state.get(f"{UPLOAD}:problem", ""):
-            st.error(plain(problem), icon=":material/error:")
+            st.error(plain_words(problem), icon=":material/error:")
 
 
 def _loaded(key: str) -> None:

@@ -21,6 +21,7 @@ from core.training.fit_disk import free
 from core.training.fit_memory import gib
 from dashboard.escape import plain
 from dashboard.frame import access, forms, reader, state
+from dashboard.frame.page_words import plain_words
 
 PRICE = "finetune-fit:price"
 ROWS = 3
@@ -46,7 +47,7 @@ def panel(settings: Settings, form: str) -> None:
         settings = access.checked(settings)
         key = str(trying.folder_of(state.workspace(), settings))
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return
     run = _runs().get(key)
     found = run.poll() if run else trying.find(state.workspace(), settings)
@@ -54,7 +55,7 @@ def panel(settings: Settings, form: str) -> None:
         st.fragment(_under_way, run_every=1.0)(key)
     elif found is None or found.problem:
         if found is not None:
-            st.error(plain(found.problem), icon=":material/error:")
+            st.error(plain_words(found.problem), icon=":material/error:")
         _ask(settings, key, "Try it: memory, time, disk")
         st.caption(
             "Loads the model and makes 3 real steps on the longest batch, in a process of its own "
@@ -73,7 +74,7 @@ def _ask(settings: Settings, key: str, label: str) -> None:
         try:
             _runs()[key] = FitRun(state.workspace(), settings)
         except (InputError, OSError) as e:
-            st.error(plain(str(e)), icon=":material/error:")
+            st.error(plain_words(str(e)), icon=":material/error:")
             return
         st.rerun()
     if busy:
@@ -104,7 +105,7 @@ def _show(found: Fit, form: str) -> None:
             icon=":material/check_circle:",
         )
     else:
-        st.error(f"Does not fit: {plain(found.why)}.", icon=":material/error:")
+        st.error(f"Does not fit: {plain_words(found.why)}.", icon=":material/error:")
         _ways(found.ways, form)
     if found.forecast is not None:
         _times(found.forecast)
@@ -118,7 +119,7 @@ def _ways(ways: tuple[Way, ...], form: str) -> None:
         st.caption("Nothing that was tried fits either: take a smaller model.")
     for i, way in enumerate(ways):
         st.button(
-            f"Use {plain(way.sentence)}",
+            f"Use {plain_words(way.sentence)}",
             key=f"finetune-fit:way:{i}",
             icon=":material/bolt:",
             on_click=_change,
@@ -159,7 +160,7 @@ def _price() -> float:
     try:
         return float(spec.parse(text.strip() or "0"))
     except InputError as e:
-        st.error(plain(str(e)))
+        st.error(plain_words(str(e)))
         return 0.0
 
 
@@ -189,7 +190,7 @@ def _rows(settings: Settings) -> None:
     try:
         found = _preview(s.selection, s.model, s.template, s.max_length)
     except InputError as e:
-        st.warning(plain(str(e)), icon=":material/warning:")
+        st.warning(plain_words(str(e)), icon=":material/warning:")
         return
     st.caption(
         f"{plain(found.facts())}. Each shade is a token: blue is trained, grey only read, struck "
@@ -205,4 +206,4 @@ def _rows(settings: Settings) -> None:
         try:
             st.html(reader.coloured(found.pieces(row)))
         except Refused as e:
-            st.warning(plain(f"Not trained: {e}"), icon=":material/warning:")
+            st.warning(plain_words(f"Not trained: {e}"), icon=":material/warning:")

@@ -18,6 +18,7 @@ from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.finetune import methods, models, test_set
 from dashboard.frame import forms
+from dashboard.frame.page_words import plain_words
 
 FORM = "finetune"
 PRESET = f"{FORM}-preset"
@@ -96,7 +97,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Tested
             return settings, tested
         except InputError as e:
             problems.append(str(e))
-    st.error(plain("; ".join(problems)), icon=":material/error:")
+    st.error(plain_words("; ".join(problems)), icon=":material/error:")
     return None, tested
 
 

@@ -12,6 +12,7 @@ from core.jobs import devices
 from core.jobs.record import NO_QUEUE, Job
 from dashboard.escape import plain
 from dashboard.frame import job_card, state
+from dashboard.frame.page_words import plain_words
 
 PROBLEM = "queue:problem"
 EVERY = 5.0
@@ -54,7 +55,7 @@ def panel() -> None:
 
 def _lines() -> None:
     if problem := st.session_state.pop(PROBLEM, ""):
-        st.warning(plain(problem))
+        st.warning(plain_words(problem))
     active = jobs.active(state.workspace())
     if not active:
         st.caption("Nothing runs or waits.")

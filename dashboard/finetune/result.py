@@ -15,6 +15,7 @@ from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
 from dashboard.escape import plain
 from dashboard.frame import overlap, reader, widgets
+from dashboard.frame.page_words import plain_words
 
 
 def scores(artifact: Artifact) -> None:
@@ -28,7 +29,7 @@ def scores(artifact: Artifact) -> None:
     ]
     widgets.facts(*pairs)
     if warning := s.get("warning", ""):
-        st.warning(plain(warning))
+        st.warning(plain_words(warning))
     overlap.tell(s.get("overlap", ""), warns=seen > 0)
     dataset = artifact.ancestor("selection").ancestor("dataset")
     overlap.side_by_side(artifact.path / PAIRS, artifact.parents["test"], dataset.id, "trained row")

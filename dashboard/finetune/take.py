@@ -17,6 +17,7 @@ from core.workspace.artifact import Artifact
 from core.workspace.roles import require_editor
 from dashboard.escape import plain
 from dashboard.frame import access, job_card, state, widgets
+from dashboard.frame.page_words import plain_words
 
 FORM = "publish"
 TITLES = {
@@ -54,7 +55,7 @@ def _ask(made: Artifact) -> publish.Settings | None:
         help="What other tools will load",
     )
     if why := publish.unavailable(made, form):
-        st.info(plain(why), icon=":material/info:")
+        st.info(plain_words(why), icon=":material/info:")
         return None
     precision: Literal["fp32", "bf16"] = "fp32"
     if form != "adapter":
@@ -85,7 +86,7 @@ def _ask(made: Artifact) -> publish.Settings | None:
             overwrite=True,
         )
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return None
 
 
@@ -106,7 +107,7 @@ def _start(made: Artifact, settings: publish.Settings) -> None:
             require_editor("export")
             access.writable(settings.to).parent.mkdir(exist_ok=True)
         except (InputError, OSError) as e:
-            st.error(f"The folder cannot be made: {plain(e)}", icon=":material/error:")
+            st.error(f"The folder cannot be made: {plain_words(e)}", icon=":material/error:")
             st.stop()
         job_card.launch("publish", settings, f"Take away {made.name}", FORM)
         st.rerun()

@@ -17,8 +17,9 @@ from core.selection.artifact import load_rows
 from core.settings import Spec
 from core.workspace.artifact import Artifact, is_id
 from core.workspace.files import explain_os_error
-from dashboard.escape import one_line, plain
+from dashboard.escape import one_line
 from dashboard.frame import access, overlap, server_files, state
+from dashboard.frame.page_words import plain_words
 
 COMPARED = 200_000
 """Rows of pool and test set up to which they are compared without being asked."""
@@ -80,7 +81,7 @@ def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested
             help="Imports it as a dataset of this workspace, as the fine-tune would",
         )
         if problem := st.session_state.pop(f"{key}:problem", ""):
-            st.error(plain(problem), icon=":material/error:")
+            st.error(plain_words(problem), icon=":material/error:")
         return Tested(None, text)
     test = state.workspace().open(text, "dataset")
     rows = int(test.summary["rows"])

@@ -10,8 +10,8 @@ import streamlit as st
 
 from core.errors import InputError
 from core.settings import Spec, specs
-from dashboard.escape import plain
 from dashboard.frame import access
+from dashboard.frame.page_words import plain_words
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def form(
             return cls(**values)
         except InputError as e:
             problems.append(str(e))
-    st.error(plain("; ".join(problems)), icon=":material/error:")
+    st.error(plain_words("; ".join(problems)), icon=":material/error:")
     return None
 
 

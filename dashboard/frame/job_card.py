@@ -18,6 +18,7 @@ from core.workspace.artifact import Kind
 from core.workspace.store import Workspace
 from dashboard.escape import plain
 from dashboard.frame import access, state
+from dashboard.frame.page_words import plain_words
 
 STATES = {
     "queued": ("Waiting", ":material/hourglass_empty:"),
@@ -44,7 +45,7 @@ def launch(
     try:
         argv = [noun, *to_argv(access.checked(settings)), *flags]
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()
     key = f"{form}:{state.nonce(form)}:{' '.join(argv)}"
     try:
@@ -52,10 +53,10 @@ def launch(
             device = jobs.device_for(jobs.jobs(state.workspace()), noun, settings)
         id = jobs.submit(state.workspace(), argv, title=title, device=device, key=key)
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()
     except OSError as e:
-        st.error(f"The job could not be started: {plain(e)}", icon=":material/error:")
+        st.error(f"The job could not be started: {plain_words(e)}", icon=":material/error:")
         st.stop()
     state.spend(form)
     return id
@@ -89,7 +90,7 @@ def arrive(job: Job | None, kind: Kind) -> None:
 def card(job: Job) -> None:
     """Show a job: what it does, how far it is, what can be done; redraws itself while it runs."""
     if problem := st.session_state.pop(PROBLEM, ""):
-        st.error(plain(problem), icon=":material/error:")
+        st.error(plain_words(problem), icon=":material/error:")
     every = 1.0 if job.state in jobs.ACTIVE else None
     _card(job.id, every)
 
@@ -130,7 +131,7 @@ def _active(job: Job, words: str) -> None:
         share, text = headline(job)
         left.progress(share, text=f"{plain(job.title)}  \n{text}")
     if job.message:
-        left.warning(plain(job.message), icon=":material/help:")
+        left.warning(plain_words(job.message), icon=":material/help:")
     right.button(
         "Stop",
         key=f"stop:{job.id}",
@@ -177,10 +178,11 @@ def ended(job: Job, words: str, icon: str) -> None:
     show = st.warning if job.state == "stopped" else st.error
     known = jobs.FAILURES.get(job.failure)
     if known is None:
-        show(f"{line}. {plain(job.message)}", icon=icon)
+        show(f"{line}. {plain_words(job.message)}", icon=icon)
     else:
         show(
-            f"**{known.title}** · {line}. {plain(job.message)}  \n{known.cause} {known.remedy}",
+            f"**{known.title}** · {line}. {plain_words(job.message)}  \n"
+            f"{known.cause} {plain_words(known.remedy)}",
             icon=icon,
         )
     if jobs.can_resume(job):
@@ -259,7 +261,7 @@ def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) 
         access.checked(settings, again=True)
         how(state.workspace(), job.id)
     except (InputError, OSError) as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()
 
 

@@ -15,6 +15,7 @@ from core.dataset.readers.folders import SAVED
 from core.errors import InputError
 from dashboard.escape import plain
 from dashboard.frame import access, state
+from dashboard.frame.page_words import plain_words
 
 SHOWN = 200
 """Paths in the list."""
@@ -59,7 +60,7 @@ def path(key: str, *, suffixes: tuple[str, ...] = SUFFIXES, marks: tuple[str, ..
     try:
         return str(access.readable(text.strip()))
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return ""
 
 
@@ -69,7 +70,7 @@ def hub_id(key: str) -> str:
     try:
         return access.hub(text) if text else ""
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return ""
 
 

@@ -21,7 +21,7 @@ from core.workspace import roles
 from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind, is_id
 from core.workspace.files import ROOT
 from core.workspace.store import Workspace
-from dashboard.escape import plain
+from dashboard.frame.page_words import plain_words
 
 PAGES = ("overview", "dataset", "trajectories", "clusters", "selection", "finetune", "study")
 
@@ -60,7 +60,7 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
             artifact = _whole(workspace().open(named, kind))
         except InputError as e:
             st.error(
-                f"The link names something that cannot be opened: {plain(e)}",
+                f"The link names something that cannot be opened: {plain_words(e)}",
                 icon=":material/error:",
             )
             return None

@@ -16,8 +16,8 @@ import streamlit as st
 from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.files import explain_os_error, rename, sha256_file
 from core.workspace.roles import NotAllowed, editors
-from dashboard.escape import plain
 from dashboard.frame import access, state
+from dashboard.frame.page_words import plain_words
 
 BLOCK = 2**22
 """Bytes read at once."""
@@ -44,11 +44,11 @@ def ask(key: str, suffixes: tuple[str, ...] = SUFFIXES) -> str:
         try:
             path = str(store(state.workspace().root / access.UPLOADS, file.name, file))
         except NotAllowed as e:
-            st.error(plain(e), icon=":material/error:")
+            st.error(plain_words(e), icon=":material/error:")
             return ""
         except OSError as e:
             problem = f"The file could not be kept: {explain_os_error(e)}"
-            st.error(plain(problem), icon=":material/error:")
+            st.error(plain_words(problem), icon=":material/error:")
             return ""
         st.session_state[stored] = (file.file_id, path)
     return str(path)

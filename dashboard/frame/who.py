@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.errors import InputError
 from core.workspace import roles
 from core.workspace.roles import Person
-from dashboard.escape import plain
+from dashboard.frame.page_words import plain_words
 
 NOBODY = Person("", "viewer")
 CLAIM = "email"
@@ -116,7 +116,7 @@ def sign_in() -> None:
             role_of(st.user.to_dict(), known.get("roles", {}))
     except InputError as e:
         st.header("S2L Studio", anchor=False)
-        st.error(f"{plain(e)} Ask whoever runs this server.", icon=":material/lock:")
+        st.error(f"{plain_words(e)} Ask whoever runs this server.", icon=":material/lock:")
         if isinstance(e, NoRole) and st.user.get("is_logged_in") is True:
             st.button("Sign out", icon=":material/logout:", on_click=st.logout)
         st.stop()
@@ -136,7 +136,7 @@ def badge() -> None:
 def refused(error: Exception) -> bool:
     """Say on the page that a viewer may not do something; other errors are shown as they are."""
     if isinstance(error, roles.NotAllowed):
-        st.error(plain(error), icon=":material/lock:")
+        st.error(plain_words(error), icon=":material/lock:")
         return True
     return False
 

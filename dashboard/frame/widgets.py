@@ -11,6 +11,7 @@ from core.workspace.artifact import KINDS, Artifact, Kind
 from core.workspace.locks import network_problem
 from dashboard.escape import plain
 from dashboard.frame import glossary, job_card, state, who
+from dashboard.frame.page_words import plain_words
 
 STYLE = """<style>
 [data-testid="stHeader"] {height: 2rem; min-height: 2rem; background: none; pointer-events: none}
@@ -29,7 +30,7 @@ def sidebar() -> None:
     st.caption("Workspace")
     st.text(str(state.workspace().root))
     if problem := network_problem(state.workspace().root):
-        st.warning(plain(problem), icon=":material/lan:")
+        st.warning(plain_words(problem), icon=":material/lan:")
     st.caption("Jobs")
     job_card.sidebar_jobs()
 

@@ -14,6 +14,7 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
 from dashboard.escape import plain
 from dashboard.frame import reader, state
+from dashboard.frame.page_words import plain_words
 from dashboard.selection.before_after import frame
 
 
@@ -59,7 +60,7 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
     try:
         _differences(frame(clusters, edited), sets, a, b, names)
     except InputError as e:  # rows that are not in this clustering's pool
-        st.caption(plain(str(e)))
+        st.caption(plain_words(str(e)))
     pair = comparison.pair(sets[a], sets[b])
     only = st.segmented_control(
         "Read rows only in",

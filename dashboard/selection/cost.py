@@ -15,6 +15,7 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
 from dashboard.escape import plain
 from dashboard.frame import state
+from dashboard.frame.page_words import plain_words
 
 
 def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
@@ -22,7 +23,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     try:
         done = proxy_cost.proxy(clusters)
     except (InputError, KeyError) as e:
-        st.caption(f"The cost of these trajectories is not known: {plain(str(e))}")
+        st.caption(f"The cost of these trajectories is not known: {plain_words(str(e))}")
         return
     left, right = st.columns(2)
     size = left.number_input(

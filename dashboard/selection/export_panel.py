@@ -14,8 +14,8 @@ from core.export.trainers import MODEL, TRAINERS, reading
 from core.export.writers import EXPORT_FORMATS
 from core.workspace.artifact import Artifact
 from core.workspace.roles import require_editor
-from dashboard.escape import plain
 from dashboard.frame import access, job_card, state, widgets
+from dashboard.frame.page_words import plain_words
 
 
 def panel(selection: Artifact) -> None:
@@ -53,7 +53,7 @@ def panel(selection: Artifact) -> None:
                 overwrite=True,
             )
         except InputError as e:
-            st.error(plain(str(e)), icon=":material/error:")
+            st.error(plain_words(str(e)), icon=":material/error:")
             return
         if st.button("Write the folder", icon=":material/folder_zip:", width="stretch"):
             with st.spinner("Writing…", show_time=True):
@@ -62,7 +62,7 @@ def panel(selection: Artifact) -> None:
             st.caption("Written, with a data card (README.md):")
             st.code(str(place), language=None, wrap_lines=True)
             for note in export.left_out(place):
-                st.warning(plain(note), icon=":material/content_cut:")
+                st.warning(plain_words(note), icon=":material/content_cut:")
             widgets.download(
                 "Download as ZIP",
                 lambda: zipped(place),
@@ -88,9 +88,9 @@ def _write(settings: export.Settings, place: pathlib.Path) -> None:
         export.run(state.workspace(), access.checked(settings))
     except OSError as e:
         problem = f"{place.parent} cannot be made: {e.strerror}; export with another --out, below"
-        st.error(plain(problem), icon=":material/error:")
+        st.error(plain_words(problem), icon=":material/error:")
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
 
 
 def zipped(place: pathlib.Path) -> bytes:

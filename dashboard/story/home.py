@@ -18,6 +18,7 @@ from dashboard.charts import selection as selection_charts
 from dashboard.charts import study as study_charts
 from dashboard.escape import plain
 from dashboard.frame import data, state
+from dashboard.frame.page_words import plain_words
 from dashboard.selection import preview
 from dashboard.story.project import Project
 from dashboard.story.steps import thumbnail
@@ -102,7 +103,7 @@ def _budget(project: Project) -> None:
         wanted = from_config(selection.Settings, project.selection.config)
         made = preview.allocation(wanted)
     except InputError as e:
-        st.caption(plain(str(e)))
+        st.caption(plain_words(str(e)))
         return
     k = int(made.clusters["cluster"].max()) + 1
     figure = selection_charts.allocation(made.clusters, k)

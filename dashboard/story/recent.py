@@ -10,6 +10,7 @@ from core.errors import InputError
 from core.workspace.artifact import Entry
 from dashboard.escape import plain
 from dashboard.frame import state
+from dashboard.frame.page_words import plain_words
 from dashboard.story.lineage import PAGES
 
 SHOWN = 8
@@ -69,7 +70,7 @@ def _change(entry: Entry, label: Label, tags: list[str]) -> None:
         if deleted:
             state.workspace().delete(entry.id)
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return
     if saved or deleted:
         st.rerun()

@@ -24,6 +24,7 @@ from dashboard.clusters.preview import Preview, kept, named
 from dashboard.escape import plain
 from dashboard.frame import data
 from dashboard.frame.data import POINTS
+from dashboard.frame.page_words import plain_words
 from dashboard.selection import preview
 from dashboard.story.project import Project
 from dashboard.story.texts import text_of
@@ -200,7 +201,7 @@ def keep(project: Project, *, masked: bool) -> None:
     try:
         made = preview.allocation(wanted)
     except InputError as e:
-        st.error(plain(str(e)))
+        st.error(plain_words(str(e)))
         return
     k = int(made.clusters["cluster"].max()) + 1
     st.plotly_chart(

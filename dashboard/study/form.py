@@ -15,8 +15,8 @@ from core.selection.pool import NO_SOURCE
 from core.selection.strategies.catalog import STRATEGIES
 from core.study import arms, plan
 from core.workspace.artifact import Artifact
-from dashboard.escape import plain
 from dashboard.frame import data, forms, state
+from dashboard.frame.page_words import plain_words
 from dashboard.study import saved_arms
 
 FORM = "study"
@@ -86,7 +86,7 @@ def forecast(clusters: Artifact, settings: study.Settings) -> Forecast | None:
     try:
         found = _forecast(str(workspace.root), settings, stamp)
     except InputError as e:
-        st.error(plain(str(e)), icon=":material/error:")
+        st.error(plain_words(str(e)), icon=":material/error:")
         return None
     total, new = len(found.runs), int((~found.runs["exists"]).sum())
     st.markdown(f"**{total:,} fine-tunes**, {how_long(new, found.seconds)}")

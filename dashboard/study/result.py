@@ -22,6 +22,7 @@ from dashboard.charts import study as study_charts
 from dashboard.charts import theme
 from dashboard.escape import plain
 from dashboard.frame import job_card, overlap, state
+from dashboard.frame.page_words import plain_words
 from dashboard.study import form, tabs, take
 from dashboard.study.view import BY_ITEM, View, base_of
 
@@ -243,7 +244,7 @@ def _discard(id: str) -> None:
     try:
         state.workspace().delete(id)
     except InputError as e:  # a process is at work on it
-        st.toast(plain(str(e)))
+        st.toast(plain_words(str(e)))
 
 
 def _partial(half: Partial, *, active: bool) -> None:

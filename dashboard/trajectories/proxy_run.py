@@ -27,6 +27,7 @@ from dashboard.charts import losses as loss_charts
 from dashboard.charts import run as run_charts
 from dashboard.escape import plain
 from dashboard.frame import data, forms, job_card, state, widgets
+from dashboard.frame.page_words import plain_words
 
 FORM = "trajectories"
 QUANTILES = ["q10", "q25", "q50", "q75", "q90"]
@@ -123,7 +124,7 @@ def _numbers(job: Job, start: dict[str, Any], columns: list[Recording], total: i
         st.caption("Tokenizing comes first, then a trial of seconds that says how long it takes.")
         return
     for remark in start.get("remarks", []):
-        st.caption(plain(remark))
+        st.caption(plain_words(remark))
     doing = "training" if stage in job_card.MAIN_STAGES else "recording"
     st.caption(
         f"Speed while {doing} · {start['truncated']:,} of {start['rows']:,} rows cut at "
@@ -142,7 +143,7 @@ def warn(artifact: Artifact) -> None:
     for warning in proxy_warnings.warnings(
         artifact.summary_as(TrajectoriesSummary), artifact.config, lengths, first
     ):
-        st.warning(plain(warning), icon=":material/warning:")
+        st.warning(plain_words(warning), icon=":material/warning:")
 
 
 def facts(artifact: Artifact) -> None:

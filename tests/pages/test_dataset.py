@@ -136,7 +136,7 @@ def test_a_bad_setting_shows_one_sentence(page):
     page.text_input(key="dataset:split_column").set_value("part").run()
     page.selectbox(key="dataset:holdout").set_value("0").run()
     (shown,) = page.error
-    assert "--split-column" in unescaped(shown.value)
+    assert "“Split column”" in unescaped(shown.value)
     assert not page.exception
 
 

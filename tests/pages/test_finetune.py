@@ -10,6 +10,7 @@ from core.jobs.record import lock_file
 from core.settings import identity, to_argv, to_config
 from core.workspace.files import append_jsonl, write_json
 from dashboard.finetune import as_file
+from dashboard.frame.page_words import in_page_words
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
@@ -39,7 +40,7 @@ def test_its_answers_can_be_read(page):
 def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
     page.text_input(key="finetune:lr").set_value("abc").run()
     (shown,) = page.error
-    assert unescaped(shown.value) == "--lr takes a number or auto, not 'abc'"
+    assert unescaped(shown.value) == "“Learning rate” takes a number or auto, not 'abc'"
     assert not page.exception
     assert not has_button(page, "Start fine-tune")
 
@@ -139,7 +140,7 @@ def test_a_failure_shows_its_name_cause_remedy_and_the_run_that_mends_it(page, c
     (shown,) = page.error
     known = jobs.FAILURES["nan"]
     for part in (known.title, "it is nan", known.cause, known.remedy):
-        assert part in unescaped(shown.value)
+        assert in_page_words(part) in unescaped(shown.value)
     assert "The fix: learning rate 0.05" in words(page)
     press(page, "Retry with the fix")
     new = jobs.jobs(copied.workspace)[0]
@@ -177,7 +178,7 @@ def test_the_fit_panel_says_what_a_run_takes_and_offers_what_fits(page, monkeypa
     page.text_input(key="finetune-fit:price").set_value("2.5").run()
     assert "at 2.5 an hour" in words(page)
     page.text_input(key="finetune-fit:price").set_value("much").run()
-    assert unescaped(page.error[0].value) == "--price takes a number, not 'much'"
+    assert unescaped(page.error[0].value) == "“Price an hour” takes a number, not 'much'"
     way = Way({"method": "lora", "max_length": 64}, "rows cut at 64 tokens, an adapter: 1 of 2")
     short = Fit(why="it is too **large**", ways=(way,), measured={}, at=1e12)
     monkeypatch.setattr(trying, "find", lambda *args: short)

@@ -267,13 +267,13 @@ def test_the_panel_says_what_stands_in_the_way_and_the_hash(visit, copied):
     (copied.root / "exports").write_text("a file")
     at = press(at, "Write the folder")
     assert not at.exception
-    assert "exports cannot be made: File exists; export with another --out" in words(at)
+    assert "exports cannot be made: File exists; export with another “Out”" in words(at)
     (copied.root / "exports").unlink()
     place = copied.root / "exports" / f"{copied.selection}-jsonl"
     place.mkdir(parents=True)
     (place / "thesis.txt").write_text("mine")
     at = press(at, "Write the folder")
-    assert "is no earlier export; choose another --out" in words(at)
+    assert "is no earlier export; choose another “Out”" in words(at)
     assert (place / "thesis.txt").read_text() == "mine"
 
 

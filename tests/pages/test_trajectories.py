@@ -32,7 +32,7 @@ def test_a_bad_setting_shows_one_sentence_and_starts_nothing(page):
     page.text_input(key="trajectories:lr").set_value("abc").run()
     assert not page.exception
     (shown,) = page.error
-    assert unescaped(shown.value) == "--lr takes a number or auto, not 'abc'"
+    assert unescaped(shown.value) == "“Learning rate” takes a number or auto, not 'abc'"
     assert not has_button(page, "Train proxy")
     fine(page.text_input(key="trajectories:lr").set_value("0.001").run())
     assert has_button(page, "Train proxy")
@@ -241,7 +241,12 @@ def test_doubts_stand_above_the_picture_each_with_a_remedy(visit, copied, monkey
     edit(copied, monkeypatch, first_loss=3.0, final_loss=2.9, truncated=20, not_finite=2)
     at = fine(visit(copied.root, "trajectories", trajectories=copied.trajectories))
     assert len(at.warning) == 3
-    for text in ("hardly learned", "Raise --lr (now 0.003)", "20 of 160 rows (12%)", "not finite"):
+    for text in (
+        "hardly learned",
+        "Raise “Learning rate” (now 0.003)",
+        "20 of 160 rows (12%)",
+        "not finite",
+    ):
         assert text in words(at)
     order = [e.type for e in at.main if e.type in ("alert", "warning", "plotly_chart")]
     assert order[:4] == ["warning"] * 3 + ["plotly_chart"]
