@@ -130,7 +130,7 @@ def rows(artifact: Artifact) -> None:
         format_func=lambda o: proxies.get(o, f"{o} template"),
         help="A trained proxy shows its own tokens; scratch models use the plain template",
     )
-    counts = list(artifact.summary["sources"])
+    counts = list(artifact.summary_as(DatasetSummary)["sources"])
     source = controls[1].selectbox("Source", ["all", *counts])
     if seen_by in proxies:
         proxy = state.workspace().open(seen_by, "trajectories")
@@ -159,7 +159,7 @@ def rows(artifact: Artifact) -> None:
 
 def health(artifact: Artifact) -> None:
     """Count the rows that were skipped, by reason."""
-    s = artifact.summary
+    s = artifact.summary_as(DatasetSummary)
     if not s["set_aside"]:
         st.markdown(f"All {s['rows_read']:,} rows could be used.")
         return
@@ -212,7 +212,8 @@ with right:
             with tabs[0]:
                 rows(artifact)
         if tabs[1].open:
-            tabs[1].dataframe(pd.Series(artifact.summary["sources"], name="rows"))
+            sources = artifact.summary_as(DatasetSummary)["sources"]
+            tabs[1].dataframe(pd.Series(sources, name="rows"))
         if tabs[2].open:
             with tabs[2]:
                 health(artifact)

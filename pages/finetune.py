@@ -1,6 +1,7 @@
 import streamlit as st
 
 from core import jobs
+from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
 from dashboard.finetune import after, as_file, fit, form, offered, queue, result, running
@@ -72,7 +73,7 @@ if selection is None:
         "selection",
     )
     st.stop()
-runs = [e for e in state.sealed("finetune") if e.summary["rows"]][:50]
+runs = [e for e in state.sealed("finetune") if e.summary_as(FinetuneSummary)["rows"]][:50]
 job = running.job_of(selection)
 if job is not None and job.state in jobs.ACTIVE:
     running.show(job, runs)

@@ -3,6 +3,7 @@ import streamlit as st
 from core import jobs, trajectories
 from core.model import loading
 from core.training.settings import ASKS
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
 from dashboard.frame import data, forms, job_card, server_files, state, widgets
@@ -56,9 +57,9 @@ def picture(artifact: Artifact) -> None:
     quantiles, samples = data.overview(artifact.id)
     st.plotly_chart(loss_charts.trajectory_overview(data.steps(artifact.id), quantiles, samples))
     st.caption(
-        f"Loss of {artifact.summary['measured']:,} rows over training: median, middle half and "
-        f"10-90% band, with {len(samples)} rows drawn at random. A wide band late in training "
-        "means the proxy still finds some examples much harder than others."
+        f"Loss of {artifact.summary_as(TrajectoriesSummary)['measured']:,} rows over training: "
+        f"median, middle half and 10-90% band, with {len(samples)} rows drawn at random. A wide "
+        "band late in training means the proxy still finds some examples much harder than others."
     )
     proxy_run.cost(artifact)
     tabs = st.tabs(list(TABS), on_change="rerun", key="trajectories:tab")

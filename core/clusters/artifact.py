@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from core.arrays import Ints, Labels, Losses
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import FIRST, Settings
 from core.clusters.statistics import describe, quantiles
-from core.edits.log import replay
+from core.edits.log import Numbered, replay
 from core.edits.state import Edits
 from core.jobs.progress import say
 from core.settings import from_config, identity, to_config
@@ -25,10 +25,9 @@ LABELS, CENTROIDS = "labels.npy", "centroids.npy"
 TABLE, QUANTILES = "table.parquet", "quantiles.parquet"
 
 
-class ClustersSummary(TypedDict):
+class ClustersSummary(Numbered):
     """What the manifest of a clustering says; more of one that carries an earlier one on."""
 
-    k: int
     clusters: int
     """That have rows."""
     rows: int

@@ -1,6 +1,6 @@
 """What a dataset is on the disk: its files, and what its manifest says.
 
-It stands below `core.model` in the order of imports, whose tokens and texts read these files.
+It stands low in the order of imports: edits, and `core.model`'s tokens and texts, read these files.
 """
 
 from __future__ import annotations
@@ -33,6 +33,13 @@ class Understanding(TypedDict):
     """Column -> how its cells were written as text, where that is worth a word."""
     read_as: NotRequired[dict[str, Any]]
     """Encoding, delimiter and the like, as far as they were found out."""
+
+
+class FromFile(TypedDict):
+    """What the manifest of an import says, of rows or of losses."""
+
+    source_sha256: NotRequired[str]
+    """Of the file; empty or missing where the source is none."""
 
 
 class DatasetSummary(Understanding):

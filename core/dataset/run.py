@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.dataset import mapping
-from core.dataset.artifact import examples_file
+from core.dataset.artifact import DatasetSummary, examples_file
 from core.dataset.privacy import unquoting
 from core.dataset.readers import data_in
 from core.dataset.settings import BEFORE, FIRST, Settings
@@ -115,6 +115,8 @@ def load_any(workspace: Workspace, text: str, *, split: str = "", private: bool 
     for entry in workspace.entries("dataset"):
         # nothing is held out, whatever the rule; settings that it is older than have their default
         same = {**to_config(wanted), **entry.config, "name": ""} == to_config(wanted)
-        if entry.state == "sealed" and same and entry.summary["source_sha256"] == content:
+        if entry.state != "sealed" or not same:
+            continue
+        if entry.summary_as(DatasetSummary)["source_sha256"] == content:
             return entry.id
     return run(workspace, wanted)

@@ -11,11 +11,12 @@ import json
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
 from core.arrays import Ints
+from core.dataset.artifact import DatasetSummary
 from core.edits import row_sets
 from core.edits.state import EditEntry, Edits, EditState, well_formed
 from core.errors import InputError
@@ -26,6 +27,13 @@ from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
 
 Rows = Ints | Sequence[int]
+
+
+class Numbered(TypedDict):
+    """What edits need of a clustering's summary."""
+
+    k: int
+    """Numbers that a cluster can have."""
 
 
 def read(workspace: Workspace, dataset_id: str, upto: int | None = None) -> Edits:
@@ -190,7 +198,8 @@ def _edit(
 
 def _place(dataset: Artifact) -> tuple[int, pathlib.Path]:
     """Return a dataset's rows and where its log is."""
-    return int(dataset.summary["rows"]), dataset.root / "edits" / f"{dataset.id}.jsonl"
+    rows = dataset.summary_as(DatasetSummary)["rows"]
+    return rows, dataset.root / "edits" / f"{dataset.id}.jsonl"
 
 
 def _entries(path: pathlib.Path, content: bytes) -> tuple[list[EditEntry], int]:
@@ -247,6 +256,6 @@ def _check_cluster(workspace: Workspace, dataset_id: str, clusters_id: str, clus
     made = workspace.open(clusters_id, "clusters")
     if made.ancestor("dataset").id != dataset_id:
         raise InputError(f"{clusters_id} is not a clustering of {dataset_id}; name its own dataset")
-    k = int(made.summary["k"])
+    k = made.summary_as(Numbered)["k"]
     if not 0 <= cluster < k:
         raise InputError(f"there is no cluster {cluster}; {clusters_id} has 0 to {k - 1}")

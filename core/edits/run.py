@@ -6,6 +6,7 @@ import dataclasses
 import os
 
 from core.arrays import Ints
+from core.dataset.artifact import DatasetSummary
 from core.edits import log, row_sets
 from core.errors import InputError
 from core.settings import Group, setting
@@ -52,7 +53,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     user = os.environ.get("USER", "") if s.user is None else s.user
 
     def rows(text: str) -> Ints:
-        return row_sets.parse(text, workspace.open(s.dataset, "dataset").summary["rows"])
+        dataset = workspace.open(s.dataset, "dataset")
+        return row_sets.parse(text, dataset.summary_as(DatasetSummary)["rows"])
 
     if s.note is not None and s.rows is not None:
         log.note(workspace, s.dataset, rows(s.rows), s.note, user=user)

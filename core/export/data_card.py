@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from core.dataset.artifact import examples_file
+from core.dataset.artifact import DatasetSummary, FromFile, examples_file
 from core.dataset.settings import BEFORE as IMPORTED_BEFORE
 from core.edits.row_sets import words
 from core.export.writers import BATCH, EXPORT_FORMATS
@@ -159,8 +159,8 @@ def commands(line: list[Artifact]) -> list[str]:
         name = letter + (f"{counts[letter]}" if counts[letter] > 1 else "")
         names[one.id] = f"${name}"
         out.append(f"{name}=$(python -m core {one.kind} {' '.join(argv)})")
-        if one.summary.get("source_sha256"):
-            out[-1] += f"  # a file of sha256 {one.summary['source_sha256']}"
+        if sha256 := one.summary_as(FromFile).get("source_sha256"):
+            out[-1] += f"  # a file of sha256 {sha256}"
     return out
 
 
@@ -174,7 +174,7 @@ def settings_of(artifact: Artifact) -> Any:
 
 def measure(dataset: Artifact, artifact: Artifact) -> Spread:
     """Count the sources and lengths of the pool and of the selection, a batch at a time."""
-    selected = np.zeros(dataset.summary["rows"], bool)
+    selected = np.zeros(dataset.summary_as(DatasetSummary)["rows"], bool)
     selected[load_rows(artifact)] = True
     before: collections.Counter[str] = collections.Counter()
     after: collections.Counter[str] = collections.Counter()
@@ -202,7 +202,7 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
 
 def _left_out(dataset: Artifact, selected: SelectionSummary, notes: Sequence[str]) -> str:
     """List what is not in the export: rows, in the order of the pipeline, then parts of rows."""
-    s = dataset.summary
+    s = dataset.summary_as(DatasetSummary)
     lines = [
         f"{words(sum(s['set_aside'].values()))} of {s['rows_read']:,} could not be used: "
         + ", ".join(f"{plain(reason)} {n:,}" for reason, n in s["set_aside"].items())

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.dataset.artifact import KEYS, ORIGINAL, original_file
+from core.dataset.artifact import KEYS, ORIGINAL, DatasetSummary, original_file
 from core.dataset.chat_cells import SPEAKERS
 from core.selection.artifact import load_rows
 from core.workspace.artifact import Artifact
@@ -28,7 +28,7 @@ BATCH = 2_000
 def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield the selected rows of one of the dataset's files, a batch at a time."""
     dataset = artifact.ancestor("dataset")
-    selected = np.zeros(dataset.summary["rows"], bool)
+    selected = np.zeros(dataset.summary_as(DatasetSummary)["rows"], bool)
     selected[load_rows(artifact)] = True
     start = 0
     with pq.ParquetFile(dataset.path / file) as source:
@@ -42,7 +42,7 @@ def tables(artifact: Artifact, file: str, columns: list[str] | None = None) -> I
 def records(artifact: Artifact) -> Iterator[dict[str, Any]]:
     """Yield the selected rows in the data's own columns: their values, and their keys in order."""
     dataset = artifact.ancestor("dataset")
-    kept = dataset.summary.get("json_columns", [])
+    kept = dataset.summary_as(DatasetSummary).get("json_columns", [])
     keys = _keys(artifact) if (dataset.path / KEYS).exists() else itertools.repeat(None)
     for table in tables(artifact, ORIGINAL):
         for record, own in zip(table.to_pylist(), keys, strict=False):
@@ -65,7 +65,7 @@ class OwnColumns:
         dataset = artifact.ancestor("dataset")
         self.artifact = artifact
         schema = pq.read_schema(original_file(dataset))
-        self.texts = [str(name) for name in dataset.summary.get("json_columns", [])]
+        self.texts = dataset.summary_as(DatasetSummary).get("json_columns", [])
         """Columns that are JSON text."""
         self.types = {name: found for name in self.texts if (found := self._type_of(name))}
         """Columns that are lists of structs again."""

@@ -18,6 +18,7 @@ from core.export.trainers import check as check_trainer
 from core.export.turn_formats import NOTHING, carried
 from core.export.writers import EXPORT_FORMATS, examples
 from core.jobs.progress import say
+from core.selection.artifact import SelectionSummary
 from core.settings import Group, setting
 from core.workspace.files import read_json, sha256_file, write_json
 from core.workspace.store import Workspace
@@ -68,6 +69,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         there = carried(examples(artifact))
         trainer = TRAINERS[s.config]
         left_out = [f"{trainer.title} {loss}" for loss in trainer.losses(there)]
+    selected = artifact.summary_as(SelectionSummary)
     with publish(out, folder, s.overwrite) as temp:
         if folder:
             temp.mkdir()
@@ -79,14 +81,14 @@ def run(workspace: Workspace, settings: Settings) -> str:
                 "selection": artifact.id,
                 "format": s.format,
                 "config": s.config,
-                "rows": artifact.summary["rows"],
-                "ids_sha256": artifact.summary["ids_sha256"],
+                "rows": selected["rows"],
+                "ids_sha256": selected["ids_sha256"],
                 "left_out": left_out,
             }
             texts = {}
             command = ""
             if s.config != "none":
-                job = TrainingJob(s.format, form.file, s.model, artifact.summary["rows"], there)
+                job = TrainingJob(s.format, form.file, s.model, selected["rows"], there)
                 texts, command = TRAINERS[s.config].files(job), TRAINERS[s.config].command
             texts["README.md"] = data_card.write(artifact, s.format, command, left_out)
             for name, text in texts.items():
@@ -95,8 +97,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
             write_json(temp / MANIFEST, {**facts, "files": files})
     for note in left_out:
         say(note)
-    rows = artifact.summary["rows"]
-    say(f"{rows:,} rows in {out} (ids sha256 {artifact.summary['ids_sha256']})")
+    say(f"{selected['rows']:,} rows in {out} (ids sha256 {selected['ids_sha256']})")
     return str(out)
 
 

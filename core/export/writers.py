@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.dataset.artifact import EXAMPLES, examples_file
+from core.dataset.artifact import EXAMPLES, DatasetSummary, examples_file
 from core.errors import InputError
 from core.export.own_columns import BATCH as BATCH
 from core.export.own_columns import OwnColumns, records
@@ -86,7 +86,8 @@ def _write_turns(
     path: pathlib.Path, artifact: Artifact, shape: Shape, trained: bool = False
 ) -> list[str]:
     """Write a line a row, each with the same keys, as table readers want; return what was left."""
-    answered = "answer" in artifact.ancestor("dataset").summary.get("columns", {})
+    dataset = artifact.ancestor("dataset")
+    answered = "answer" in dataset.summary_as(DatasetSummary).get("columns", {})
     out = Lines()
 
     def lines() -> Iterator[str]:

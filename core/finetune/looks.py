@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from core.dataset.artifact import DatasetSummary
 from core.dataset.privacy import is_private
 from core.errors import InputError
 from core.finetune.evaluate import SAMPLE_SEED, load_items
@@ -155,7 +156,8 @@ def held_out(
 
     Rows without a response, or with none left within `max_length`, are no use.
     """
-    places = [(dataset, "holdout")] if dataset.summary.get("holdout_rows") else []
+    held_out = dataset.summary_as(DatasetSummary).get("holdout_rows")
+    places = [(dataset, "holdout")] if held_out else []
     for data, split in [*places, test]:
         items = load_items(data, split)
         tokens = tokenize(workspace, data, tokenizer, template).cut(max_length)

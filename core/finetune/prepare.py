@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.arrays import Ints
+from core.dataset.artifact import DatasetSummary
 from core.errors import InputError
 from core.evaluations.load import load
 from core.finetune.artifact import weights
@@ -139,7 +140,7 @@ def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Arti
     """
     if wanted:
         return load(workspace, wanted, dataset).dataset, "all"
-    if not dataset.summary.get("holdout_rows"):
+    if not dataset.summary_as(DatasetSummary).get("holdout_rows"):
         raise InputError(
             f"{dataset.name} has no held-out rows to test on; name a test file with --eval"
         )

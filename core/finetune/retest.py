@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from core.evaluations.load import Named
 from core.finetune.answers import JUDGED
+from core.finetune.artifact import FinetuneSummary
 from core.finetune.generate import DECODE_BATCH
 from core.finetune.metrics import headline
 from core.finetune.seen import seen
@@ -27,7 +28,7 @@ def scores_of(
     test: Artifact,
     split: str,
     more: Sequence[Named] = (),
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """Return a fine-tune's summary, with scores as today's fine-tunes have them.
 
     An earlier version judged answers in another way and answered other items. Such a model is
@@ -40,9 +41,9 @@ def scores_of(
         split: Which rows of that.
         more: The tests beside it.
     """
-    summary = made.summary
+    summary = made.summary_as(FinetuneSummary)
     if summary.get("judged") == JUDGED:
-        return summary
+        return made.summary
     say(f"{made.id} was tested by an earlier version: its model is tested again")
     scores = again(workspace, made, test, split, more)
     others = {**summary.get("tests", {}), **scores.pop("tests", {})}

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from core.dataset.artifact import examples_file
 from core.edits.row_sets import words
 from core.export.data_card import LIMITS, S2L_LIMITS, commands, plain, table
+from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import known
 from core.finetune.settings import Settings
 from core.model import loading
@@ -51,8 +52,8 @@ def write(made: Artifact, form: str, facts: dict[str, Any], license: str) -> str
     parts = [
         _front_matter(made, form, license),
         f"# {plain(made.name)}",
-        f"{plain(base)} fine-tuned on {words(made.summary['rows'])} that S2L Studio selected. "
-        f"This folder is {TITLES[form]}.",
+        f"{plain(base)} fine-tuned on {words(made.summary_as(FinetuneSummary)['rows'])} that "
+        f"S2L Studio selected. This folder is {TITLES[form]}.",
         "## How to use it",
         *(
             f"{tool}:\n\n```{'python' if tool == 'transformers' else 'bash'}\n{text}\n```"
@@ -116,7 +117,7 @@ def _front_matter(made: Artifact, form: str, license: str) -> str:
 
 
 def _training(made: Artifact, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    c, s = made.config, made.summary
+    c, s = made.config, made.summary_as(FinetuneSummary)
     rows = [
         ("base model", plain(base_name(str(c["model"])))),
         ("method", "LoRA adapter" if c["method"] != "full" else "all weights"),
@@ -141,9 +142,9 @@ def _training(made: Artifact, facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _results(made: Artifact) -> str:
-    s = made.summary
+    s, scores = made.summary_as(FinetuneSummary), made.summary
     rows = [
-        (plain(metric.called(s.get("seen", 0))), plain(metric.written(s[key], s)), metric.unit)
+        (plain(metric.called(s.get("seen", 0))), plain(metric.written(scores[key], s)), metric.unit)
         for key, metric in known(s).items()
     ]
     notes = [f"Tested on {words(s['items'])} ({s['test'].rpartition('(')[2].rstrip(')')})."]
@@ -160,6 +161,7 @@ def _results(made: Artifact) -> str:
 def _data(made: Artifact, selection: Artifact) -> list[tuple[str, str]]:
     config, summary = selection.config, selection.summary_as(SelectionSummary)
     strategy, dataset = str(config["strategy"]), made.ancestor("dataset")
+    left_out = made.summary_as(FinetuneSummary)["left_out"]
     rows, pool = summary["rows"], summary["pool"]
     return [
         ("selection", f"`{strategy}`: {STRATEGIES[strategy].sentence}"),
@@ -169,7 +171,7 @@ def _data(made: Artifact, selection: Artifact) -> list[tuple[str, str]]:
             f"({100 * rows / pool:.1f}%)",
         ),
         ("seed of the draw", f"{config['seed']}"),
-        ("left out in training", f"{made.summary['left_out']:,} of {rows:,} selected rows"),
+        ("left out in training", f"{left_out:,} of {rows:,} selected rows"),
         ("excluded or pinned by people", _edits(summary)),
         ("sources", f"{len(source_names(dataset)):,}"),
         ("sha256 of the ids, sorted, joined by line feeds", f"`{summary['ids_sha256']}`"),

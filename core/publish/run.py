@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from core.errors import InputError
 from core.export.target import MANIFEST
 from core.export.target import publish as published
-from core.finetune.artifact import weights
+from core.finetune.artifact import FinetuneSummary, weights
 from core.finetune.trained import adapter_of
 from core.jobs.progress import say
 from core.model import loading
@@ -109,7 +109,7 @@ def needed(made: Artifact, form: Form, precision: str) -> int:
     if form == "adapter":
         return sum(p.stat().st_size for p in (weights(made.path, "lora")).iterdir())
     return (
-        int(made.summary["parameters"])
+        int(made.summary_as(FinetuneSummary)["parameters"])
         * (2 if precision == "bf16" else 4)
         * (2 if form == "gguf" else 1)
     )

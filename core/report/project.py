@@ -6,6 +6,7 @@ import contextlib
 from typing import NamedTuple
 
 from core.errors import InputError
+from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import known
 from core.report.document import Number, Quoted, Said, Span, Spans, fact
 from core.study import findings
@@ -82,11 +83,11 @@ def verdict(project: Project) -> Spans:
 
 def scores(finetune: Artifact) -> Spans:
     """Say a fine-tune's scores, each with its unit and what it was measured on."""
-    summary, out = finetune.summary, list[Span]()
-    for key, metric in known(summary).items():
+    seen, out = finetune.summary_as(FinetuneSummary).get("seen", 0), list[Span]()
+    for key, metric in known(finetune.summary).items():
         out += [
             "; " if out else "",
-            f"{metric.called(summary.get('seen', 0))} ",
+            f"{metric.called(seen)} ",
             fact(finetune, "summary", key, form=metric.form.format),
             f" {metric.unit} on ",
             fact(finetune, "summary", metric.of),

@@ -10,11 +10,14 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from core.clusters.artifact import ClustersSummary
 from core.errors import InputError
+from core.finetune.artifact import FinetuneSummary
 from core.jobs.progress import duration
 from core.selection.artifact import load_rows
 from core.training.settings import epochs_of
 from core.trajectories import cost
+from core.trajectories.artifact import TrajectoriesSummary
 from core.trajectories.cost import TRAIN, ProxyCost, TokenCounts
 from core.workspace.artifact import Artifact
 
@@ -120,10 +123,28 @@ class Bill(NamedTuple):
         )
 
 
+def proxy(clusters: Artifact) -> ProxyCost:
+    """Read from the manifests what a clustering and its proxy took.
+
+    Raises:
+        InputError: the losses were not recorded in a training here.
+        KeyError: they were recorded before the seconds were.
+    """
+    trajectories = clusters.ancestor("trajectories")
+    facts = trajectories.summary_as(TrajectoriesSummary)
+    sealed = clusters.summary_as(ClustersSummary)
+    return cost.counted(trajectories)._replace(
+        train_seconds=float(facts["train_seconds"]),
+        record_seconds=float(facts["record_seconds"]),
+        # older manifests: the sealing only, which is next to nothing as is the clustering
+        cluster_seconds=float(sealed.get("cluster_seconds", clusters.manifest["seconds"])),
+    )
+
+
 def target(finetune: Artifact) -> MeasuredTarget:
     """Read what a fine-tune took."""
     selection = finetune.ancestor("selection")
-    facts, config = finetune.summary, finetune.config
+    facts, config = finetune.summary_as(FinetuneSummary), finetune.config
     return MeasuredTarget(
         parameters=int(facts["parameters"]),
         seconds=float(facts.get("train_seconds", finetune.manifest["seconds"])),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 if TYPE_CHECKING:
     import pandas as pd
 
+from core.finetune.artifact import FinetuneSummary
 from core.workspace.artifact import PARTIAL, Artifact, Entry
 from core.workspace.draft import Draft
 from core.workspace.files import append_jsonl, read_json, read_jsonl, write_json
@@ -54,6 +55,12 @@ class StudySummary(TypedDict):
     """Metric -> how far apart two evaluations of one model are, in its own unit."""
     noise_of_tests: NotRequired[dict[str, dict[str, float]]]
     """Key of a test beside the first -> the same of it; not known of earlier studies."""
+
+
+def base_of(study: Artifact, test: str) -> dict[str, Any]:
+    """Return the untuned base's scores on the first test (""), or on one beside it, by its key."""
+    s = study.summary_as(StudySummary)
+    return s.get("tests", {})[test] if test else s["base"]
 
 
 class Partial(NamedTuple):
@@ -147,8 +154,10 @@ def _of_test(study: Artifact, lines: pd.DataFrame, test: str) -> pd.DataFrame:
     """Give each line the scores of another test, as its fine-tune keeps them."""
     out = []
     for line in lines.to_dict("records"):
-        made = study.open(line["finetune"]).summary if line["finetune"] else {}
-        scores = made.get("tests", {}).get(test, {})
+        scores: dict[str, Any] = {}
+        if line["finetune"]:
+            made = study.open(line["finetune"]).summary_as(FinetuneSummary)
+            scores = made.get("tests", {}).get(test, {})
         numbers = {k: v for k, v in scores.items() if isinstance(v, int | float)}
         out.append({k: line[k] for k in FACTS if k in line} | numbers)
     return as_table(out)

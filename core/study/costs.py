@@ -7,9 +7,9 @@ import math
 import pandas as pd
 
 from core.errors import InputError
+from core.review import cost as bill
 from core.selection.strategies.catalog import STRATEGIES
 from core.study.artifact import table as table_of
-from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
 
 
@@ -56,7 +56,7 @@ def needs_proxy(study: Artifact, arm: str) -> bool:
 def proxy_seconds(study: Artifact) -> float:
     """Return what the study's proxy took with its recordings and clusters; NaN where not known."""
     try:
-        found = proxy_cost.proxy(study.open(study.parents["clusters"]))
+        found = bill.proxy(study.open(study.parents["clusters"]))
     except (InputError, KeyError):
         return math.nan
     return found.train_seconds + found.record_seconds + found.cluster_seconds

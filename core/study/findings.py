@@ -13,7 +13,7 @@ import pandas as pd
 
 from core.finetune.metrics import METRICS, known
 from core.study import comparison, costs, leakage, pairs, results
-from core.study.artifact import StudySummary, all_lines
+from core.study.artifact import StudySummary, all_lines, base_of
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
 
@@ -73,14 +73,14 @@ def as_data(study: Artifact) -> dict[str, Any]:
 
     Numbers that are not known are None.
     """
-    tests = study.summary.get("tests", {})
+    tests = study.summary_as(StudySummary).get("tests", {})
     out: dict[str, Any] = {
         "study": study.id,
         "name": study.name,
         "created": study.manifest["created"],
         "versions": study.manifest.get("versions", {}),
         "config": study.config,
-        "summary": study.summary,
+        "summary": study.summary_as(StudySummary),
         "runs": _records(all_lines(study)),
         "costs": _records(costs.by_arm(study)),
         "measures": _measures(study, ""),
@@ -93,7 +93,7 @@ def as_data(study: Artifact) -> dict[str, Any]:
 def _measures(study: Artifact, test: str) -> dict[str, Any]:
     """Return what each measure of a test says."""
     table = table_of(study, test)
-    base = study.summary["tests"][test] if test else study.summary["base"]
+    base = base_of(study, test)
     out: dict[str, Any] = {}
     for key, metric in known(table).items():
         planned = pairs.registered(table, key, noise_of(study, key, test))

@@ -17,7 +17,7 @@ from core.finetune.artifact import ITEMS, Generation, load_generations
 from core.finetune.metrics import METRICS
 from core.review.k_sweep import adjusted_agreement
 from core.study import results
-from core.study.artifact import BASE_FOLDER
+from core.study.artifact import BASE_FOLDER, StudySummary
 from core.study.artifact import table as table_of
 from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl
@@ -240,4 +240,5 @@ def with_and_without(
 
 def tested_on(study: Artifact, run: Artifact, test: str) -> str:
     """Return the id of the dataset that a run of a study was tested on; `test` as in `by_run`."""
-    return str(study.summary["tests"][test]["dataset"] if test else run.parents["test"])
+    tests = study.summary_as(StudySummary).get("tests", {})
+    return str(tests[test]["dataset"] if test else run.parents["test"])

@@ -13,9 +13,11 @@ import pandas as pd
 
 from core import edits as edit_log
 from core import finetune, selection
+from core.dataset.artifact import DatasetSummary
 from core.edits.state import Edits
 from core.errors import InputError
 from core.evaluations.load import Named
+from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import Target, Tested
 from core.jobs.progress import say
 from core.model import loading
@@ -122,7 +124,7 @@ def _like(clusters: Artifact, id: str) -> Artifact:
 def with_sources_only(s: Settings, dataset: Artifact) -> tuple[Settings, list[str]]:
     """Leave out the arms that share a budget over sources where the data names none."""
     out = [name for name in arms_of.strategies(s) if STRATEGIES[name].sources]
-    if not out or list(dataset.summary["sources"]) != [NO_SOURCE]:
+    if not out or list(dataset.summary_as(DatasetSummary)["sources"]) != [NO_SOURCE]:
         return s, []
     rest = ",".join(name for name in arms_of.strategies(s) if name not in out)
     return dataclasses.replace(s, strategies=rest), out
@@ -234,7 +236,7 @@ def existing(workspace: Workspace, opened: Opened, planned: list[Run], steps: in
 
 def rows_of(opened: Opened, run: Run) -> int:
     """Return about how many rows a run is trained on, without drawing it."""
-    pool = int(opened.dataset.summary["pool_rows"])
+    pool = int(opened.dataset.summary_as(DatasetSummary)["pool_rows"])
     if not _has_sizes(run.arm):
         return pool
     try:
@@ -256,15 +258,15 @@ def seconds_of(workspace: Workspace, opened: Opened, new: list[Run], steps: int)
         if e.state == "sealed"
         and (e.config.get("model"), e.config.get("method")) == (s.model, s.method)
         and e.config.get("batch_size") == s.batch_size
-        and e.summary.get("train_seconds")
-        and e.summary.get("steps")
+        and e.summary_as(FinetuneSummary).get("train_seconds")
+        and e.summary_as(FinetuneSummary).get("steps")
     ][:MEASURED]
     if not found:
         return float("nan")
     each, rest = [], []
     for entry in found:
-        training = float(entry.summary["train_seconds"])
-        each.append(training / int(entry.summary["steps"]))
+        training = float(entry.summary_as(FinetuneSummary)["train_seconds"])
+        each.append(training / int(entry.summary_as(FinetuneSummary)["steps"]))
         rest.append(float(workspace.open(entry.id).manifest["seconds"]) - training)
     total = 0.0
     for run in new:

@@ -66,33 +66,14 @@ class ProxyCost(NamedTuple):
         )
 
 
-def proxy(clusters: Artifact) -> ProxyCost:
-    """Read from the manifests what a clustering and its proxy took.
-
-    Raises:
-        InputError: the losses were not recorded in a training here.
-        KeyError: they were recorded before the seconds were.
-    """
-    trajectories = clusters.ancestor("trajectories")
-    facts = trajectories.summary_as(TrajectoriesSummary)
-    return _counted(trajectories)._replace(
-        train_seconds=float(facts["train_seconds"]),
-        record_seconds=float(facts["record_seconds"]),
-        # older manifests: the sealing only, which is next to nothing as is the clustering
-        cluster_seconds=float(
-            clusters.summary.get("cluster_seconds", clusters.manifest["seconds"])
-        ),
-    )
-
-
 def operations(trajectories: Artifact) -> float:
     """Count the operations of training and recording.
 
     Raises:
         InputError: the losses were not recorded in a training here.
     """
-    counted = _counted(trajectories)
-    return counted.training + counted.recording
+    took = counted(trajectories)
+    return took.training + took.recording
 
 
 def tokens(trajectories: Artifact, rows: npt.ArrayLike) -> TokenCounts:
@@ -105,7 +86,7 @@ def tokens(trajectories: Artifact, rows: npt.ArrayLike) -> TokenCounts:
     return TokenCounts(float(lengths[chosen].sum()), float(lengths[pool].sum()))
 
 
-def _counted(trajectories: Artifact) -> ProxyCost:
+def counted(trajectories: Artifact) -> ProxyCost:
     """Return what counts for operations, without seconds."""
     facts, config = trajectories.summary_as(TrajectoriesSummary), trajectories.config
     if not facts.get("parameters") or EXTENDS in trajectories.parents:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from core.arrays import Float32s
-from core.dataset.artifact import load_examples
+from core.dataset.artifact import DatasetSummary, load_examples
 from core.errors import InputError
 from core.jobs.progress import say
 from core.model import loading
@@ -236,8 +236,8 @@ def _fit(values: npt.NDArray[Any], dataset: Artifact) -> Float32s:
     Raises:
         InputError: there are neither as many as rows, nor as many as the file had.
     """
-    n = int(dataset.summary["rows"])
-    read = int(dataset.summary.get("rows_parsed", n))
+    n = int(dataset.summary_as(DatasetSummary)["rows"])
+    read = int(dataset.summary_as(DatasetSummary).get("rows_parsed", n))
     if len(values) == n:
         return np.asarray(values, np.float32)
     if len(values) != read:

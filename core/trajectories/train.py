@@ -6,6 +6,7 @@ import pathlib
 import time
 from typing import TYPE_CHECKING
 
+from core.dataset.artifact import DatasetSummary
 from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import say
@@ -41,7 +42,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     from core.trajectories.recorder import TrajectoryRecorder
 
     dataset = workspace.open(settings.dataset, "dataset")
-    if not dataset.summary.get("trainable", True):
+    if not dataset.summary_as(DatasetSummary).get("trainable", True):
         raise InputError(
             f"{dataset.name} has no responses, so a proxy cannot be trained on it; "
             "import it with --response-column to name the column of its replies"

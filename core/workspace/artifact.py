@@ -8,6 +8,7 @@ import datetime as dt
 import os
 import pathlib
 import secrets
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from core.errors import InputError
@@ -74,7 +75,8 @@ class Artifact:
         return self.manifest["parents"]  # type: ignore[no-any-return]
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Mapping[str, Any]:
+        """What its noun said of it, for readers of any key; `summary_as` knows the keys."""
         return self.manifest["summary"]  # type: ignore[no-any-return]
 
     def summary_as(self, cls: type[Summary]) -> Summary:
@@ -139,7 +141,7 @@ class Entry(NamedTuple):
     """UTC, ISO 8601."""
     problem: str
     """Why it is damaged; empty otherwise."""
-    summary: dict[str, Any]
+    summary: Mapping[str, Any]
     config: dict[str, Any]
     parents: dict[str, str]
     fingerprint: str

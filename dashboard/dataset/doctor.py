@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core import edits
+from core.dataset.artifact import DatasetSummary
 from core.errors import InputError
 from core.model import loading
 from core.model.chat_template import Refused
@@ -78,7 +79,7 @@ def _patient(artifact: Artifact) -> Patient | None:
         help="Its tokenizer, chat template and longest row count. Type the id or the folder of any "
         "other model",
     )
-    rows = int(artifact.summary["rows"])
+    rows = int(artifact.summary_as(DatasetSummary)["rows"])
     if rows > MANY and not st.button(f"Render all {rows:,} rows", icon=":material/stethoscope:"):
         return None
     try:
@@ -132,7 +133,7 @@ def _exclude(dataset: str, finding: Finding) -> None:
 def _one_row(patient: Patient) -> None:
     """Show a row token by token: what is trained, what is read, what is cut."""
     st.markdown("**One row, token by token**")
-    rows = int(patient.dataset.summary["rows"])
+    rows = int(patient.dataset.summary_as(DatasetSummary)["rows"])
     row = st.number_input("Row", 0, rows - 1, 0, key="dataset:doctor:row", width=160)
     most = patient.tokens.max_length
     st.caption(

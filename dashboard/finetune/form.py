@@ -13,6 +13,7 @@ import streamlit as st
 from core import finetune
 from core.errors import InputError
 from core.finetune.presets import PAPER_VALUES, PRESETS
+from core.selection.artifact import SelectionSummary
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
@@ -221,7 +222,7 @@ def _fits(name: str, starts: tuple[str, ...]) -> bool:
 
 def _length(settings: finetune.Settings, selection: Artifact) -> str:
     """Say how long the run is, in epochs and in steps."""
-    rows = selection.summary["rows"]
+    rows = selection.summary_as(SelectionSummary)["rows"]
     steps = finetune.steps_of(settings, rows)
     per_epoch = -(-rows // settings.batch_size)
     epochs = steps / per_epoch

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import gains, jobs, layout
 from core.clusters.artifact import load_table
+from core.gains.artifact import GainsSummary
 from core.gains.statistics import by_group
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
@@ -30,7 +31,7 @@ def draw(made: Artifact) -> None:
         return
     rows = gains.load(found)
     headline(found)
-    grouped = found.summary["groups"] == "clusters"
+    grouped = found.summary_as(GainsSummary)["groups"] == "clusters"
     column = "source"
     if grouped:
         by = st.segmented_control(

@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.finetune.settings import short
 from core.model import about, loading
 from core.settings import Spec
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.escape import one_line, plain
 from dashboard.frame import access, server_files, state
@@ -71,7 +72,7 @@ def count(parameters: float) -> str:
 
 def _times_the_proxy(size: int, selection: Artifact) -> float:
     try:
-        proxy = selection.ancestor("trajectories").summary.get("parameters")
+        proxy = selection.ancestor("trajectories").summary_as(TrajectoriesSummary).get("parameters")
     except InputError:  # drawn from a dataset alone
         return 0.0
     return size / proxy if proxy else 0.0  # imported losses do not say

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import streamlit as st
 
 from core.dataset.sides import PAIRS
 from core.finetune import metrics
-from core.finetune.artifact import Generation, load_generations
+from core.finetune.artifact import FinetuneSummary, Generation, load_generations
 from core.jobs.progress import duration
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
@@ -20,12 +21,13 @@ from dashboard.frame.page_words import plain_words
 
 def scores(artifact: Artifact) -> None:
     """Show what the fine-tune scored, each number with its denominator."""
-    s = artifact.summary
+    s, numbers = artifact.summary_as(FinetuneSummary), artifact.summary
     epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
     pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
     seen = s.get("seen", 0)  # not in fine-tunes of earlier versions
     pairs += [
-        (plain(m.called(seen)), plain(m.written(s[key], s))) for key, m in metrics.known(s).items()
+        (plain(m.called(seen)), plain(m.written(numbers[key], numbers)))
+        for key, m in metrics.known(numbers).items()
     ]
     widgets.facts(*pairs)
     if warning := s.get("warning", ""):
@@ -33,15 +35,15 @@ def scores(artifact: Artifact) -> None:
     overlap.tell(s.get("overlap", ""), warns=seen > 0)
     dataset = artifact.ancestor("selection").ancestor("dataset")
     overlap.side_by_side(artifact.path / PAIRS, artifact.parents["test"], dataset.id, "trained row")
-    more_tests(s)
+    more_tests(artifact.summary)
     st.caption(
-        f"{how_answers_ended(s)}Tested on {plain(s['test'])}; "
+        f"{how_answers_ended(artifact.summary)}Tested on {plain(s['test'])}; "
         f"took {duration(artifact.manifest['seconds'])}. "
         "Balanced loss is the mean over sources, so that large sources do not drown small ones."
     )
 
 
-def more_tests(summary: dict[str, Any]) -> None:
+def more_tests(summary: Mapping[str, Any]) -> None:
     """Show the scores of the tests beside the first, what got worse, and all without overlap."""
     if told := summary.get("regression"):
         st.info(plain(told), icon=":material/healing:")
@@ -66,7 +68,7 @@ def more_tests(summary: dict[str, Any]) -> None:
             st.caption(plain(f"{told['title']}: no BERTScore, {reason}."))
 
 
-def without_overlap(key: str, scores: dict[str, Any]) -> str:
+def without_overlap(key: str, scores: Mapping[str, Any]) -> str:
     """Write a score on the items that no row of the pool gives away, with its denominator."""
     clean = {k.removeprefix("clean_"): v for k, v in scores.items() if k.startswith("clean_")}
     if key in clean:
@@ -74,7 +76,7 @@ def without_overlap(key: str, scores: dict[str, Any]) -> str:
     return "none left" if clean else "no overlap"
 
 
-def how_answers_ended(scores: dict[str, Any]) -> str:
+def how_answers_ended(scores: Mapping[str, Any]) -> str:
     """Count the answers that did not simply end, with their denominator."""
     odd = {
         "ran on to a next question": scores.get("ran_on", 0),
@@ -132,21 +134,22 @@ def answers(artifact: Artifact) -> None:
 
 def table(runs: list[Entry]) -> None:
     """List the runs so far."""
+    made = [(e, e.summary_as(FinetuneSummary)) for e in runs]
     measured = {key for e in runs for key in e.summary}
     st.dataframe(
         pd.DataFrame(
             [
                 {
                     "run": e.name,
-                    "rows": e.summary["rows"],
-                    "steps": e.summary["steps"],
+                    "rows": s["rows"],
+                    "steps": s["steps"],
                     **{key: e.summary.get(key) for key in metrics.METRICS if key in measured},
-                    "test rows also trained on": e.summary.get("seen"),
-                    "items answered": e.summary.get("decoded"),
-                    "training took": duration(e.summary.get("train_seconds")),
+                    "test rows also trained on": s.get("seen"),
+                    "items answered": s.get("decoded"),
+                    "training took": duration(s.get("train_seconds")),
                     "id": e.id,
                 }
-                for e in runs
+                for e, s in made
             ]
         ),
         hide_index=True,

@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.dataset.artifact import DatasetSummary
 from core.dataset.overlap import describe
 from core.dataset.readers import SUFFIXES
 from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune.seen import seen
-from core.selection.artifact import load_rows
+from core.selection.artifact import SelectionSummary, load_rows
 from core.settings import Spec
 from core.workspace.artifact import Artifact, is_id
 from core.workspace.files import explain_os_error
@@ -39,13 +40,14 @@ def pick(spec: Spec, key: str, dataset: Artifact) -> str:
     Raises:
         InputError: what was typed is none that a page may name.
     """
-    held_out = dataset.summary.get("holdout_rows") or 0
+    held_out = dataset.summary_as(DatasetSummary).get("holdout_rows") or 0
     names = {"": f"{held_out:,} held-out rows of {one_line(dataset.name, 40)}"}
     if not held_out:
         names[""] = "none: no rows were held out at import"
     for entry in state.sealed("dataset"):
         if entry.id != dataset.id:
-            names[entry.id] = f"{one_line(entry.name, 40)}, all {entry.summary['rows']:,} rows"
+            count = entry.summary_as(DatasetSummary)["rows"]
+            names[entry.id] = f"{one_line(entry.name, 40)}, all {count:,} rows"
     names |= {path: f"file {path}" for path in _files(tuple(map(str, access.folders())))}
     held = st.session_state.get(key)
     options = list(dict.fromkeys([*names, *filter(None, [held])]))
@@ -65,11 +67,11 @@ def pick(spec: Spec, key: str, dataset: Artifact) -> str:
 def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested:
     """Show how many rows a test set has and how many of them the pool gives away."""
     if not text:
-        rows = int(dataset.summary.get("holdout_rows") or 0)
+        rows = int(dataset.summary_as(DatasetSummary).get("holdout_rows") or 0)
         if not rows:
             st.warning("No rows were held out at import: choose a dataset or a file to test on.")
         else:
-            _compare(dataset.id, "holdout", selection.id, rows + selection.summary["pool"], key)
+            _compare(dataset.id, "holdout", selection, rows, key)
         return Tested(rows, "held-out rows")
     if not is_id(text) or text not in {e.id for e in state.sealed("dataset")}:
         st.button(
@@ -84,8 +86,8 @@ def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested
             st.error(plain_words(problem), icon=":material/error:")
         return Tested(None, text)
     test = state.workspace().open(text, "dataset")
-    rows = int(test.summary["rows"])
-    _compare(text, "all", selection.id, rows + selection.summary["pool"], key)
+    rows = int(test.summary_as(DatasetSummary)["rows"])
+    _compare(text, "all", selection, rows, key)
     return Tested(rows, test.name)
 
 
@@ -104,13 +106,14 @@ def _read(text: str, key: str) -> None:
         st.session_state[f"{key}:problem"] = explain_os_error(e)
 
 
-def _compare(test: str, split: str, selection: str, rows: int, key: str) -> None:
+def _compare(test: str, split: str, selection: Artifact, rows: int, key: str) -> None:
+    rows += selection.summary_as(SelectionSummary)["pool"]
     if rows > COMPARED and not st.button(
         "Count the overlap with the pool", key=f"{key}:compare", icon=":material/compare:"
     ):
         st.caption(f"Overlap not counted yet: {rows:,} rows to compare.")
         return
-    trained, pool, items = _overlap(str(state.workspace().root), test, split, selection)
+    trained, pool, items = _overlap(str(state.workspace().root), test, split, selection.id)
     overlap.tell(trained or pool, warns=bool(trained))
     if not (trained or pool):
         st.caption(f"None of its {items:,} rows stands in the pool, nor is one nearly the same.")

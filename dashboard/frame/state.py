@@ -10,13 +10,22 @@ import collections
 import contextlib
 import os
 import secrets
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from core.chat.votes import VoteSummary
+from core.clusters.artifact import ClustersSummary
+from core.dataset.artifact import DatasetSummary
 from core.edits import labels
 from core.errors import InputError
+from core.finetune.artifact import FinetuneSummary
+from core.gains.artifact import GainsSummary
+from core.layout.artifact import LayoutSummary
+from core.selection.artifact import SelectionSummary
+from core.study.artifact import StudySummary
+from core.trajectories.artifact import TrajectoriesSummary
+from core.transfer.artifact import TransferSummary
 from core.workspace import roles
 from core.workspace.artifact import BESIDE, KINDS, Artifact, Entry, Kind, is_id
 from core.workspace.files import ROOT
@@ -154,19 +163,32 @@ def names(entries: Sequence[Entry | Artifact]) -> dict[str, str]:
 
 def title_of(artifact: Artifact) -> str:
     """Name an artifact with its size, for chips: 'mathmix, 16,386 rows'."""
-    s: dict[str, Any] = artifact.summary
-    facts = {
-        "dataset": lambda: f"{s['rows']:,} rows",
-        "trajectories": lambda: f"{s['measured']:,} rows × {s['checkpoints']} recordings",
-        "clusters": lambda: f"{s['clusters']} clusters",
-        "selection": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
-        "finetune": lambda: f"{s['steps']:,} steps",
-        "study": lambda: (
-            f"{len(s['arms'])} arms × {(n := len(s['seeds']))} seed{'s' if n > 1 else ''}"
-        ),
-        "transfer": lambda: f"{s['rows']:,} rows",
-        "gains": lambda: f"{s['rows']:,} of {s['pool']:,} rows",
-        "vote": lambda: f"{s['votes']:,} vote{'s' if s['votes'] != 1 else ''}",
-        "layout": lambda: f"{s['placed']:,} rows",
+    facts: dict[Kind, Callable[[], str]] = {
+        "dataset": lambda: f"{artifact.summary_as(DatasetSummary)['rows']:,} rows",
+        "trajectories": lambda: _measured(artifact.summary_as(TrajectoriesSummary)),
+        "clusters": lambda: f"{artifact.summary_as(ClustersSummary)['clusters']} clusters",
+        "selection": lambda: _share(artifact.summary_as(SelectionSummary)),
+        "finetune": lambda: f"{artifact.summary_as(FinetuneSummary)['steps']:,} steps",
+        "study": lambda: _arms(artifact.summary_as(StudySummary)),
+        "transfer": lambda: f"{artifact.summary_as(TransferSummary)['rows']:,} rows",
+        "gains": lambda: _share(artifact.summary_as(GainsSummary)),
+        "vote": lambda: _counted(artifact.summary_as(VoteSummary)["votes"], "vote"),
+        "layout": lambda: f"{artifact.summary_as(LayoutSummary)['placed']:,} rows",
     }
     return f"{names([artifact])[artifact.id]}, {facts[artifact.kind]()}"
+
+
+def _measured(s: TrajectoriesSummary) -> str:
+    return f"{s['measured']:,} rows × {s['checkpoints']} recordings"
+
+
+def _share(s: SelectionSummary | GainsSummary) -> str:
+    return f"{s['rows']:,} of {s['pool']:,} rows"
+
+
+def _arms(s: StudySummary) -> str:
+    return f"{len(s['arms'])} arms × {_counted(len(s['seeds']), 'seed')}"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'s' if n != 1 else ''}"

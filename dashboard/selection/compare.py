@@ -10,6 +10,7 @@ from core import selection
 from core.arrays import Ints
 from core.errors import InputError
 from core.review import comparison
+from core.selection.artifact import SelectionSummary
 from core.workspace.artifact import Artifact
 from dashboard.charts import review as review_charts
 from dashboard.escape import plain
@@ -77,7 +78,7 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
 def _draw_beside(clusters: str, edited: int, other: str) -> None:
     """Save a random draw that is as large as another selection."""
     workspace = state.workspace()
-    rows = workspace.open(other).summary["rows"]
+    rows = workspace.open(other).summary_as(SelectionSummary)["rows"]
     selection.run(
         workspace,
         selection.Settings(parent=clusters, strategy="random", budget=str(rows), edits=edited),

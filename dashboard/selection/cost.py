@@ -21,7 +21,7 @@ from dashboard.frame.page_words import plain_words
 def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     """Set what was done before against the target training that the selection saves."""
     try:
-        done = proxy_cost.proxy(clusters)
+        done = costs.proxy(clusters)
     except (InputError, KeyError) as e:
         st.caption(f"The cost of these trajectories is not known: {plain_words(str(e))}")
         return

@@ -9,6 +9,7 @@ import streamlit as st
 from core import export, selection
 from core.errors import InputError
 from core.selection import budget
+from core.selection.artifact import SelectionSummary
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
@@ -42,7 +43,7 @@ def opened() -> Artifact | None:
     elif asked.kind == "share" and share == int(share):  # what the slider can show
         form |= {"unit": "Share", "share": int(share)}
     else:
-        form |= {"unit": "Rows", "rows": artifact.summary["rows"]}
+        form |= {"unit": "Rows", "rows": artifact.summary_as(SelectionSummary)["rows"]}
     form[f"keep:{artifact.parents.get('clusters', '')}"] = artifact.config.get("keep", "")
     forms.preset("selection", form)
     return artifact
@@ -95,4 +96,4 @@ def saved(artifact: Artifact) -> None:
     export_panel.panel(artifact)
     report.offer(artifact, "selection:report")
     st.caption("Fingerprint of the chosen ids (SHA-256)")
-    st.code(artifact.summary["ids_sha256"], language=None, wrap_lines=True)
+    st.code(artifact.summary_as(SelectionSummary)["ids_sha256"], language=None, wrap_lines=True)

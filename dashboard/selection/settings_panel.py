@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.dataset.readers import SUFFIXES
+from core.selection.artifact import SelectionSummary
 from core.selection.given_scores import GivenScores
 from core.selection.s2l_options import Switches
 from core.selection.settings import Settings
@@ -79,7 +80,7 @@ def keep_choice(parent: Artifact) -> str:
     before = [c.id for c in parent.extended()[1:]]
     names = {"": "Nothing: choose all anew"} | state.distinct(
         {
-            e.id: f"{e.name}, {e.summary['rows']:,} rows"
+            e.id: f"{e.name}, {e.summary_as(SelectionSummary)['rows']:,} rows"
             for e in state.sealed("selection")
             if e.parents.get("clusters") in before
         }

@@ -7,10 +7,12 @@ from typing import NamedTuple
 import streamlit as st
 
 from core import selection
+from core.clusters.artifact import ClustersSummary
 from core.errors import InputError
 from core.finetune.metrics import METRICS, known
 from core.jobs.progress import duration
 from core.report.project import as_text, verdict
+from core.selection.artifact import SelectionSummary
 from core.settings import from_config
 from core.study.artifact import table as study_table
 from dashboard.charts import losses as loss_charts
@@ -83,7 +85,8 @@ def _map(project: Project) -> None:
     st.markdown("**Kinds of examples**")
     if project.clusters is not None and project.trajectories is not None:
         st.plotly_chart(thumbnail(project), config=STILL, key="home:map", alt="Map of clusters")
-        st.caption(f"{project.clusters.summary['clusters']:,} clusters of learning curves")
+        count = project.clusters.summary_as(ClustersSummary)["clusters"]
+        st.caption(f"{count:,} clusters of learning curves")
     elif project.trajectories is not None:
         quantiles, sample = data.overview(project.trajectories.id)
         figure = loss_charts.trajectory_overview(
@@ -109,8 +112,8 @@ def _budget(project: Project) -> None:
     figure = selection_charts.allocation(made.clusters, k)
     figure.update_xaxes(showticklabels=False)
     st.plotly_chart(figure, config=STILL, key="home:kept", alt="Rows kept of each cluster")
-    rows = project.selection.summary
-    st.caption(f"{rows['rows']:,} of {rows['pool']:,} examples")
+    s = project.selection.summary_as(SelectionSummary)
+    st.caption(f"{s['rows']:,} of {s['pool']:,} examples")
 
 
 def _arms(project: Project) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.arrays import Float32s, Ints
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.charts.replay import replay
 from dashboard.escape import plain
@@ -58,7 +59,7 @@ def draw(project: Project, *, masked: bool) -> None:
         alt="Losses of a sample of examples while the small model trains",
     )
     _examples(project.dataset, dict(zip(FOLLOWED, rows.tolist(), strict=True)), masked=masked)
-    s = trajectories.summary
+    s = trajectories.summary_as(TrajectoriesSummary)
     st.caption(
         f"{s['measured']:,} examples, {s['checkpoints']:,} recordings of a model of "
         f"{_parameters(trajectories)} parameters; grey: {len(sample)} drawn at random and the "
@@ -67,7 +68,7 @@ def draw(project: Project, *, masked: bool) -> None:
 
 
 def _parameters(trajectories: Artifact) -> str:
-    n = trajectories.summary.get("parameters")
+    n = trajectories.summary_as(TrajectoriesSummary).get("parameters")
     return f"{n / 1e6:.1f} million" if n else "unknown"
 
 

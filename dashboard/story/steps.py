@@ -9,11 +9,14 @@ import streamlit as st
 
 from core import clusters, selection
 from core.arrays import Labels
+from core.dataset.artifact import DatasetSummary
 from core.errors import InputError
 from core.finetune.metrics import METRICS, known
 from core.jobs.progress import duration
+from core.selection.artifact import SelectionSummary
 from core.settings import from_config
 from core.study import comparison
+from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
@@ -32,7 +35,7 @@ from dashboard.story.texts import text_of
 
 def bill(project: Project, *, masked: bool) -> None:
     """What training on everything takes, beside what the selection takes."""
-    s = project.dataset.summary
+    s = project.dataset.summary_as(DatasetSummary)
     arms = _arms(project)
     rows = {"All the data": ("full", s["pool_rows"]), "The selection": ("s2l", None)}
     columns = st.columns(2)
@@ -40,7 +43,7 @@ def bill(project: Project, *, masked: bool) -> None:
     for column, (title, (arm, count)) in zip(columns, rows.items(), strict=True):
         found = arms.get(arm)
         if arm == "s2l" and found is None and project.selection is not None:
-            count = project.selection.summary["rows"]
+            count = project.selection.summary_as(SelectionSummary)["rows"]
         with column.container(border=True):
             st.markdown(f"#### {title}")
             known = int(found["rows"]) if found is not None else count
@@ -229,7 +232,7 @@ def outcome(project: Project, *, masked: bool) -> None:
     key = next(iter(known(table)))
     verdict = comparison.verdict(table, key) or "S2L was not compared with random."
     st.markdown(f"#### {plain(verdict)}")
-    base = project.study.summary["base"]
+    base = project.study.summary_as(StudySummary)["base"]
     full = table.loc[table["arm"] == "full", key]
     row = METRICS[key]
     figure = study_charts.study_figure(

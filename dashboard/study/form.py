@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core import study
+from core.dataset.artifact import DatasetSummary
 from core.errors import InputError
 from core.jobs.progress import duration
 from core.selection.pool import NO_SOURCE
@@ -50,7 +51,8 @@ def ask(clusters: Artifact) -> study.Settings | None:
 
 def _chips(clusters: Artifact) -> list[str]:
     """Let strategies be picked, each with its sentence; return those picked, in their order."""
-    sources = list(clusters.ancestor("dataset").summary["sources"]) != [NO_SOURCE]
+    dataset = clusters.ancestor("dataset")
+    sources = list(dataset.summary_as(DatasetSummary)["sources"]) != [NO_SOURCE]
     offered = [name for name, row in STRATEGIES.items() if sources or not row.sources]
     chosen = _pills("Arms", [name for name in offered if name in USUAL], "arms", DEFAULT)
     with st.expander("More arms, and what they are", icon=":material/info:"):

@@ -8,10 +8,11 @@ import streamlit as st
 from core.dataset.overlap import describe
 from core.finetune import metrics
 from core.study import comparison, findings, items, leakage, pairs
+from core.study.artifact import StudySummary, base_of
 from core.study.sentences import seen_of
 from dashboard.escape import plain
 from dashboard.frame import overlap, state
-from dashboard.study.view import BY_ITEM, View, base_of, runs_of
+from dashboard.study.view import BY_ITEM, View, runs_of
 
 
 @st.cache_data(max_entries=8, show_spinner="Reading what the training rows give away")
@@ -23,11 +24,12 @@ def leaked(id: str, test: str) -> set[str]:
 def show(view: View) -> None:
     """Show every score with and without the items that the pool has, and which rows are alike."""
     artifact, table, key, test = view
+    counts = artifact.summary_as(StudySummary).get("overlap")
     if test:
         st.markdown(plain(base_of(artifact, test).get("overlap_told", "")))
-    elif said := describe(artifact.summary.get("overlap", {}), "rows of the pool"):
+    elif said := describe(counts or {}, "rows of the pool"):
         st.markdown(plain(said[0].upper() + said[1:] + "."))
-    elif "overlap" not in artifact.summary:
+    elif counts is None:
         st.caption("This study is older than the count of overlapping rows.")
     without = leakage.without(table)
     if without is not None:

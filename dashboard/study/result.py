@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.finetune import metrics
 from core.finetune.metrics import Metric
 from core.study import comparison, costs, findings, items, pairs
-from core.study.artifact import Partial, StudySummary, all_lines, partial
+from core.study.artifact import Partial, StudySummary, all_lines, base_of, partial
 from core.study.artifact import table as table_of
 from core.study.results import INTERVAL_FROM
 from core.study.sentences import near_floor, seen_of
@@ -24,7 +24,7 @@ from dashboard.escape import plain
 from dashboard.frame import job_card, overlap, state
 from dashboard.frame.page_words import plain_words
 from dashboard.study import form, tabs, take
-from dashboard.study.view import BY_ITEM, View, base_of
+from dashboard.study.view import BY_ITEM, View
 
 BARS = "Bars are 95% intervals of the mean over seeds, the band is random's. "
 TOGETHER = "draw and training seed vary together; proxy and clusters do not"
@@ -89,20 +89,22 @@ def show(artifact: Artifact) -> None:
 
 def _warnings(artifact: Artifact, table: pd.DataFrame) -> None:
     """Say what weakens the result: failed runs, other items, test rows that were given away."""
-    for line in artifact.summary.get("failed", []):
+    s = artifact.summary_as(StudySummary)
+    for line in s.get("failed", []):
         st.warning(f"Failed, and counts as worst: {plain(line)}", icon=":material/error:")
     if unlike := findings.different_items(table):
         st.warning(plain(unlike), icon=":material/difference:")
-    shared = artifact.summary.get("overlap", {})
+    shared = s.get("overlap", {})
     overlap.tell(describe(shared, "rows of the pool"), warns=shared.get("given_away", 0) > 0)
 
 
 def _test(artifact: Artifact) -> str:
     """Let one of the tests be chosen, where there are several; return its key."""
-    others = artifact.summary.get("tests", {})
+    s = artifact.summary_as(StudySummary)
+    others = s.get("tests", {})
     if not others:
         return ""
-    titles = {"": artifact.summary["test"]} | {key: one["title"] for key, one in others.items()}
+    titles = {"": s["test"]} | {key: one["title"] for key, one in others.items()}
     chosen = st.selectbox(
         "Test", list(titles), format_func=titles.__getitem__, key=f"study:test:{artifact.id}"
     )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from core import study
 from core.finetune import metrics
 from core.study import comparison, findings, item_clusters, items, pairs, results
-from core.study.artifact import all_lines
+from core.study.artifact import StudySummary, all_lines, base_of
 from core.study.sentences import seen_of
 from dashboard.charts import study as study_charts
 from dashboard.clusters import preview
 from dashboard.escape import plain
 from dashboard.frame import state, widgets
 from dashboard.study import leakage
-from dashboard.study.view import BY_ITEM, View, base_of, runs_of
+from dashboard.study.view import BY_ITEM, View, runs_of
 
 NAMES = ("Runs", "Sources", "Clusters", "Items", "Data size", "Leakage", "Method")
 SHOWN = 500
@@ -136,7 +134,7 @@ def apart(id: str, seed: int, test: str) -> pd.DataFrame:
 def by_item(view: View) -> None:
     """Read where the arms disagree: question, gold, each arm's answer, verdict and reason."""
     artifact, _, _, test = view
-    seeds = [int(s) for s in artifact.summary["seeds"]]
+    seeds = [int(s) for s in artifact.summary_as(StudySummary)["seeds"]]
     seed = st.segmented_control("Seed", seeds, default=seeds[0], required=True, key="study:seed")
     seed = int(seed if seed is not None else seeds[0])
     for line in items.discordant(runs_of(artifact.id, test), pairs.OURS, "random"):
@@ -181,7 +179,7 @@ def by_size(view: View) -> None:
         alt="Score against rows trained on",
     )
     better = "lower is better" if metric.lower_is_better else "higher is better"
-    epochs = artifact.summary.get("epochs")
+    epochs = artifact.summary_as(StudySummary).get("epochs")
     equal = "Equal epochs." if epochs else "Equal steps at every size."
     st.caption(f"{plain(metric.called(seen))}: {better}. {equal}")
 
@@ -189,7 +187,7 @@ def by_size(view: View) -> None:
 def method(view: View) -> None:
     """Say how the study compares, and show the comparisons that no plan names."""
     artifact, table, key, test = view
-    s: dict[str, Any] = artifact.summary
+    s = artifact.summary_as(StudySummary)
     noise = findings.noise_of(artifact, key, test)
     metric = metrics.METRICS[key]
     st.markdown(

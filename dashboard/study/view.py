@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
@@ -25,12 +25,6 @@ class View(NamedTuple):
     """Of METRICS."""
     test: str
     """Key of a test beside the first; empty for that."""
-
-
-def base_of(artifact: Artifact, test: str) -> dict[str, Any]:
-    """Return the untuned base's scores on a test."""
-    found: dict[str, Any] = artifact.summary["tests"][test] if test else artifact.summary["base"]
-    return found
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the items")

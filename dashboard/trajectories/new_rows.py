@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core import trajectories
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import job_card, state
@@ -16,7 +17,7 @@ def extend_form(artifact: Artifact, busy: bool) -> None:
     """Choose another dataset and score, as a job, the rows of it that were not measured."""
     lineage = artifact.extended()
     if len(lineage) > 1:
-        s = artifact.summary
+        s = artifact.summary_as(TrajectoriesSummary)
         st.caption(
             f"These extend {plain(lineage[1].name)}: {s['carried']:,} rows keep their "
             f"losses, {s['new']:,} were scored on its checkpoints. The proxy was not trained on "
@@ -37,7 +38,7 @@ def extend_form(artifact: Artifact, busy: bool) -> None:
     )
     st.caption(
         f"Rows that were measured keep their losses; only the others are scored, on the "
-        f"{artifact.summary['checkpoints']:,} checkpoints kept."
+        f"{artifact.summary_as(TrajectoriesSummary)['checkpoints']:,} checkpoints kept."
     )
     settings = trajectories.Settings(dataset=chosen, extend=artifact.id)
     st.button(

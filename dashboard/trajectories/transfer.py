@@ -10,6 +10,8 @@ from core.jobs.progress import duration
 from core.jobs.record import Job
 from core.training.settings import ASKS
 from core.training.time_estimate import load_foreseen
+from core.trajectories.artifact import TrajectoriesSummary
+from core.transfer.artifact import TransferSummary
 from core.workspace.artifact import Artifact
 from dashboard.charts import transfer as transfer_charts
 from dashboard.escape import plain
@@ -31,7 +33,7 @@ def show(proxy: Artifact) -> None:
         "The selection is made from this proxy's losses and used to train a target. A short run of "
         "the target on some of the rows shows whether both find the same rows hard."
     )
-    measured = int(proxy.summary["measured"])
+    measured = int(proxy.summary_as(TrajectoriesSummary)["measured"])
     if measured < transfer.FEWEST:
         st.info(f"{measured} rows were measured; a try needs at least {transfer.FEWEST}.")
         return
@@ -40,7 +42,10 @@ def show(proxy: Artifact) -> None:
     tries = [e for e in state.sealed("transfer") if e.parents.get("trajectories") == proxy.id]
     if tries:
         names = state.distinct(
-            {e.id: f"{e.config['model']} · {e.summary['rows']:,} rows" for e in tries}
+            {
+                e.id: f"{e.config['model']} · {e.summary_as(TransferSummary)['rows']:,} rows"
+                for e in tries
+            }
         )
         chosen = tries[0].id
         if len(tries) > 1:

@@ -1,6 +1,7 @@
 """A manifest's summary has the keys that its noun declares: a fresh one all, an old one those that
 are required."""
 
+import ast
 import json
 import pathlib
 import tarfile
@@ -48,6 +49,53 @@ OPEN = {"finetune": set(METRICS)}
 OLD = pathlib.Path(__file__).parents[1] / "fixtures" / "old_workspace.tar.gz"
 
 
+def untyped(tree: ast.Module) -> list[int]:
+    """Return the lines that read a key of a summary by its name, which no type then knows.
+
+    A name that was given a summary counts as the summary; `summary_as` has a type, and a key that
+    a table gives (`summary[key]`) has none.
+    """
+    here = (ast.FunctionDef, ast.Module)
+    out = set()
+    for scope in (node for node in ast.walk(tree) if isinstance(node, here)):
+        given = [
+            (target, value)
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            for target, value in (
+                zip(target.elts, node.value.elts, strict=True)
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+                else [(target, node.value)]
+            )
+        ]
+        names = {
+            target.id
+            for target, value in given
+            if isinstance(target, ast.Name) and is_summary(value, set())
+        }
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Subscript) and is_summary(node.value, names):
+                key = node.slice
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "get"
+                and is_summary(node.func.value, names)
+            ):
+                key = node.args[0]
+            else:
+                continue
+            if isinstance(key, ast.Constant):
+                out.add(node.lineno)
+    return sorted(out)
+
+
+def is_summary(node: ast.AST, names: set[str]) -> bool:
+    named = isinstance(node, ast.Name) and node.id in names
+    return named or (isinstance(node, ast.Attribute) and node.attr == "summary")
+
+
 def keys(cls) -> set[str]:
     return set(typing.get_type_hints(cls))
 
@@ -83,3 +131,30 @@ def test_an_old_summary_has_the_keys_that_are_required(kind, old):
     assert summaries
     for there in summaries:
         assert required(SUMMARIES[kind]) <= there <= keys(SUMMARIES[kind])
+
+
+def test_a_summary_is_read_by_its_type():
+    """A misspelt key is then found by the type checker, not by a person on a page."""
+    root = pathlib.Path(__file__).parents[2]
+    files = [p for folder in ("core", "dashboard", "pages") for p in (root / folder).rglob("*.py")]
+    found = [
+        f"{path.relative_to(root)}:{line}"
+        for path in sorted(files)
+        if ".summary" in (text := path.read_text())
+        for line in untyped(ast.parse(text))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("a.summary['rows']", True),
+        ("a.summary.get('rows')", True),
+        ("s, n = a.summary, 1; s['rows']", True),
+        ("a.summary_as(X)['rows']", False),
+        ("a.summary[key]", False),
+    ],
+)
+def test_an_untyped_read_is_seen(line, seen):
+    assert bool(untyped(ast.parse(line))) == seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.dataset.artifact import DatasetSummary
 from core.dataset.overlap import describe
 from core.export.data_card import LIMITS, S2L_LIMITS
 from core.finetune.metrics import known
@@ -11,8 +12,10 @@ from core.report.sections.question import exact
 from core.selection.strategies.catalog import STRATEGIES
 from core.study import findings
 from core.study import sentences as said_of
+from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from core.study.results import INTERVAL_FROM
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 
 
@@ -26,20 +29,20 @@ def _proxy(project: Project) -> list[Spans]:
     made, out = project.trajectories, list[Spans]()
     if made is None:
         return out
-    if made.summary.get("truncated"):
+    if made.summary_as(TrajectoriesSummary).get("truncated"):
         cut, longest = fact(made, "summary", "truncated"), fact(made, "config", "max_length")
         out.append((cut, " rows are longer than ", longest, " tokens and were read only so far."))
-    if made.summary.get("unmeasurable"):
+    if made.summary_as(TrajectoriesSummary).get("unmeasurable"):
         number = fact(made, "summary", "unmeasurable")
         out.append((number, " rows have no loss that could be measured and cannot be selected."))
-    if "seed" in made.config and made.summary.get("parameters"):
+    if "seed" in made.config and made.summary_as(TrajectoriesSummary).get("parameters"):
         seed = fact(made, "config", "seed", form=exact)
         out.append(("One proxy (seed ", seed, ") was trained; another would give other clusters."))
     return out
 
 
 def _tested(project: Project) -> list[Spans]:
-    shared = project.dataset.summary.get("overlap", {})
+    shared = project.dataset.summary_as(DatasetSummary).get("overlap", {})
     said = describe(shared, "rows of the pool")
     if project.study is None or not said or not shared.get("given_away"):
         return []
@@ -54,13 +57,14 @@ def _study(study: Artifact | None) -> list[Spans]:
     if seeds < INTERVAL_FROM:
         number = worked_out(study, "table.parquet", "seeds", seeds)
         out.append(("Too few draws of each arm for an interval: ", number, "."))
-    out += [("Failed, and counts as worst: ", Quoted(s)) for s in study.summary.get("failed", [])]
+    failed = study.summary_as(StudySummary).get("failed", [])
+    out += [("Failed, and counts as worst: ", Quoted(s)) for s in failed]
     if unlike := findings.different_items(table):
         out.append((Said(unlike, "core.study.findings.different_items"),))
     if known(table) and (low := said_of.near_floor(table)):
         out.append((Said(low, "core.study.sentences.near_floor"),))
-    if study.summary.get("exploratory"):
-        said = said_of.caution(study.summary["exploratory"])
+    if study.summary_as(StudySummary).get("exploratory"):
+        said = said_of.caution(study.summary_as(StudySummary)["exploratory"])
         out.append((Said(said, "core.study.sentences.caution"),))
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.dataset.artifact import EXAMPLES
+from core.dataset.artifact import EXAMPLES, DatasetSummary
 from core.dataset.overlap import describe
 from core.dataset.privacy import HIDDEN, is_private
 from core.export.data_card import measure
@@ -28,7 +28,9 @@ from core.report.document import (
 )
 from core.report.project import Project
 from core.selection.strategies.catalog import STRATEGIES
+from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
+from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 
 PAPER = Link("arXiv 2403.07384", "https://arxiv.org/abs/2403.07384")
@@ -93,7 +95,7 @@ def _question(project: Project) -> list[Block]:
 def data(project: Project) -> Section:
     """Say what the rows are, what could not be used, and what was held out."""
     dataset = project.dataset
-    s = dataset.summary
+    s = dataset.summary_as(DatasetSummary)
     items: list[Spans] = [
         (fact(dataset, "summary", "rows_read"), " rows were read from ", _place(dataset), "."),
     ]
@@ -139,7 +141,7 @@ def _sources(project: Project) -> list[Block]:
     keys: tuple[str, ...]
     forms: tuple[Form, ...]
     if selection is None:
-        counts = list(dataset.summary.get("sources", {}).items())
+        counts = list(dataset.summary_as(DatasetSummary).get("sources", {}).items())
         shown = [(s, [n]) for s, n in counts]
         title, heads = "Rows of each source, held-out rows too", ("source", "rows")
         made, file, keys = dataset, EXAMPLES, ("rows",)
@@ -181,7 +183,7 @@ def _proxy(project: Project) -> Spans:
         return ("No small model has looked at the rows: their order of learning is not known.",)
     recorded = fact(made, "summary", "checkpoints")
     measured = fact(made, "summary", "measured")
-    if not made.summary.get("parameters"):
+    if not made.summary_as(TrajectoriesSummary).get("parameters"):
         return (measured, " rows have losses that were recorded elsewhere, ", recorded, " times.")
     return (
         "A small proxy model (",
@@ -232,7 +234,7 @@ def _target(project: Project) -> list[Spans]:
     trained: Spans
     if project.study is not None:
         table = study_table(made)
-        epochs = made.summary.get("epochs", 0)
+        epochs = made.summary_as(StudySummary).get("epochs", 0)
         size = (
             (fact(made, "summary", "epochs", form=exact), " passes over its own rows")
             if epochs
@@ -250,7 +252,7 @@ def _target(project: Project) -> list[Spans]:
         )
         tested: Spans = (
             "Every model was tested in the same way, on ",
-            Quoted(str(made.summary["test"])),
+            Quoted(str(made.summary_as(StudySummary)["test"])),
             "; random rows are what S2L has to beat.",
         )
         return [trained, tested]

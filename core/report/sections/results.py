@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from core.errors import InputError
+from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import Metric, known
 from core.report.document import (
     Block,
@@ -30,6 +31,7 @@ from core.review import cost as bill
 from core.selection.artifact import load_rows
 from core.study import costs as study_costs
 from core.study import findings, pairs
+from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from core.study.sentences import seen_of
 from core.trajectories import cost as proxy_cost
@@ -47,7 +49,7 @@ def results(project: Project) -> Section:
         return Section("results", title, _study(study))
     if project.finetune is not None:
         blocks: list[Block] = [Paragraph((*scores(project.finetune), "."))]
-        if said := project.finetune.summary.get("overlap"):
+        if said := project.finetune.summary_as(FinetuneSummary).get("overlap"):
             blocks.append(Paragraph((Said(f"{said}.", "summary of the fine-tune"),)))
     else:
         blocks = [Paragraph(("Nothing was trained on these rows yet, so nothing was tested.",))]
@@ -72,7 +74,7 @@ def _study(study: Artifact) -> list[Block]:
         if said:
             blocks.append(Paragraph((f"{metric.called(seen_of(table))}:",)))
             blocks.append(Items([(Said(line, SENTENCES),) for line in said]))
-    for test, one in study.summary.get("tests", {}).items():
+    for test, one in study.summary_as(StudySummary).get("tests", {}).items():
         blocks.append(Paragraph(("Also tested on ", Quoted(str(one["title"])), ":")))
         blocks += _other_test(study, test)
     return blocks
@@ -92,7 +94,7 @@ def _arms(study: Artifact, table: pd.DataFrame, key: str, metric: Metric) -> Pic
     found = arms.of(table, key, metric.lower_is_better)
     better = "lower is better" if metric.lower_is_better else "higher is better"
     called = metric.called(seen_of(table))
-    base = study.summary["base"].get(key)
+    base = study.summary_as(StudySummary)["base"].get(key)
     full = next((a.mean for a in found if a.name == pairs.FULL and math.isfinite(a.mean)), None)
     lines = {n: v for n, v in (("untuned", base), ("all the data", full)) if v is not None}
     title = f"{called} of each arm"
@@ -138,7 +140,7 @@ def _scores(study: Artifact, table: pd.DataFrame, usable: dict[str, Metric]) -> 
         rows.append(cells)
     base: list[Spans] = [("untuned base",), ("none",), ("",)]
     for key, metric in usable.items():
-        there = study.summary["base"].get(key) is not None
+        there = study.summary_as(StudySummary)["base"].get(key) is not None
         form = metric.form.format
         base.append((fact(study, "summary", "base", key, form=form),) if there else ("",))
     heads = ["arm", "rows", "seeds"]
@@ -216,7 +218,7 @@ def costs(project: Project) -> Section:
 def _by_arm(study: Artifact, found: pd.DataFrame) -> list[Block]:
     title = "Seconds of one fine-tune of each arm"
     svg = bars.costs("costs", title, found)
-    said = study_costs.sentence(found, epochs=study.summary.get("epochs", 0))
+    said = study_costs.sentence(found, epochs=study.summary_as(StudySummary).get("epochs", 0))
     rows: list[list[Spans]] = []
     for line in found.to_dict("records"):
         cells: list[Spans] = [(Quoted(line["arm"]),)]
@@ -238,7 +240,7 @@ def _proxy(project: Project) -> Spans:
     """Say what came before the selection and, beside a fine-tune, whether it pays."""
     assert project.clusters is not None
     try:
-        done = proxy_cost.proxy(project.clusters)
+        done = bill.proxy(project.clusters)
         said = (Said(done.sentence(), "core.trajectories.cost"),)
         if project.finetune is None or project.selection is None:
             return said

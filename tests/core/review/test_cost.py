@@ -103,7 +103,7 @@ def test_impossible_questions_are_refused(bad):
 def test_the_bill_is_read_from_the_manifests(finished):
     w = finished.workspace
     trajectories = w.open(finished.trajectories)
-    done = proxy_cost.proxy(w.open(finished.clusters))
+    done = cost.proxy(w.open(finished.clusters))
     assert done.epochs == 2
     assert done.recordings == 4
     assert done.train_seconds == trajectories.summary["train_seconds"] > 0
@@ -131,4 +131,4 @@ def test_imported_losses_have_no_bill(finished, tmp_path):
     paths = trajectories.run(w, settings)
     groups = clusters.run(w, clusters.Settings(trajectories=paths, k=3, map=False))
     with pytest.raises(ValueError, match=f"{paths} was imported or extended"):
-        proxy_cost.proxy(w.open(groups))
+        cost.proxy(w.open(groups))

@@ -69,7 +69,7 @@ def test_the_bill_says_the_same_as_the_baseline(made, record):
     ).seal({"cluster_seconds": 1})
     tokens = proxy_cost.tokens(paths, SELECTED)
     assert tokens == TokenCounts(280, 960), "a row without a finite loss cannot be selected"
-    bill = cost.operations(proxy_cost.proxy(groups), tokens, 1500, 4)
+    bill = cost.operations(cost.proxy(groups), tokens, 1500, 4)
     assert bill.before == proxy_cost.operations(paths)
     assert matched(made, paths).rows == round(10 * (1 + bill.before / bill.target))
     assert bill.full == 6 * 1500 * 4 * 960
