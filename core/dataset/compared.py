@@ -139,8 +139,10 @@ class Compared:
         said_so_far = _running(value, np.repeat(middle, last - first))
         digest = _digests(said_so_far, middle[rows], ends)
         whole = _digests(said_so_far, middle, last)
-        system = _digests(_running(value, np.repeat(first, last - first)), first, middle)
-        system[middle == first] = 0
+        system = np.zeros(len(counts), np.uint64)
+        if (with_system := np.flatnonzero(of_system)).size:
+            from_first = _running(value, np.repeat(first, last - first))
+            system[with_system] = _digests(from_first, first[with_system], middle[with_system])
         replies = np.flatnonzero(roles == ASSISTANT)
         begins = ends - n_words
         # a test item, or a last turn unanswered, ends what is said, too
@@ -163,7 +165,11 @@ class Compared:
             np.concatenate([ends[replies], last[open_rows]])[by_row] + start,
         )
         long = np.flatnonzero((roles == USER) & (n_words >= LONG))
-        alone = _digests(_running(value, np.repeat(begins, n_words)), begins[long], ends[long])
+        alone = _digests(said_so_far, begins[long], ends[long])
+        if (later := np.flatnonzero(begins[long] != middle[rows[long]])).size:
+            turns = long[later]
+            by_turn = _running(value, np.repeat(begins, n_words))
+            alone[later] = _digests(by_turn, begins[turns], ends[turns])
         self._keep("asked", rows[long], alone, ends[long] + start)
         for key, array in {
             "starts": first + start,
@@ -185,7 +191,9 @@ class Compared:
 
     def _join(self) -> None:
         def whole(key: str, kind: type = np.int64) -> Any:
-            return np.concatenate([np.zeros(0, kind), *self._parts[key]])
+            joined = np.concatenate([np.zeros(0, kind), *self._parts[key]])
+            self._parts[key] = [joined]  # once, not beside its pieces
+            return joined
 
         def parts(key: str) -> Said:
             kinds = (np.int64, np.uint64, np.int64)
@@ -193,7 +201,8 @@ class Compared:
             joined = [
                 np.concatenate([np.zeros(0, k), *x]) for k, x in zip(kinds, each, strict=True)
             ]
-            return Said(*joined)
+            self._parts[key] = [Said(*joined)]
+            return self._parts[key][0]
 
         self.starts: Ints = whole("starts")
         """Row -> where its system turns begin, in words."""

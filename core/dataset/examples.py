@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from core.arrays import by_id
@@ -24,7 +25,6 @@ from core.workspace.files import canonical
 FIRST_ANSWER = "the first of the answers that are accepted"
 MAX_REASONS = 20
 """Reasons that quote what the data says; above, they are counted without the quote."""
-_quoted: Callable[[str], str] = json.encoder.encode_basestring
 
 
 @dataclasses.dataclass
@@ -134,12 +134,10 @@ def shown_row(rows: Rows, at: int) -> str:
 
 def digest(turns: list[Turn]) -> bytes:
     """Hash a conversation: the SHA-256 of its canonical JSON."""
-    if any(len(turn) > 2 for turn in turns):
-        return hashlib.sha256(canonical(turns).encode()).digest()
-    inside = ",".join(
-        f'{{"content":{_quoted(turn["content"])},"role":{_quoted(turn["role"])}}}' for turn in turns
-    )
-    return hashlib.sha256(f"[{inside}]".encode()).digest()
+    for turn in turns:
+        if len(turn) > 2:  # numbers are written as Python does
+            return hashlib.sha256(canonical(turns).encode()).digest()
+    return hashlib.sha256(orjson.dumps(turns, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _filled(rows: Rows, template: Template, replied: str | None) -> Callable[[int], str]:
@@ -270,8 +268,6 @@ def content_fingerprint(
     """Hash (id, messages, source, answer) in the order of ids; blind to column and row order."""
     whole = hashlib.sha256()
     for i in by_id(np.array(ids, object)).tolist():
-        answer = answers[i]
-        line = [ids[i], digest(i), sources[i]]
-        last = "null" if answer is None else _quoted(answer)
-        whole.update(f"[{','.join(map(_quoted, line))},{last}]\n".encode())
+        line = (ids[i], digest(i), sources[i], answers[i])
+        whole.update(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
     return whole.hexdigest()

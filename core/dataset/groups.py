@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.arrays import Bools, Ints
+from core.arrays import Bools, Ints, release
 from core.dataset.compared import Compared
 from core.dataset.near_join import Sets, unite_near
 from core.dataset.shingles import SHINGLE
@@ -99,6 +99,7 @@ def groups(compared: Compared, order: Sequence[int]) -> list[int]:
     """
     asked = questions(compared)
     sets = Sets(len(compared))
+    release()
     by_key = np.argsort(asked.keys, kind="stable")
     same = asked.keys[by_key][1:] == asked.keys[by_key][:-1]
     sets.unite(asked.rows[by_key[1:][same]], asked.rows[by_key[:-1][same]])

@@ -15,6 +15,8 @@ from core.dataset.words import Hashes
 
 PAIRS = 2_000_000
 """Candidates looked at together, about."""
+PARTS = 8
+"""Ranges of shingles whose entries are sorted one after the other."""
 
 
 class Sets:
@@ -76,20 +78,29 @@ def _entries(texts: Texts) -> tuple[Hashes, Ints, Ints]:
         Shingle and text of each entry, sorted by shingle, then text; how many shingles a text has.
     """
     bits = np.uint64(max(len(texts), 2).bit_length())
-    parts, sizes = [], []
+    parts: list[list[Hashes]] = [[np.zeros(0, np.uint64)] for _ in range(PARTS)]
+    sizes = []
     for start, (owner, value, n) in texts.all_prefixes():
+        part = (value * np.uint64(PARTS)) >> np.uint64(40)
         # of more than 16 million texts candidates are looked up by fewer bits of the shingle
         value >>= max(bits, np.uint64(24)) - np.uint64(24)
-        parts.append((value << bits) | (owner + start).astype(np.uint64))
+        both = (value << bits) | (owner + start).astype(np.uint64)
+        for i, some in enumerate(parts):
+            some.append(both[part == i])
         sizes.append(n)
-    both = np.concatenate([np.zeros(0, np.uint64), *parts])
-    del parts
-    both.sort()
-    shingle = both >> bits
-    same = shingle[1:] == shingle[:-1]
-    shared = np.append(same, False) | np.append(False, same) if len(both) else np.zeros(0, bool)
-    doc = (both[shared] & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
-    return shingle[shared], doc, np.concatenate([np.zeros(0, np.int64), *sizes])
+    # a part at a time, so that the entries of one text only never stand beside copies of all
+    found = []
+    for some in parts:
+        both = np.concatenate(some)
+        some.clear()
+        both.sort()
+        same = both[1:] >> bits == both[:-1] >> bits
+        shared = np.append(same, False) | np.append(False, same) if len(both) else same
+        found.append(both[shared])
+        del both, same, shared
+    both = np.concatenate(found)
+    doc = (both & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    return both >> bits, doc, np.concatenate([np.zeros(0, np.int64), *sizes])
 
 
 def _buckets(shingle: Hashes) -> tuple[Ints, Ints]:

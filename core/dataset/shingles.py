@@ -21,6 +21,8 @@ SHINGLE = 5
 NEAR = (4, 5)
 """Jaccard similarity of the shingles, as a fraction, from which two texts are near-duplicates."""
 BATCH = 4_096
+WALKED = 1_024
+"""Texts whose shingles are told at once where all are: what they take is in the cache."""
 THREADS = 2
 T = TypeVar("T")
 MAX_BINS = 2**26
@@ -98,15 +100,20 @@ class Texts:
     def _bins(self) -> npt.NDArray[np.uint8]:
         """Count how often a shingle is there, at most 255; some shingles share a bin."""
         n_words = int((self.ends - self.starts).sum())
-        counts = np.zeros(min(MAX_BINS, 1 << (2 * n_words).bit_length()), np.uint16)
-        starts = range(0, len(self), BATCH)
+        counts = np.zeros(min(MAX_BINS, 2 << (2 * n_words).bit_length()), np.uint16)
+        starts = range(0, len(self), WALKED)
         for value, _ in _side_by_side(lambda s: self.windows(self._batch(s)), starts):
             bins = (value & np.uint64(len(counts) - 1)).astype(np.intp)
             for at in range(0, len(bins), COUNTED):
                 some = bins[at : at + COUNTED]
                 np.add.at(counts, some, np.uint16(1))  # of its own type, else 40 times slower
                 counts[some] = np.minimum(counts[some], 255)
-        return counts.astype(np.uint8)
+        halves = counts.view(np.uint8)  # in place: no count is written over before it is read
+        for at in range(0, len(counts), COUNTED):
+            some = counts[at : at + COUNTED].astype(np.uint8)
+            halves[at : at + len(some)] = some
+        counts.resize(len(counts) // 2, refcheck=False)
+        return counts.view(np.uint8)
 
     def prefixes(self, part: Ints) -> tuple[Ints, Hashes, Ints]:
         """Return of some texts the rarest 1/5 + 1 shingles, as far as another text may have them.
@@ -132,13 +139,13 @@ class Texts:
 
     def all_prefixes(self) -> Iterator[tuple[int, tuple[Ints, Hashes, Ints]]]:
         """Yield the first text of each batch of all texts, and what `prefixes` returns of it."""
-        starts = range(0, len(self), BATCH)
+        starts = range(0, len(self), WALKED)
         self._bins  # noqa: B018  counted before several threads look
         found = _side_by_side(lambda s: self.prefixes(self._batch(s)), starts)
         yield from zip(starts, found, strict=True)
 
     def _batch(self, start: int) -> Ints:
-        return np.arange(start, min(start + BATCH, len(self)))
+        return np.arange(start, min(start + WALKED, len(self)))
 
     def walk(self, docs: Ints) -> Iterator[Shingled]:
         """Yield texts with their shingles, in the order of docs."""

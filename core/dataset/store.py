@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterator
 import numpy as np
 import pyarrow as pa
 
-from core.arrays import Bools, by_id
+from core.arrays import Bools, by_id, release
 from core.dataset import mapping, sides
 from core.dataset.artifact import EXAMPLES, KEYS, ORIGINAL, SKIPPED, DatasetSummary
 from core.dataset.detection import SAMPLE
@@ -53,6 +53,7 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
         split = settings.split_column or mapping.lines(settings.map).get("split")
         compare = settings.holdout_rule == 2 and (bool(split) or settings.holdout != "0")
         found = importing.understood(expected, chosen=None, compare=compare)
+        release()
         parts = found.reading.columns
         if settings.id_column and len(found) and not found.has_own_ids():
             raise InputError(

@@ -69,17 +69,35 @@ def as_table(found: Examples) -> pa.Table:
     contents = pa.array([turn["content"] for turn in turns], pa.large_string())
     said = pa.StructArray.from_arrays([roles, contents], fields=list(MESSAGES.value_type))
     offsets = np.cumsum([0, *map(len, talks)]).astype(np.int32)
-    both = [prompt_and_response(turns) for turns in found.messages]
+    prompts, responses = _prompts_and_responses(found, roles, contents)
     return pa.table(
         {
             "position": pa.array(found.at, pa.int64()),
             "source": pa.array(found.sources, pa.string()),
             "messages": pa.ListArray.from_arrays(pa.array(offsets), said),
             "extras": pa.array(extras, pa.large_string()),
-            "prompt": pa.array([prompt for prompt, _ in both], pa.large_string()),
-            "response": pa.array([response for _, response in both], pa.large_string()),
+            "prompt": prompts,
+            "response": responses,
             "answer": pa.array(found.answers, pa.large_string()),
         }
+    )
+
+
+def _prompts_and_responses(
+    found: Examples, roles: pa.Array, contents: pa.Array
+) -> tuple[pa.Array, pa.Array]:
+    """Return what `prompt_and_response` says of every row, of plain pairs without new texts."""
+    n = len(found.at)
+    if all(len(turns) == 2 and len(turns[0]) == len(turns[1]) == 2 for turns in found.messages):
+        told = roles.dictionary_encode()
+        replies = told.dictionary.index("assistant").as_py()
+        if (told.indices.to_numpy()[1::2] == replies).all():
+            places = np.arange(0, 2 * n, 2)
+            return contents.take(pa.array(places)), contents.take(pa.array(places + 1))
+    both = [prompt_and_response(turns) for turns in found.messages]
+    return (
+        pa.array([prompt for prompt, _ in both], pa.large_string()),
+        pa.array([response for _, response in both], pa.large_string()),
     )
 
 

@@ -6,6 +6,7 @@ asked when all are in.
 
 from __future__ import annotations
 
+import array
 import json
 from typing import Any
 
@@ -40,7 +41,7 @@ class Understood:
         """What the reader skipped: place, reason, preview."""
         self.unusable: list[tuple[int, str, str, int]] = []
         """Place, reason and preview of the other rows skipped; columns that were known then."""
-        self.at: list[int] = []
+        self.at = array.array("q")
         self.sources: list[str] = []
         self.answers: list[str | None] = []
         self.marks: list[Any] = []
@@ -77,7 +78,7 @@ class Understood:
         self.sources += [self._labels.setdefault(label, label) for label in found.sources]
         self.answers += found.answers
         found.at = [at + self.n_parsed for at in found.at]
-        self.at += found.at
+        self.at.extend(found.at)
         table = as_table(found)
         self.has_extras |= table["extras"].null_count < len(table)
         for part, lengths in self.lengths.items():

@@ -165,10 +165,10 @@ class Records:
 
     def _end(self) -> Rows:
         batch, records = self.batch, self.records
-        names = dict.fromkeys(name for record in records for name in record)
-        batch.columns = {name: [record.get(name) for record in records] for name in names}
         shapes: dict[tuple[str, ...], tuple[str, ...]] = {}  # one tuple for equal ones
         keys = [shapes.setdefault(shape, shape) for shape in map(tuple, records)]
+        names = dict.fromkeys(name for shape in shapes for name in shape)
+        batch.columns = {name: [record.get(name) for record in records] for name in names}
         batch.keys = None if shapes.keys() <= {(*names,)} else keys
         batch.places = self.places
         self.n_read += len(records)
