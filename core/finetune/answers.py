@@ -17,7 +17,7 @@ from core.finetune.final_answer import NOTHING, Found
 from core.finetune.maths import Expression, Members, Words, same
 from core.finetune.written_maths import WORDED, plain, understand
 
-JUDGED = 3
+JUDGED = 4
 """Goes up when answers are judged in another way: scores of two ways are never compared."""
 NO_GOLD = "no gold"
 PROGRAM = "a program, which is not run"
@@ -25,9 +25,15 @@ EXACT = 0.99
 """A verifier gives less for a partly right answer."""
 LETTER = re.compile(r"\(?\s*([A-J])\s*[).]?")
 CHOSEN = re.compile(
-    r"\W*(?:(?:the )?(?:option|choice|letter)\s*)?"
+    r"\W*(?:(?i:the )?(?i:option|choice|letter)\s*)?"
     r"(?:\(\s*([A-Ja-j])\s*\)|([A-J])(?=\s*$|[).:,;](?:\s|$)|\s+(?:because|since|is|as)\b))"
+    r"(?!\s+is\s+(?:not|wrong|incorrect|false)\b)"
 )
+JOINED = r"(?:,|/|&|\band\b|\bor\b|\bnor\b)"
+ANOTHER = re.compile(rf"\)?\s*{JOINED}\s*\(?[A-J]\)?(?=\s*(?:$|[.,;:]|{JOINED}))")
+"""After a letter: a second one, so that none is chosen."""
+NOT_ALONE = re.compile(rf"(?:\b[A-J]\)?\s*{JOINED}|\bnot)\s*\(?\s*$")
+"""Before a letter that is none chosen alone."""
 OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\s*$|[.,;:!\n])", re.IGNORECASE)
 ARITHMETIC = re.compile(r"[\w)}]\s*(?<!\d[eE])[-+*]\s*[\d({\\]")
 """A sum that is left to be computed is no final number."""
@@ -152,9 +158,14 @@ def _choice(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]
     text = WORDED.sub(r"\1", plain((found.text if found else said).strip("* "))).strip("{}* ")
     chosen = CHOSEN.match(text if len(text) > 1 else text.upper())
     where = found.where if found else "beginning"
-    if not chosen and not found:
+    if not chosen and (not found or text.startswith("not ")):
         others = list(re.finditer(r"\(([A-J])\)|\b([B-J])(?=[.\s]*$)", text))
         chosen, where = (others[-1] if others else None), "last letter"
+    if chosen and (
+        NOT_ALONE.search(text[: chosen.start(1 if chosen[1] else 2)])
+        or ANOTHER.match(text, chosen.end())
+    ):
+        chosen = None
     if not chosen:
         return False, Found(found.text, found.where) if found else NOTHING
     letter = (chosen[1] or chosen[2]).upper()

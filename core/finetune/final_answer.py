@@ -15,9 +15,11 @@ LONGEST = 40_000
 WHOLE = 160
 """Characters of an answer that may as a whole be the final one."""
 
+BLANK = r"[^\S\n]*"
+"""Within a line, as a run of empty lines would be read again from each of them."""
 RUN_ON = re.compile(
-    r"\n\s*(?:#+\s*)?(?:Question|Q|Problem|Instruction|Input|User|Human)\s*(?:\d+\s*)?:"
-    r"|\n\s*###\s*(?:Question|Problem|Instruction|Input|User|Human)\b"
+    rf"\n{BLANK}(?:#+{BLANK})?(?:Question|Q|Problem|Instruction|Input|User|Human)\s*(?:\d+\s*)?:"
+    rf"|\n{BLANK}###{BLANK}(?:Question|Problem|Instruction|Input|User|Human)\b"
     r"|<\|(?:im_end|im_start|endoftext|eot_id|end|user)\|>|</s>|<end_of_turn>"
 )
 """A next question, or a turn's end written out."""
@@ -27,13 +29,15 @@ BOX = re.compile(r"\\f?boxed\s*(?=\{)|\\boxed\s+(\S+)")
 HASHES = re.compile(r"####[ \t]*")
 SAID = re.compile(
     r"(?:\banswers?\**\s+(?:to [^.\n]{1,80} )?(?:is|are|was|=)\b"
-    r"|^\W*(?:final\s+)?answer\s*\**\s*[:=])"
+    r"|^[^\w\n]*(?:final\s+)?answer\s*\**\s*[:=])"
     r"\s*[:=]?\**\s*(?:(?:equal to|equals|approximately|about|therefore|thus|simply)\s+)?",
     re.IGNORECASE | re.MULTILINE,
 )
 SENTENCE = re.compile(r"(?<![A-Z])\.(?=\s|$)|\n|[!?](?=\s|$)")
 FORMULA = re.compile(
-    r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL
+    r"\$\$(.+?)\$\$|(?<!\\)\$([^$\n]+?)(?<!\\)\$"
+    r"|\\\(((?:(?!\\\().)+?)\\\)|\\\[((?:(?!\\\[).)+?)\\\]",
+    re.DOTALL,
 )
 AMOUNT = (
     r"\d+(?::\d+)+"  # a time or a ratio: no number
@@ -62,9 +66,9 @@ def cut(text: str, stops: Sequence[str] = ()) -> tuple[str, bool]:
         text: What a model said.
         stops: What its template writes before a next question, at the beginning of a line.
     """
-    own = "|".join(rf"\n\s*{re.escape(stop)}" for stop in stops)
+    own = "|".join(rf"\n{BLANK}{re.escape(stop)}" for stop in stops)
     ends = [end.start() for p in (RUN_ON.pattern, own) if p and (end := re.search(p, text[1:]))]
-    return (text[: min(ends) + 1], True) if ends else (text, False)
+    return (text[: min(ends) + 1].rstrip().rstrip("#"), True) if ends else (text, False)
 
 
 def without_thoughts(text: str) -> str:

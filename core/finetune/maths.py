@@ -45,6 +45,8 @@ class Expression:
     base: str = ""
     name: str = ""
     """The variable that it was given as the value of."""
+    equation: tuple[Value, ...] = ()
+    """That variable minus the value, where this is a formula: y = 2x + 1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,10 @@ def same(a: Answer, b: Answer) -> bool:
         return a.brackets == b.brackets and _same_members(a, b)
     if isinstance(a, Relation) and isinstance(b, Relation):
         return _same_relation(a, b)
+    if isinstance(a, Relation) and isinstance(b, Expression):
+        a, b = b, a
+    if isinstance(a, Expression) and isinstance(b, Relation):
+        return bool(a.equation) and _same_up_to_a_factor(a.equation, b.difference)
     return isinstance(a, Words) and isinstance(b, Words) and a.text == b.text
 
 
@@ -134,11 +140,7 @@ def _same_members(a: Members, b: Members) -> bool:
 
 def _same_relation(a: Relation, b: Relation) -> bool:
     if a.difference and b.difference:
-        pairs = [(complex(x), complex(y)) for x, y in zip(a.difference, b.difference, strict=True)]
-        if any(abs(x) < 1e-12 or abs(y) < 1e-12 for x, y in pairs):
-            return False
-        ratios = [x / y for x, y in pairs]
-        return all(abs(r - ratios[0]) <= 1e-9 * abs(ratios[0]) for r in ratios)
+        return _same_up_to_a_factor(a.difference, b.difference)
     turned = Relation(b.signs[::-1].translate(FLIPPED), b.sides[::-1])
     return any(
         a.signs == other.signs
@@ -146,3 +148,13 @@ def _same_relation(a: Relation, b: Relation) -> bool:
         and all(same(x, y) for x, y in zip(a.sides, other.sides, strict=True))
         for other in (b, turned)
     )
+
+
+def _same_up_to_a_factor(a: tuple[Value, ...], b: tuple[Value, ...]) -> bool:
+    if len(a) != len(b):
+        return False
+    pairs = [(complex(x), complex(y)) for x, y in zip(a, b, strict=True)]
+    if any(abs(x) < 1e-12 or abs(y) < 1e-12 for x, y in pairs):
+        return False
+    ratios = [x / y for x, y in pairs]
+    return all(abs(r - ratios[0]) <= 1e-9 * abs(ratios[0]) for r in ratios)

@@ -10,8 +10,9 @@ from fractions import Fraction
 
 from core.finetune.expression import LONGEST, POINTS, WORDS, NotMaths, Value, compute
 from core.finetune.maths import FLIPPED, MEMBERS, Answer, Expression, Members, Relation, Words
+from core.finetune.units import SHORT_UNIT, short_name
 
-UNION = "\u222a"
+UNION, EMPTY = "\u222a", "\u2205"
 MARKS = " .,;:!?\"'`*_()[]{}\u3002\uff0c\uff01\uff1f"
 """Around words, and no part of them."""
 DROPPED = re.compile(
@@ -24,7 +25,16 @@ SPELT = tuple(
     for pattern, to in (
         (r"\\[dtc]frac", r"\\frac"),
         (r"\{,\}", ","),
-        (r"[\u2212\u2013]", "-"),
+        (r"[\u2212\u2013\uff0d]|^\s*\u2014(?=\d)", "-"),
+        (r"\u00b2", "^2"),
+        (r"\u00b3", "^3"),
+        (r"\u00bd", " 1/2"),
+        (r"\u00bc", " 1/4"),
+        (r"\u00be", " 3/4"),
+        (r"(?<=\d)\s*[xX]\s*(?=10\s*\^)", "*"),
+        (r"\{([^{}\\]{1,40})\\over(?![A-Za-z])([^{}\\]{1,40})\}", r"\\frac{\1}{\2}"),
+        (r"\\(?:text|mathrm|mbox)\s*\{\s*(and|or)\s*\}", r" \1 "),
+        (r"\\(?:emptyset|varnothing)(?![A-Za-z])|\u00d8", EMPTY),
         (r"\\cdot(?![A-Za-z])|\\times(?![A-Za-z])|[×·]", "*"),
         (r"\\div(?![A-Za-z])|÷", "/"),
         (r"(?<!\*)\*\*(?!\*)", "^"),
@@ -54,16 +64,12 @@ MIXED = re.compile(
     r"(?:\s+(?P<a>\d{1,40})\s*/\s*(?P<b>\d{1,40})"
     r"|\s*\\frac\s*\{?(?P<c>\d{1,40}?)\}?\s*\{?(?P<d>\d{1,40})\}?)"
 )
+REPEATING = re.compile(r"(-?)(\d{1,40}?)\.(\d{0,40})\\overline\s*\{(\d{1,40})\}")
 BASED = re.compile(r"([0-9A-Fa-f]+)\s*_\s*\{?\s*(\d+)\s*\}?")
 UNITED = re.compile(
     rf"(?P<number>[-+]?\s*(?:{PLAIN_NUMBER}|.*[\d)}}]))"
-    r"\s*(?P<unit>[A-Za-z][A-Za-z .]*(?:\^?\{?\d\}?)?)"
+    r"\s*(?P<unit>[A-Za-z][A-Za-z .]*(?:\^?\{?\d\}?)?(?:\s*/\s*[A-Za-z]+(?:\^?\{?\d\}?)?)?)"
 )
-SHORT_UNIT = re.compile(
-    r"(?:mm|cm|m|km|in|ft|yd|mi|mg|g|kg|lb|oz|ml|l|s|ms|h|hr|[a-z]{3}) ?\^?\{?\d?\}?",
-    re.IGNORECASE,
-)
-"""Units that could be read as a product of letters."""
 SPOKEN = re.compile(rf"[^\d\\=<>≤≥∈±{UNION}⟦|^_+*/()\[\]{{}}∞,-]{{2,}}")
 """Words alone, without a sign of maths."""
 PROSE = re.compile(rf"(?<![\\A-Za-z])(?!(?:{'|'.join(WORDS)})\b)[A-Za-z]{{2,}}\s+[A-Za-z\d\\]")
@@ -79,7 +85,8 @@ def plain(text: str) -> str:
     for pattern, to in SPELT:
         text = pattern.sub(to, text)
     text = DROPPED.sub("", text).replace("\\{", "⟦").replace("\\}", "⟧")
-    return text.strip(".,;: \n\t").rstrip("\\ ")
+    text = text.lstrip(",;: \n\t").rstrip(".,;: \n\t").rstrip("\\ ")
+    return text if re.match(r"\.\d", text) else text.lstrip(".,;: ")
 
 
 def understand(text: str) -> Answer:
@@ -106,6 +113,14 @@ def _number(text: str, depth: int) -> Answer | None:
     if mixed and int(below := mixed["b"] or mixed["d"]):
         value = int(mixed["whole"]) + Fraction(int(mixed["a"] or mixed["c"]), int(below))
         return Expression((-value if mixed["sign"] else value,) * POINTS)
+    if text == EMPTY or re.fullmatch(r"⟦\s*⟧", text):
+        return Members(())
+    repeating = REPEATING.fullmatch(text)
+    if repeating:
+        sign, whole, first, again = repeating.groups()
+        parts = int(f"{whole}{first}{again}") - int(f"{whole}{first}" or 0)
+        value = Fraction(parts, 10 ** len(first) * (10 ** len(again) - 1))
+        return Expression((-value if sign else value,) * POINTS)
     based = BASED.fullmatch(text)
     if based and any(c.isdigit() for c in based[1]):
         digits = _formula(based[1], depth)
@@ -163,7 +178,11 @@ def _relation(text: str, depth: int) -> Answer | None:
     if signs in ("=", "∈") and NAME.fullmatch(parts[0].strip()):
         value = _answer(parts[1], depth + 1)
         if isinstance(value, Expression):
-            return dataclasses.replace(value, name=_tight(parts[0]))
+            name = _formula(parts[0].strip(), depth)
+            gap: tuple[Value, ...] = ()
+            if isinstance(name, Expression) and len(set(value.values)) > 1:
+                gap = tuple(x - y for x, y in zip(name.values, value.values, strict=True))
+            return dataclasses.replace(value, name=_tight(parts[0]), equation=gap)
         return value
     sides = tuple(_answer(p, depth + 1) for p in parts)
     if interval := _interval(signs, parts, sides):
@@ -215,8 +234,7 @@ def _formula(text: str, depth: int) -> Answer:
     if united and (short or not values) and not PROSE.search(united["number"]):
         with contextlib.suppress(NotMaths):
             amount = compute(united["number"])
-            unit = re.sub(r"[\s{}^.]", "", united["unit"]).lower()
-            return Expression(values or amount, amount=amount, unit=unit)
+            return Expression(values or amount, amount=amount, unit=short_name(united["unit"]))
     if not values:
         return Words(_tight(text))
     return Expression(values, literal=text if DECIMAL.fullmatch(text) else "")
