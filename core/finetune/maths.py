@@ -90,7 +90,8 @@ def _same_expression(a: Expression, b: Expression) -> bool:
     if (a.unit and b.unit and a.unit != b.unit) or (a.base and b.base and a.base != b.base):
         return False
     if a.name and b.name and a.name != b.name:
-        return False
+        both = bool(a.equation and b.equation)  # x = 3 - y is y = 3 - x
+        return both and _same_up_to_a_factor(a.equation, b.equation)
     pairs = [(a.values, b.values)]
     if a.amount or b.amount:
         pairs.append((a.amount or a.values, b.amount or b.values))

@@ -72,7 +72,7 @@ UNITED = re.compile(
 )
 SPOKEN = re.compile(rf"[^\d\\=<>≤≥∈±{UNION}⟦|^_+*/()\[\]{{}}∞,-]{{2,}}")
 """Words alone, without a sign of maths."""
-PROSE = re.compile(rf"(?<![\\A-Za-z])(?!(?:{'|'.join(WORDS)})\b)[A-Za-z]{{2,}}\s+[A-Za-z\d\\]")
+PROSE = re.compile(rf"(?<![\\A-Za-z])(?!(?:{'|'.join(WORDS)})\b)[A-Za-z]{{2,}}\s+[A-Za-z\d\\.]")
 """A word before another word or a number: no product of its letters."""
 NAME = re.compile(r"\\?[A-Za-z]{1,2}(?:_\{?\w+\}?)?(?:\s*\(\s*[A-Za-z]\s*\))?'*")
 MATRIX = re.compile(r"\\begin\{([pbvB]?matrix|array)\}(?:\{[lcr|]*\})?(.*)\\end\{\1\}", re.DOTALL)
