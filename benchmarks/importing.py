@@ -85,8 +85,11 @@ def measure(code: str, path: pathlib.Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         done = subprocess.run(
             [sys.executable, "-c", code, str(path), folder],
-            check=True, capture_output=True, text=True, cwd=ROOT,
-        )  # fmt: skip
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
     seconds, processor, kilobytes = map(float, done.stdout.splitlines()[-1].split())
     return {"seconds": seconds, "cpu": processor, "rss_gb": kilobytes * 1024 / 1e9}
 

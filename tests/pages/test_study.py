@@ -182,8 +182,10 @@ def test_what_exists_is_reused_and_said_before_it_starts(page, copied):
     (listed,) = [d.value for d in page.dataframe if "exists" in d.value]
     reused = listed[listed["exists"]]
     assert set(zip(reused["arm"], reused["seed"], strict=True)) == {
-        ("s2l", 0), ("random", 0), ("full", 0),
-    }  # fmt: skip
+        ("s2l", 0),
+        ("random", 0),
+        ("full", 0),
+    }
     page.text_input(key="study:steps").set_value("auto").run()
     typed(page.selectbox(key="study:model"), "scratch:small")
     assert "how long is not known before" in words(page)

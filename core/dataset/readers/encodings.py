@@ -24,9 +24,21 @@ MARKS = {
 }
 """Byte order mark -> encoding; UTF-32 first, since its mark begins with that of UTF-16."""
 OLDER = [
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257",
-    "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "koi8_r",
-]  # fmt: skip
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "gb18030",
+    "big5",
+    "shift_jis",
+    "euc_jp",
+    "euc_kr",
+    "koi8_r",
+]
 """Encodings that are not UTF-8 and may be told; the single-byte ones as Windows has them."""
 
 LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")

@@ -202,8 +202,11 @@ def test_a_stopped_study_can_be_read_and_goes_on(copied, monkeypatch):
     assert half.lines["finetune"][0] in whole.parents.values()
     assert kept.partial(copied.workspace, copied.clusters) is None
     assert {p.name for p in whole.path.iterdir()} == {
-        "manifest.json", "table.parquet", "base.parquet", "base",
-    }  # fmt: skip
+        "manifest.json",
+        "table.parquet",
+        "base.parquet",
+        "base",
+    }
 
 
 def test_a_run_that_another_process_trains_is_waited_for(copied, monkeypatch):
@@ -263,8 +266,10 @@ def test_data_sizes_random_draws_and_what_varies(copied):
     assert set(lines["train_seed"]) == {0}
     assert lines["draw_seed"].tolist() == lines["seed"].tolist()
     assert dict(zip(lines["seed"], lines["clusters"], strict=True)) == {
-        0: copied.clusters, 1: cut, 2: copied.clusters,
-    }  # fmt: skip
+        0: copied.clusters,
+        1: cut,
+        2: copied.clusters,
+    }
     assert found.summary["budgets"] == ["10%"]
     assert found.summary["varied"] == (
         "the draw varies, the training seed does not; the clustering varies (2 in turn), the proxy "

@@ -316,12 +316,47 @@ def test_hub_ids(place, text):
 @pytest.mark.parametrize(
     "text",
     [
-        "a/b/c", "/a/b", "a/", "/a", "./a", "../a", "a/..", "a/.", ".", "..", "~", "~/a", "a//b",
-        "a b/c", "-a/b", "a/-b", "a--b/c", "a..b", "a/b.git", "a/b:", ":a", "a/b:/etc", "a/b:../c",
-        "a/b:.c", "a/b:-c", "a/b:c:d", "a/b:*", "a/b\n", "ä/b", "a/\uff42", "x" * 97, "a/" + "x" * 97,
-        "a\\b", "http://a/b", "a/b?x", "a@b/c", "a/b@main", "a/b:" + "c" * 201, "a/b:c\u202e",
+        "a/b/c",
+        "/a/b",
+        "a/",
+        "/a",
+        "./a",
+        "../a",
+        "a/..",
+        "a/.",
+        ".",
+        "..",
+        "~",
+        "~/a",
+        "a//b",
+        "a b/c",
+        "-a/b",
+        "a/-b",
+        "a--b/c",
+        "a..b",
+        "a/b.git",
+        "a/b:",
+        ":a",
+        "a/b:/etc",
+        "a/b:../c",
+        "a/b:.c",
+        "a/b:-c",
+        "a/b:c:d",
+        "a/b:*",
+        "a/b\n",
+        "ä/b",
+        "a/\uff42",
+        "x" * 97,
+        "a/" + "x" * 97,
+        "a\\b",
+        "http://a/b",
+        "a/b?x",
+        "a@b/c",
+        "a/b@main",
+        "a/b:" + "c" * 201,
+        "a/b:c\u202e",
     ],
-)  # fmt: skip
+)
 def test_no_hub_ids(place, text):
     with pytest.raises(InputError):
         access.hub(text)
@@ -404,15 +439,42 @@ def test_exports_go_to_the_workspace_alone(place):
 
 PLAIN = {
     "lora_targets",  # layers of the model
-    "name", "split", "prompt_column", "response_column", "source_column", "answer_column",
-    "split_column", "id_column", "holdout", "features", "keep", "edits", "budget", "quotas",
-    "strategies", "seeds", "match", "map", "license", "score_column", "report_to", "budgets",
-}  # fmt: skip
+    "name",
+    "split",
+    "prompt_column",
+    "response_column",
+    "source_column",
+    "answer_column",
+    "split_column",
+    "id_column",
+    "holdout",
+    "features",
+    "keep",
+    "edits",
+    "budget",
+    "quotas",
+    "strategies",
+    "seeds",
+    "match",
+    "map",
+    "license",
+    "score_column",
+    "report_to",
+    "budgets",
+}
 """Settings whose text is a name, a number or a rule, and never opened."""
 IDS = {
-    "dataset", "trajectories", "clusters", "selection", "selections", "parent", "extend", "keep",
-    "finetune", "clusterings",
-}  # fmt: skip
+    "dataset",
+    "trajectories",
+    "clusters",
+    "selection",
+    "selections",
+    "parent",
+    "extend",
+    "keep",
+    "finetune",
+    "clusterings",
+}
 """Settings whose text is an artifact's id, looked up by a grammar that no path has."""
 
 
@@ -487,7 +549,8 @@ HOSTILE = [
 def test_a_text_never_becomes_another_flag(cls, text):
     noun = cls.__module__.split(".")[1]
     made = of(cls, name=text, **{s.name: text for s in specs(cls) if s.required})
-    job = jobs.Job(**dict.fromkeys((f.name for f in dataclasses.fields(jobs.Job)), "") | {
-        "argv": ("python", "-m", "core", noun, *to_argv(made), "--workspace", "/w")
-    })  # fmt: skip
+    job = jobs.Job(
+        **dict.fromkeys((f.name for f in dataclasses.fields(jobs.Job)), "")
+        | {"argv": ("python", "-m", "core", noun, *to_argv(made), "--workspace", "/w")}
+    )
     assert jobs.settings_of(job) == made
