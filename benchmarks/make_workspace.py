@@ -40,7 +40,7 @@ from core import clusters, dataset, layout, trajectories
 from core.dataset import holdout
 from core.dataset.tables import MESSAGES
 from core.jobs.progress import Progress
-from core.model import loading, tokenizers
+from core.model import loading, scratch, tokenizers
 from core.settings import to_config
 from core.trajectories import draw_map
 from core.trajectories.recorder import plan, quantiles
@@ -50,7 +50,7 @@ from core.workspace.files import append_jsonl, fingerprint, write_json, write_js
 from core.workspace.store import Workspace
 
 PROXY = "scratch:tiny"
-WIDTH = loading.SCRATCH["tiny"]["hidden"]
+WIDTH = scratch.SCRATCH["tiny"]["hidden"]
 TOKENIZER_ROWS = 5_000
 """Texts that the proxy's tokenizer is trained on."""
 LOGGED = 200

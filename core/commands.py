@@ -10,7 +10,8 @@ from typing import Any, Literal
 from core.chat.settings import Talk
 from core.errors import InputError, Unequal
 from core.report.settings import Settings as Reported
-from core.settings import Auto, Group, setting
+from core.settings import Group, setting
+from core.spec import Auto
 from core.workspace.artifact import Kind
 from core.workspace.store import Workspace
 

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from core.errors import InputError
-from core.settings import Spec, specs
+from core.settings import specs
+from core.spec import Spec
 from core.workspace.files import given
 
 COMMAND = "command"

@@ -51,6 +51,7 @@ ORDER = [
     "core.workspace",
     "core.nouns",
     "core.settings",
+    "core.spec",
     "core.numbers",
     "core.arrays",
     "core.errors",
@@ -83,7 +84,7 @@ CALLBACKS = {
     "core.trajectories.epoch_recorder",
 }
 """A callback subclasses transformers' own class, so it is imported inside functions only."""
-LONGEST = 330
+LONGEST = 305
 """Lines of a file."""
 
 

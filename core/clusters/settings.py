@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from core.settings import MAX_SEED, Auto, Group, setting
+from core.settings import Group, setting
+from core.spec import MAX_SEED, Auto
 from core.trajectories.features import FEATURES
 
 FIRST = ("trajectories", "k", "features", "include_start", "seed")

@@ -16,7 +16,7 @@ import numpy as np
 from core import clusters, dataset, selection, study, trajectories
 from core.demo.puzzles import TASKS, Row, generate
 from core.jobs.progress import Progress, say
-from core.model import loading
+from core.model import loading, scratch
 from core.settings import Group, setting
 from core.training.recipe import Recipe
 from core.workspace.files import fingerprint, rename
@@ -102,7 +102,7 @@ def base_model(workspace: Workspace, rows: list[Row]) -> pathlib.Path:
     from core.model.tokens import in_memory
     from core.training.loop import fit
 
-    key = fingerprint("base", BASE, loading.SCRATCH["tiny"], rows)
+    key = fingerprint("base", BASE, scratch.SCRATCH["tiny"], rows)
     folder = workspace.cache / "base" / key / "puzzle-base"
     if (folder / "config.json").exists():
         return folder

@@ -14,15 +14,11 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
-Value = Fraction | complex
+from core.finetune.exact_values import DIGITS, NotMaths, Value, raised, sized
 
 POINTS = 3
 """How many points free letters are tried at."""
 LONGEST, DEEPEST = 1_000, 40
-DIGITS = 400
-"""Digits of a number, and the size of its exponent, at most."""
-BITS = 20_000
-"""Of an exact power, at most; larger ones are computed as floats."""
 
 NUMBER = re.compile(r"(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+|\.(?!\d))?|\.\d+")
 POWER_OF_TEN = re.compile(r"[eE]([+-]?\d+)(?![\d.])")
@@ -44,10 +40,6 @@ FUNCTIONS: dict[str, Callable[[complex], complex]] = {
     "sqrt": cmath.sqrt,
 }
 WORDS = sorted({*FUNCTIONS, *CONSTANTS}, key=len, reverse=True)
-
-
-class NotMaths(Exception):
-    """The text is no expression that is understood."""
 
 
 def number(text: str) -> Fraction:
@@ -122,7 +114,7 @@ class _Reader:
                 break
             self.at += 1
             more = self.product()
-            value = _sized(value + more if sign == "+" else value - more)
+            value = sized(value + more if sign == "+" else value - more)
         self.depth -= 1
         return value
 
@@ -132,9 +124,9 @@ class _Reader:
             if following in "*/":
                 self.at += 1
                 more = self.signed()
-                value = _sized(value * more if following == "*" else value / more)
+                value = sized(value * more if following == "*" else value / more)
             elif following.isalnum() or (following in "({\\.|∞" and not self.closing()):
-                value = _sized(value * self.power())  # 2x, 3(a + b)
+                value = sized(value * self.power())  # 2x, 3(a + b)
             else:
                 break
         return value
@@ -165,7 +157,7 @@ class _Reader:
             self.depth += 1
             if self.depth > DEEPEST:
                 raise NotMaths("too deep")
-            base = _raised(base, self.exponent())
+            base = raised(base, self.exponent())
             self.depth -= 1
         return base
 
@@ -250,13 +242,13 @@ class _Reader:
     def command(self, name: str) -> Value:
         if name == "frac":
             above = self.argument()
-            return _sized(above / self.argument())
+            return sized(above / self.argument())
         if name == "sqrt":
             root: Value = Fraction(2)
             if self.take("["):
                 root = self.sum()
                 self.need("]")
-            return _raised(self.argument(), 1 / root)
+            return raised(self.argument(), 1 / root)
         if name == "binom":
             n, k = self.argument(), self.argument()
             if not all(isinstance(v, Fraction) and 0 <= v <= 200 for v in (n, k)):
@@ -275,11 +267,11 @@ class _Reader:
         exponent = self.exponent() if self.take("^") else None
         value = self.power()
         while self.more_of_argument():
-            value = _sized(value * self.power())
+            value = sized(value * self.power())
         out = complex(FUNCTIONS[name](complex(value)))
         if base is not None:
             out = cmath.log(complex(value)) / cmath.log(complex(base))
-        return out if exponent is None else _raised(out, exponent)
+        return out if exponent is None else raised(out, exponent)
 
     def more_of_argument(self) -> bool:
         r"""Return whether a factor of an argument without brackets comes: sin 2x, \cos 2\pi."""
@@ -288,32 +280,3 @@ class _Reader:
         name = COMMAND.match(self.text, self.at) or LETTERS.match(self.text, self.at)
         word = name[0].lstrip("\\") if name else ""
         return bool(word) and word not in FUNCTIONS and word != "frac"
-
-
-def _raised(base: Value, exponent: Value) -> Value:
-    if isinstance(base, Fraction) and isinstance(exponent, Fraction):
-        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if exponent.denominator == 1 and abs(exponent) * bits <= BITS:
-            return base ** int(exponent)
-        root = _exact_root(base, exponent)
-        if root is not None:
-            return root
-    return _sized(complex(base) ** complex(exponent))
-
-
-def _exact_root(base: Fraction, exponent: Fraction) -> Fraction | None:
-    """Return the square root of a square, None for everything else."""
-    if exponent != Fraction(1, 2) or base < 0:
-        return None
-    above, below = math.isqrt(base.numerator), math.isqrt(base.denominator)
-    exact = above**2 == base.numerator and below**2 == base.denominator
-    return Fraction(above, below) if exact else None
-
-
-def _sized(value: Value) -> Value:
-    """Return the value, as a float where the fraction has become long."""
-    if isinstance(value, Fraction) and value.denominator.bit_length() > BITS:
-        return complex(value)
-    if isinstance(value, complex) and not cmath.isfinite(value):
-        raise NotMaths("not finite")
-    return value

@@ -91,7 +91,7 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: it cannot be done, whatever the memory; or (by its `failure`) it does not fit.
     """
-    from core.finetune import fit_trial
+    from core.finetune import fit_disk, fit_trial
 
     s = resolve(from_config(Settings, order["settings"]))
     workspace = Workspace(order["workspace"])
@@ -140,7 +140,7 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
             seen(dataset, found.rows, one, of)
     tested = fit_trial.testing(workspace, model, tokenizer, found, tests, s)
     say("trying to save")
-    saved = fit_trial.saving(folder, model, int(out["bytes_saved"]))
+    saved = fit_disk.saving(folder, model, int(out["bytes_saved"]))
     every = looks_every(recipe.steps, s.eval_every, needed=s.patience > 0 or s.keep == "best")
     looked = {
         "times": 1 + math.ceil(recipe.steps / every) if every else 0,

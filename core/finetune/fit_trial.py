@@ -24,7 +24,6 @@ from core.training.micro_batches import MicroBatches
 from core.training.order import schedule
 from core.training.recipe import Recipe
 from core.workspace.artifact import Artifact
-from core.workspace.files import fsync
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
@@ -40,8 +39,6 @@ STEPS = 3
 """Optimizer steps at the longest batch."""
 MIXED = 12
 """Steps of the run's own plan that are timed besides, at most."""
-LARGEST_SAVE = 2**30
-"""Bytes of a model that is saved for the time it takes; of a larger one a part of them is."""
 NEW = (2, 10)
 """Tokens of the two answers whose difference is the time of a token."""
 AT_ONCE = (2, 12)
@@ -283,20 +280,3 @@ def _answering(
     item = max(0.0, (a_token[many] - a_token[few]) / (many - few))
     reading = max(0.0, times[many][0] - low * a_token[many]) / (many * len(usual))
     return {"read": reading, "step": max(0.0, a_token[few] - few * item), "item": item}
-
-
-def saving(folder: pathlib.Path, model: PreTrainedModel, size: int) -> float:
-    """Return the seconds that a byte of a saved model takes, on the workspace's disk."""
-    import torch
-
-    with tempfile.TemporaryDirectory(dir=folder) as where:
-        began = time.monotonic()
-        if size <= LARGEST_SAVE:
-            model.save_pretrained(where)
-        else:
-            torch.save(torch.zeros(LARGEST_SAVE // 8), pathlib.Path(where) / "part")
-        files = [p for p in pathlib.Path(where).rglob("*") if p.is_file()]
-        for file in files:
-            fsync(file)
-        written = sum(p.stat().st_size for p in files)
-        return (time.monotonic() - began) / max(1, written)

@@ -16,7 +16,8 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 
-from core.finetune.expression import Value, equal
+from core.finetune.exact_values import Value
+from core.finetune.expression import equal
 
 ROUNDED_FROM = 6
 """Significant digits from which a decimal may be a rounded one."""

@@ -11,7 +11,8 @@ from typing import Literal
 from core.evaluations.catalog import EVALUATIONS
 from core.finetune.presets import PAPER_TARGET, PRESETS
 from core.model import loading
-from core.settings import MAX_SEED, Auto, Group, setting, with_preset
+from core.settings import Group, setting, with_preset
+from core.spec import MAX_SEED, Auto
 from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, Adapter, Optimizing, Shared, steps_for
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from core.finetune.expression import LONGEST, POINTS, WORDS, NotMaths, Value, compute
+from core.finetune.exact_values import NotMaths, Value
+from core.finetune.expression import LONGEST, POINTS, WORDS, compute
 from core.finetune.maths import FLIPPED, MEMBERS, Answer, Expression, Members, Relation, Words
 from core.finetune.units import SHORT_UNIT, short_name
 

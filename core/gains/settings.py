@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from core.settings import MAX_SEED, Group, setting
+from core.settings import Group, setting
+from core.spec import MAX_SEED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from core import faces
 
 if TYPE_CHECKING:
+    from core.jobs.commands import can_resume as can_resume
+    from core.jobs.commands import settings_of as settings_of
     from core.jobs.drafts import discard as discard
     from core.jobs.drafts import draft_of as draft_of
     from core.jobs.failures import FAILURES as FAILURES
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from core.jobs.launchers import device_for as device_for
     from core.jobs.queue import active as active
     from core.jobs.queue import all_about as all_about
-    from core.jobs.queue import can_resume as can_resume
     from core.jobs.queue import command as command
     from core.jobs.queue import forget as forget
     from core.jobs.queue import jobs as jobs
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from core.jobs.queue import progress_of as progress_of
     from core.jobs.queue import recent_progress as recent_progress
     from core.jobs.queue import saved_step as saved_step
-    from core.jobs.queue import settings_of as settings_of
     from core.jobs.queue import status as status
     from core.jobs.queue import stop as stop
     from core.jobs.queue import submit as submit

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import InputError
-from core.jobs.queue import forget, noun_of, settings_of, status
+from core.jobs.commands import noun_of, settings_of
+from core.jobs.queue import forget, status
 from core.jobs.record import ACTIVE, Job
-from core.settings import Spec, specs
+from core.settings import specs
+from core.spec import Spec
 from core.workspace.artifact import KINDS, Entry
 from core.workspace.roles import editors
 from core.workspace.store import Workspace

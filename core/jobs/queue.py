@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
-import importlib
 import math
 import os
 import pathlib
@@ -24,6 +22,7 @@ from typing import Any
 from core.errors import InputError
 from core.jobs import devices
 from core.jobs.bounds import loosened
+from core.jobs.commands import noun_of, settings_of
 from core.jobs.files import SPEC, WORKER, load_progress
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
@@ -39,12 +38,10 @@ from core.jobs.record import (
     load,
     lock_file,
     lock_submit,
-    newest_records,
     shell,
-    tail_log,
 )
-from core.nouns import NOUNS
-from core.settings import from_argv, identity, specs
+from core.jobs.tails import newest_records, tail_log
+from core.settings import identity
 from core.workspace.artifact import new_id, utc_now
 from core.workspace.files import ROOT, rename, write_json
 from core.workspace.roles import editors, person
@@ -166,32 +163,6 @@ def all_about(workspace: Workspace, noun: str, **about: Any) -> list[Job]:
     ]
 
 
-def noun_of(job: Job) -> str:
-    """Return what a job does; empty if it is not a command of this program."""
-    return (_own(job.argv) or [""])[0]
-
-
-def settings_of(job: Job) -> Any:
-    """Return the settings that a job was started with; None if this version has no such ones."""
-    return _parsed(tuple(_own(job.argv)))
-
-
-@functools.lru_cache(4096)
-def _parsed(argv: tuple[str, ...]) -> Any:
-    if not argv or argv[0] not in NOUNS:
-        return None
-    try:
-        return from_argv(importlib.import_module(f"core.{argv[0]}").Settings, argv[1:])
-    except InputError:
-        return None
-
-
-def can_resume(job: Job) -> bool:
-    """Say whether a job's run can be continued where it stopped."""
-    asked = settings_of(job)
-    return asked is not None and any(s.name == "resume" for s in specs(type(asked)))
-
-
 def saved_step(workspace: Workspace, id: str) -> int:
     """Return the step of its one training that a job can be resumed from; 0 where not known."""
     if noun_of(status(workspace, id)) == "study":  # many trainings
@@ -305,9 +276,3 @@ def _detach(folder: pathlib.Path, args: list[str], fds: tuple[int, ...]) -> None
 
 def _full_argv(workspace: Workspace, argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "core", *argv, "--workspace", str(workspace.root)]
-
-
-def _own(argv: Sequence[str]) -> list[str]:
-    """Return noun and flags: what `_full_argv` was given."""
-    ours = list(argv[1:3]) == ["-m", "core"] and list(argv[-2:-1]) == ["--workspace"]
-    return list(argv[3:-2]) if ours else []

@@ -17,7 +17,7 @@ import pathlib
 import re
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from core.errors import InputError
@@ -26,15 +26,15 @@ from core.jobs.files import (
     SPEC,
     STATUS,
     WORKER,
-    as_record,
     load_outcome,
     load_spec,
     load_worker,
     outcome,
     write_outcome,
 )
+from core.jobs.tails import last_record
 from core.nouns import NOUNS
-from core.workspace.files import ROOT, parse_object, read_json
+from core.workspace.files import ROOT, read_json
 from core.workspace.locks import lock_within
 from core.workspace.store import Workspace
 
@@ -114,7 +114,7 @@ def _ended_job(folder: pathlib.Path, changed: int) -> Job | None:
 
 def _job(folder: pathlib.Path, alive: bool) -> Job:
     spec, how, worker = load_spec(folder), load_outcome(folder), load_worker(folder)
-    record = _last_record(folder / PROGRESS)
+    record = last_record(folder / PROGRESS)
     message, ended, seconds_left = str(how.get("message", "")), "", None
     failure = str(how.get("failure", ""))
     state: JobState = "running" if worker else "queued"
@@ -267,36 +267,6 @@ def folder_of(workspace: Workspace, id: str) -> pathlib.Path:
 def folders(folder: pathlib.Path) -> list[pathlib.Path]:
     """List job directories by id; locks, drafts and deleted ones have a dot in their names."""
     return sorted(p for p in folder.iterdir() if "." not in p.name) if folder.is_dir() else []
-
-
-def _tail(path: pathlib.Path, size: int) -> list[bytes]:
-    """Return the last lines of a file, at most `size` bytes of it; the last one may be torn."""
-    if not path.is_file():
-        return []
-    with contextlib.suppress(OSError), path.open("rb") as f:
-        f.seek(max(0, f.seek(0, os.SEEK_END) - size))
-        return f.read().split(b"\n")
-    return []
-
-
-def _last_record(path: pathlib.Path) -> dict[str, Any]:
-    return next(_records(reversed(_tail(path, 16_384)[:-1])), {})
-
-
-def _records(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    return filter(None, (as_record(parse_object(line) or {}) for line in lines))
-
-
-def newest_records(folder: pathlib.Path, size: int = 65_536) -> list[dict[str, Any]]:
-    """Return the progress records in the last `size` bytes: those of a long job are many."""
-    return list(_records(_tail(folder / PROGRESS, size)[:-1]))
-
-
-def tail_log(folder: pathlib.Path, lines: int) -> str:
-    """Return the last lines of the log; of a redrawn line only its last state."""
-    ends = (line.decode(errors="replace").rstrip("\r") for line in _tail(folder / "log", 262_144))
-    text = "\n".join(ends).rstrip("\n")
-    return "\n".join(line.rpartition("\r")[2] for line in text.split("\n")[-lines:])
 
 
 def shell(argv: Sequence[str]) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 from core.errors import InputError
 from core.jobs import devices
+from core.jobs.commands import can_resume, noun_of, settings_of
 from core.jobs.failures import FAILURES, mended
 from core.jobs.files import load_spec
 from core.jobs.launchers import device_for
-from core.jobs.queue import can_resume, jobs, noun_of, settings_of, status, submit
+from core.jobs.queue import jobs, status, submit
 from core.jobs.record import NO_QUEUE, Job, folder_of
 from core.settings import to_argv
 from core.workspace.store import Workspace

@@ -33,8 +33,8 @@ from core.jobs.record import (
     has_ended,
     load,
     lock_file,
-    tail_log,
 )
+from core.jobs.tails import tail_log
 from core.workspace.files import explain_os_error
 from core.workspace.roles import USER
 from core.workspace.store import Workspace

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from core.settings import MAX_SEED, Group, setting
+from core.settings import Group, setting
+from core.spec import MAX_SEED
 from core.trajectories.features import FEATURES
 
 FIRST = ("trajectories", "features", "include_start", "method", "seed")

@@ -14,6 +14,7 @@ from core.jobs.progress import say
 from core.model import checkpoint
 from core.model.methods import in_four_bits
 from core.model.output_layer import output_layer
+from core.model.scratch import from_scratch, shape_of
 from core.model.shrinking import shrink, trim
 from core.model.tokenizers import (
     POSITIONS,
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SCRATCH: dict[str, dict[str, int]] = {
-    "tiny": {"vocabulary": 1024, "hidden": 96, "layers": 2, "heads": 4, "inner": 256},
-    "small": {"vocabulary": 4096, "hidden": 192, "layers": 3, "heads": 6, "inner": 512},
-}
 KNOWN_SIZES = {
     "scratch:tiny": 0.29e6,
     "scratch:small": 2.1e6,
@@ -112,10 +109,10 @@ def load(
         model = shrink(model, layers)
         return model, trim(model, tokenizer, texts) if trimmed(spec) else tokenizer
     if is_scratch(spec):
-        shape = _shape(spec)
+        shape = shape_of(spec)
         tokenizer = train_tokenizer(texts, shape["vocabulary"])
         set_seed(seed)
-        return _scratch(shape, tokenizer), tokenizer
+        return from_scratch(shape, tokenizer), tokenizer
     tokenizer = load_tokenizer(spec)
     weights = load_weights(spec, frozen=frozen, precision=precision, four_bits=four_bits)
     return weights, tokenizer
@@ -131,7 +128,7 @@ def load_tokenizer_of(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBas
     """
     base = base_of(spec)
     if is_scratch(base):
-        return train_tokenizer(texts, _shape(base)["vocabulary"])
+        return train_tokenizer(texts, shape_of(base)["vocabulary"])
     return load_tokenizer(base)
 
 
@@ -145,18 +142,6 @@ def model_type(spec: str) -> str:
         return str(AutoConfig.from_pretrained(where, trust_remote_code=False).model_type)
     except Exception:  # loading it says what is wrong
         return ""
-
-
-def _shape(spec: str) -> dict[str, int]:
-    """Return the shape of a scratch model.
-
-    Raises:
-        InputError: there is none of this name.
-    """
-    name = spec.removeprefix("scratch:")
-    if name not in SCRATCH:
-        raise InputError(f"no model {spec!r}; from scratch there are {', '.join(SCRATCH)}")
-    return SCRATCH[name]
 
 
 def load_weights(
@@ -206,27 +191,6 @@ def load_weights(
         prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     output_layer(model)
     return model  # type: ignore[no-any-return]
-
-
-def _scratch(shape: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=shape["hidden"],
-            intermediate_size=shape["inner"],
-            num_hidden_layers=shape["layers"],
-            num_attention_heads=shape["heads"],
-            num_key_value_heads=shape["heads"],
-            max_position_embeddings=POSITIONS,
-            initializer_range=0.05,  # 0.02 suits widths of 1,000; these are below 200
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
 
 
 def changed_since(spec: str, id: str, created: str) -> bool:

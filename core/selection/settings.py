@@ -11,7 +11,8 @@ from core.selection import budget as budgets
 from core.selection import filters, given_scores, matched_size, s2l_options
 from core.selection.choose import check_switches
 from core.selection.strategies.catalog import STRATEGIES, having, named
-from core.settings import MAX_SEED, Auto, Group, setting
+from core.settings import Group, setting
+from core.spec import MAX_SEED, Auto
 
 FIRST = ("parent", "strategy", "budget", "seed", "keep")
 """Settings that every fingerprint holds; a later one counts where it differs from its default, so

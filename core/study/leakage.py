@@ -42,9 +42,9 @@ def without(table: pd.DataFrame) -> pd.DataFrame | None:
     clean = [c for c in table if str(c).startswith(CLEAN)]
     if not any(str(c).removeprefix(CLEAN) in METRICS for c in clean):
         return None
-    rest = table.drop(columns=[*clean, *(str(c).removeprefix(CLEAN) for c in clean)])
-    renamed = table[clean].rename(columns=lambda c: str(c).removeprefix(CLEAN))
-    return pd.concat([rest, renamed], axis=1)
+    names = [str(c).removeprefix(CLEAN) for c in clean]
+    rest = table.drop(columns=[*clean, *names])
+    return pd.concat([rest, table[clean].set_axis(names, axis="columns")], axis=1)
 
 
 def beside(table: pd.DataFrame, base: Mapping[str, Any], metric: str) -> pd.DataFrame:

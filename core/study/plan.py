@@ -27,7 +27,9 @@ from core.selection.pool import NO_SOURCE
 from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs, to_config
 from core.study import arms as arms_of
-from core.study.arms import Arm, at_budget
+from core.study import draws
+from core.study.arms import Arm
+from core.study.draws import at_budget
 from core.study.settings import Settings, epochs_of
 from core.training.settings import Shared
 from core.workspace.artifact import Artifact, is_id
@@ -225,7 +227,7 @@ def existing(workspace: Workspace, opened: Opened, planned: list[Run], steps: in
     out = []
     for run in planned:
         sized = [at_budget(arm, run.budget) for arm in opened.arms]
-        drawn = arms_of.drawn_before(
+        drawn = draws.drawn_before(
             workspace, run.clusters, sized, run.arm, run.draw_seed, opened.edits
         )
         wanted = drawn and tuning(opened.settings, drawn, run.train_seed, steps)

@@ -29,10 +29,11 @@ from core.settings import identity, to_config
 from core.study import arms as arms_of
 from core.study import artifact as kept
 from core.study import base as untuned
-from core.study import comparison, noise, pairs
-from core.study.arms import Arm, at_budget, sizes
+from core.study import comparison, draws, noise, pairs
+from core.study.arms import Arm, sizes
 from core.study.artifact import StudySummary, as_table
 from core.study.checks import Checked, check, tests_of
+from core.study.draws import at_budget
 from core.study.plan import (
     Opened,
     Run,
@@ -163,7 +164,7 @@ def _draw(workspace: Workspace, opened: Opened, planned: list[Run]) -> list[Arti
         for run in planned:
             sized = [at_budget(arm, run.budget) for arm in opened.arms]
             out.append(
-                arms_of.draw(workspace, run.clusters, sized, run.arm, run.draw_seed, opened.edits)
+                draws.draw(workspace, run.clusters, sized, run.arm, run.draw_seed, opened.edits)
             )
     except InputError:
         for made in reversed(dict.fromkeys(a.id for a in out)):

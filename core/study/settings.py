@@ -8,7 +8,8 @@ from typing import Literal
 from core.finetune.metrics import METRICS
 from core.finetune.settings import Target, Tested
 from core.model import loading
-from core.settings import Auto, Group, setting
+from core.settings import Group, setting
+from core.spec import Auto
 from core.study.arms import Arms
 from core.training.settings import FROM_SCRATCH, PRETRAINED, Shared
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from core.jobs.launchers import LAUNCHERS
 from core.model.templates import TEMPLATES
-from core.settings import Auto, Group, setting
+from core.settings import Group, setting
+from core.spec import Auto
 
 
 def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from core.errors import InputError
 from core.model import loading
-from core.settings import MAX_SEED, Auto, Group, setting, with_preset
+from core.settings import Group, setting, with_preset
+from core.spec import MAX_SEED, Auto
 from core.training import settings as training
 from core.training.settings import FROM_SCRATCH, PAPER, PRETRAINED, Optimizing
 

@@ -10,7 +10,7 @@ import pandas as pd
 from core.arrays import Ints
 from core.clusters.kmeans import auto_k
 from core.errors import InputError
-from core.settings import Auto
+from core.spec import Auto
 from core.trajectories.artifact import (
     LOSSES,
     STEPS,

@@ -22,7 +22,8 @@ from core.model.conversation import conversations, stored_columns
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason
 from core.model.templates import choose, renderer
-from core.settings import MAX_SEED, Auto, Group, identity, setting, to_config
+from core.settings import Group, identity, setting, to_config
+from core.spec import MAX_SEED, Auto
 from core.training import settings as training
 from core.training.recipe import Recipe
 from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for

@@ -14,7 +14,6 @@ _COLUMNS, _PANEL = 3, 190  # panels a line, height of one with its title
 _CATEGORIES = 12  # of one panel: those whose share changes most
 _DIFFERENCES = 20
 _BAND = figure.rgba(theme.MUTED, 0.35)
-_PARTS = (theme.SEQUENTIAL[4], theme.SEQUENTIAL[3], theme.SEQUENTIAL[1], theme.ACCENT)
 
 
 def facet_distances(facets: pd.DataFrame, draws: int, rows: int) -> go.Figure:
@@ -275,43 +274,4 @@ def stability_figure(table: pd.DataFrame, switches: pd.DataFrame, chance: float)
     title = "agreement of rows' chances of being selected (1 the same)"
     low = min(chance, float(table["agreement"].min()))
     fig.update_xaxes(title={"text": title, "standoff": 8}, range=[max(0, low - 0.08), 1.03])
-    return fig
-
-
-def cost_bars(table: pd.DataFrame, unit: str) -> go.Figure:
-    """Training on all rows above, below proxy, recording, clustering and target on the selection.
-
-    Args:
-        table: arm, part, value; arms from the top down, parts from the left.
-        unit: `seconds`, or `operations`, which are drawn as shares of the first arm.
-    """
-    arms = list(dict.fromkeys(table["arm"]))[::-1]
-    totals = table.groupby("arm")["value"].sum()
-    time = unit == "seconds"
-    scale = (60.0 if totals.max() < 7200 else 3600.0) if time else totals[arms[-1]] / 100
-    word = ("minutes" if scale == 60 else "hours") if time else "% of training on all rows"
-    fig = figure.rows(arms, right=90)
-    fig.update_layout(height=fig.layout.height + 20, barmode="stack", bargap=0.3)
-    parts = list(dict.fromkeys(table["part"]))
-    colours = dict(zip(parts, (theme.MUTED, *_PARTS), strict=False))
-    for part in parts:
-        lines = table[table["part"] == part]
-        fig.add_trace(
-            go.Bar(
-                x=lines["value"] / scale,
-                y=[arms.index(arm) for arm in lines["arm"]],
-                orientation="h",
-                marker={"color": colours[part], "line": {"width": 0}},
-                hovertemplate=f"{figure.label(part)}<br>%{{x:.3~g}} {word}<extra></extra>",
-            )
-        )
-    for y, arm in enumerate(arms):
-        figure.note(
-            fig, f"{totals[arm] / scale:.3g}", x=1, y=y, yref="y", xanchor="left", xshift=10
-        )
-    key = "    ".join(
-        f'<span style="color:{colours[part]}">■</span> {figure.label(part)}' for part in parts
-    )
-    figure.note(fig, key, x=0, y=1, yshift=6, xanchor="left", yanchor="bottom")
-    fig.update_xaxes(title={"text": word, "standoff": 8}, rangemode="tozero")
     return fig

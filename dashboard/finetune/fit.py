@@ -16,7 +16,8 @@ from core.finetune.preview import Preview, preview
 from core.finetune.settings import Settings, resolve
 from core.jobs.progress import duration
 from core.model.chat_template import Refused
-from core.settings import Auto, specs
+from core.settings import specs
+from core.spec import Auto
 from core.training.fit_disk import free
 from core.training.fit_memory import gib
 from dashboard.escape import plain

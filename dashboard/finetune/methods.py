@@ -7,7 +7,7 @@ import shutil
 
 import streamlit as st
 
-from core.settings import Spec
+from core.spec import Spec
 
 TITLES = {"full": "All weights", "lora": "LoRA", "qlora": "QLoRA, 4 bit"}
 

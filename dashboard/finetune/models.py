@@ -11,11 +11,11 @@ import streamlit as st
 from core.errors import InputError
 from core.finetune.settings import short
 from core.model import about, loading
-from core.settings import Spec
+from core.spec import Spec
 from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.escape import one_line, plain
-from dashboard.frame import access, server_files, state
+from dashboard.frame import access, allowed, server_files, state
 
 WEIGHTS = (".safetensors", ".gguf")
 LICENCE = 24
@@ -28,7 +28,7 @@ def pick(spec: Spec, key: str) -> str:
     Raises:
         InputError: what was typed is none that a page may name.
     """
-    titles = _listed(str(state.workspace().root), tuple(map(str, access.folders())))
+    titles = _listed(str(state.workspace().root), tuple(map(str, allowed.folders())))
     held = st.session_state.get(key)
     options = list(dict.fromkeys([*titles, *filter(None, [held])]))
     chosen = st.selectbox(

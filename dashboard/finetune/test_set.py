@@ -15,11 +15,11 @@ from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune.seen import seen
 from core.selection.artifact import SelectionSummary, load_rows
-from core.settings import Spec
+from core.spec import Spec
 from core.workspace.artifact import Artifact, is_id
 from core.workspace.files import explain_os_error
 from dashboard.escape import one_line
-from dashboard.frame import access, overlap, server_files, state
+from dashboard.frame import access, allowed, overlap, server_files, state
 from dashboard.frame.page_words import plain_words
 
 COMPARED = 200_000
@@ -48,7 +48,7 @@ def pick(spec: Spec, key: str, dataset: Artifact) -> str:
         if entry.id != dataset.id:
             count = entry.summary_as(DatasetSummary)["rows"]
             names[entry.id] = f"{one_line(entry.name, 40)}, all {count:,} rows"
-    names |= {path: f"file {path}" for path in _files(tuple(map(str, access.folders())))}
+    names |= {path: f"file {path}" for path in _files(tuple(map(str, allowed.folders())))}
     held = st.session_state.get(key)
     options = list(dict.fromkeys([*names, *filter(None, [held])]))
     chosen = st.selectbox(

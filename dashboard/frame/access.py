@@ -8,7 +8,6 @@ once more when a job starts. The command line is not limited; its user has those
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import pathlib
 import re
@@ -18,37 +17,30 @@ from core.dataset.readers.hub import is_file_type
 from core.errors import InputError
 from core.evaluations.load import each
 from core.model import loading
-from core.settings import Names, specs
-from core.workspace.artifact import KINDS
+from core.settings import specs
+from core.spec import Names
 from core.workspace.files import ROOT, regular
 from dashboard.frame import state
+from dashboard.frame.allowed import (
+    EXPORTS,
+    VARIABLE,
+    allowed,
+    check_folder,
+    exists,
+    folders,
+    is_folder,
+    resolved,
+    where,
+)
 
 T = TypeVar("T")
-VARIABLE = "S2L_DATA"
 WRITE_VARIABLE = "S2L_EXPORTS"
-UPLOADS, EXPORTS = "uploads", "exports"
-OWN = (*KINDS, "cache", EXPORTS)
-"""Folders of the workspace whose files and folders pages may read; of uploads the files alone."""
 LONGEST = 4_096
 """Characters of a path, as the system takes them."""
 LONGEST_TEXT = 100_000
 """Characters of any other text of a job: a command takes 131,072 bytes in one argument."""
-MOST = 20_000
-"""Files and folders of a folder that is read."""
 CONFIGURATION = re.compile(r"[^<>:/\\|?*\s\x00-\x1f.-][^<>:/\\|?*\x00-\x1f]{0,199}")
 """What the datasets library takes for the name of a configuration, no leading dot or dash."""
-
-
-def folders() -> list[pathlib.Path]:
-    """Return the folders below which pages may read: those of S2L_DATA, else this repository."""
-    named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
-    found = [pathlib.Path(os.path.expanduser(part)).resolve() for part in named or [str(ROOT)]]  # noqa: PTH111
-    return list(dict.fromkeys(found))
-
-
-def where() -> str:
-    """Name the allowed folders in a sentence."""
-    return " or ".join(map(str, folders()))
 
 
 def readable(text: str, *, files: bool = True, directories: bool = True) -> pathlib.Path:
@@ -60,20 +52,20 @@ def readable(text: str, *, files: bool = True, directories: bool = True) -> path
     Raises:
         InputError: it is not there, not allowed, hidden, or neither file nor folder.
     """
-    inside = [p for p in _candidates(text) if _allowed(p)]
+    inside = [p for p in _candidates(text) if allowed(p)]
     if not inside:
         raise InputError(
             f"Only files below {where()} can be read from the browser, none that are hidden; "
             f"{VARIABLE} names the allowed folders"
         )
-    there = [p for p in inside if _exists(p)]
+    there = [p for p in inside if exists(p)]
     if not there:
         raise InputError(f"There is no file {text} below {where()}")
     path = regular(there[0])
     if path.is_dir():
         if not directories:
             raise InputError(f"{text} is a folder; name a file")
-        _check_folder(path)
+        check_folder(path)
     elif not files:
         raise InputError(f"{text} is no folder")
     elif not os.access(path, os.R_OK):
@@ -84,12 +76,12 @@ def readable(text: str, *, files: bool = True, directories: bool = True) -> path
 def targets() -> list[pathlib.Path]:
     """Return the folders below which pages may write: the workspace's exports, and S2L_EXPORTS'."""
     named = [part for part in os.environ.get(WRITE_VARIABLE, "").split(os.pathsep) if part.strip()]
-    return [state.workspace().root / EXPORTS, *map(_resolved, named)]
+    return [state.workspace().root / EXPORTS, *map(resolved, named)]
 
 
 def writable(text: str) -> pathlib.Path:
     """Return where a page may write: below a target, else InputError."""
-    path, places = _resolved(_plain(text)), targets()
+    path, places = resolved(_plain(text)), targets()
     if any(path != p.resolve() and path.is_relative_to(p.resolve()) for p in places):
         return path
     raise InputError(
@@ -139,7 +131,7 @@ def model(text: str) -> str:
         return f"shrink:{model(base)}{after}"
     if loading.is_scratch(text):
         return text
-    if _looks_local(text) or any(_is_folder(p) for p in _candidates(text) if _allowed(p)):
+    if _looks_local(text) or any(is_folder(p) for p in _candidates(text) if allowed(p)):
         return _as_typed(text, readable(text, files=False))
     return hub(text, configuration=False)
 
@@ -180,7 +172,7 @@ def test_set(text: str) -> str:
 def _test(text: str) -> str:
     """Return where a named test is: as `test_set`, or a hub id that nothing here is called."""
     plain = re.fullmatch(r"[A-Za-z0-9-]+", text) or _looks_local(text)
-    return test_set(text) if plain or any(map(_exists, _candidates(text))) else hub(text)
+    return test_set(text) if plain or any(map(exists, _candidates(text))) else hub(text)
 
 
 CHECKS = {
@@ -241,74 +233,7 @@ def _candidates(text: str) -> list[pathlib.Path]:
         typed = pathlib.Path(_plain(text)).expanduser()
     except RuntimeError:  # ~nobody
         return []
-    return [_resolved(root / typed) for root in ([ROOT] if typed.is_absolute() else folders())]
-
-
-def _resolved(path: str | pathlib.Path) -> pathlib.Path:
-    """Return a path with every link followed; one whose links go round in a circle as it is."""
-    try:
-        return pathlib.Path(path).resolve()
-    except (OSError, RuntimeError):
-        return pathlib.Path(os.path.abspath(path))  # noqa: PTH100
-
-
-def _exists(path: pathlib.Path) -> bool:
-    return os.path.exists(path)  # noqa: PTH110, a Path's raises where a folder may not be entered
-
-
-def _is_folder(path: pathlib.Path) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112, as above
-
-
-def _allowed(path: pathlib.Path) -> bool:
-    """Say whether a page may look at a resolved path."""
-    home = state.workspace().root.resolve()
-    for own in OWN:
-        if path.is_relative_to(place := (home / own).resolve()) and path != place:
-            return not _hidden(path, place)
-    place = (home / UPLOADS).resolve()
-    if path.is_relative_to(place) and path != place:
-        return not _hidden(path, place) and not _is_folder(path)
-    within = [root for root in folders() if path.is_relative_to(root) and not _hidden(path, root)]
-    if path.is_relative_to(home):  # jobs, edits and views are not data
-        within = [root for root in within if root != home and root.is_relative_to(home)]
-    return bool(within)
-
-
-def _hidden(path: pathlib.Path, root: pathlib.Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _check_folder(top: pathlib.Path) -> None:
-    """Refuse a folder that has a link out of the allowed ones, or something that is no file.
-
-    Hidden files are not read, so they are not looked at.
-    """
-    if state.workspace().root.resolve().is_relative_to(top):
-        raise InputError(f"{top} holds the workspace itself; name a folder of data")
-    seen, waiting, count = {top}, [top], 0
-    while waiting:
-        for item in _entries(waiting.pop()):
-            if item.name.startswith("."):
-                continue
-            path, count = pathlib.Path(item.path), count + 1
-            if count > MOST:
-                raise InputError(f"{top} has more than {MOST:,} files; name a folder of data")
-            if item.is_symlink():
-                path = _resolved(path)
-                if not _allowed(path):
-                    raise InputError(f"{item.path} is a link out of {where()}; copy the file")
-            if regular(path).is_dir() and path not in seen:
-                seen.add(path)
-                waiting.append(path)
-
-
-def _entries(folder: pathlib.Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return list(itertools.islice(found, MOST + 1))
-    except OSError as e:
-        raise InputError(f"{folder} cannot be read: {e.strerror}") from None
+    return [resolved(root / typed) for root in ([ROOT] if typed.is_absolute() else folders())]
 
 
 def _looks_local(text: str) -> bool:

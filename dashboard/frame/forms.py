@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from core.errors import InputError
-from core.settings import Spec, specs
+from core.settings import specs
+from core.spec import Spec
 from dashboard.frame import access
 from dashboard.frame.page_words import plain_words
 

@@ -7,7 +7,8 @@ import importlib
 import re
 
 from core.nouns import NOUNS
-from core.settings import Spec, specs
+from core.settings import specs
+from core.spec import Spec
 from dashboard.escape import plain
 
 COMMAND = r"`[^`]*`"

@@ -14,7 +14,7 @@ from core.dataset.readers import SUFFIXES
 from core.dataset.readers.folders import SAVED
 from core.errors import InputError
 from dashboard.escape import plain
-from dashboard.frame import access, state
+from dashboard.frame import access, allowed, state
 from dashboard.frame.page_words import plain_words
 
 SHOWN = 200
@@ -43,7 +43,7 @@ def path(key: str, *, suffixes: tuple[str, ...] = SUFFIXES, marks: tuple[str, ..
         suffixes: Of the files in the list; folders that have such files are in it, too.
         marks: How names begin by which a folder is known that can be read as a whole.
     """
-    listing = listed(access.folders(), suffixes, marks)
+    listing = listed(allowed.folders(), suffixes, marks)
     text = st.selectbox(
         "Path on the server",
         list(dict.fromkeys([*listing.paths, *filter(None, [st.session_state.get(key)])])),
@@ -76,7 +76,7 @@ def hub_id(key: str) -> str:
 
 def _about(listing: Listing) -> str:
     """Say which folders may be read, and how much of what is there the list shows."""
-    where = f"What lies below {access.where()} can be read ({access.VARIABLE})"
+    where = f"What lies below {allowed.where()} can be read ({allowed.VARIABLE})"
     n, shown = listing.found, len(listing.paths)
     count = "nothing" if not n else f"all {n:,}" if shown == n else f"the newest {shown:,} of {n:,}"
     more = "" if listing.whole else "; deeper folders were not looked at"

@@ -16,7 +16,7 @@ import streamlit as st
 from core.dataset.readers import FILE_TYPES, SUFFIXES
 from core.workspace.files import explain_os_error, rename, sha256_file
 from core.workspace.roles import NotAllowed, editors
-from dashboard.frame import access, state
+from dashboard.frame import allowed, state
 from dashboard.frame.page_words import plain_words
 
 BLOCK = 2**22
@@ -42,7 +42,7 @@ def ask(key: str, suffixes: tuple[str, ...] = SUFFIXES) -> str:
     id, path = st.session_state.get(stored, ("", ""))
     if id != file.file_id or not pathlib.Path(path).is_file():
         try:
-            path = str(store(state.workspace().root / access.UPLOADS, file.name, file))
+            path = str(store(state.workspace().root / allowed.UPLOADS, file.name, file))
         except NotAllowed as e:
             st.error(plain_words(e), icon=":material/error:")
             return ""

@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.review import cost as costs
 from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
-from dashboard.charts import review as review_charts
+from dashboard.charts import cost as cost_charts
 from dashboard.escape import plain
 from dashboard.frame import state
 from dashboard.frame.page_words import plain_words
@@ -47,7 +47,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     tokens = proxy_cost.tokens(trajectories, chosen)
     bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))
     st.markdown(plain(bill.sentence()))
-    st.plotly_chart(review_charts.cost_bars(bill.table(), bill.unit))
+    st.plotly_chart(cost_charts.cost_bars(bill.table(), bill.unit))
     tuned = _finetuned(trajectories)
     if tuned is not None:
         seconds = costs.measured(done, tuned, tokens.share, float(epochs or 1))
@@ -55,7 +55,7 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
             f"As measured with a target of {tuned.parameters / 1e6:,.1f} million parameters: "
             f"{plain(seconds.sentence())}"
         )
-        st.plotly_chart(review_charts.cost_bars(seconds.table(), seconds.unit))
+        st.plotly_chart(cost_charts.cost_bars(seconds.table(), seconds.unit))
     else:
         st.markdown(
             f"{plain(done.sentence())} Fine-tune a target on a selection to see here how "

@@ -14,7 +14,7 @@ from core.export.trainers import MODEL, TRAINERS, reading
 from core.export.writers import EXPORT_FORMATS
 from core.workspace.artifact import Artifact
 from core.workspace.roles import require_editor
-from dashboard.frame import access, job_card, state, widgets
+from dashboard.frame import access, allowed, job_card, state, widgets
 from dashboard.frame.page_words import plain_words
 
 
@@ -78,7 +78,7 @@ def panel(selection: Artifact) -> None:
 def folder(selection: Artifact, format: str, config: str) -> pathlib.Path:
     """Return where an export of the page stands."""
     parts = [selection.id, format, *([config] if config != "none" else [])]
-    return state.workspace().root / access.EXPORTS / "-".join(parts)
+    return state.workspace().root / allowed.EXPORTS / "-".join(parts)
 
 
 def _write(settings: export.Settings, place: pathlib.Path) -> None:

@@ -15,8 +15,6 @@ from core.errors import InputError
 from core.nouns import NOUNS
 from core.selection.run import key_of as selection_key
 from core.settings import (
-    MAX_SEED,
-    Auto,
     Group,
     _text,
     add_flags,
@@ -28,6 +26,7 @@ from core.settings import (
     to_argv,
     to_config,
 )
+from core.spec import MAX_SEED, Auto
 from core.workspace import files
 
 AS_DECLARED = json.loads((pathlib.Path(__file__).parents[1] / "fixtures/settings.json").read_text())

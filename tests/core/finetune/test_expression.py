@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.finetune.expression import DIGITS, NotMaths, compute, equal
+from core.finetune.exact_values import DIGITS, NotMaths
+from core.finetune.expression import compute, equal
 
 
 @pytest.mark.parametrize(

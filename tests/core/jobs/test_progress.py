@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from core.jobs import progress, record
+from core.jobs import progress, tails
 from core.workspace.files import read_jsonl
 
 
@@ -69,7 +69,7 @@ def test_a_torn_last_line_is_ignored(job):
     with (job / "progress.jsonl").open("a") as f:
         f.write(json.dumps(whole[0])[:-4])
     assert list(read_jsonl(job / "progress.jsonl")) == whole
-    assert record._last_record(job / "progress.jsonl") == whole[0]
+    assert tails.last_record(job / "progress.jsonl") == whole[0]
 
 
 def test_without_a_job_it_only_tells_the_person(tmp_path, monkeypatch, capsys):

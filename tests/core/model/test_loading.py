@@ -4,7 +4,7 @@ import random
 import pytest
 import torch
 
-from core.model import loading, tokenizers
+from core.model import loading, scratch, tokenizers
 
 TEXTS = [f"Sum of {a} and {b}? {a + b}" for a in range(20) for b in range(3)]
 
@@ -43,7 +43,7 @@ def test_a_local_directory_gives_the_same_model(saved):
 
 
 def test_shrink_keeps_evenly_spaced_blocks(tmp_path, monkeypatch):
-    monkeypatch.setitem(loading.SCRATCH, "tiny", {**loading.SCRATCH["tiny"], "layers": 4})
+    monkeypatch.setitem(scratch.SCRATCH, "tiny", {**scratch.SCRATCH["tiny"], "layers": 4})
     for part in loading.load("scratch:tiny", seed=0, texts=TEXTS):
         part.save_pretrained(tmp_path)
     whole, _ = loading.load(str(tmp_path), seed=0)

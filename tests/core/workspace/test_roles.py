@@ -46,7 +46,7 @@ IN_A_JOB = [
     "core.jobs.progress",
     "core.jobs.supervisor",
     "core.finetune.fit_child",
-    "core.finetune.fit_trial",
+    "core.finetune.fit_disk",
     "core.evaluations.second_opinion",
     "core.jobs.files",
 ]

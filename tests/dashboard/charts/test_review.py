@@ -9,6 +9,7 @@ from core.review.before_after import compare
 from core.review.cost import operations
 from core.review.stability import stability
 from core.trajectories.cost import ProxyCost, TokenCounts
+from dashboard.charts import cost as cost_charts
 from dashboard.charts import review as review_charts
 from dashboard.charts import theme
 
@@ -47,7 +48,7 @@ FIGURES = {
     "stability_figure": review_charts.stability_figure(
         STABLE.table.assign(variant=HOSTILE), STABLE.switches, STABLE.chance
     ),
-    "cost_bars": review_charts.cost_bars(BILL.table(), BILL.unit),
+    "cost_bars": cost_charts.cost_bars(BILL.table(), BILL.unit),
 }
 
 
@@ -116,7 +117,7 @@ def test_cost_bars_add_up_in_their_unit():
     fig = FIGURES["cost_bars"]
     lower = sum(bar.x[0] for bar in fig.data if bar.y[0] == 0)
     assert lower == pytest.approx(100 * (BILL.before + BILL.target) / BILL.full)
-    time = review_charts.cost_bars(
+    time = cost_charts.cost_bars(
         pd.DataFrame([(cost.FULL_ARM, cost.FULL, 7200.0)], columns=["arm", "part", "value"]),
         "seconds",
     )

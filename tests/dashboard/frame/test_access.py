@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.nouns import NOUNS
 from core.settings import specs, to_argv
 from core.workspace.files import ROOT
-from dashboard.frame import access
+from dashboard.frame import access, allowed
 
 ROW = '{"question": "1 + 1?", "answer": "2"}\n'
 SECRET = "only-for-the-server"
@@ -184,8 +184,8 @@ def test_several_folders_are_searched_in_order(place, monkeypatch):
     other = place / "other"
     (other / "b.jsonl").write_text(ROW)
     allow(monkeypatch, place / "data", "", other)
-    assert access.folders() == [place / "data", other]
-    assert access.where() == f"{place}/data or {other}"
+    assert allowed.folders() == [place / "data", other]
+    assert allowed.where() == f"{place}/data or {other}"
     assert access.readable("a.jsonl") == place / "data" / "a.jsonl"
     assert access.readable("b.jsonl") == other / "b.jsonl"
     assert access.readable(f"{other}/a.jsonl") == other / "a.jsonl"
@@ -199,7 +199,7 @@ def test_a_link_from_one_allowed_folder_to_another_is_followed(place, monkeypatc
 
 def test_without_folders_the_repository_is_allowed(place, monkeypatch):
     monkeypatch.delenv("S2L_DATA")
-    assert access.folders() == [ROOT]
+    assert allowed.folders() == [ROOT]
     assert access.readable("README.md") == ROOT / "README.md"
     for text in (".streamlit/config.toml", ".git/config", ".venv/pyvenv.cfg"):
         with pytest.raises(InputError, match="hidden"):
@@ -249,7 +249,7 @@ def test_a_folder_may_hold_links_inside_a_circle_of_folders_and_hidden_files(pla
 def test_a_folder_of_too_many_files_and_one_that_holds_the_workspace_are_refused(
     place, monkeypatch
 ):
-    monkeypatch.setattr(access, "MOST", 3)
+    monkeypatch.setattr(allowed, "MOST", 3)
     for i in range(4):
         (place / "data" / "sub" / f"{i}.jsonl").touch()
     with pytest.raises(InputError, match="more than 3 files"):
