@@ -18,6 +18,8 @@ from core.finetune.generate import Answered
 
 TEXTS = ("prompt", "asked", "answer", "said", "extracted")
 """What of it is a text."""
+LIKELIHOOD = "likelihood"
+"""Matcher of a choice: nothing was said that could be judged again."""
 LIKE_MATHS = re.compile(r"[\\\d]")
 
 
@@ -62,7 +64,7 @@ def chosen_answer(entry: dict[str, Any], asked: str, choices: list[str], one: Ch
         "likelihoods": [round(x, 4) if np.isfinite(x) else None for x in one.likelihoods],
         "extracted": said,
         "where": "the likeliest choice" if said else "a choice does not fit into the model",
-        "matcher": "likelihood",
+        "matcher": LIKELIHOOD,
         "ran_on": False,
         "at_limit": False,
         "program": False,

@@ -13,6 +13,7 @@ from core.finetune.answers import JUDGED
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.generate import DECODE_BATCH
 from core.finetune.metrics import headline
+from core.finetune.rejudge import rejudged
 from core.finetune.seen import seen
 from core.finetune.settings import Tested
 from core.finetune.trained import load_trained
@@ -31,8 +32,9 @@ def scores_of(
 ) -> Mapping[str, Any]:
     """Return a fine-tune's summary, with scores as today's fine-tunes have them.
 
-    An earlier version judged answers in another way and answered other items. Such a model is
-    loaded and tested again; nothing is trained and the fine-tune stays as it is.
+    An earlier version judged answers in another way, the first answered other items. Where its
+    answers are those of today, they are judged again; else the model is loaded and tested again.
+    Nothing is trained and the fine-tune stays as it is.
 
     Args:
         workspace: Holds the token cache.
@@ -44,6 +46,9 @@ def scores_of(
     summary = made.summary_as(FinetuneSummary)
     if summary.get("judged") == JUDGED:
         return made.summary
+    if (scores := rejudged(made, test, split, more)) is not None:
+        say(f"{made.id} was tested by an earlier version: its kept answers are judged again")
+        return scores
     say(f"{made.id} was tested by an earlier version: its model is tested again")
     scores = again(workspace, made, test, split, more)
     others = {**summary.get("tests", {}), **scores.pop("tests", {})}
