@@ -89,9 +89,20 @@ def is_answers(cell: Any) -> bool:
     return of_one or (isinstance(found.get("text"), list) and lists)
 
 
+def are_answers(cell: Any) -> bool:
+    """Return whether a cell lists accepted answers: texts, or objects with a text each."""
+    found = structure(cell)
+    return isinstance(found, list) and all(
+        isinstance(item, str) or (isinstance(item, dict) and isinstance(item.get("text"), str))
+        for item in found
+    )
+
+
 def first_answer(cell: Any) -> str:
     """Return the first of the accepted answers, "" where a question has none."""
     found = structure(cell)
+    if isinstance(found, list):
+        return text(found[0]["text"] if isinstance(found[0], dict) else found[0]) if found else ""
     texts = [found["value"]] if "value" in found else found["text"]
     return text(texts[0]) if texts else ""
 

@@ -30,8 +30,10 @@ CHAT = {**SYSTEM, **TOOLS}
 ALPACA_RESPONSE = ("output", "response", "completion")
 QA_RESPONSE = (
     *("response", "solution", "output", "completion", "answer", "answerkey"),
-    *("answers", "correct", "correct_answer", *NAMES_CHOICE),
+    *("answers", "short_answers", "correct", "correct_answer", *NAMES_CHOICE),
 )
+ACCEPTED = ("answer", "answers", "short_answers")
+"""Replies that may be lists of the answers that are accepted, of which one is said."""
 COMMON = {
     "source": ("source", "task", "category", "topic", "dataset", "subset", "data_source"),
     "answer": ("answer",),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from core.dataset.cells import missing
+from core.dataset.cells import are_answers, missing
 from core.dataset.chat_cells import is_chat
 from core.dataset.choices import from_one, names_one
-from core.dataset.column_names import COMMON, NAMES_CHOICE, OPTIONS
+from core.dataset.column_names import ACCEPTED, COMMON, NAMES_CHOICE, OPTIONS
 from core.dataset.looks import LOOKS, ONLY, may_be_chat
 from core.dataset.mapping import Given, Template, root
 from core.dataset.row_formats import ROW_FORMATS, RowFormat
@@ -46,7 +46,7 @@ class UnclearColumns(InputError):
 
     def __init__(self, what: str, flags: str) -> None:
         super().__init__(f"{what}; {flags}")
-        self.what = what
+        self.what, self.flags = what, flags
 
 
 def detect(
@@ -83,7 +83,8 @@ def detect(
                 name != "options" or _names_options(parts, look)
             ):
                 sure = "sure" if asked else _certainty(name, parts, sample)
-                return _reading(name, _counted(parts, sample), columns, sure)
+                parts = _accepted(name, _counted(parts, sample), sample)
+                return _reading(name, parts, columns, sure)
         if wanted == "auto" and not own and sample is not None and look is not None:
             chats = _chat_columns(columns, sample)
             if len(chats) == 1 and not {c.strip().lower() for c in columns} & {*ASKED}:
@@ -114,6 +115,7 @@ def _test_file(
         cells = sample[str(answer)] if by_content and sample else ()
         if "prompt" in parts and not all(map(_is_number, cells)):
             parts["response"] = parts.pop("answer")
+            parts = _accepted(name, parts, sample)
             return _reading(name, parts, columns, "likely")
         return _reading(name, parts, columns, "likely")._replace(test_only=True)
     return None
@@ -126,7 +128,7 @@ def _parts(
 
     A template of the prompt says all that belongs to it, so nothing is added to it.
     """
-    lower = {c.strip().lower(): c for c in reversed(columns)}
+    lower = {c.strip().removeprefix("#").strip().lower(): c for c in reversed(columns)}
     taken = {c for c in named.values() if isinstance(c, str)}
     whole = isinstance(named.get("prompt"), Template)
     found: dict[str, str | Template] = {}
@@ -195,6 +197,18 @@ def _counted(parts: dict[str, str | Template], sample: Sample | None) -> dict[st
     ):
         return {**parts, "prompt": prompt._replace(first_choice=1)}
     return parts
+
+
+def _accepted(
+    name: str, parts: dict[str, str | Template], sample: Sample | None
+) -> dict[str, str | Template]:
+    """Return the parts, with a mark where the reply to a question is a list of accepted answers."""
+    reply = parts.get("response")
+    if sample is None or not isinstance(reply, str) or reply.strip().lower() not in ACCEPTED:
+        return parts
+    cells = [cell for cell in sample[reply] if not missing(cell)]
+    lists = name in ("question_answer", "columns") and cells and all(map(are_answers, cells))
+    return {**parts, "accepted": reply} if lists else parts
 
 
 def _certainty(name: str, parts: Given, sample: Sample | None) -> Certainty:

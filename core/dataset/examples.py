@@ -210,6 +210,7 @@ class AsText:
         apart = (
             *(*BY_NAME, "chat", "calls", "tools", "history", "choices"),
             "choices_from_1",
+            "accepted",
             "empty_system",
         )
         self.columns: dict[str, set[type]] = {}
@@ -219,7 +220,8 @@ class AsText:
                 names = [column] if isinstance(column, str) else column.columns
                 self.columns |= {name: set() for name in names}
         self.chats: set[str] = set()
-        self.answers: set[str] = set()
+        accepted = parts.get("accepted")
+        self.answers: set[str] = {accepted} if isinstance(accepted, str) else set()
 
     def add(self, rows: Rows, *, first: bool) -> None:
         """Note the cells of a batch; the first cells say whether it is a conversation."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from core.dataset.cells import is_answers, missing, structure
+from core.dataset.cells import are_answers, is_answers, missing, structure
 from core.dataset.chat_cells import is_chat, is_texts
 
 LOOKS: dict[str, Callable[[Any], bool]] = {
@@ -22,7 +22,8 @@ LOOKS: dict[str, Callable[[Any], bool]] = {
 
 LABEL = re.compile(r"\s*\(?[A-Za-z0-9]{1,2}[).:]?\s*")
 ONLY: dict[str, Callable[[Any], bool]] = {
-    "answers": is_answers,
+    "answers": lambda cell: is_answers(cell) or are_answers(cell),
+    "short_answers": lambda cell: is_answers(cell) or are_answers(cell),
     "correct": lambda cell: isinstance(cell, str) and LABEL.fullmatch(cell) is not None,
 }
 """Column -> whether a cell of it may be a reply, for names that often have another use."""

@@ -10,7 +10,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from core.dataset import radiology, transcripts
-from core.dataset.cells import first_answer, is_answers, missing, paragraphs, structure, text
+from core.dataset.cells import (
+    are_answers,
+    first_answer,
+    is_answers,
+    missing,
+    paragraphs,
+    structure,
+    text,
+)
 from core.dataset.chat_cells import chat, is_chat
 from core.dataset.choices import listed
 from core.dataset.column_names import (
@@ -49,7 +57,8 @@ def _pair(cells: Cells) -> list[Turn]:
         if any(turn["role"] == "user" for turn in reply):  # whole, its prompt included
             return _with_tools(cells, _opened(cells, reply))
     else:
-        said = first_answer(replied) if is_answers(replied) else text(replied)
+        lists = is_answers(replied) or ("accepted" in cells and are_answers(replied))
+        said = first_answer(replied) if lists else text(replied)
         reply = [{"role": "assistant", "content": said}] if "response" in cells else []
     if _is_turns(asked):
         return _with_tools(cells, [*_opened(cells, chat(asked)), *reply])

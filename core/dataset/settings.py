@@ -6,7 +6,7 @@ import dataclasses
 import re
 
 from core.dataset import mapping, row_formats
-from core.dataset.detection import SAMPLE, Reading, detect
+from core.dataset.detection import SAMPLE, Reading, UnclearColumns, detect
 from core.dataset.examples import first_cells
 from core.dataset.readers import FILE_TYPES, Rows
 from core.errors import InputError
@@ -118,4 +118,10 @@ def read_columns(rows: Rows, settings: Settings) -> Reading:
     for name in inside:
         if all(cell is None for cell in sample[name]):
             raise InputError(f"{name!r}: no cell of {mapping.root(name, columns)!r} has that key")
-    return detect(columns, settings.format, named, sample)
+    try:
+        return detect(columns, settings.format, named, sample)
+    except UnclearColumns as e:
+        if others := rows.read_as.get("other_sheets"):
+            read = f"; this is the sheet {rows.read_as['sheet']!r}, there are also {others!r:.200}"
+            raise UnclearColumns(e.what + read, f"{e.flags}, or another sheet with --split") from e
+        raise

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from core.dataset.readers.csv_dialect import Dialect, told
+from core.dataset.readers.csv_dialect import Dialect, n_before, told
 from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.rows import BATCH_CHARS, BATCH_ROWS, Rows
 from core.dataset.readers.sources import Source
@@ -75,10 +75,14 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
         sample = f.read(SAMPLE)
     if len(sample) == SAMPLE:
         sample = sample[: sample.rfind("\n") + 1] or sample
-    n_before = 1 if SEPARATOR_LINE.match(sample) else 0
-    sample = sample[sample.find("\n") + 1 :] if n_before else sample
+    n_skipped, what = n_before(sample, source.suffix)
+    if SEPARATOR_LINE.match(sample):
+        n_skipped, what = 1, ""
+    sample = "".join(sample.splitlines(keepends=True)[n_skipped:])
     dialect = told(sample, source.suffix)
     read_as: dict[str, Any] = {"encoding": encoding, **dialect.said()}
+    if what:
+        read_as[f"{what}_lines_before_the_header"] = n_skipped
     trial = _Table(source, dialect, {})
     for _ in trial.records(Lines(iter(sample.splitlines(keepends=True)))):
         pass
@@ -86,7 +90,7 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
         table = _Table(source, dialect, read_as)
         table.quoting = trial.quoting
         lines = Lines(iter(f))
-        for _ in range(n_before):
+        for _ in range(n_skipped):
             next(lines)
         yield from table.batches(lines)
 
@@ -157,7 +161,7 @@ class _Table:
             else:
                 if len(lines.taken) > 1 and width > 1 and self._unclear(number, lines.taken):
                     continue
-                if number <= self.suspect_to and sum(line.count('"') for line in lines.taken) % 2:
+                if number <= self.suspect_to and sum(map(self._n_quotes, lines.taken)) % 2:
                     self.rows.skip(number, "stray quote", lines.taken[0])
                     continue
             if any(cells[width:]) or len(cells) < width:
@@ -176,7 +180,7 @@ class _Table:
                 f"{self.source} names a column twice in {names!r:.300}; rename one of {twice!r:.99}"
             )
         self.names = names
-        self.quoting |= any('"' in line for line in lines)
+        self.quoting |= any(map(self._n_quotes, lines))
         if any(len(name) > LONG_NAME or "\n" in name for name in names):
             self.read_as["header"] = "looks like a row, not like names"
 
@@ -196,17 +200,21 @@ class _Table:
 
     def _is_row(self, line: str) -> bool:
         """Return whether a line is a row: well quoted, or its quotes are text and close no cell."""
-        if line.count('"') % 2 == 0 and self._n_cells(line) == len(self.names):
+        quote = self.dialect.quote
+        if self._n_quotes(line) % 2 == 0 and self._n_cells(line) == len(self.names):
             return True
         cells = self.dialect.literal(line)
         return not cells or (
             len(cells) == len(self.names)
             and not any(
-                (cell.count('"') % 2 and not cell.startswith('"'))
-                or (len(cell) > 1 and cell[0] == cell[-1] == '"')
+                (self._n_quotes(cell) % 2 and not cell.startswith(quote))
+                or (len(cell) > 1 and cell[0] == cell[-1] == quote)
                 for cell in cells
             )
         )
+
+    def _n_quotes(self, text: str) -> int:
+        return text.count(self.dialect.quote)
 
     def _n_cells(self, line: str) -> int:
         try:

@@ -15,6 +15,12 @@ BESIDE = ("export.json", "dataset_info.json", "dataset_infos.json")
 """Files that an export or the hub keeps beside its data."""
 SPLITS = {"train", "test", "validation", "valid", "val", "dev", "eval"}
 """Names of folders that are splits."""
+WORDS = {
+    "train": {"train", "training"},
+    "test": {"test", "testing"},
+    "validation": {"validation", "valid", "val", "dev", "eval"},
+}
+"""Split -> words by which a file in an archive says that it is of it."""
 F = TypeVar("F")
 _SHARD = re.compile(
     r"^(?P<split>.*?)[-_.]?(?P<number>\d{4,6})(?:-of-(?P<of>\d{4,6}))?(?:-[0-9a-zA-Z-]+)?$"
@@ -93,6 +99,45 @@ def by_split(where: str, files: list[F], names: list[str], *, alone: bool) -> di
     for split in found:
         _whole(where, split, [m for m in shards if m and (m["split"] or "train") == split])
     return found
+
+
+def in_archive(
+    where: str, files: list[F], names: list[str], split: str
+) -> tuple[list[F], list[str]]:
+    """Return the files of a split in an archive, and the names of the others.
+
+    A file's folder says its split where it is called like one, else the file's own name does, by
+    a word in it: `data/train/x.jsonl`, `my_train.csv`.
+
+    Raises:
+        InputError: there are several splits, none of that name, or a file of one is missing.
+    """
+    data = [i for i, name in enumerate(names) if pathlib.PurePath(name).name not in BESIDE]
+    data = data or list(range(len(names)))
+    folders = {i: _split_of(pathlib.PurePath(names[i]).parent.name) for i in data}
+    found: dict[str, list[int]] = {}
+    for i in data:
+        shard = _SHARD.match(stem := _stem(names[i]))
+        own = (shard["split"] if shard else stem) or "train"
+        label = folders[i] or _split_of(own) or str(pathlib.PurePath(names[i]).with_name(own))
+        found.setdefault(label, []).append(i)
+    for label, places in found.items():
+        shards = [_SHARD.match(_stem(names[i])) for i in places]
+        if len(places) > 1 and not all(shards):
+            shown = ", ".join(names[i] for i in places[:5])
+            raise InputError(f"{where} has {len(places):,} data files: {shown}; give one of them")
+        _whole(where, label, [shard for shard in shards if shard])
+    said = _split_of(split)
+    kept = of_split(where, found, said if split not in found and said in found else split)
+    left = [names[i] for i in range(len(names)) if i not in kept]
+    return [files[i] for i in kept], left
+
+
+def _split_of(name: str) -> str:
+    """Return the split that a name says by one of its words, "" for none or several."""
+    words = set(re.split(r"[\W_]+", name.lower()))
+    said = {split for split, names in WORDS.items() if words & names}
+    return said.pop() if len(said) == 1 else ""
 
 
 def of_split(where: str, found: dict[str, list[F]], split: str) -> list[F]:

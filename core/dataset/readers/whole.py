@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 from core.dataset.readers.arrow_files import tables
 from core.dataset.readers.file_types import READERS, read_source
-from core.dataset.readers.folders import by_split, data_in, is_saved, of_split, shards
+from core.dataset.readers.folders import data_in, in_archive, is_saved, shards
 from core.dataset.readers.hub import from_disk, from_hub
 from core.dataset.readers.rows import Rows, joined
 from core.dataset.readers.sources import Source, sources
@@ -34,21 +34,27 @@ def batches(where: str, split: str = "train", *, some: bool = False) -> Generato
         yield from tables(from_hub(where, split, some=some), where)
     else:
         files = shards(path, split) if path.is_dir() else [path]
-        found = [source for file in files for source in _held(file, split)]
+        held = [_held(file, split) for file in files]
+        found = [source for sources, _ in held for source in sources]
+        left = [name for _, others in held for name in others]
         for source in found:
             for rows in read_source(source, split, some):
                 if len(found) > 1:
                     rows.read_as["files"] = len(found)
+                if left:
+                    rows.read_as["other_files"] = left
                 yield rows
 
 
-def _held(file: pathlib.Path, split: str) -> list[Source]:
-    """Return the data files that a file holds of a split: itself, or what is in an archive."""
+def _held(file: pathlib.Path, split: str) -> tuple[list[Source], list[str]]:
+    """Return the data files that a file holds of a split, and the names of those it also holds.
+
+    These are the file itself, or what is in an archive.
+    """
     found = sources(file, tuple(READERS))
     if len(found) == 1:
-        return found
-    splits = by_split(str(file), found, [source.inside for source in found], alone=True)
-    return of_split(str(file), splits, split)
+        return found, []
+    return in_archive(str(file), found, [source.inside for source in found], split)
 
 
 def read(where: str, split: str) -> Rows:

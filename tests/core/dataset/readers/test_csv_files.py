@@ -119,10 +119,17 @@ CELL = st.text(st.sampled_from("ab ,;\t|\"'\n\\é中") | st.characters(codec="ut
     delimiter=st.sampled_from(",;\t|"),
     end=st.sampled_from(["\n", "\r\n"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+    quote=st.sampled_from("\"'"),
+    before=st.sampled_from(["", "", "# made by x\n", "#\n# of 2026, by a; b\n\n", "\n\n"]),
 )
-def test_what_a_writer_quotes_is_read_back(tmp_path_factory, cells, delimiter, end, encoding):
+def test_what_a_writer_quotes_is_read_back(
+    tmp_path_factory, cells, delimiter, end, encoding, quote, before
+):
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+    out.write(before)
+    writer = csv.writer(
+        out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL, quotechar=quote
+    )
     writer.writerow(["prompt", "output", "source"])
     writer.writerows(cells)
     path = tmp_path_factory.mktemp("csv") / "data.csv"
@@ -135,6 +142,24 @@ def test_what_a_writer_quotes_is_read_back(tmp_path_factory, cells, delimiter, e
     assert table(found) == cells
     assert not found.skipped
     assert table(head(path, 2)) == cells[:2]
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("# by a tool, 2026\nprompt,output\na,b\n", ("a", "b")),
+        ("#prompt,output\na,b\n", ("a", "b")),
+        ("#,prompt,output\n1,a,b\n2,c,d\n", ("1", "a", "b")),
+        ("Our questions of 2026\n\nprompt,output\na,b\nc,d\n", ("a", "b")),
+        ("prompt,output\n#a,b\nc,d\n", ("#a", "b")),
+        ("prompt,output\n'tis, it's\n'a' b,c\n'all',d\n", ("'tis", " it's")),
+        ("prompt,output\n'a, b','it\\'s'\n'c','d'\n", ("a, b", "it's")),
+    ],
+)
+def test_what_stands_before_the_header_and_single_quotes(tmp_path, text, cells):
+    found = read_text(tmp_path, text)
+    assert table(found)[0] == cells
+    assert not found.skipped
 
 
 def test_excels_line_for_the_delimiter_is_no_header(tmp_path):

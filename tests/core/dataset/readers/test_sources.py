@@ -8,6 +8,7 @@ import time
 import tracemalloc
 import zipfile
 
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -78,6 +79,43 @@ def test_shards_in_an_archive_are_one_split(tmp_path):
         read(str(path), "dev")
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train.jsonl", "test.jsonl"),
+        ("data/my_train_v2.jsonl", "data/my_dev_v2.jsonl"),
+        ("train/rows.jsonl", "test/rows.jsonl"),
+    ],
+)
+def test_the_training_file_of_an_archive_is_read_and_the_others_named(tmp_path, train, test):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as f:
+        f.writestr(train, LINES)
+        f.writestr(test, LINES.splitlines(keepends=True)[0])
+        f.writestr("dataset_info.json", b"{}")
+    found = read(str(path), "train")
+    assert len(found.places) == len(ROWS)
+    assert found.read_as["other_files"] == sorted([test, "dataset_info.json"])
+    assert len(read(str(path), "dev" if "dev" in test else "test").places) == 1
+
+
+def test_the_first_sheet_that_is_a_table_is_read(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["All that was asked in 2026"])
+    sheet = book.create_sheet("Data")
+    for row in (["Our own questions, checked"], [], [*ROWS[0]], *([*r.values()] for r in ROWS)):
+        sheet.append(row)
+    book.save(path := tmp_path / "a.xlsx")
+    found = read(str(path), "train")
+    assert found.values("prompt") == [row["prompt"] for row in ROWS]
+    assert found.places[0] == 4
+    assert found.read_as == {
+        "sheet": "Data",
+        "other_sheets": ["Sheet"],
+        "rows_before_the_header": 2,
+    }
+
+
 @pytest.mark.parametrize("suffix", ["gz", "zst", "zip"])
 def test_a_file_that_swells_is_refused_at_once(tmp_path, suffix):
     path = tmp_path / f"bomb.jsonl.{suffix}"
@@ -111,7 +149,7 @@ def test_a_file_that_swells_is_refused_at_once(tmp_path, suffix):
         ("a.csv.zst", zstd(CELLS)[:-9], "is broken"),
         ("a.zip", archive(rows_csv=CELLS)[:-30], "is a broken zip file"),
         ("a.zip", archive(README_md=b"no data"), "has no data file"),
-        ("a.zip", archive(a_csv=CELLS, b_csv=CELLS), "has 2 data files: a.csv, b.csv; give one"),
+        ("a.zip", archive(a_csv=CELLS, b_csv=CELLS), "there are a, b: name one with --split"),
         ("a.xlsx", archive(xl__workbook_xml=b"<nothing"), "is a broken workbook"),
     ],
 )
