@@ -142,11 +142,11 @@ def _parser(argv: Sequence[str]) -> _Parser:
             metavar="DIR",
             help="where artifacts live (default: $S2L_WORKSPACE or workspace/)",
         )
-    wanted = _noun(argv)
+    named = _noun(argv)
     nouns = top.add_subparsers(dest="noun", required=True, metavar="command")
     for noun, text in (PACKAGES | {n: command[0] for n, command in COMMANDS.items()}).items():
         parser = nouns.add_parser(noun, help=text, description=text, parents=[common])
-        if noun == wanted:  # importing all of them costs time
+        if noun == named:  # importing all of them costs time
             cls = _declared(noun)[0]
             own = any(s.name == "config" for s in settings.specs(cls))
             files = ["--run-file"] if own else ["--config", "--run-file"]

@@ -104,8 +104,8 @@ def reproduce(workspace: Workspace, settings: One) -> str:
     """Raise Unequal with the differences, if there are any."""
     from core.selection.reproduce import differences
 
-    if found := differences(workspace, settings.id):
-        raise Unequal("\n".join(found))
+    if problems := differences(workspace, settings.id):
+        raise Unequal("\n".join(problems))
     return "identical"
 
 
@@ -122,18 +122,18 @@ def doctor(workspace: Workspace, settings: Examined) -> str:
     from core.selection.advice import advise, facts_of, in_lines
 
     dataset = workspace.open(s.id, "dataset")
-    found = report(examine(workspace, dataset, s.model, s.template, s.max_length))
-    return "\n".join([found, *in_lines(advise(facts_of(dataset)))])
+    lines = report(examine(workspace, dataset, s.model, s.template, s.max_length))
+    return "\n".join([lines, *in_lines(advise(facts_of(dataset)))])
 
 
 def _whole(workspace: Workspace, named: list[str]) -> str:
     from core.review import whole_workspace
 
-    found = whole_workspace.check(workspace)
-    lines = [whole_workspace.report(found)]
+    checkup = whole_workspace.check(workspace)
+    lines = [whole_workspace.report(checkup)]
     if named:
-        lines += ["cleaned:", *(whole_workspace.clean(workspace, found, named) or ["nothing"])]
-    if found.damaged or found.orphans:
+        lines += ["cleaned:", *(whole_workspace.clean(workspace, checkup, named) or ["nothing"])]
+    if checkup.damaged or checkup.orphans:
         raise Unequal("\n".join(lines))
     return "\n".join(lines)
 

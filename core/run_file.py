@@ -110,15 +110,15 @@ def parse(content: bytes, name: str, noun: str, cls: type) -> dict[str, str]:
 
 def _mapping(content: bytes, name: str) -> dict[Any, Any]:
     try:
-        found = yaml.load(content, _Loader)
+        loaded = yaml.load(content, _Loader)
     except yaml.MarkedYAMLError as e:
         where = f", line {e.problem_mark.line + 1:,}" if e.problem_mark else ""
         raise InputError(f"{name} is no YAML that can be read{where}: {e.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
         raise InputError(f"{name} is no YAML that can be read; save one on the page") from None
-    if not isinstance(found, dict):
+    if not isinstance(loaded, dict):
         raise InputError(f"{name} holds no settings; a line reads `name: value`")
-    return found
+    return loaded
 
 
 def _text(spec: Spec, value: Any, name: str) -> str:

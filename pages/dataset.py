@@ -146,12 +146,12 @@ def rows(artifact: Artifact) -> None:
             "has been trained."
         )
     frame = data.lengths(artifact.id)
-    wanted = frame if source == "all" else frame[frame["source"] == source]
-    pages = max(1, -(-len(wanted) // reader.PER_PAGE))
+    of_source = frame if source == "all" else frame[frame["source"] == source]
+    pages = max(1, -(-len(of_source) // reader.PER_PAGE))
     page = st.pagination(pages, key="dataset:page") if pages > 1 else 1
-    part = wanted["row"].iloc[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]
-    found = data.examples(artifact.id, part.tolist(), "row, source, split, messages")
-    for row, example in found.iterrows():
+    part = of_source["row"].iloc[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]
+    examples = data.examples(artifact.id, part.tolist(), "row, source, split, messages")
+    for row, example in examples.iterrows():
         with st.container(border=True):
             st.text(f"row {row:,}   {example['source']}   {example['split']}")
             st.html(reader.as_seen(example["messages"], seen_by, proxy))

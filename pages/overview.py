@@ -28,9 +28,9 @@ def start_demo() -> None:
     job_card.launch("demo", demo.Settings(), "Embedded demo", "demo")
 
 
-def unusable(found: list[Entry]) -> None:
+def unusable(entries: list[Entry]) -> None:
     """List unfinished and damaged work, each with what can be done."""
-    for entry in found:
+    for entry in entries:
         left, right = st.columns([6, 1], vertical_alignment="center")
         words = f"{plain(entry.kind)} {plain(entry.id)} · {plain(entry.name)}"
         if entry.state == "damaged":

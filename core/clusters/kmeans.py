@@ -108,8 +108,8 @@ def auto_k(pool: int, budget: int = 0) -> int:
         pool: Rows that can be clustered.
         budget: Rows to be selected; 11% of the pool while it is 0.
     """
-    wanted = budget or rows_of_share(BUDGET_SHARE, pool)
-    return max(1, min(MAX_K, max(2, wanted // ROWS_PER_CLUSTER), pool))
+    rows = budget or rows_of_share(BUDGET_SHARE, pool)
+    return max(1, min(MAX_K, max(2, rows // ROWS_PER_CLUSTER), pool))
 
 
 def cluster(
@@ -142,11 +142,11 @@ def cluster(
             f"K = {k} but {len(usable):,} rows can be clustered; choose K from 1 to {len(usable):,}"
         )
     order = usable[by_id(ids[usable])]
-    found = fit(features(losses[order], kind, include_start=include_start), k, seed)
+    clustering = fit(features(losses[order], kind, include_start=include_start), k, seed)
     labels = np.full(len(losses), -1, np.int32)
-    used, first, sizes = np.unique(found.labels, return_index=True, return_counts=True)
+    used, first, sizes = np.unique(clustering.labels, return_index=True, return_counts=True)
     rank = np.lexsort((first, sizes))  # rows are in order of id: the first is the smallest id
     number = np.empty(used.max() + 1, np.int32)
     number[used[rank]] = np.arange(len(used))
-    labels[order] = number[found.labels]
-    return Clustering(labels, found.centres[used[rank]], found.inertia)
+    labels[order] = number[clustering.labels]
+    return Clustering(labels, clustering.centres[used[rank]], clustering.inertia)

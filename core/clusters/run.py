@@ -41,9 +41,9 @@ def seal(workspace: Workspace, trajectories: Artifact, settings: Settings) -> Ar
     """Compute a clustering, or extend one, and keep it; return the one that exists, if there is."""
     edits = edits_of(trajectories, settings)
     settings = resolved(trajectories, settings, edits)
-    if found := find(workspace, trajectories, settings, edits):
-        say(f"{found.id} was made with the same settings; give another --name to make it again")
-        return found
+    if same := find(workspace, trajectories, settings, edits):
+        say(f"{same.id} was made with the same settings; give another --name to make it again")
+        return same
     if settings.extend:
         return extend.seal(workspace, trajectories, settings, edits)
     began = time.monotonic()

@@ -71,39 +71,39 @@ def written_as(kinds: Iterable[type]) -> str:
 
 def paragraphs(cell: Any) -> str:
     """Return a cell as text, the passages of a list with a blank line between."""
-    found = cell
-    if isinstance(found, dict) and isinstance(found.get("contexts"), list):  # PubMedQA
-        found = found["contexts"]
-    if isinstance(found, list) and found and all(isinstance(item, str) for item in found):
-        return "\n\n".join(map(text, found))
+    value = cell
+    if isinstance(value, dict) and isinstance(value.get("contexts"), list):  # PubMedQA
+        value = value["contexts"]
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return "\n\n".join(map(text, value))
     return text(cell)
 
 
 def is_answers(cell: Any) -> bool:
     """Return whether a cell holds accepted answers: as SQuAD has them, or TriviaQA."""
-    found = structure(cell) if isinstance(cell, str) and cell.lstrip()[:1] == "{" else cell
-    if not isinstance(found, dict):
+    value = structure(cell) if isinstance(cell, str) and cell.lstrip()[:1] == "{" else cell
+    if not isinstance(value, dict):
         return False
-    lists = all(isinstance(part, list) for part in found.values())
-    of_one = isinstance(found.get("value"), str) and isinstance(found.get("aliases"), list)
-    return of_one or (isinstance(found.get("text"), list) and lists)
+    lists = all(isinstance(part, list) for part in value.values())
+    of_one = isinstance(value.get("value"), str) and isinstance(value.get("aliases"), list)
+    return of_one or (isinstance(value.get("text"), list) and lists)
 
 
 def are_answers(cell: Any) -> bool:
     """Return whether a cell lists accepted answers: texts, or objects with a text each."""
-    found = structure(cell)
-    return isinstance(found, list) and all(
+    value = structure(cell)
+    return isinstance(value, list) and all(
         isinstance(item, str) or (isinstance(item, dict) and isinstance(item.get("text"), str))
-        for item in found
+        for item in value
     )
 
 
 def first_answer(cell: Any) -> str:
     """Return the first of the accepted answers, "" where a question has none."""
-    found = structure(cell)
-    if isinstance(found, list):
-        return text(found[0]["text"] if isinstance(found[0], dict) else found[0]) if found else ""
-    texts = [found["value"]] if "value" in found else found["text"]
+    value = structure(cell)
+    if isinstance(value, list):
+        return text(value[0]["text"] if isinstance(value[0], dict) else value[0]) if value else ""
+    texts = [value["value"]] if "value" in value else value["text"]
     return text(texts[0]) if texts else ""
 
 

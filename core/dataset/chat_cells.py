@@ -31,23 +31,23 @@ def chat(cell: Any) -> list[Turn]:
     Raises:
         SkippedRow: it holds something that is no turn, or none whose role is known.
     """
-    found = structure(cell)
-    if missing(found):
+    value = structure(cell)
+    if missing(value):
         return []
-    if isinstance(found, str):
-        if said := transcripts.turns(found):
+    if isinstance(value, str):
+        if said := transcripts.turns(value):
             return said
-        if not found.strip():
+        if not value.strip():
             return []
         raise SkippedRow("text that is no list of turns")
-    if isinstance(found, dict):
-        found = _items(found)
-    if not isinstance(found, list):
+    if isinstance(value, dict):
+        value = _items(value)
+    if not isinstance(value, list):
         raise SkippedRow("not text")
-    if found and all(isinstance(item, str) for item in found):
-        return _by_turns(found)
+    if value and all(isinstance(item, str) for item in value):
+        return _by_turns(value)
     out: list[Turn] = []
-    for item in found:
+    for item in value:
         if isinstance(item, dict):
             out += _turns(item)
         elif isinstance(item, list) and len(item) == 2:
@@ -59,26 +59,26 @@ def chat(cell: Any) -> list[Turn]:
 
 def is_chat(cell: Any) -> bool:
     """Return whether a cell looks like a conversation: by its shape, not by what is said."""
-    found = structure(cell)
-    if isinstance(found, str):
-        return bool(transcripts.turns(found))
-    if isinstance(found, dict):
-        found = _items(found)
-    if not isinstance(found, list) or not found:
+    value = structure(cell)
+    if isinstance(value, str):
+        return bool(transcripts.turns(value))
+    if isinstance(value, dict):
+        value = _items(value)
+    if not isinstance(value, list) or not value:
         return False
-    first = found[0]
+    first = value[0]
     if isinstance(first, dict):
         keys = {str(key).lower() for key in first}
         has_role = bool(keys & {*SPEAKERS}) and bool(keys & {*CONTENTS, "tool_calls"})
         return has_role or (bool(keys & {*ASKED}) and bool(keys & {*REPLIED}))
-    return all(isinstance(item, list) and len(item) == 2 for item in found)
+    return all(isinstance(item, list) and len(item) == 2 for item in value)
 
 
 def is_texts(cell: Any) -> bool:
     """Return whether a cell is a list of texts, at least a question and a reply."""
-    found = structure(cell)
-    several = isinstance(found, list) and len(found) > 1
-    return several and all(isinstance(item, str) for item in found)
+    value = structure(cell)
+    several = isinstance(value, list) and len(value) > 1
+    return several and all(isinstance(item, str) for item in value)
 
 
 def _by_turns(said: list[Any]) -> list[Turn]:
@@ -87,15 +87,15 @@ def _by_turns(said: list[Any]) -> list[Turn]:
     ]
 
 
-def _items(found: dict[str, Any]) -> list[Any]:
+def _items(columns: dict[str, Any]) -> list[Any]:
     """Return an object as turns: one of lists, one with the turns within, or a single turn."""
-    inside = next((found[k] for k in ("messages", "conversations") if k in found), None)
+    inside = next((columns[k] for k in ("messages", "conversations") if k in columns), None)
     if isinstance(inside, list):
         return inside
-    lists = {key: part for key, part in found.items() if isinstance(part, list)}
+    lists = {key: part for key, part in columns.items() if isinstance(part, list)}
     if lists.keys() & {*SPEAKERS} and len({len(part) for part in lists.values()}) == 1:
         return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-    return [found]
+    return [columns]
 
 
 def _turns(item: dict[str, Any]) -> list[Turn]:
@@ -133,8 +133,8 @@ def _extras(turn: Turn, item: dict[str, Any]) -> None:
         if isinstance(thought, str) and thought.strip():
             turn["reasoning_content"] = text(thought)
         called = item.get("tool_calls") or item.get("function_call")
-        if called and (found := calls(called)):
-            turn["tool_calls"] = found
+        if called and (tool_calls := calls(called)):
+            turn["tool_calls"] = tool_calls
     for key in ("tool_call_id", "name"):
         if isinstance(item.get(key), str) and item[key]:
             turn[key] = text(item[key])

@@ -18,15 +18,15 @@ def from_one(choices: Iterable[Any], answers: Iterable[Any]) -> bool:
     """Say whether the answers of a dataset count its choices from 1: one names the last, none 0."""
     last = False
     for choice, answer in zip(choices, answers, strict=False):
-        found = structure(choice)
-        if not isinstance(found, list) or not _index(answer):
+        value = structure(choice)
+        if not isinstance(value, list) or not _index(answer):
             continue
-        said = [text(item) for item in found if isinstance(item, str | int | float)]
+        said = [text(item) for item in value if isinstance(item, str | int | float)]
         if text(answer) in said:
             continue
         if int(text(answer)) == 0:
             return False
-        last |= int(text(answer)) == len(found)
+        last |= int(text(answer)) == len(value)
     return last
 
 
@@ -45,18 +45,18 @@ def listed(choices: Any, answer: Any, first: int = 0) -> str:
     Raises:
         SkippedRow: a number that is the answer names no choice.
     """
-    found = structure(choices)
-    if missing(found):
+    value = structure(choices)
+    if missing(value):
         return ""
-    if isinstance(found, dict):
-        texts, labels = found.get("text"), found.get("label")
+    if isinstance(value, dict):
+        texts, labels = value.get("text"), value.get("label")
         if isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels):
-            found = dict(zip(map(text, labels), texts, strict=True))
-        pairs = [(str(label), said) for label, said in found.items() if not missing(said)]
+            value = dict(zip(map(text, labels), texts, strict=True))
+        pairs = [(str(label), said) for label, said in value.items() if not missing(said)]
         return "\n".join(f"{label}. {text(said)}" for label, said in pairs)
-    if not isinstance(found, list):
-        return text(found)
-    said = [text(item) for item in found]
+    if not isinstance(value, list):
+        return text(value)
+    said = [text(item) for item in value]
     if said and all(map(LABELLED.match, said)):
         return "\n".join(said)
     labels = list(string.ascii_uppercase[: len(said)])

@@ -201,8 +201,9 @@ class Compared:
             joined = [
                 np.concatenate([np.zeros(0, k), *x]) for k, x in zip(kinds, each, strict=True)
             ]
-            self._parts[key] = [Said(*joined)]
-            return self._parts[key][0]
+            said = Said(*joined)
+            self._parts[key] = [said]
+            return said
 
         self.starts: Ints = whole("starts")
         """Row -> where its system turns begin, in words."""

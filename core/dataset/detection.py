@@ -131,7 +131,7 @@ def _parts(
     lower = {c.strip().removeprefix("#").strip().lower(): c for c in reversed(columns)}
     taken = {c for c in named.values() if isinstance(c, str)}
     whole = isinstance(named.get("prompt"), Template)
-    found: dict[str, str | Template] = {}
+    parts: dict[str, str | Template] = {}
     for part, names in {**form.parts, **COMMON}.items():
         if part in named or (whole and part in ("input", "context", "choices", "history")):
             continue
@@ -141,10 +141,10 @@ def _parts(
                 continue
             if part == "response" and name in NAMES_CHOICE and not _has_choices(form, lower):
                 continue
-            found[part] = column
+            parts[part] = column
             taken.add(column)
             break
-    return found | named
+    return parts | named
 
 
 def _has_choices(form: RowFormat, lower: Mapping[str, str]) -> bool:
@@ -249,9 +249,9 @@ def _is_number(cell: Any) -> bool:
         return not str(cell).strip()
 
 
-def _unclear(columns: Sequence[str], wanted: str, sample: Sample | None) -> UnclearColumns:
+def _unclear(columns: Sequence[str], part: str, sample: Sample | None) -> UnclearColumns:
     shown = ", ".join(repr(c[:40]) for c in columns[:30])
-    what = "no usable column" if wanted == "auto" else f"--format {wanted} does not fit"
+    what = "no usable column" if part == "auto" else f"--format {part} does not fit"
     lower = {c.strip().lower() for c in columns}
     chats = _chat_columns(columns, sample) if sample is not None else []
     if {"chosen", "rejected"} <= lower:

@@ -94,10 +94,10 @@ def resembling(texts: Texts, docs: Ints, candidates: Ints) -> list[bool]:
     index = Index(texts)
     for text in texts.walk(docs[candidates]):
         index.enter(text)
-    found: set[int] = set()
+    alike: set[int] = set()
     for text in texts.walk(docs):
-        found.update(doc for doc in index.alike(text) if doc != text.doc)
-    return [doc in found for doc in docs[candidates].tolist()]
+        alike.update(doc for doc in index.alike(text) if doc != text.doc)
+    return [doc in alike for doc in docs[candidates].tolist()]
 
 
 def repeating(texts: Texts, order: Ints) -> list[bool]:
@@ -124,15 +124,15 @@ def near_duplicates(examples: pathlib.Path, order: Ints) -> Ints:
     """
     place = np.full(order.max(initial=-1) + 1, -1, np.int64)
     rows = array.array("q")
-    wanted = np.zeros(len(place), bool)
-    wanted[order] = True
-    texts = Texts.of(_texts(examples, wanted, rows))
+    asked = np.zeros(len(place), bool)
+    asked[order] = True
+    texts = Texts.of(_texts(examples, asked, rows))
     place[np.frombuffer(rows, np.int64)] = np.arange(len(rows))
     out: Ints = order[np.array(repeating(texts, place[order]), bool)]
     return out
 
 
-def _texts(examples: pathlib.Path, wanted: Bools, rows: array.array[int]) -> Iterator[str]:
+def _texts(examples: pathlib.Path, asked: Bools, rows: array.array[int]) -> Iterator[str]:
     """Yield what is compared of the wanted rows, and append their numbers to rows."""
     import pyarrow.parquet as pq
 
@@ -140,7 +140,7 @@ def _texts(examples: pathlib.Path, wanted: Bools, rows: array.array[int]) -> Ite
     for batch in pq.ParquetFile(examples).iter_batches(BATCH, columns=columns):
         there = batch.column("row").to_pylist()
         for row, said in zip(there, conversations(batch), strict=True):
-            if row < len(wanted) and wanted[row]:
+            if row < len(asked) and asked[row]:
                 rows.append(row)
                 yield compared(said)
 
@@ -165,8 +165,8 @@ def text_hashes(examples: pathlib.Path) -> npt.NDArray[np.uint64]:
         examples: The dataset's examples.parquet.
     """
     with connect() as sql:
-        found = sql.execute(
+        table = sql.execute(
             "select hash(prompt, response) as text from read_parquet(?) order by row",
             [str(examples)],
         ).fetchnumpy()
-    return np.asarray(found["text"], np.uint64)
+    return np.asarray(table["text"], np.uint64)

@@ -18,19 +18,19 @@ from core.errors import InputError
 AUTO_SHARE, AUTO_MOST, AUTO_FROM = 0.05, 1000, 100
 
 
-def size(wanted: str, n_rows: int) -> int:
+def size(asked: str, n_rows: int) -> int:
     """Return how many rows `auto` or a number asks for.
 
     Raises:
         InputError: it would leave nothing to train on.
     """
-    if wanted == "auto":
+    if asked == "auto":
         return min(AUTO_MOST, int(AUTO_SHARE * n_rows)) if n_rows >= AUTO_FROM else 0
-    if int(wanted) > 0 and int(wanted) >= n_rows:
+    if int(asked) > 0 and int(asked) >= n_rows:
         raise InputError(
-            f"--holdout {wanted} leaves no row to train on: there are {n_rows:,}; ask for fewer"
+            f"--holdout {asked} leaves no row to train on: there are {n_rows:,}; ask for fewer"
         )
-    return int(wanted)
+    return int(asked)
 
 
 def quotas(sources: Sequence[str], n: int) -> collections.Counter[str]:

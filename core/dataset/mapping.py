@@ -52,9 +52,9 @@ class Template(NamedTuple):
         """
 
         def plain(cell: Any) -> str:
-            found = structure(cell)
-            texts = isinstance(found, list) and all(isinstance(item, str) for item in found)
-            return listed(found, answer, self.first_choice) if texts else text(cell)
+            value = structure(cell)
+            texts = isinstance(value, list) and all(isinstance(item, str) for item in value)
+            return listed(value, answer, self.first_choice) if texts else text(cell)
 
         def said(column: str) -> str:
             passages = column.rpartition(".")[2].lower() in PASSAGES
@@ -81,7 +81,7 @@ def lines(declared: str) -> dict[str, str]:
     Raises:
         InputError: a line is not PART=TEXT, or names a part twice or one that is none.
     """
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for line in filter(str.strip, declared.split("\n")):
         part, equals, written = line.partition("=")
         part = part.strip().lower()
@@ -91,14 +91,14 @@ def lines(declared: str) -> dict[str, str]:
             near = difflib.get_close_matches(part, PARTS, 1)
             meant = f"; is {near[0]} meant?" if near else ""
             raise InputError(f"--map {line!r}: a part is one of {', '.join(PARTS)}{meant}")
-        if part in found:
-            raise InputError(f"--map names {part} twice: {found[part]!r} and {written!r}")
+        if part in parts:
+            raise InputError(f"--map names {part} twice: {parts[part]!r} and {written!r}")
         if "{" in written and part not in TEXTS:
             raise InputError(f"--map {line!r}: {part} is one column, without braces")
-        found[part] = written
-    if "conversation" in found and found.keys() & {"prompt", "response"}:
+        parts[part] = written
+    if "conversation" in parts and parts.keys() & {"prompt", "response"}:
         raise InputError("--map names a conversation and a prompt or response; give one of the two")
-    return found
+    return parts
 
 
 def write(parts: Mapping[str, str]) -> str:

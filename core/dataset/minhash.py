@@ -26,24 +26,24 @@ def near_duplicates(examples: pathlib.Path, order: Ints) -> Ints:
     from rensa import RMinHash, RMinHashDeduplicator
 
     sketches: dict[int, RMinHash] = {}
-    wanted = set(order.tolist())
-    for batch in _texts(examples, wanted):
+    asked = set(order.tolist())
+    for batch in _texts(examples, asked):
         made = RMinHash.from_token_sets([_pieces(text) for _, text in batch], HASHES, 0)
         sketches.update(zip((row for row, _ in batch), made, strict=True))
-    found = RMinHashDeduplicator(ALIKE, HASHES, use_lsh=True, num_bands=BANDS, seed=0)
-    stays = found.add_pairs((str(row), sketches[row]) for row in order.tolist())
+    index = RMinHashDeduplicator(ALIKE, HASHES, use_lsh=True, num_bands=BANDS, seed=0)
+    stays = index.add_pairs((str(row), sketches[row]) for row in order.tolist())
     out: Ints = order[~np.array(stays, bool)]
     return out
 
 
-def _texts(examples: pathlib.Path, wanted: set[int]) -> Iterator[list[tuple[int, str]]]:
+def _texts(examples: pathlib.Path, asked: set[int]) -> Iterator[list[tuple[int, str]]]:
     """Yield row and text of the wanted rows, some thousands at a time."""
     import pyarrow.parquet as pq
 
     columns = ["row", "prompt", "response"]
     for batch in pq.ParquetFile(examples).iter_batches(BATCH, columns=columns):
         parts = zip(*(batch.column(i).to_pylist() for i in range(3)), strict=True)
-        yield [(row, f"{prompt}\n{response}") for row, prompt, response in parts if row in wanted]
+        yield [(row, f"{prompt}\n{response}") for row, prompt, response in parts if row in asked]
 
 
 def _pieces(text: str) -> list[str]:

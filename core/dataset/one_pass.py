@@ -79,39 +79,39 @@ class OnePass(contextlib.ExitStack):
         batches = self.enter_context(contextlib.closing(self.reads()))
         first = _first(batches)
         self._know(first)
-        found = Understood(self.names, self._reading(first, batches), self.trainable)
-        found.place, found.read_as = first.place, first.read_as
-        said = AsText(found.reading.parts)
+        understood = Understood(self.names, self._reading(first, batches), self.trainable)
+        understood.place, understood.read_as = first.place, first.read_as
+        said = AsText(understood.reading.parts)
         progress = Progress("import", expected(first), brief=len(first.places) <= SAMPLE)
         waiting: collections.deque[concurrent.futures.Future[None]] = collections.deque()
         for rows in itertools.chain([first], batches):
             if self._know(rows):
                 now = self.read_columns(self._full(first))
-                if (now.format, now.parts) != (found.reading.format, found.reading.parts):
+                if (now.format, now.parts) != (understood.reading.format, understood.reading.parts):
                     raise _Again
-                found.reading = now
+                understood.reading = now
             full = self._full(rows)
             said.add(full, first=rows is first)
-            kept = self._usable(found, full, chosen)
-            examples = examples_of(full, kept, found.reading.parts)
+            kept = self._usable(understood, full, chosen)
+            examples = examples_of(full, kept, understood.reading.parts)
             at = examples.at
-            table = found.add(examples, rows, full)
-            found.unread += rows.skipped
-            found.n_parsed += len(rows.places)
+            table = understood.add(examples, rows, full)
+            understood.unread += rows.skipped
+            understood.n_parsed += len(rows.places)
             while len(waiting) >= AHEAD:
                 waiting.popleft().result()
             waiting.append(worker.submit(self._keep, table, rows, at, compare))
-            progress.total = max(progress.total, found.n_parsed)
-            progress.update(found.n_parsed)
+            progress.total = max(progress.total, understood.n_parsed)
+            progress.update(understood.n_parsed)
             if stop_requested():
                 raise Stopped("stopped; nothing was imported")
         for done in waiting:
             done.result()
-        progress.total = max(found.n_parsed, 1)
-        progress.update(found.n_parsed)
-        found.as_text = said.said()
+        progress.total = max(understood.n_parsed, 1)
+        progress.update(understood.n_parsed)
+        understood.as_text = said.said()
         self.words.finish()
-        return found
+        return understood
 
     def _know(self, rows: Rows) -> bool:
         """Note the columns of a batch; return whether some are new."""
@@ -136,24 +136,24 @@ class OnePass(contextlib.ExitStack):
             self.known = True
         raise _Again
 
-    def _usable(self, found: Understood, full: Rows, chosen: Container[int] | None) -> Parsed:
+    def _usable(self, understood: Understood, full: Rows, chosen: Container[int] | None) -> Parsed:
         """Return the usable rows of a batch; note the others.
 
         Raises:
             _Again: this is the first batch with replies.
         """
-        parts = found.reading.parts
-        parsed = parse(full, found.reading.format, parts)
-        if not found.trainable and ("response" in parts or parsed.may_train()):
-            self.trainable = found.trainable = True
-            if found.n_parsed:
+        parts = understood.reading.parts
+        parsed = parse(full, understood.reading.format, parts)
+        if not understood.trainable and ("response" in parts or parsed.may_train()):
+            self.trainable = understood.trainable = True
+            if understood.n_parsed:
                 raise _Again
-        kept = usable(parsed, trainable=found.trainable, answered="answer" in parts)
+        kept = usable(parsed, trainable=understood.trainable, answered="answer" in parts)
         for at, reason in kept.skipped:
             preview = shown_row(full, at)[: PREVIEW + 1]
-            found.unusable.append((full.places[at], reason, preview, len(self.names)))
+            understood.unusable.append((full.places[at], reason, preview, len(self.names)))
         if chosen is not None:
-            kept = Parsed([row for row in kept.rows if row[0] + found.n_parsed in chosen], [])
+            kept = Parsed([row for row in kept.rows if row[0] + understood.n_parsed in chosen], [])
         return kept
 
     def _keep(self, table: pa.Table, rows: Rows, at: list[int], compare: bool) -> None:
@@ -165,9 +165,9 @@ class OnePass(contextlib.ExitStack):
 
 def _first(batches: Iterator[Rows]) -> Rows:
     """Return as many batches as have the rows that detection looks at, as one."""
-    found: list[Rows] = []
+    first_batches: list[Rows] = []
     for rows in batches:
-        found.append(rows)
-        if sum(len(batch.places) for batch in found) >= SAMPLE:
+        first_batches.append(rows)
+        if sum(len(batch.places) for batch in first_batches) >= SAMPLE:
             break
-    return joined(found)
+    return joined(first_batches)

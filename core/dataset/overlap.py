@@ -94,29 +94,29 @@ def words_in_common(compared: Compared, test: Sequence[int], train: Sequence[int
     """
     rows = np.array([*test, *train], np.int64)
     texts = compared.slices(compared.said[rows], compared.ends[rows])
-    found: dict[str, dict[int, int]] = {how: {} for how in HOW}
-    return Overlap(len(test), len(train), found | {"ngrams": _ngrams(texts, len(test))})
+    pairs: dict[str, dict[int, int]] = {how: {} for how in HOW}
+    return Overlap(len(test), len(train), pairs | {"ngrams": _ngrams(texts, len(test))})
 
 
 def overlap(compared: Compared, test: Sequence[int], train: Sequence[int]) -> Overlap:
     """Find the test rows that training rows give away; both are rows of `compared`."""
     rows = np.array([*test, *train], np.int64)
     asked = questions(compared)
-    found: dict[str, dict[int, int]] = {how: {} for how in HOW}
+    pairs: dict[str, dict[int, int]] = {how: {} for how in HOW}
     items = np.full(len(compared), -1, np.int64)
     items[rows[: len(test)]] = np.arange(len(test))
     places = np.full(len(compared), len(train), np.int64)
     places[rows[len(test) :]] = np.arange(len(train))
-    found["copies"] = _same(compared.whole, np.arange(len(compared)), items, places, len(train))
-    found["prompts"] = _same(asked.keys, asked.rows, items, places, len(train))
+    pairs["copies"] = _same(compared.whole, np.arange(len(compared)), items, places, len(train))
+    pairs["prompts"] = _same(asked.keys, asked.rows, items, places, len(train))
     texts = compared.slices(compared.said[rows], compared.ends[rows])
     prompts = compared.slices(asked.starts[rows], asked.ends[rows])
     prompts.leave_out_instructions()
     for item, at in (*_near(texts, len(test)), *_near(prompts, len(test))):
-        found["near"][item] = min(at, found["near"].get(item, at))
-    found["near"] |= {i: at for i, at in found["copies"].items() if i not in found["near"]}
-    found["ngrams"] = _ngrams(texts, len(test))
-    return Overlap(len(test), len(train), found)
+        pairs["near"][item] = min(at, pairs["near"].get(item, at))
+    pairs["near"] |= {i: at for i, at in pairs["copies"].items() if i not in pairs["near"]}
+    pairs["ngrams"] = _ngrams(texts, len(test))
+    return Overlap(len(test), len(train), pairs)
 
 
 def _same(keys: Hashes, rows: Ints, items: Ints, places: Ints, n_train: int) -> dict[int, int]:

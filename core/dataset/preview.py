@@ -62,46 +62,46 @@ def preview(path: str | pathlib.Path, settings: Settings, rows: int = 50) -> Pre
     return understand(head(path, SAMPLE, settings.split), settings, rows)
 
 
-def understand(found: Rows, settings: Settings, rows: int = 50) -> Preview:
+def understand(rows_read: Rows, settings: Settings, rows: int = 50) -> Preview:
     """Return what an import with these settings makes of rows that were read; they stay as read."""
-    found = dataclasses.replace(found, skipped=list(found.skipped))
+    rows_read = dataclasses.replace(rows_read, skipped=list(rows_read.skipped))
     seen = Preview(
-        {name: first_cells(found, name, rows) for name in found.columns},
-        found.place,
-        len(found.places) + len(found.skipped),
-        skipped=_by_reason(found.skipped),
+        {name: first_cells(rows_read, name, rows) for name in rows_read.columns},
+        rows_read.place,
+        len(rows_read.places) + len(rows_read.skipped),
+        skipped=_by_reason(rows_read.skipped),
     )
     try:
-        reading = read_columns(found, settings)
+        reading = read_columns(rows_read, settings)
     except UnclearColumns as e:
         return dataclasses.replace(seen, problem=e.what)
     except InputError as e:
         return dataclasses.replace(seen, problem=str(e))
-    examples, trainable = to_examples(found, reading.format, reading.parts)
+    examples, trainable = to_examples(rows_read, reading.format, reading.parts)
     parts: list[Any] = [examples.at, examples.messages, examples.sources, examples.answers]
     kept = [
-        Row(found.places[at], turns, source, answer)
+        Row(rows_read.places[at], turns, source, answer)
         for at, turns, source, answer in zip(*(part[:rows] for part in parts), strict=True)
     ]
     summary: Understanding = {
         "certainty": reading.certainty,
         "columns": reading.columns,
-        "as_text": as_text(found, reading.parts),
-        "read_as": found.read_as,
+        "as_text": as_text(rows_read, reading.parts),
+        "read_as": rows_read.read_as,
     }
     return dataclasses.replace(
         seen,
         reading=reading,
         rows=kept,
         n_usable=len(examples.at),
-        skipped=_by_reason(found.skipped),
+        skipped=_by_reason(rows_read.skipped),
         trainable=trainable,
         said=sentences(summary),
     )
 
 
 def _by_reason(skipped: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_reason: dict[str, list[dict[str, Any]]] = {}
     for record in skipped:
-        found.setdefault(record["reason"], []).append(record)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+        by_reason.setdefault(record["reason"], []).append(record)
+    return dict(sorted(by_reason.items(), key=lambda item: -len(item[1])))

@@ -43,12 +43,12 @@ def read(cells: Mapping[str, Any]) -> Report:
         raise SkippedRow("no radiology report")
     if not missing(cells.get("iserror")) and text(cells.get("iserror")).strip() in ("1", "1.0"):
         raise SkippedRow("marked as an error by its hospital")
-    found = sections(text(cells.get("text"))) if "text" in cells else cells
-    seen, told = (text(found.get(part)).strip() for part in ("findings", "impression"))
-    for part, said in (("findings", seen), ("impression", told)):
+    parts = sections(text(cells.get("text"))) if "text" in cells else cells
+    seen, impression = (text(parts.get(part)).strip() for part in ("findings", "impression"))
+    for part, said in (("findings", seen), ("impression", impression)):
         if len(said.split()) < WORDS:
             raise SkippedRow(f"no {part}")
-    return Report(f"{INSTRUCTION}\n\n{seen}", told)
+    return Report(f"{INSTRUCTION}\n\n{seen}", impression)
 
 
 def sections(report: str) -> dict[str, str]:

@@ -19,10 +19,10 @@ PROMPT = ("system", "history", "prompt", "input", "context", "choices", *OPTIONS
 
 def report(summary: DatasetSummary) -> None:
     """Say what was read, and what a person may have expected otherwise."""
-    aside = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
+    skipped = ", ".join(f"{reason} {n:,}" for reason, n in summary["set_aside"].items())
     say(
         f"{summary['rows']:,} of {summary['rows_read']:,} rows read as {summary['format']}; "
-        f"skipped: {aside or 'none'}; exact duplicates: {summary['duplicates']:,}; "
+        f"skipped: {skipped or 'none'}; exact duplicates: {summary['duplicates']:,}; "
         f"sources: {summary['n_sources']:,}; held out: {summary['holdout_rows']:,}"
     )
     for sentence in sentences(summary):

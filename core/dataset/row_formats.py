@@ -146,8 +146,8 @@ def _system(cells: Cells) -> list[Turn]:
 
 
 def _history(cells: Cells) -> list[Turn]:
-    found = structure(cells.get("history"))
-    return chat(found) if isinstance(found, list) else []
+    turns = structure(cells.get("history"))
+    return chat(turns) if isinstance(turns, list) else []
 
 
 def _with_tools(cells: Cells, turns: list[Turn]) -> list[Turn]:

@@ -78,12 +78,12 @@ def _uncollected() -> Iterator[None]:
 def examples(artifact: Artifact, columns: list[str] | None = None) -> pd.DataFrame:
     """Read examples.parquet in row order; messages as turns, with all that they carry."""
     path = examples_file(artifact)
-    wanted = pq.read_schema(path).names if columns is None else columns
-    if "messages" in wanted:
-        wanted = list(dict.fromkeys([*wanted, *stored_columns(pq.read_schema(path).names)]))
-    table = pq.read_table(path, columns=wanted)
+    names = pq.read_schema(path).names if columns is None else columns
+    if "messages" in names:
+        names = list(dict.fromkeys([*names, *stored_columns(pq.read_schema(path).names)]))
+    table = pq.read_table(path, columns=names)
     frame: pd.DataFrame = table.to_pandas()
-    if "messages" in wanted:
+    if "messages" in names:
         frame["messages"] = pd.Series(conversations(table), dtype=object)
     return frame.drop(columns=["extras"], errors="ignore")
 
@@ -102,7 +102,7 @@ def load_any(workspace: Workspace, text: str, *, split: str = "", private: bool 
     """
     path = given(text).absolute()
     if split:
-        wanted = Settings(path=text, split=split, holdout="0", private=private)
+        settings = Settings(path=text, split=split, holdout="0", private=private)
     elif not path.is_file():
         try:
             workspace.find(text)
@@ -110,13 +110,13 @@ def load_any(workspace: Workspace, text: str, *, split: str = "", private: bool 
         except InputError as e:
             raise InputError(f"{text!r} is no file and no dataset: {e}") from e
     else:
-        wanted = Settings(path=str(path), holdout="0", private=private)
+        settings = Settings(path=str(path), holdout="0", private=private)
     content = "" if split else sha256_file(path)
     for entry in workspace.entries("dataset"):
         # nothing is held out, whatever the rule; settings that it is older than have their default
-        same = {**to_config(wanted), **entry.config, "name": ""} == to_config(wanted)
+        same = {**to_config(settings), **entry.config, "name": ""} == to_config(settings)
         if entry.state != "sealed" or not same:
             continue
         if entry.summary_as(DatasetSummary)["source_sha256"] == content:
             return entry.id
-    return run(workspace, wanted)
+    return run(workspace, settings)

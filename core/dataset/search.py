@@ -70,21 +70,21 @@ def fetch(dataset: Artifact, rows: Sequence[int] | Ints, columns: str = "*") -> 
         rows: A page of rows.
         columns: Of examples.parquet, `row` among them; messages come as whole turns.
     """
-    wanted = list(dict.fromkeys(int(r) for r in rows))
-    if not wanted:
-        wanted = [-1]
+    asked = list(dict.fromkeys(int(r) for r in rows))
+    if not asked:
+        asked = [-1]
     names = pq.read_schema(examples_file(dataset)).names
     whole = "messages" in columns.replace(",", " ").split()
     if whole and "extras" in names:
         columns += ", extras"
     with connect() as sql:  # literals, not a parameter: only those skip the other row groups
-        found = sql.execute(
-            f"select {columns} from read_parquet(?) where row in ({','.join(map(str, wanted))})",
+        table = sql.execute(
+            f"select {columns} from read_parquet(?) where row in ({','.join(map(str, asked))})",
             [str(examples_file(dataset))],
         ).df()
-    if "messages" in found:
-        found = with_extras(found)
-    return found.set_index("row", drop=False).reindex(wanted).dropna(subset=["row"])
+    if "messages" in table:
+        table = with_extras(table)
+    return table.set_index("row", drop=False).reindex(asked).dropna(subset=["row"])
 
 
 def search(dataset: Artifact, text: str, *, regex: bool = False) -> Ints:
@@ -104,13 +104,13 @@ def search(dataset: Artifact, text: str, *, regex: bool = False) -> Ints:
     where = " or ".join(test.format(column) for column in ("prompt", "response"))
     with connect() as sql:
         try:
-            found = sql.execute(
+            table = sql.execute(
                 f"select row from read_parquet(?) where {where} order by row",
                 [str(examples_file(dataset)), checked(text), text],
             ).fetchnumpy()["row"]
         except duckdb.InvalidInputException as e:
             raise InputError(f"{text!r} is not a regular expression: {_reason(e)}") from e
-    return np.asarray(found, np.int64)
+    return np.asarray(table, np.int64)
 
 
 def checked(text: str) -> str:
@@ -142,11 +142,11 @@ def spans(texts: Sequence[str], text: str, *, regex: bool = False) -> list[list[
         literal = re.compile(re.escape(text), re.IGNORECASE)
         return [[m.span() for m in literal.finditer(t)] for t in texts]
     with connect() as sql:
-        found = sql.execute(
+        table = sql.execute(
             "select regexp_extract_all(t, ?, 0, 'i') from (select unnest(?) t)",
             [text, list(texts)],
         ).fetchall()
-    return [_places(t, matches) for t, (matches,) in zip(texts, found, strict=True)]
+    return [_places(t, matches) for t, (matches,) in zip(texts, table, strict=True)]
 
 
 def _places(text: str, matches: list[str]) -> list[tuple[int, int]]:
@@ -159,14 +159,14 @@ def _places(text: str, matches: list[str]) -> list[tuple[int, int]]:
     return out
 
 
-def row_of(dataset: Artifact, wanted: str) -> int | None:
+def row_of(dataset: Artifact, text: str) -> int | None:
     """Return the row with this number or id; None where there is none. A number comes first."""
     with connect() as sql:
-        found = sql.execute(
+        match = sql.execute(
             "select row from read_parquet(?) where id = ? or row = ? order by row = ? desc limit 1",
-            [str(examples_file(dataset)), wanted, *[_number(wanted)] * 2],
+            [str(examples_file(dataset)), text, *[_number(text)] * 2],
         ).fetchone()
-    return None if found is None else int(found[0])
+    return None if match is None else int(match[0])
 
 
 def _number(text: str) -> int:
@@ -189,13 +189,13 @@ def _column(sql: duckdb.DuckDBPyConnection, path: str, name: str, kind: str) -> 
         head = f"(select {col} v from read_parquet(?) limit 20000)"
         (distinct,) = _one(sql, f"select count(distinct v) from {head}", path)
         if distinct <= FEW:
-            found = sql.execute(
+            match = sql.execute(
                 f"select {col}::varchar v, count(*) n from read_parquet(?) where v is not null "
                 f"group by v order by n desc, v limit {FEW + 1}",
                 [path],
             ).fetchall()
-            if len(found) <= FEW:
-                return FilterColumn(name, "category", tuple(v for v, _ in found))
+            if len(match) <= FEW:
+                return FilterColumn(name, "category", tuple(v for v, _ in match))
         return FilterColumn(name, "text")
     if any(word in kind for word in ("INT", "DOUBLE", "FLOAT", "DECIMAL")) and "[" not in kind:
         low, high = _one(sql, f"select min({col}), max({col}) from read_parquet(?)", path)
@@ -236,12 +236,12 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Fil
             tests.append(f"contains(lower(o.{name}), lower(?))")
             values.append(condition.text)
     with connect() as sql:  # the original has the rows of the dataset, in their order
-        found = sql.execute(
+        table = sql.execute(
             "select file_row_number as row from read_parquet(?, file_row_number=true) o "
             f"where {' and '.join(tests)} order by 1",
             [str(original_file(dataset)), *values],
         ).fetchnumpy()["row"]
-    return np.asarray(found, np.int64)
+    return np.asarray(table, np.int64)
 
 
 def values_of(dataset: Artifact, column: str) -> pd.Series:
@@ -260,8 +260,8 @@ def prompts(dataset: Artifact, rows: npt.NDArray[np.int64]) -> pd.Series:
     place = pa.table({"row": rows, "place": np.arange(len(rows))})
     with connect() as sql:
         sql.register("wanted", place)
-        found = sql.execute(
+        table = sql.execute(
             "select prompt from read_parquet(?) join wanted using (row) order by place",
             [str(examples_file(dataset))],
         ).df()
-    return found["prompt"]
+    return table["prompt"]

@@ -122,8 +122,8 @@ def report(summary: DatasetSummary) -> list[Notice]:
         out.append(Notice(few, True))
     out += _of_values(summary.get("split_values", {}))
     counts = summary.get("overlap", {})
-    if told := describe(counts, "rows of the pool"):
-        out.append(Notice(told, counts["given_away"] > 0))
+    if sentence := describe(counts, "rows of the pool"):
+        out.append(Notice(sentence, counts["given_away"] > 0))
     return out
 
 

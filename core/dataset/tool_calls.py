@@ -20,8 +20,8 @@ def calls(value: Any) -> list[dict[str, Any]]:
     Raises:
         SkippedRow: a call has no name.
     """
-    found = structure(value)
-    return [_call(item) for item in (found if isinstance(found, list) else [found])]
+    parsed = structure(value)
+    return [_call(item) for item in (parsed if isinstance(parsed, list) else [parsed])]
 
 
 def _call(item: Any) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def tools(value: Any) -> list[Any]:
     """
     if missing(value) or (isinstance(value, str) and not value.strip()):
         return []
-    found = structure(value)
-    listed = found if isinstance(found, list) else [found]
+    parsed = structure(value)
+    listed = parsed if isinstance(parsed, list) else [parsed]
     described = [structure(item) for item in listed]
     if not all(isinstance(item, dict) for item in described):
         raise SkippedRow("tools that are no objects")

@@ -27,8 +27,8 @@ ENDS = re.compile(
 
 def turns(text: str) -> list[Turn]:
     """Split a text at its marks; none where it has not both a question and a reply."""
-    found = _llama(text) or next(filter(_has_both, (_split(style, text) for style in STYLES)), [])
-    return found if _has_both(found) else []
+    talk = _llama(text) or next(filter(_has_both, (_split(style, text) for style in STYLES)), [])
+    return talk if _has_both(talk) else []
 
 
 def _split(style: re.Pattern[str], text: str) -> list[Turn]:
@@ -64,6 +64,6 @@ def _plain(text: str) -> str:
     return ENDS.sub("", text.strip()) if "<" in text else text.strip()
 
 
-def _has_both(found: list[Turn]) -> bool:
-    roles = {turn["role"] for turn in found}
+def _has_both(talk: list[Turn]) -> bool:
+    roles = {turn["role"] for turn in talk}
     return {"user", "assistant"} <= roles

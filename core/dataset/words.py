@@ -101,8 +101,8 @@ def _spelt(raw: bytes) -> bytes:
     Words without a letter or digit stand in bytes that UTF-8 has not.
     """
     text = raw.decode("utf-8", "surrogatepass")
-    if told := _told(text):
-        return " ".join(told).encode("utf-8", "surrogatepass")
+    if spelt := _told(text):
+        return " ".join(spelt).encode("utf-8", "surrogatepass")
     bare = [word.encode("utf-8", "surrogatepass") for word in text.split()]
     return b" ".join(
         b"\xff" + b"".join(bytes([128 | c >> 4, 128 | c & 15]) for c in w) for w in bare

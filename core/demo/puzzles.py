@@ -169,8 +169,8 @@ def _family(question: str) -> str:
 
 
 def _leap(question: str) -> str:
-    found = re.search(r"\d{3,4}", question)
-    return f"Is {found.group() if found else question} a leap year?"
+    year = re.search(r"\d{3,4}", question)
+    return f"Is {year.group() if year else question} a leap year?"
 
 
 def _mirror(question: str) -> str:

@@ -30,14 +30,14 @@ class Label(NamedTuple):
 
 def read(workspace: Workspace) -> dict[str, Label]:
     """Return the labels of all artifacts that have one, by id; what cannot be read is left out."""
-    found = {}
+    labels = {}
     for path in sorted(_folder(workspace).glob("*.json")):
         kept = read_json(path)
         if isinstance(kept, dict):
             tags = kept.get("tags")
             words = tuple(str(tag) for tag in tags) if isinstance(tags, list) else ()
-            found[path.stem] = Label(str(kept.get("name") or ""), words)
-    return found
+            labels[path.stem] = Label(str(kept.get("name") or ""), words)
+    return labels
 
 
 @editors("rename and tag artifacts")

@@ -174,12 +174,12 @@ class EditState:
             if op in INSTEAD and other[changed].any():
                 inverse.append((INSTEAD[op], {"rows": row_sets.pack(changed[other[changed]])}))
             return data, inverse
-        had: dict[str, list[int]] = {}
+        notes_before: dict[str, list[int]] = {}
         for row in changed.tolist():
-            had.setdefault(self.notes.get(row, ""), []).append(row)
+            notes_before.setdefault(self.notes.get(row, ""), []).append(row)
         return data, [
             ("note", {"rows": row_sets.pack(np.array(rows, np.int64)), "text": text})
-            for text, rows in had.items()
+            for text, rows in notes_before.items()
         ]
 
     def _changed(self, op: str, asked: dict[str, Any]) -> Ints:

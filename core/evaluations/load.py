@@ -77,12 +77,12 @@ def load_all(workspace: Workspace, text: str) -> list[Named]:
     """
     out: list[Named] = []
     for one in listed(text):
-        found = load(workspace, one)
-        if found.dataset.id in (test.dataset.id for test in out):
+        loaded = load(workspace, one)
+        if loaded.dataset.id in (test.dataset.id for test in out):
             say(f"{one} is the same test as an earlier one, so it is left out")
             continue
-        taken = sum(test.key.rstrip("0123456789-") == found.key for test in out)
-        out.append(found._replace(key=f"{found.key}-{taken + 1}") if taken else found)
+        taken = sum(test.key.rstrip("0123456789-") == loaded.key for test in out)
+        out.append(loaded._replace(key=f"{loaded.key}-{taken + 1}") if taken else loaded)
     return out
 
 

@@ -97,15 +97,15 @@ def changes(before: Mapping[str, int], after: Mapping[str, int]) -> list[Change]
     ]
 
 
-def sentence(found: list[Change]) -> str:
+def sentence(changes: list[Change]) -> str:
     """Say what the training made worse, with counts."""
     worse = [
         f"{c.kind} ({c.after} of {c.items} right, {c.before} before)"
-        for c in found
+        for c in changes
         if c.after < c.before
     ]
     if worse:
         return f"The training made worse: {', '.join(worse)}"
-    if not any(c.before for c in found):
+    if not any(c.before for c in changes):
         return "The regression suite can show nothing: the model had none of it right before"
     return "The training made nothing of the regression suite worse"

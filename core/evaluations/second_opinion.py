@@ -45,9 +45,11 @@ def opinions(pairs: Iterable[tuple[str, str]], seconds: float = SECONDS) -> Iter
         for said, gold in pairs:
             child = child or (None if broken else _started())
             broken = child is None
-            told = _told(child, {"said": said[-LONGEST:], "gold": gold}, seconds) if child else None
-            yield told if isinstance(told, bool) else None
-            if child and (child.poll() is not None or told == "late"):
+            verdict = (
+                _told(child, {"said": said[-LONGEST:], "gold": gold}, seconds) if child else None
+            )
+            yield verdict if isinstance(verdict, bool) else None
+            if child and (child.poll() is not None or verdict == "late"):
                 _end(child)
                 child = None
     finally:
@@ -62,10 +64,10 @@ def disagreements(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         records: Lines of generations.jsonl; only those judged as number or maths are asked of.
     """
     asked = [r for r in records if r["matcher"] in ("number", "maths")]
-    told = opinions((r["said"], r["answer"]) for r in asked)
+    verdicts = opinions((r["said"], r["answer"]) for r in asked)
     return [
         {"id": r["id"], "ours": r["right"], "theirs": theirs, "extracted": r["extracted"]}
-        for r, theirs in zip(asked, told, strict=True)
+        for r, theirs in zip(asked, verdicts, strict=True)
         if theirs is not None and theirs != r["right"]
     ]
 
@@ -119,8 +121,8 @@ def main() -> None:
     # its own time limits need signals, and are not enough: the parent ends this process
     from math_verify import parse, verify
 
-    def write(told: Any) -> None:
-        sys.stdout.write(json.dumps(told) + "\n")
+    def write(answer: Any) -> None:
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
     write("ready")

@@ -105,14 +105,14 @@ def numglue(row: Row) -> Item:
     return _item(row, question, answer)._replace(source=f"numglue {kind}".strip())
 
 
-def _numglue_answer(found: Any) -> str:
+def _numglue_answer(answer: Any) -> str:
     """Return an answer: a number, a date or spans of a text, as DROP has them."""
-    if not isinstance(found, dict):
-        return _listed(found)
-    date = found.get("date") or {}
+    if not isinstance(answer, dict):
+        return _listed(answer)
+    date = answer.get("date") or {}
     parts = [text(date.get(part)) for part in ("day", "month", "year")]
-    spans = [text(span) for span in found.get("spans") or []]
-    return text(found.get("number")) or " ".join(filter(None, parts)) or ", ".join(spans)
+    spans = [text(span) for span in answer.get("spans") or []]
+    return text(answer.get("number")) or " ".join(filter(None, parts)) or ", ".join(spans)
 
 
 def mathematics(row: Row) -> Item:
@@ -140,24 +140,24 @@ def choice(row: Row) -> Item:
     gold = _cell(row, ("answerkey", "label", "correct", "correct option", "answer", "gold"))
     at = _place(gold, choices, labels)
     question = text(_cell(row, ("ctx", "goal", *QUESTION, "sentence")))
-    found = _item(row, question, choices[at], choices[at])
-    return found._replace(choices=tuple(choices), measure="choice")
+    item = _item(row, question, choices[at], choices[at])
+    return item._replace(choices=tuple(choices), measure="choice")
 
 
 def _choices(row: Row) -> tuple[list[str], list[str]]:
     """Return the choices of a row and their labels."""
-    found = structure(_cell(row, ("choices", "options", "endings", "mc1_targets")))
-    if isinstance(found, dict) and isinstance(found.get("text"), list):
-        labels = found.get("label") or []
-        return [text(t) for t in found["text"]], [text(label) for label in labels]
-    if isinstance(found, dict):
-        return [text(t) for t in found.values()], [str(label) for label in found]
-    if isinstance(found, list):
-        told = [text(t) for t in found]
-        lettered = [LETTERED.match(t) for t in told]
+    listed = structure(_cell(row, ("choices", "options", "endings", "mc1_targets")))
+    if isinstance(listed, dict) and isinstance(listed.get("text"), list):
+        labels = listed.get("label") or []
+        return [text(t) for t in listed["text"]], [text(label) for label in labels]
+    if isinstance(listed, dict):
+        return [text(t) for t in listed.values()], [str(label) for label in listed]
+    if isinstance(listed, list):
+        texts = [text(t) for t in listed]
+        lettered = [LETTERED.match(t) for t in texts]
         if all(lettered):  # AQuA: "A)21"
             return [m[2] for m in lettered if m], [m[1] for m in lettered if m]
-        return told, list(string.ascii_uppercase[: len(told)])
+        return texts, list(string.ascii_uppercase[: len(texts)])
     numbered = ("choice", "option", "sol", "ending")
     cells = {n.lower(): c for n, c in row.items() if n.lower().rstrip("0123456789") in numbered}
     return [text(cells[name]) for name in sorted(cells)], []
@@ -165,14 +165,14 @@ def _choices(row: Row) -> tuple[list[str], list[str]]:
 
 def _place(gold: Any, choices: Sequence[str], labels: Sequence[str]) -> int:
     """Return which choice is right, given by label, by number from 0 or by its text."""
-    told = text(gold).strip()
+    named = text(gold).strip()
     for names in (labels, choices):
-        if told in names:
-            return list(names).index(told)
-    if told.upper() in labels:
-        return list(labels).index(told.upper())
-    if told.isdecimal() and int(told) < len(choices):
-        return int(told)
+        if named in names:
+            return list(names).index(named)
+    if named.upper() in labels:
+        return list(labels).index(named.upper())
+    if named.isdecimal() and int(named) < len(choices):
+        return int(named)
     raise SkippedRow("the answer names none of the choices")
 
 
@@ -183,9 +183,9 @@ def summary(row: Row) -> Item:
     reference = text(_cell(row, ("completion", *gold)))
     if not reference.strip():
         raise SkippedRow("no reference")
-    found = _item(row, text(_cell(row, names)), reference, reference)
-    source = "" if found.source == found.question else found.source
-    return found._replace(measure="text", source=source)
+    item = _item(row, text(_cell(row, names)), reference, reference)
+    source = "" if item.source == item.question else item.source
+    return item._replace(measure="text", source=source)
 
 
 def clinical(row: Row) -> Item:
@@ -217,10 +217,10 @@ def _cell(row: Row, names: Sequence[str]) -> Any:
 
 def _listed(cell: Any) -> str:
     """Return an answer; of several all, in a list whose order does not count."""
-    found = structure(cell)
-    if isinstance(found, list):
-        return ", ".join(_whole(text(part)) for part in found if not missing(part))
-    return _whole(text(found) if isinstance(found, int | float) else text(cell))
+    listed = structure(cell)
+    if isinstance(listed, list):
+        return ", ".join(_whole(text(part)) for part in listed if not missing(part))
+    return _whole(text(listed) if isinstance(listed, int | float) else text(cell))
 
 
 def _whole(number: str) -> str:
@@ -229,6 +229,6 @@ def _whole(number: str) -> str:
 
 
 def _unprinted(printed: str) -> str:
-    found = BYTES.match(printed.strip())
-    plain = found[2].replace("\\n", "\n").replace("\\'", "'") if found else printed
+    match = BYTES.match(printed.strip())
+    plain = match[2].replace("\\n", "\n").replace("\\'", "'") if match else printed
     return plain.strip()

@@ -151,9 +151,9 @@ def commands(line: list[Artifact]) -> list[str]:
                 ]
         argv = []
         for arg in to_argv(settings):
-            told = pathlib.PurePath(arg).name if arg.startswith("/") else arg
-            known = [names.get(id, "") for id in told.split(",")]  # ids can stand in a list
-            argv.append(",".join(known) if all(known) else shlex.quote(told))
+            shown = pathlib.PurePath(arg).name if arg.startswith("/") else arg
+            known = [names.get(id, "") for id in shown.split(",")]  # ids can stand in a list
+            argv.append(",".join(known) if all(known) else shlex.quote(shown))
         letter = VARIABLES[one.kind]
         counts[letter] += 1
         name = letter + (f"{counts[letter]}" if counts[letter] > 1 else "")
@@ -189,9 +189,9 @@ def measure(dataset: Artifact, artifact: Artifact) -> Spread:
             before.update(sources[pool].tolist())
             after.update(sources[chosen].tolist())
             for column, counts in lengths.items():
-                found = pc.utf8_length(batch[column]).to_numpy()
+                characters = pc.utf8_length(batch[column]).to_numpy()
                 for count, mask in zip(counts, (pool, chosen), strict=True):
-                    count.update(found[mask].tolist())
+                    count.update(characters[mask].tolist())
             start += len(batch)
     order = sorted(before, key=lambda s: (-before[s], s))
     return Spread(

@@ -67,7 +67,7 @@ class OwnColumns:
         schema = pq.read_schema(original_file(dataset))
         self.texts = dataset.summary_as(DatasetSummary).get("json_columns", [])
         """Columns that are JSON text."""
-        self.types = {name: found for name in self.texts if (found := self._type_of(name))}
+        self.types = {name: arrow for name in self.texts if (arrow := self._type_of(name))}
         """Columns that are lists of structs again."""
         for name, kind in self.types.items():
             schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
@@ -93,15 +93,15 @@ class OwnColumns:
 
     def _type_of(self, name: str) -> pa.DataType | None:
         """Return the type of a column of conversations, None for others and where there is none."""
-        found = pa.schema([pa.field(name, pa.null())])
+        schema = pa.schema([pa.field(name, pa.null())])
         try:
             for table in tables(self.artifact, ORIGINAL, [name]):
                 cells = [_turns(text) for text in table[name].to_pylist()]
                 if not all(cell is None or _is_talk(cell) for cell in cells):
                     return None
                 part = pa.schema([pa.field(name, pa.infer_type(cells))])
-                found = pa.unify_schemas([found, part], promote_options="permissive")
-            kind = found.field(name).type
+                schema = pa.unify_schemas([schema, part], promote_options="permissive")
+            kind = schema.field(name).type
             for table in tables(self.artifact, ORIGINAL, [name]):  # all must fit
                 pa.array(map(_turns, table[name].to_pylist()), kind)
         except (pa.ArrowException, UnicodeError, OverflowError):
@@ -118,13 +118,13 @@ def _turns(text: str | None) -> Any:
 
     As structs, calls of unlike tools would get each other's arguments, as null.
     """
-    found = None if text is None else json.loads(text)
-    if not isinstance(found, list):
-        return found
-    for turn in found:
+    turns = None if text is None else json.loads(text)
+    if not isinstance(turns, list):
+        return turns
+    for turn in turns:
         calls = turn.get("tool_calls") if isinstance(turn, dict) else None
         for call in calls if isinstance(calls, list) else []:
             function = call.get("function") if isinstance(call, dict) else None
             if isinstance(function, dict) and isinstance(function.get("arguments"), dict | list):
                 function["arguments"] = json.dumps(function["arguments"], ensure_ascii=False)
-    return found
+    return turns

@@ -81,9 +81,9 @@ def _uneven(turns: list[Turn]) -> str:
     """LLaMA-Factory skips conversations that do not alternate."""
     roles = [t["role"] for t in turns]
     talk = roles[1:] if roles[:1] == ["system"] else roles
-    asked, told = talk[::2], talk[1::2]
-    even = len(asked) == len(told) > 0 and set(asked) <= {"user", "tool"}
-    even = even and set(told) == {"assistant"}
+    asked, answered = talk[::2], talk[1::2]
+    even = len(asked) == len(answered) > 0 and set(asked) <= {"user", "tool"}
+    even = even and set(answered) == {"assistant"}
     if not even:
         return f"its turns are {', '.join(roles)}, not question and reply in turn"
     both = any("tool_calls" in turn and turn["content"] for turn in turns)

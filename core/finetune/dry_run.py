@@ -26,11 +26,11 @@ def dry_run(workspace: Workspace, settings: Settings) -> str:
         InputError: it cannot be done, whatever the memory.
     """
     rows = preview(workspace, settings)
-    found = FitRun(workspace, settings).wait()
-    if found.problem:
-        raise InputError(found.problem)
-    lines = [*fit_lines(found), *disk_lines(workspace, found), f"rows: {rows.facts()}"]
-    forecast = found.forecast
+    fit = FitRun(workspace, settings).wait()
+    if fit.problem:
+        raise InputError(fit.problem)
+    lines = [*fit_lines(fit), *disk_lines(workspace, fit), f"rows: {rows.facts()}"]
+    forecast = fit.forecast
     if forecast:
         lines.insert(1, f"time: {forecast}; {forecast.tokens_a_second():,.0f} tokens/s in training")
         if price := resolve(settings).price:
@@ -39,26 +39,26 @@ def dry_run(workspace: Workspace, settings: Settings) -> str:
     return "\n".join([*lines, shown(rows, int(rows.found.rows[0]))])
 
 
-def fit_lines(found: Fit) -> list[str]:
+def fit_lines(fit: Fit) -> list[str]:
     """Say whether it fits, else what would."""
-    if found.fits:
-        again = ", layers computed again" if found.measured["checkpointing"] else ""
-        budget = found.measured["budget"]
-        return [f"fits: {found.memory()}; at most {budget:,} tokens at once{again}"]
-    lines = [f"does not fit: {found.why}"]
-    for way in found.ways:
+    if fit.fits:
+        again = ", layers computed again" if fit.measured["checkpointing"] else ""
+        budget = fit.measured["budget"]
+        return [f"fits: {fit.memory()}; at most {budget:,} tokens at once{again}"]
+    lines = [f"does not fit: {fit.why}"]
+    for way in fit.ways:
         flags = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in way.changes.items())
         lines.append(f"fits with {flags} ({way.sentence})")
-    return lines if found.ways else [*lines, "nothing that was tried fits; take a smaller model"]
+    return lines if fit.ways else [*lines, "nothing that was tried fits; take a smaller model"]
 
 
-def disk_lines(workspace: Workspace, found: Fit) -> list[str]:
+def disk_lines(workspace: Workspace, fit: Fit) -> list[str]:
     """Say what is written, and what is free."""
-    if "bytes_saved" not in found.measured:
+    if "bytes_saved" not in fit.measured:
         return []
     left = free(workspace.root)
-    short = "" if found.disk.total <= left else ", which is too little"
-    return [f"disk: {found.disk} to be written, {gib(left)} free{short}"]
+    short = "" if fit.disk.total <= left else ", which is too little"
+    return [f"disk: {fit.disk} to be written, {gib(left)} free{short}"]
 
 
 def shown(rows: Preview, row: int) -> str:

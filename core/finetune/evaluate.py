@@ -46,16 +46,16 @@ OF_ITEMS = ("verifier", "task", "metadata", "measure", "continuations")
 """Columns of the original that say how an item is judged."""
 
 
-def longest_answer(trained: Ints, test: Ints, wanted: int | str = "auto") -> int:
+def longest_answer(trained: Ints, test: Ints, asked: int | str = "auto") -> int:
     """Return how many tokens an answer may take.
 
     Args:
         trained: Response tokens of the rows trained on (n_rows,).
         test: Response tokens of the test items, 0 for those without a worked answer (n_items,).
-        wanted: A number; auto is a little over the 99th percentile of the longer of the two.
+        asked: A number; auto is a little over the 99th percentile of the longer of the two.
     """
-    if wanted != "auto":
-        return int(wanted)
+    if asked != "auto":
+        return int(asked)
     usual = [int(np.quantile(n, 0.99)) for part in (trained, test) if len(n := part[part > 0])]
     return min(LONGEST_ANSWER, 8 + max(usual)) if usual else 256
 
@@ -175,7 +175,9 @@ def evaluate(
     )
     stops = next_turn(render)
     entries = cast("list[dict[str, Any]]", items.to_dict("records"))
-    kept = {i: judged_answer(entries[i], told, stops) for i, told in zip(free, said, strict=True)}
+    kept = {
+        i: judged_answer(entries[i], answer, stops) for i, answer in zip(free, said, strict=True)
+    }
     choices = [list(map(str, items["continuations"].iloc[i])) for i in given]
     chosen = choose(model, tokenizer, render, template, [talks[i] for i in given], choices)
     for i, several, one in zip(given, choices, chosen, strict=True):
@@ -196,8 +198,8 @@ def evaluate(
         judged["choice"] = _column(len(items), {i: kept[i]["right"] for i in given})
         by_length = {i: kept[i]["right_by_length"] for i in given}
         judged["choice_by_length"] = _column(len(items), by_length)
-    told = _compared(judged, kept, entries, how)
-    scores = {"items": len(items), "judged": JUDGED, **counts(generations), **told}
+    answer = _compared(judged, kept, entries, how)
+    scores = {"items": len(items), "judged": JUDGED, **counts(generations), **answer}
     if how.answers and free:
         longer = int((own[free] > max_new).sum())
         scores |= {"answer_tokens": max_new, "longer_golds": longer}

@@ -96,9 +96,9 @@ class _Reader:
 
     def take(self, what: str) -> bool:
         self.peek()
-        found = self.text.startswith(what, self.at)
-        self.at += len(what) * found
-        return found
+        there = self.text.startswith(what, self.at)
+        self.at += len(what) * there
+        return there
 
     def need(self, what: str) -> None:
         if not self.take(what):

@@ -97,9 +97,9 @@ def marked(text: str, *, digits: bool = False) -> Found | None:
             return Found(mark[1] or _braced(text, mark.end()), where)
         if where == "after ####":
             return Found(text[mark.end() :].partition("\n")[0].strip(), where)
-        found = Found(_sentence(text[mark.end() :].lstrip()), where)
-        if found.text and (not digits or re.search(r"\d", found.text)):
-            return found
+        answer = Found(_sentence(text[mark.end() :].lstrip()), where)
+        if answer.text and (not digits or re.search(r"\d", answer.text)):
+            return answer
     return None
 
 

@@ -167,8 +167,8 @@ class FitRun:
 
     def stage(self) -> str:
         """Say what is done now."""
-        told = (read_json(self.folder / STAGE) or {}).get("stage", "loading the libraries")
-        return f"{_words(self.changes)}: {told}" if self.changes else told
+        stage = (read_json(self.folder / STAGE) or {}).get("stage", "loading the libraries")
+        return f"{_words(self.changes)}: {stage}" if self.changes else stage
 
     def poll(self) -> Fit | None:
         """Return what was found, once all is; go on to the next try where one does not fit."""
@@ -207,12 +207,12 @@ class FitRun:
 
         said = ""
         try:
-            while (found := self.poll()) is None:
+            while (fit := self.poll()) is None:
                 if (stage := self.stage()) != said:
                     said = stage
                     say(stage)
                 time.sleep(0.1)
-            return found
+            return fit
         finally:
             self.kill()
 
@@ -228,8 +228,8 @@ class FitRun:
         self._end()
         facts = read_json(self.folder / STAGE) or {}
         code = self.process.returncode
-        if (found := read_json(self.folder / MEASURED)) and code in (0, EXIT_MEMORY):
-            return {"longest": facts.get("longest"), **found}
+        if (measured := read_json(self.folder / MEASURED)) and code in (0, EXIT_MEMORY):
+            return {"longest": facts.get("longest"), **measured}
         if code == EXIT_TIME:
             over = f"the try was not over within {duration(self.limit)} ({facts.get('stage')})"
             return {"error": over}
@@ -281,8 +281,8 @@ def candidates(
 def sentence(changes: dict[str, Any], measured: dict[str, Any]) -> str:
     """Say what a change means, and what memory it takes."""
     peak, room = Memory(**measured["peak"]), Memory(**measured["room"])
-    told = gib(peak.device or peak.host), gib(room.device or room.host)
-    return f"{_words(changes)}: {told[0]} of {told[1]}"
+    sizes = gib(peak.device or peak.host), gib(room.device or room.host)
+    return f"{_words(changes)}: {sizes[0]} of {sizes[1]}"
 
 
 def _words(changes: dict[str, Any]) -> str:

@@ -46,17 +46,17 @@ def main(folder: pathlib.Path) -> None:
     with contextlib.suppress(OSError):  # where memory runs out all the same, this one goes first
         pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
     try:
-        found = measure(folder, order)
+        measured = measure(folder, order)
     except InputError as e:
         short = e.failure in ("device-memory", "host-memory")
-        found = {"fits": False} if short else {"error": str(e)}
-        found |= {"problem": str(e)}
+        measured = {"fits": False} if short else {"error": str(e)}
+        measured |= {"problem": str(e)}
     except (MemoryError, RuntimeError) as e:
         if not isinstance(e, MemoryError) and "memory" not in str(e).lower():
             raise
-        found = {"fits": False, "problem": f"memory ran out: {str(e)[:200]}"}
-    found = {"room": fit_memory.room()._asdict(), "device": loading.device(), **found}
-    write_json(folder / MEASURED, found)
+        measured = {"fits": False, "problem": f"memory ran out: {str(e)[:200]}"}
+    measured = {"room": fit_memory.room()._asdict(), "device": loading.device(), **measured}
+    write_json(folder / MEASURED, measured)
 
 
 def _watch(folder: pathlib.Path, order: dict[str, Any], limit: float) -> None:
@@ -108,25 +108,25 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     began = time.monotonic()
     model, tokenizer = model_of(s, selection.ancestor("dataset"))
     loading_took = time.monotonic() - began
-    found = read(workspace, s, selection, tokenizer, loading.positions(model))
-    loading.check_vocabulary(model, found.tokens.highest())
-    found.check()
+    rows = read(workspace, s, selection, tokenizer, loading.positions(model))
+    loading.check_vocabulary(model, rows.tokens.highest())
+    rows.check()
     if s.method != "full":
         model = adapters.with_adapter(model, s.seed, **s.adapter())
     loading.place(model)
     clock = {"start": time.time() - psutil.Process().create_time(), "load": loading_took}
-    longest = int(found.tokens.lengths()[found.rows].max())
+    longest = int(rows.tokens.lengths()[rows.rows].max())
     say = functools.partial(_stage, folder, longest=longest)
     only_fit = bool(order.get("only_fit"))
     patience = float(order.get("train_seconds", 40.0))
-    recipe = recipe_of(s, len(found.rows))
-    trained = fit_trial.training(say, model, found, recipe, patience, only_fit=only_fit)
+    recipe = recipe_of(s, len(rows.rows))
+    trained = fit_trial.training(say, model, rows, recipe, patience, only_fit=only_fit)
     sized = {"longest": longest, "parameters": loading.size(model)}
     out = {"fits": True, **trained, **sized, **sizes(model, s.method)._asdict()}
     if only_fit:
         return out
     with _timed(clock, "before"):
-        outcome.Before.of(model, found.tokens, found.rows)
+        outcome.Before.of(model, rows.tokens, rows.rows)
     say("trying the test")
     dataset = selection.ancestor("dataset")
     test, split = test_set(workspace, dataset, s.eval)
@@ -137,8 +137,8 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     ]
     with _timed(clock, "overlap"):
         for one, of, _ in tests:
-            seen(dataset, found.rows, one, of)
-    tested = fit_trial.testing(workspace, model, tokenizer, found, tests, s)
+            seen(dataset, rows.rows, one, of)
+    tested = fit_trial.testing(workspace, model, tokenizer, rows, tests, s)
     say("trying to save")
     saved = fit_disk.saving(folder, model, int(out["bytes_saved"]))
     every = looks_every(recipe.steps, s.eval_every, needed=s.patience > 0 or s.keep == "best")

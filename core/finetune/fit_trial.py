@@ -81,7 +81,7 @@ class Timer(TrainerCallback):
 def training(
     say: Callable[[str], None],
     model: PreTrainedModel,
-    found: Read,
+    read_rows: Read,
     recipe: Recipe,
     patience: float,
     *,
@@ -92,7 +92,7 @@ def training(
     Args:
         say: Told what is done.
         model: Trained, so not to be used for anything else.
-        found: What it is trained on.
+        read_rows: What it is trained on.
         recipe: Of the run.
         patience: Seconds that the steps should take, about.
         only_fit: Whether the time does not matter.
@@ -101,7 +101,7 @@ def training(
         OutOfMemoryError: it does not fit.
     """
     say("looking for what fits at once")
-    tokens, rows = found.tokens, found.rows
+    tokens, rows = read_rows.tokens, read_rows.rows
     settled = fit_budget.settle(model, tokens, rows, recipe)
     lengths = tokens.lengths()
     planned = schedule(lengths, rows, recipe)
@@ -166,7 +166,7 @@ def testing(
     workspace: Workspace,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    found: Read,
+    read_rows: Read,
     tests: Sequence[tuple[Artifact, str, int]],
     s: Settings,
 ) -> dict[str, Any]:
@@ -176,15 +176,15 @@ def testing(
         workspace: Holds the token cache.
         model: As it is.
         tokenizer: Its tokenizer.
-        found: The rows trained on.
+        read_rows: What was trained on.
         tests: Datasets, which of their rows, and how often a run goes through them.
         s: How many items are answered.
     """
     from core.model.scoring import score
 
-    read = {t.id: _tokens(workspace, t, tokenizer, found) for t, _, _ in tests}
+    read = {t.id: _tokens(workspace, t, tokenizer, read_rows) for t, _, _ in tests}
     sets = [
-        {**sizes(workspace, t, split, tokenizer, found, model, s), "times": times}
+        {**sizes(workspace, t, split, tokenizer, read_rows, model, s), "times": times}
         for t, split, times in tests
     ]
     first, split, _ = tests[0]
@@ -201,8 +201,8 @@ def testing(
     return {"batch": DECODE_BATCH, "rates": rates, "sets": sets}
 
 
-def _tokens(workspace: Workspace, test: Artifact, tokenizer: Any, found: Read) -> Tokens:
-    return tokenize(workspace, test, tokenizer, found.template).cut(found.tokens.max_length)
+def _tokens(workspace: Workspace, test: Artifact, tokenizer: Any, rows: Read) -> Tokens:
+    return tokenize(workspace, test, tokenizer, rows.template).cut(rows.tokens.max_length)
 
 
 def sizes(
@@ -210,15 +210,15 @@ def sizes(
     test: Artifact,
     split: str,
     tokenizer: PreTrainedTokenizerBase,
-    found: Read,
+    read_rows: Read,
     model: PreTrainedModel,
     s: Settings,
 ) -> dict[str, Any]:
     """Count the tokens that a test's items have, are read again for a choice, and are written."""
-    tokens, items = _tokens(workspace, test, tokenizer, found), load_items(test, split)
+    tokens, items = _tokens(workspace, test, tokenizer, read_rows), load_items(test, split)
     rows = items["row"].to_numpy()
     lengths, own = tokens.lengths()[rows], tokens.cut(2**31).response_lengths()[rows]
-    longest = longest_answer(found.tokens.response_lengths(), own, s.answer_tokens)
+    longest = longest_answer(read_rows.tokens.response_lengths(), own, s.answer_tokens)
     max_new = min(longest, loading.positions(model) // 2)
     chosen = (items["measure"] == "choice").to_numpy()
     share = (1.0 if s.all_items else min(1.0, s.decode / len(items))) if s.answers else 0.0

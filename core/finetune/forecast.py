@@ -73,8 +73,8 @@ class Forecast:
         return self.low / 3600 * an_hour, self.high / 3600 * an_hour
 
     def __str__(self) -> str:
-        told = ", ".join(f"{p.name} {duration(p.middle)}" for p in self.parts)
-        return f"{between(self.low, self.high)} ({told})"
+        parts = ", ".join(f"{p.name} {duration(p.middle)}" for p in self.parts)
+        return f"{between(self.low, self.high)} ({parts})"
 
 
 def between(low: float, high: float) -> str:

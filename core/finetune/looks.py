@@ -84,20 +84,20 @@ def watch(
         raise InputError("--patience and --keep best need looks; leave --eval-every 0 away")
     keep = (s.keep_every, lambda step: save(folder / "kept" / f"step-{step}"))
     rows = np.zeros(0, np.int64)
-    found = None
+    held = None
     if every:
-        found = held_out(workspace, test, dataset, tokenizer, template, max_length)
-        if found is None and decides:
+        held = held_out(workspace, test, dataset, tokenizer, template, max_length)
+        if held is None and decides:
             raise InputError(
                 "--patience and --keep best need held-out rows with a response, and neither the "
                 "test set nor the dataset's holdout has one; leave them away"
             )
-    if found is None:
+    if held is None:
         if not s.keep_every:
             return None, ""
         empty = Tokens(np.zeros(0, np.uint32), rows, np.zeros((0, 2), np.int64), rows, max_length)
         return Watch(tokens=empty, rows=rows, every=0, keep=keep), ""
-    drawn = found.items.iloc[: s.eval_rows]
+    drawn = held.items.iloc[: s.eval_rows]
     render = renderer(template, tokenizer)
     asked = [
         (entry, talk)
@@ -127,12 +127,12 @@ def watch(
 
     private = is_private(dataset) or is_private(test[0])
 
-    of = f"{len(drawn):,} of {len(found.items):,} held-out rows ({found.title})"
+    of = f"{len(drawn):,} of {len(held.items):,} held-out rows ({held.title})"
     say(f"looking every {every:,} steps at {of}")
-    if decides and found.title == _title(*test):
+    if decides and held.title == _title(*test):
         of += ", which are in the test: its score is not untouched"
     watched = Watch(
-        tokens=found.tokens,
+        tokens=held.tokens,
         rows=np.sort(drawn["row"].to_numpy()),
         every=every,
         answers=answers,

@@ -64,8 +64,8 @@ def folder_of(folder: pathlib.Path, key: str) -> pathlib.Path:
 
 def skills(tests: Sequence[Named], measured: Callable[..., Result]) -> dict[str, int]:
     """Return what a model has right of the regression suite, by kind; nothing where not asked."""
-    found = [test for test in tests if test.key == "regression"]
-    return by_kind(measured(found[0].dataset, split="all").items) if found else {}
+    regression = [test for test in tests if test.key == "regression"]
+    return by_kind(measured(regression[0].dataset, split="all").items) if regression else {}
 
 
 def by_kind(items: pd.DataFrame) -> dict[str, int]:

@@ -115,31 +115,31 @@ def read(
         InputError: the template cannot say where responses are.
     """
     base = base_run(s.model, selection)
-    wanted = base.config["template"] if base and s.template == "auto" else s.template
-    template = choose(wanted, tokenizer, scratch=loading.is_scratch(s.model))
+    template_of = base.config["template"] if base and s.template == "auto" else s.template
+    template = choose(template_of, tokenizer, scratch=loading.is_scratch(s.model))
     tokens = tokenize(workspace, selection.ancestor("dataset"), tokenizer, template)
     tokens = tokens.cut(longest(s.max_length, tokens.full_lengths(), positions))
     selected = load_rows(selection, by="id")
     return Read(tokens, template, selected, selected[tokens.response_lengths()[selected] > 0])
 
 
-def tell_left_out(found: Read) -> None:
+def tell_left_out(rows: Read) -> None:
     """Say which selected rows are not trained on, and why."""
-    for reason, gone in found.left_out():
+    for reason, gone in rows.left_out():
         say(
-            f"{len(gone):,} of {len(found.selected):,} selected rows ({named(gone)}) left out: "
+            f"{len(gone):,} of {len(rows.selected):,} selected rows ({named(gone)}) left out: "
             f"{reason}"
         )
 
 
-def test_set(workspace: Workspace, dataset: Artifact, wanted: str) -> tuple[Artifact, str]:
+def test_set(workspace: Workspace, dataset: Artifact, name: str) -> tuple[Artifact, str]:
     """Return the dataset to test on, and which of its rows; a named test's are all of it.
 
     Raises:
         InputError: none was named and nothing was held out.
     """
-    if wanted:
-        return load(workspace, wanted, dataset).dataset, "all"
+    if name:
+        return load(workspace, name, dataset).dataset, "all"
     if not dataset.summary_as(DatasetSummary).get("holdout_rows"):
         raise InputError(
             f"{dataset.name} has no held-out rows to test on; name a test file with --eval"

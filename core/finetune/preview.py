@@ -87,17 +87,17 @@ def preview(workspace: Workspace, settings: Settings) -> Preview:
         tokenizer = loading.load_tokenizer_of(str(weights(base.path, base.config["method"])), ())
     else:
         tokenizer = loading.load_tokenizer_of(s.model, pool_texts(dataset, s.model, s.template))
-    found = read(workspace, s, selection, tokenizer, positions_of(began_with(s.model, dataset)))
-    found.check()
-    rows, tokens = found.rows, found.tokens
+    as_read = read(workspace, s, selection, tokenizer, positions_of(began_with(s.model, dataset)))
+    as_read.check()
+    rows, tokens = as_read.rows, as_read.tokens
     last = tokens.spans[tokens.span_offsets[rows + 1] - 1, 1]
     ended = last <= tokens.max_length
     ends = collections.Counter(tokens.ids[tokens.offsets[rows[ended]] + last[ended] - 1].tolist())
     end = str(tokenizer.decode([ends.most_common(1)[0][0]])) if ends else ""
-    selected = found.selected
+    selected = as_read.selected
     cut = selected[tokens.full_lengths()[selected] > tokens.max_length]
-    render = renderer(found.template, tokenizer)
-    return Preview(dataset, found, tokenizer, render, np.sort(cut), ended, end)
+    render = renderer(as_read.template, tokenizer)
+    return Preview(dataset, as_read, tokenizer, render, np.sort(cut), ended, end)
 
 
 def began_with(model: str, beside: Artifact) -> str:

@@ -90,6 +90,6 @@ def again(
         shared = seen(dataset, np.zeros(0, int), tested, rows)
         return measured(tested, split=rows, overlapping=shared.overlapping()).scores
 
-    found = scores(test, split)
+    fresh = scores(test, split)
     others = {one.key: headline(scores(one.dataset, "all")) for one in more}
-    return {**found, **({"tests": others} if others else {})}
+    return {**fresh, **({"tests": others} if others else {})}

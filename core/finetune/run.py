@@ -77,9 +77,9 @@ def make(
 
     s = resolve(settings)
     dataset = selection.ancestor("dataset")
-    wanted = key(selection, test, s, more)
+    fingerprint = key(selection, test, s, more)
     done: list[Artifact] = []
-    if s.resume and (id := process_group.once(lambda: _finished(workspace, wanted, s, done))):
+    if s.resume and (id := process_group.once(lambda: _finished(workspace, fingerprint, s, done))):
         return done[0] if done else workspace.open(id, "finetune")
     trackers = check_trackers(s.report_to)
     base = base_run(s.model, dataset)
@@ -87,23 +87,23 @@ def make(
     model: Any
     model, tokenizer = model_of(s, dataset)
     positions = loading.positions(model)
-    found = process_group.first(lambda: read(workspace, s, selection, tokenizer, positions))
-    loading.check_vocabulary(model, found.tokens.highest())
-    tell_left_out(found)
-    found.check()
-    recipe = recipe_of(s, len(found.rows))
+    rows = process_group.first(lambda: read(workspace, s, selection, tokenizer, positions))
+    loading.check_vocabulary(model, rows.tokens.highest())
+    tell_left_out(rows)
+    rows.check()
+    recipe = recipe_of(s, len(rows.rows))
     if s.method != "full":
         if untaught := adapters.untaught_end(model, tokenizer):
             say(untaught)
         model = adapters.with_adapter(model, s.seed, **s.adapter())
-    ready = Ready(workspace, s, selection, (test, split), more, model, tokenizer, found, recipe)
+    ready = Ready(workspace, s, selection, (test, split), more, model, tokenizer, rows, recipe)
     process_group.once(ready.look_before)
     draft: Draft | None = None
 
     def begin() -> str:
         """Open the run, on the one process that writes."""
         nonlocal draft
-        draft = workspace.unfinished("finetune", wanted, s.name) if s.resume else None
+        draft = workspace.unfinished("finetune", fingerprint, s.name) if s.resume else None
         if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
             draft.lock.close()
             draft = None
@@ -116,8 +116,8 @@ def make(
                     **to_config(s),
                     "steps": recipe.steps,
                     "lr": recipe.lr,
-                    "template": found.template,
-                    "max_length": found.tokens.max_length,
+                    "template": rows.template,
+                    "max_length": rows.tokens.max_length,
                 },
                 parents={
                     "selection": selection.id,
@@ -125,7 +125,7 @@ def make(
                     **{f"test {one.key}": one.dataset.id for one in more},
                     **({"base": base.id} if base else {}),
                 },
-                fingerprint=wanted,
+                fingerprint=fingerprint,
             )
         identify(draft.id)
         return str(draft.path)
@@ -140,8 +140,8 @@ def make(
             dataset,
             model,
             tokenizer,
-            found.template,
-            found.tokens.max_length,
+            rows.template,
+            rows.tokens.max_length,
             ready.save,
             folder,
             ready.pace,
@@ -153,8 +153,8 @@ def make(
     try:
         trained = fit(
             model,
-            found.tokens,
-            found.rows,
+            rows.tokens,
+            rows.rows,
             recipe,
             folder,
             stage="train target",

@@ -54,8 +54,8 @@ def check(
 
         model = PeftModel.from_pretrained(base(), str(folder))
     loading.place(model)
-    found = score(model, tokens, rows, precision="fp32").losses
-    gap = float(np.abs(found - expected).max())
+    losses = score(model, tokens, rows, precision="fp32").losses
+    gap = float(np.abs(losses - expected).max())
     exact = model.device.type == "cpu" and all(p.dtype.itemsize == 4 for p in model.parameters())
     if not gap <= (CLOSE if exact else CLOSE_IN_HALF):
         raise InputError(

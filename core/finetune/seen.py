@@ -67,10 +67,10 @@ class Seen:
         sides = {PAIRS: (self.trained, self.trained_rows)}
         if len(self.trained_rows) < len(self.pool_rows):
             sides[POOL_PAIRS] = (self.pool, self.pool_rows)
-        for name, (found, rows) in sides.items():
+        for name, (matches, rows) in sides.items():
             pairs = [
                 {"test_row": int(self.test_rows[item]), "row": int(rows[at]), "how": how}
-                for item, at, how in found.pairs()
+                for item, at, how in matches.pairs()
             ]
             if pairs:
                 write_jsonl(folder / name, pairs)
@@ -112,13 +112,13 @@ def _rows(dataset: Artifact, split: str) -> Bools:
     return of_split | (not split)
 
 
-def _talks(dataset: Artifact, wanted: Bools) -> Iterator[list[Turn]]:
+def _talks(dataset: Artifact, rows: Bools) -> Iterator[list[Turn]]:
     """Yield the conversations of some rows, a batch in memory at a time."""
     start = 0
     with pq.ParquetFile(examples_file(dataset)) as file:
         columns = stored_columns(file.schema_arrow.names)
         for batch in file.iter_batches(BATCH, columns=columns):
-            keep = wanted[start : start + len(batch)]
+            keep = rows[start : start + len(batch)]
             start += len(batch)
             for turns, kept in zip(conversations(batch), keep.tolist(), strict=True):
                 if kept:

@@ -265,13 +265,13 @@ def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -
     return max(MIN_STEPS, steps_for(rows, auto, batch_size))
 
 
-def looks_every(steps: int, wanted: int | str, *, needed: bool) -> int:
+def looks_every(steps: int, asked: int | str, *, needed: bool) -> int:
     """Return the steps between two looks at held-out loss; 0 is never, as in a run too short.
 
     Looks that are `needed` are closer together in a short run.
     """
-    if wanted != "auto":
-        return int(wanted)
+    if asked != "auto":
+        return int(asked)
     if needed:
         return max(1, min(APART, steps // LOOKS)) if steps < APART * LOOKS else steps // LOOKS
     return max(APART, steps // LOOKS) if steps >= APART else 0

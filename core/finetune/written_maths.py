@@ -100,9 +100,9 @@ def _answer(text: str, depth: int) -> Answer:
     if depth > DEEPEST or SPOKEN.fullmatch(text) or re.search(r"\d\s*:\s*\d", text):
         return Words(_tight(text))
     for read in (_number, _union, _matrix, _bracketed, _list, _relation, _either_sign):
-        found = read(text, depth)
-        if found is not None:
-            return found
+        value = read(text, depth)
+        if value is not None:
+            return value
     return _formula(text, depth)
 
 

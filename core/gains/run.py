@@ -35,8 +35,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
         Stopped: asked to stop; nothing is kept.
     """
     made = workspace.open(settings.finetune, "finetune")
-    wanted = fingerprint("gains", made.id, identity(settings))
-    if done := workspace.same("gains", wanted):
+    key = fingerprint("gains", made.id, identity(settings))
+    if done := workspace.same("gains", key):
         say(f"{done.id} was measured before")
         return done.id
     dataset = made.ancestor("dataset")
@@ -83,7 +83,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         name=f"gains of {made.name}",
         config=to_config(settings),
         parents={"finetune": made.id},
-        fingerprint=wanted,
+        fingerprint=key,
     )
     artifact.write(draft, table)
     say(

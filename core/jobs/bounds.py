@@ -82,11 +82,11 @@ def loosened() -> Iterator[None]:
                 _tighten(*_limit[0])
 
 
-def _tighten(soft: int, hard: int) -> None:
+def _tighten(limit: int, hard: int) -> None:
     with contextlib.suppress(OSError, ValueError):  # no /proc, or no such limit
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + MEMORY
-        if soft == resource.RLIM_INFINITY or most < soft:
+        if limit == resource.RLIM_INFINITY or most < limit:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 

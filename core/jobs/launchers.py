@@ -66,17 +66,17 @@ def launched(noun: str, workspace: Workspace, settings: Shared) -> str:
     if process_group.launched() or not (settings.processes > 1 or launcher.always):
         return ""
     argv = [noun, *to_argv(settings), "--workspace", str(workspace.root)]
-    told = cause(launcher.run(workspace, argv, settings.processes))
-    if told["state"] == "done":
-        return str(told["result"])
-    if told["state"] == "stopped":
-        raise Stopped(told["message"])
-    raise InputError(told["message"], failure=told.get("failure", ""), fix=told.get("fix"))
+    outcome = cause(launcher.run(workspace, argv, settings.processes))
+    if outcome["state"] == "done":
+        return str(outcome["result"])
+    if outcome["state"] == "stopped":
+        raise Stopped(outcome["message"])
+    raise InputError(outcome["message"], failure=outcome.get("failure", ""), fix=outcome.get("fix"))
 
 
-def cause(told: Iterable[Outcome]) -> Outcome:
+def cause(outcomes: Iterable[Outcome]) -> Outcome:
     """Return what the first process that failed told; of a group in which all is well, any's."""
-    return min(told, key=lambda t: (t["state"] == "done", t["time"]))
+    return min(outcomes, key=lambda t: (t["state"] == "done", t["time"]))
 
 
 def elsewhere(settings: Any) -> bool:
@@ -176,8 +176,8 @@ def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outco
             return [trainer.fit().return_value]
         except train.TrainingFailedError as e:
             failures = getattr(e, "worker_failures", {0: e}).values()
-            told = [f.args[0] for f in failures if isinstance(f, Ended)]
-            return told or _died(processes, f"{next(iter(failures))}".split("\n")[0])
+            outcomes = [f.args[0] for f in failures if isinstance(f, Ended)]
+            return outcomes or _died(processes, f"{next(iter(failures))}".split("\n")[0])
         except (SystemExit, ray.exceptions.RayActorError):  # how Ray's handling of Ctrl-C ends
             raise KeyboardInterrupt from None
         finally:
@@ -195,10 +195,10 @@ def work(config: dict[str, Any]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         os.environ[OUTCOMES] = folder
         command_line.main(config["argv"])
-        (told,) = told_in(pathlib.Path(folder))
-    if told["state"] != "done":
-        raise Ended(told)
-    return told
+        (outcome,) = told_in(pathlib.Path(folder))
+    if outcome["state"] != "done":
+        raise Ended(outcome)
+    return outcome
 
 
 def _join(processes: int) -> None:

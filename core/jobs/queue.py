@@ -124,12 +124,12 @@ def status(workspace: Workspace, id: str) -> Job:
 
 def jobs(workspace: Workspace) -> list[Job]:
     """List all jobs, newest first."""
-    found = [load(p) for p in reversed(folders(workspace.root / "jobs")) if p.is_dir()]
-    live = [j for j in found if j.state in ACTIVE and j.device not in NO_QUEUE]
+    listed = [load(p) for p in reversed(folders(workspace.root / "jobs")) if p.is_dir()]
+    live = [j for j in listed if j.state in ACTIVE and j.device not in NO_QUEUE]
     ahead = {j.id: sum(_before(o, j) for o in live) for j in live}
     return [
         dataclasses.replace(j, ahead=ahead.get(j.id, 0)) if j.state == "queued" else j
-        for j in found
+        for j in listed
     ]
 
 
@@ -140,10 +140,10 @@ def _before(other: Job, job: Job) -> bool:
 
 def latest(workspace: Workspace, noun: str, settings: Any) -> Job | None:
     """Return the newest job that was started for this run: all that makes it another is equal."""
-    wanted = identity(settings)
+    run = identity(settings)
     for job in jobs(workspace):
         asked = settings_of(job)
-        if noun_of(job) == noun and asked and identity(asked) == wanted:
+        if noun_of(job) == noun and asked and identity(asked) == run:
             return job
     return None
 

@@ -72,10 +72,10 @@ def slurm(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Out
     resumes = "--resume" in argv
     id = str((read_json(folder / JOB) or {}).get("id", ""))
     if id and over(folder, id):
-        told = told_in(folder / TOLD) if resumes else []
-        if told and all(t["state"] == "done" for t in told):
+        outcomes = told_in(folder / TOLD) if resumes else []
+        if outcomes and all(t["state"] == "done" for t in outcomes):
             (folder / JOB).unlink()
-            return told
+            return outcomes
         id = ""
     if id and not resumes:
         raise InputError(
@@ -87,9 +87,9 @@ def slurm(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Out
     else:
         id = submit(folder, argv, processes)
         say(f"Slurm took it as job {id}")
-    told = Follower(folder, id, processes).follow()
+    outcomes = Follower(folder, id, processes).follow()
     (folder / JOB).unlink(missing_ok=True)
-    return told
+    return outcomes
 
 
 class Follower:
@@ -117,8 +117,8 @@ class Follower:
                         return self.ended("")
                     if time.monotonic() - asked >= ASK:
                         asked = time.monotonic()
-                        if (told := self.look()) is not None:
-                            return told
+                        if (outcomes := self.look()) is not None:
+                            return outcomes
                     time.sleep(POLL)
             except KeyboardInterrupt:
                 cancel(self.id)
@@ -193,13 +193,15 @@ class Follower:
 
     def ended(self, state: str) -> list[Outcome]:
         """Return what the tasks told; where none did, what Slurm's last state of the job means."""
-        told = told_in(self.folder / TOLD)
+        outcomes = told_in(self.folder / TOLD)
         if (self.folder / LIMIT).exists():
-            for one in told:
+            for one in outcomes:
                 if one["state"] == "stopped":
                     one["message"] += "; Slurm's time limit was near: --resume goes on"
-        if told and (len(told) == self.processes or any(t["state"] != "done" for t in told)):
-            return told
+        if outcomes and (
+            len(outcomes) == self.processes or any(t["state"] != "done" for t in outcomes)
+        ):
+            return outcomes
         if state.startswith("CANCELLED"):
             words = f"Slurm's job {self.id} was cancelled; what was saved before can be resumed"
             return [_end("stopped", words)]

@@ -21,9 +21,9 @@ from core.workspace.store import Workspace
 def run(workspace: Workspace, settings: Settings) -> str:
     """Make the layout, or return the id of the one that exists."""
     trajectories = workspace.open(settings.trajectories, "trajectories")
-    found = find(workspace, settings)
-    if found is not None:
-        return found.id
+    same = find(workspace, settings)
+    if same is not None:
+        return same.id
     of_texts = settings.of == "embeddings"
     values = embeddings.load(trajectories) if of_texts else np.asarray(load_losses(trajectories))
     draft = workspace.draft(

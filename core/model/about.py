@@ -102,12 +102,12 @@ def _cached(spec: str) -> pathlib.Path | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(spec, "config.json")
+        path = try_to_load_from_cache(spec, "config.json")
     except (HFValidationError, OSError, ValueError):
         return None
-    if not isinstance(found, str):
+    if not isinstance(path, str):
         return None
-    folder = pathlib.Path(found).parent
+    folder = pathlib.Path(path).parent
     return folder if any(folder.glob("*.safetensors")) else None
 
 
@@ -135,8 +135,10 @@ def _written(folder: pathlib.Path) -> str:
         card = _beginning(folder / "README.md")
         if card.startswith("---"):
             front = card.split("\n---", 1)[0]
-            if found := re.search(r"^license(?:_name)?:[ \t]*(\S[^\n]{0,39})", front, re.MULTILINE):
-                return found[1].strip("\"' \t")
+            if license := re.search(
+                r"^license(?:_name)?:[ \t]*(\S[^\n]{0,39})", front, re.MULTILINE
+            ):
+                return license[1].strip("\"' \t")
         for name in ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE"):
             text = _beginning(folder / name)
             if text:

@@ -110,8 +110,8 @@ def _embeddings(model: PreTrainedModel) -> dict[str, Any]:
     """Return what of an adapter's config trains embeddings and output layer in full."""
     first, last = model.get_input_embeddings(), model.get_output_embeddings()
     tied = last is not None and getattr(last, "weight", None) is getattr(first, "weight", first)
-    wanted = [first] if tied or last is None else [first, last]
-    names = [n.split(".")[-1] for n, layer in model.named_modules() if layer in wanted]
+    layers = [first] if tied or last is None else [first, last]
+    names = [n.split(".")[-1] for n, layer in model.named_modules() if layer in layers]
     return {"modules_to_save": names, "ensure_weight_tying": tied}
 
 
@@ -131,12 +131,12 @@ def _layers(model: PreTrainedModel, targets: str) -> list[str]:
         if isinstance(layer, torch.nn.Linear | Conv1D) and layer is not head
     }
     if targets == "attention":
-        found = sorted(n for n in linear if re.search("att", n.split(".")[0]))
-        if not found:
+        attention = sorted(n for n in linear if re.search("att", n.split(".")[0]))
+        if not attention:
             raise InputError(
                 f"{type(model).__name__} has no attention layers; use --lora-targets all-linear"
             )
-        return found
+        return attention
     named = [t.strip() for t in targets.split(",") if t.strip()]
     for one in named:
         if not any(n == one or n.split(".")[-1] == one for n in linear):

@@ -35,8 +35,8 @@ def asks_for_date(source: str) -> bool:
 
 def sources(tokenizer: Any) -> str:
     """Return the text of a tokenizer's template, of all where it has several."""
-    found = tokenizer.chat_template
-    return "\n".join(found.values()) if isinstance(found, dict) else found or ""
+    templates = tokenizer.chat_template
+    return "\n".join(templates.values()) if isinstance(templates, dict) else templates or ""
 
 
 def chat(tokenizer: Any, messages: Sequence[Turn], opened: bool) -> str:

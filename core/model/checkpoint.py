@@ -49,20 +49,20 @@ def check_kind(spec: str, config: Any) -> None:
         )
 
 
-def check_weights(spec: str, model: PreTrainedModel, found: dict[str, Any]) -> None:
+def check_weights(spec: str, model: PreTrainedModel, report: dict[str, Any]) -> None:
     """Refuse a model that did not get all its weights from its files, or got NaN; say what is left.
 
     Args:
         spec: As the person named it.
         model: As loaded.
-        found: The library's report.
+        report: The library's.
 
     Raises:
         InputError: weights are missing, have another shape, or are not finite.
     """
     import torch
 
-    lost = _keys(found, "missing_keys")  # one that is tied to another is none of them
+    lost = _keys(report, "missing_keys")  # one that is tied to another is none of them
     if lost:
         verb = "weight is" if len(lost) == 1 else "weights are"
         raise InputError(
@@ -70,7 +70,7 @@ def check_weights(spec: str, model: PreTrainedModel, found: dict[str, Any]) -> N
             "save or download the model again",
             failure="missing-model",
         )
-    if other := _keys(found, "mismatched_keys"):
+    if other := _keys(report, "mismatched_keys"):
         raise InputError(
             f"{len(other):,} weights of {spec} have another shape than its config.json says "
             f"({_some(other)}); put the right config.json beside them"
@@ -82,7 +82,7 @@ def check_weights(spec: str, model: PreTrainedModel, found: dict[str, Any]) -> N
             "save or download it again",
             failure="missing-model",
         )
-    if unused := _keys(found, "unexpected_keys"):
+    if unused := _keys(report, "unexpected_keys"):
         noun = "weight" if len(unused) == 1 else "weights"
         say(
             f"{len(unused):,} {noun} of {spec} have no place in {type(model).__name__} "
@@ -90,8 +90,8 @@ def check_weights(spec: str, model: PreTrainedModel, found: dict[str, Any]) -> N
         )
 
 
-def _keys(found: dict[str, Any], what: str) -> list[str]:
-    return sorted(k if isinstance(k, str) else str(k[0]) for k in found.get(what) or ())
+def _keys(report: dict[str, Any], what: str) -> list[str]:
+    return sorted(k if isinstance(k, str) else str(k[0]) for k in report.get(what) or ())
 
 
 def _some(names: Iterable[str]) -> str:

@@ -179,12 +179,12 @@ def load_weights(
             output_loading_info=True,
             **extra,
         )
-        model, found = loaded
+        model, report = loaded
     except InputError:
         raise
     except Exception as e:  # a dozen types: the hub client's, safetensors' own, KeyError
         raise load_error(spec, "model", e) from e
-    checkpoint.check_weights(spec, model, found)
+    checkpoint.check_weights(spec, model, report)
     if four_bits:
         from peft import prepare_model_for_kbit_training
 
@@ -269,5 +269,5 @@ def cpu_has_bf16() -> bool:
     """Say whether this processor multiplies bf16 matrices itself."""
     import torch
 
-    found = torch.cpu.get_capabilities()
-    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

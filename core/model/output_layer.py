@@ -69,8 +69,8 @@ def output_layer(model: PreTrainedModel) -> OutputLayer:
 
         def logits(states: torch.Tensor) -> torch.Tensor:
             with _giving(inner.base_model, type(out), states[None]):
-                found = type(inner).forward(inner, input_ids=ids.flip(1), use_cache=False).logits
-            return found[0]  # type: ignore[no-any-return]
+                logits = type(inner).forward(inner, input_ids=ids.flip(1), use_cache=False).logits
+            return logits[0]  # type: ignore[no-any-return]
 
         most = float(own.abs().max())
 

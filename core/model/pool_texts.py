@@ -27,10 +27,10 @@ class Texts:
     """The named columns of a row to its text."""
 
     def __iter__(self) -> Iterator[str]:
-        wanted = [*self.columns, "split"]
-        for batch in pq.ParquetFile(self.file).iter_batches(columns=wanted):
+        columns = [*self.columns, "split"]
+        for batch in pq.ParquetFile(self.file).iter_batches(columns=columns):
             parts = batch.to_pydict()
-            for *row, split in zip(*(parts[name] for name in wanted), strict=True):
+            for *row, split in zip(*(parts[name] for name in columns), strict=True):
                 if split == "pool":
                     yield self.write(*row)
 

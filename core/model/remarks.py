@@ -27,9 +27,9 @@ class Remarks:
     @classmethod
     def read(cls, path: pathlib.Path) -> Remarks:
         """Read them from JSON; where there is no file there are none."""
-        found = read_json(path) or {}
-        refused = {int(row): why for row, why in found.get("refused", {}).items()}
-        return cls(refused, found.get("noted", {}), found.get("stop", ""))
+        stored = read_json(path) or {}
+        refused = {int(row): why for row, why in stored.get("refused", {}).items()}
+        return cls(refused, stored.get("noted", {}), stored.get("stop", ""))
 
     def facts(self, n: int) -> dict[str, list[str]]:
         """Return what a summary keeps of them: nothing where there is nothing to say."""

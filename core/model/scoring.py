@@ -74,7 +74,7 @@ def score(
     import torch
 
     measured = tokens.response_lengths()[rows] > 0
-    wanted = rows[measured | pool]
+    scored = rows[measured | pool]
     place = np.zeros(len(tokens), np.int64)
     place[rows] = np.arange(len(rows))
     losses = np.full(len(rows), np.nan, np.float32)
@@ -86,7 +86,7 @@ def score(
     done = 0
     with evaluating(model), torch.no_grad():
         view = _view(model, half)
-        queue = collections.deque(batches(lengths, wanted, budget))
+        queue = collections.deque(batches(lengths, scored, budget))
         while queue:
             batch = queue.popleft()
             ids, mask = pad(tokens, batch, pad_id=0)
@@ -150,8 +150,8 @@ def _view(model: PreTrainedModel, half: bool) -> _View:
 
     def hidden(ids: torch.Tensor) -> torch.Tensor:
         asked = {"input_ids": ids, "use_cache": False}
-        found: Any = torch.func.functional_call(inner, cast, (), asked) if half else inner(**asked)
-        return found.last_hidden_state  # type: ignore[no-any-return]
+        out: Any = torch.func.functional_call(inner, cast, (), asked) if half else inner(**asked)
+        return out.last_hidden_state  # type: ignore[no-any-return]
 
     def logits(states: torch.Tensor) -> Iterator[torch.Tensor]:
         if weight is None:
@@ -193,8 +193,8 @@ def _token_losses(view: _View, states: torch.Tensor, targets: torch.Tensor) -> t
     for logits in view.logits(states):
         at = targets - start
         here = (at >= 0) & (at < logits.shape[1])
-        found = logits.gather(1, at.clamp(0, logits.shape[1] - 1)[:, None])[:, 0]
-        own = torch.where(here, found, own)
+        target = logits.gather(1, at.clamp(0, logits.shape[1] - 1)[:, None])[:, 0]
+        own = torch.where(here, target, own)
         most = logits.amax(1, keepdim=True)
         sums = logits.sub_(most).exp_().sum(1)  # in place: logsumexp would copy the tile
         total.append(most[:, 0] + sums.log())

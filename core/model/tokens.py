@@ -117,18 +117,18 @@ class Tokens:
         return dataclasses.replace(self, max_length=max_length)
 
 
-def window(wanted: int | str, lengths: Ints, model: PreTrainedModel) -> int:
+def window(asked: int | str, lengths: Ints, model: PreTrainedModel) -> int:
     """Return the longest row to train on, in tokens: `longest` within what the model reads."""
-    return longest(wanted, lengths, positions(model))
+    return longest(asked, lengths, positions(model))
 
 
-def longest(wanted: int | str, lengths: Ints, room: int) -> int:
+def longest(asked: int | str, lengths: Ints, room: int) -> int:
     """Return the longest row to train on, in tokens, at most `room`.
 
     `auto` is the 99th percentile, or the longest row where all are short: cutting saves nothing.
     """
-    if wanted != "auto":
-        return min(room, int(wanted))
+    if asked != "auto":
+        return min(room, int(asked))
     most = int(lengths.max(initial=8))
     usual = int(np.quantile(lengths, 0.99)) if len(lengths) else most
     return min(room, max(8, usual, min(most, SHORT)))

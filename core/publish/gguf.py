@@ -18,7 +18,7 @@ FILE = "model.gguf"
 def converter() -> str:
     """Return the path of the converter: beside this Python or on the PATH; empty without one."""
     places = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")])
-    return next((found for name in COMMANDS if (found := shutil.which(name, path=places))), "")
+    return next((path for name in COMMANDS if (path := shutil.which(name, path=places))), "")
 
 
 def why_not() -> str:

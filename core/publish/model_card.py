@@ -203,12 +203,12 @@ def _reproduce(made: Artifact, line: list[Artifact]) -> str:
     steps = [*commands(line), f"F=$(python -m core finetune --selection $S {' '.join(argv)})"]
     steps.append("python -m core publish --finetune $F --to FOLDER")
     private = [s for s in source_names(line[0]) if len(s) > 2]
-    told = [step for step in steps if not any(s in step for s in private)]
-    left_out = len(steps) - len(told)
+    shown = [step for step in steps if not any(s in step for s in private)]
+    left_out = len(steps) - len(shown)
     note = (
         f"\n\n{left_out:,} of {len(steps):,} commands name sources of the data and are left out; "
         "`python -m core show ID` tells them in its workspace."
         if left_out
         else ""
     )
-    return "```bash\n" + "\n".join(told) + "\n```" + note
+    return "```bash\n" + "\n".join(shown) + "\n```" + note

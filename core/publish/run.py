@@ -129,8 +129,8 @@ def _whole(
     """Write one model without an adapter, check it, and make a GGUF of it if that is wanted."""
     import torch
 
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="whole-") as aside:
-        place = pathlib.Path(aside) if s.form == "gguf" else folder
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="whole-") as temporary:
+        place = pathlib.Path(temporary) if s.form == "gguf" else folder
         model, tokenizer, tokens, rows, was = _trained(workspace, made)
         kind = torch.bfloat16 if s.precision == "bf16" else torch.float32
         model.to(kind).save_pretrained(place)

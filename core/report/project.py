@@ -46,16 +46,16 @@ def of(artifact: Artifact) -> Project:
             f"{artifact.id} is a {kind}; a report is of a {', '.join(DOWNSTREAM[:-1])} or a dataset"
         )
     dataset = artifact if kind == "dataset" else artifact.ancestor("dataset")
-    found: dict[str, Artifact] = {kind: artifact} if kind != "dataset" else {}
+    line: dict[str, Artifact] = {kind: artifact} if kind != "dataset" else {}
     for above in UPSTREAM.get(kind, ()):
         with contextlib.suppress(InputError, KeyError):  # random draws come from no clusters
-            found[above] = artifact.ancestor(above)  # type: ignore[arg-type]
+            line[above] = artifact.ancestor(above)  # type: ignore[arg-type]
     if kind == "study":
         arms = [id for role, id in artifact.parents.items() if role.startswith("s2l ")]
         with contextlib.suppress(InputError):  # a fine-tune may be deleted
             if arms:
-                found["selection"] = artifact.open(arms[0]).ancestor("selection")
-    return Project(dataset, **found)
+                line["selection"] = artifact.open(arms[0]).ancestor("selection")
+    return Project(dataset, **line)
 
 
 def verdict(project: Project) -> Spans:
@@ -76,8 +76,8 @@ def verdict(project: Project) -> Spans:
         selected = fact(project.selection, "summary", "rows")
         return (selected, " of ", *rows, " are selected; nothing is trained.")
     if project.clusters is not None:
-        found = fact(project.clusters, "summary", "clusters")
-        return (*rows, " in ", found, " clusters; nothing is selected.")
+        count = fact(project.clusters, "summary", "clusters")
+        return (*rows, " in ", count, " clusters; nothing is selected.")
     return (*rows, f"; {'recorded' if project.trajectories is not None else 'not yet recorded'}.")
 
 
@@ -107,5 +107,5 @@ def title(project: Project) -> Spans:
 
 def last(project: Project) -> Artifact:
     """Return what was made last of a project: the artifact that its report is of."""
-    found = (project.study, project.finetune, project.selection, project.clusters)
-    return next(filter(None, found), project.trajectories or project.dataset)
+    newest = (project.study, project.finetune, project.selection, project.clusters)
+    return next(filter(None, newest), project.trajectories or project.dataset)

@@ -31,17 +31,17 @@ def tell(artifact: Artifact, *, with_texts: bool = False) -> Report:
     if with_texts:
         texts.check(project)
     clustered = project.clusters is not None and project.trajectories is not None
-    found = clusters.kinds(project) if clustered else None
+    kinds = clusters.kinds(project) if clustered else None
     sections = [
         question.question(project),
         question.data(project),
         question.method(project),
-        clusters.clusters(project, found),
-        clusters.kept(project, found),
+        clusters.clusters(project, kinds),
+        clusters.kept(project, kinds),
         results.results(project),
         results.costs(project),
         limits.limits(project),
-        *([texts.texts(project, found)] if with_texts else []),
+        *([texts.texts(project, kinds)] if with_texts else []),
         provenance.provenance(project),
     ]
     return Report(artifact.id, title(project), verdict(project), sections)

@@ -114,18 +114,18 @@ def _distances(
     def far(rows: Ints) -> float:
         return distance(shares(coded.codes[rows], coded.size), pool, facet.kind)
 
-    found, drawn = far(chosen), [far(rows) for rows in sets]
+    distances, drawn = far(chosen), [far(rows) for rows in sets]
     number = facet.kind == "number"
     return {
         "facet": name,
         "label": facet.label,
         "unit": facet.unit,
         "kind": facet.kind,
-        "distance": found,
+        "distance": distances,
         "low": min(drawn),
         "median": float(np.median(drawn)),
         "high": max(drawn),
-        "further": found > max(drawn) + ROUNDING,
+        "further": distances > max(drawn) + ROUNDING,
         "pool_mean": float(values.mean()) if number else np.nan,
         "selected_mean": float(values.iloc[chosen].mean()) if number else np.nan,
     }

@@ -38,12 +38,12 @@ def read(workspace: Workspace, ids: Sequence[str]) -> dict[str, Ints]:
     Raises:
         InputError: fewer than two, or they are not of one dataset.
     """
-    wanted = list(dict.fromkeys(ids))
-    if len(wanted) < 2:
-        raise InputError(f"{len(wanted)} selection cannot be compared; choose at least two")
+    distinct = list(dict.fromkeys(ids))
+    if len(distinct) < 2:
+        raise InputError(f"{len(distinct)} selection cannot be compared; choose at least two")
     out, datasets = {}, {}
-    first = workspace.open(wanted[0], "selection")
-    for id in wanted:
+    first = workspace.open(distinct[0], "selection")
+    for id in distinct:
         artifact = first.open(id, "selection")
         out[artifact.id] = load_rows(artifact)
         datasets[artifact.id] = artifact.ancestor("dataset").id
@@ -107,8 +107,8 @@ def facets(frame: pd.DataFrame, sets: Sets) -> Compared:
     lines = []
     for name, facet in of(frame).items():
         coded = code(frame[name], facet.kind)
-        found = {id: shares(coded.codes[at], coded.size) for id, at in places.items()}
-        far = max(distance(found[a], found[b], facet.kind) for a, b in combinations(found, 2))
+        parts = {id: shares(coded.codes[at], coded.size) for id, at in places.items()}
+        far = max(distance(parts[a], parts[b], facet.kind) for a, b in combinations(parts, 2))
         number = facet.kind == "number"
         means = {
             id: float(frame[name].iloc[at].mean()) if number else np.nan
@@ -142,9 +142,9 @@ def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
     )
     parts = []
     for id, rows in sets.items():
-        found = codes[positions(frame, rows)]
-        table[id] = np.bincount(found[found >= 0], minlength=len(names))
-        parts.append(shares(found, len(names)))
+        labels = codes[positions(frame, rows)]
+        table[id] = np.bincount(labels[labels >= 0], minlength=len(names))
+        parts.append(shares(labels, len(names)))
     table["difference"] = np.ptp(parts, axis=0)
     return _differences_first(table, "difference")
 
@@ -184,11 +184,11 @@ def settings(configs: Mapping[str, Mapping[str, Any]]) -> Compared:
 
 def sentence(a: Ints, b: Ints, pool: int) -> str:
     """Say how much two selections overlap, beside what chance gives."""
-    found = pair(a, b)
-    share = len(found.both) / (len(found.both) + len(found.only_a) + len(found.only_b))
+    overlap = pair(a, b)
+    share = len(overlap.both) / (len(overlap.both) + len(overlap.only_a) + len(overlap.only_b))
     return (
-        f"{len(found.both):,} rows in both, {len(found.only_a):,} only in the first, "
-        f"{len(found.only_b):,} only in the second: Jaccard {share:.2f}, where two random draws "
+        f"{len(overlap.both):,} rows in both, {len(overlap.only_a):,} only in the first, "
+        f"{len(overlap.only_b):,} only in the second: Jaccard {share:.2f}, where two random draws "
         f"of these sizes from {pool:,} rows have about {by_chance(len(a), len(b), pool):.2f}"
     )
 

@@ -104,11 +104,11 @@ def _finding(name: str, title: str, rows: Ints, sentence: str, remedy: str) -> F
 def _rows(patient: Patient, where: str, *values: str) -> Ints:
     """Return the rows of the dataset that meet a condition on the stored columns."""
     with connect() as sql:
-        found = sql.execute(
+        rows = sql.execute(
             f"select row from read_parquet(?) where {where} order by row",
             [str(examples_file(patient.dataset)), *values],
         ).fetchnumpy()
-    return np.asarray(found["row"], np.int64)
+    return np.asarray(rows["row"], np.int64)
 
 
 def _refused(patient: Patient) -> Finding:
@@ -263,22 +263,22 @@ def _noted(patient: Patient) -> list[Finding]:
 
 def _marks(patient: Patient) -> Finding:
     marks, n = patient.render.marks, len(patient.tokens)
-    found = [_none(), _none()]
+    findings = [_none(), _none()]
     for i, (column, wanted) in enumerate(
         (("prompt", marks.special), ("response", set(marks.special) - set(marks.own)))
     ):
         if pattern := "|".join(map(re.escape, sorted(wanted))):
-            found[i] = _rows(patient, f"regexp_matches({column}, ?)", pattern)
+            findings[i] = _rows(patient, f"regexp_matches({column}, ?)", pattern)
     ends = [m for m in (*marks.ends, marks.stop) if m]
     ended = _none()
     if pattern := "|".join(map(re.escape, ends)):
         ended = _rows(patient, "regexp_matches(response, ?)", rf"(?:{pattern})\s*$")
-    rows = np.union1d(*found)
+    rows = np.union1d(*findings)
     return _finding(
         "marks",
         "Special tokens in texts",
         rows,
-        f"{len(found[0]):,} of {n:,} prompts and {len(found[1]):,} responses hold some; "
+        f"{len(findings[0]):,} of {n:,} prompts and {len(findings[1]):,} responses hold some; "
         f"{len(ended):,} responses end with the template's own mark, which is not doubled.",
         "A space is put into the others, so that they end nothing. Are they meant as text?",
     )

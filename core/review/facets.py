@@ -127,7 +127,7 @@ def load(artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
         labels = pd.Series(load_labels(artifact.ancestor("clusters")))
         known = known._replace(labels=labels.astype("Int32").mask(labels < 0))
     values = {name: facet.values(known) for name, facet in FACETS.items()}
-    frame = frame.assign(**{name: found for name, found in values.items() if found is not None})
+    frame = frame.assign(**{name: value for name, value in values.items() if value is not None})
     usable[np.asarray(also, np.int64)] = True
     frame = pd.concat([frame, _own_categories(dataset)], axis=1)[usable]
     own = [n for n in map(str, frame) if n.startswith(OWN)]
@@ -139,10 +139,10 @@ def load(artifact: Artifact, also: Rows = ()) -> pd.DataFrame:
 def _own_categories(dataset: Artifact) -> pd.DataFrame:
     """Return the input's columns of a few texts each (n_rows, n_columns)."""
     names = [c.name for c in columns(dataset) if c.kind == "category"]
-    wanted = ", ".join(f"{quoted(name)}::varchar as {quoted(OWN + name)}" for name in names)
+    casts = ", ".join(f"{quoted(name)}::varchar as {quoted(OWN + name)}" for name in names)
     with connect() as sql:
         frame = sql.execute(
-            f"select {wanted or 'row'} from read_parquet(?)",
+            f"select {casts or 'row'} from read_parquet(?)",
             [str(original_file(dataset) if names else examples_file(dataset))],
         ).df()
     return frame[[OWN + name for name in names]].fillna(NO_VALUE)
@@ -162,16 +162,16 @@ def positions(frame: pd.DataFrame, rows: npt.ArrayLike) -> Ints:
     Raises:
         InputError: a row is not in it, or there is none.
     """
-    wanted = np.asarray(rows, np.int64)
-    found: Ints = np.asarray(pd.Index(frame["row"]).get_indexer(pd.Index(wanted)), np.int64)
-    if not len(wanted):
+    asked = np.asarray(rows, np.int64)
+    places: Ints = np.asarray(pd.Index(frame["row"]).get_indexer(pd.Index(asked)), np.int64)
+    if not len(asked):
         raise InputError("the selection has no row, so there is nothing to compare; select some")
-    if (missing := int((found < 0).sum())) > 0:
+    if (missing := int((places < 0).sum())) > 0:
         raise InputError(
-            f"{missing:,} of {len(wanted):,} selected rows are not in the pool compared with; "
+            f"{missing:,} of {len(asked):,} selected rows are not in the pool compared with; "
             "compare with the pool that they were selected from"
         )
-    return found
+    return places
 
 
 class Coded(NamedTuple):

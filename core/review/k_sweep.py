@@ -158,20 +158,20 @@ def by_k(agreement: pd.DataFrame) -> pd.DataFrame:
     return both.pivot_table(index="k", columns="other_k", values="agreement")
 
 
-def verdict(found: Sweep) -> str:
+def verdict(sweep: Sweep) -> str:
     """Say in a sentence whether K matters, compared with what another seed changes.
 
     K does not matter in a range when any two Ks of it agree as well as two seeds of either do on
     average, within a margin of 0.03. The widest range is named.
     """
-    table = by_k(found.agreement)
+    table = by_k(sweep.agreement)
     ks, values = [int(k) for k in table.index], table.to_numpy()
     seeds = np.diag(values)
     n = len(ks)
     where = (
         ""
-        if found.rows == found.of
-        else (f" Seen on a seeded sample of {found.rows:,} of {found.of:,} rows.")
+        if sweep.rows == sweep.of
+        else (f" Seen on a seeded sample of {sweep.rows:,} of {sweep.of:,} rows.")
     )
     if n == 1:
         return f"With K = {ks[0]} alone, another seed agrees {seeds[0]:.2f}.{where}"
@@ -179,7 +179,7 @@ def verdict(found: Sweep) -> str:
     ranges = [
         (i, j) for i in range(n) for j in range(i + 1, n) if level[i : j + 1, i : j + 1].all()
     ]
-    plain = found.table.groupby("k")["random"].mean()
+    plain = sweep.table.groupby("k")["random"].mean()
     if not ranges:
         between = float(values[~np.eye(n, dtype=bool)].mean())
         seed, chance = float(seeds.mean()), float(plain.mean())

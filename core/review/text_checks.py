@@ -52,7 +52,7 @@ def check_texts(dataset: Artifact) -> list[Finding]:
     with connect() as sql:
         sql.execute("set variable path = ?", [str(path)])
         (n,) = sql.execute(f"select count(*) from {ROWS}").fetchone() or (0,)
-        found = [
+        findings = [
             _finding(
                 "empty",
                 "Empty",
@@ -90,7 +90,7 @@ def check_texts(dataset: Artifact) -> list[Finding]:
             "--dedup near.",
         ),
     ]
-    return duplicated + found
+    return duplicated + findings
 
 
 def _finding(name: str, title: str, rows: Ints, n: int, text: str, remedy: str) -> Finding:
@@ -99,17 +99,17 @@ def _finding(name: str, title: str, rows: Ints, n: int, text: str, remedy: str) 
 
 
 def _rows(sql: duckdb.DuckDBPyConnection, where: str, *values: str) -> Ints:
-    found = sql.execute(f"select row from {ROWS} where {where} order by row", values).fetchnumpy()
-    return np.asarray(found["row"], np.int64)
+    rows = sql.execute(f"select row from {ROWS} where {where} order by row", values).fetchnumpy()
+    return np.asarray(rows["row"], np.int64)
 
 
 def _extreme(sql: duckdb.DuckDBPyConnection, title: str, order: str) -> Finding:
-    found = sql.execute(
+    extremes = sql.execute(
         f"select row, length(response) n from {ROWS} order by n {order}, row limit {ENDS}"
     ).fetchall()
-    lengths = [size for _, size in found]
+    lengths = [size for _, size in extremes]
     said = f"{min(lengths):,} to {max(lengths):,} characters" if lengths else "no row"
-    rows = np.array([row for row, _ in found], np.int64)
+    rows = np.array([row for row, _ in extremes], np.int64)
     return Finding(title.split()[0].lower(), title, rows, f"The {len(rows)} have {said}.", "")
 
 

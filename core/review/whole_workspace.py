@@ -91,14 +91,14 @@ def check(workspace: Workspace) -> Checkup:
 
 
 @editors("delete")
-def clean(workspace: Workspace, found: Checkup, named: list[str]) -> list[str]:
+def clean(workspace: Workspace, checkup: Checkup, named: list[str]) -> list[str]:
     """Delete what is named of what was found; return a line for each thing, done or not.
 
     Raises:
         InputError: a name is neither a word of CLEANABLE nor the id of something that was found.
     """
-    draft_ids, job_ids = [e.id for e in found.drafts], [j.id for j in found.jobs]
-    bad_ids = [line.partition(":")[0] for line in (*found.damaged, *found.orphans)]
+    draft_ids, job_ids = [e.id for e in checkup.drafts], [j.id for j in checkup.jobs]
+    bad_ids = [line.partition(":")[0] for line in (*checkup.damaged, *checkup.orphans)]
     for name in named:
         if name not in (*CLEANABLE, *draft_ids, *job_ids, *bad_ids):
             raise InputError(
@@ -106,8 +106,8 @@ def clean(workspace: Workspace, found: Checkup, named: list[str]) -> list[str]:
             )
     said = []
     if "leftovers" in named:
-        for path in found.leftovers:
-            said.append(_delete(path, found.root))
+        for path in checkup.leftovers:
+            said.append(_delete(path, checkup.root))
     for id in job_ids:
         if "jobs" in named or id in named:
             said.append(_tried(id, functools.partial(jobs.forget, workspace, id)))
@@ -118,33 +118,35 @@ def clean(workspace: Workspace, found: Checkup, named: list[str]) -> list[str]:
         if jobs.active(workspace):
             said.append("cache: kept, as jobs are at work; clean it when none is")
         else:
-            said.append(_delete(workspace.cache, found.root))
+            said.append(_delete(workspace.cache, checkup.root))
     return said
 
 
-def report(found: Checkup) -> str:
+def report(checkup: Checkup) -> str:
     """Write what was found."""
-    total = sum(u.bytes for u in found.uses)
-    lines = [f"workspace {found.root}: {_size(total)}"]
-    lines += [f"  {u.name:13}{u.items:>8,}  {_size(u.bytes):>10}" for u in found.uses]
-    lines.append(f"{found.whole:,} artifacts: every file is as its manifest says")
-    _list(lines, "damaged", found.damaged, "put them back from a backup, or name the id to --clean")
-    _list(lines, "without what they were made from", found.orphans, "")
-    inside = [str(p.relative_to(found.root)) for p in found.leftovers]
+    total = sum(u.bytes for u in checkup.uses)
+    lines = [f"workspace {checkup.root}: {_size(total)}"]
+    lines += [f"  {u.name:13}{u.items:>8,}  {_size(u.bytes):>10}" for u in checkup.uses]
+    lines.append(f"{checkup.whole:,} artifacts: every file is as its manifest says")
+    _list(
+        lines, "damaged", checkup.damaged, "put them back from a backup, or name the id to --clean"
+    )
+    _list(lines, "without what they were made from", checkup.orphans, "")
+    inside = [str(p.relative_to(checkup.root)) for p in checkup.leftovers]
     _list(lines, "leftovers of killed processes", inside, "--clean leftovers")
-    drafts = [f"{e.id}  {e.kind}  {e.name}" for e in found.drafts]
+    drafts = [f"{e.id}  {e.kind}  {e.name}" for e in checkup.drafts]
     _list(lines, "unfinished runs", drafts, "resume them, or --clean drafts")
-    ended = [f"{j.id}  {j.state}  {j.title}" for j in found.jobs]
+    ended = [f"{j.id}  {j.state}  {j.title}" for j in checkup.jobs]
     _list(lines, "jobs that did not end well", ended, "--clean jobs")
-    if found.place:
-        lines.append(found.place)
+    if checkup.place:
+        lines.append(checkup.place)
     return "\n".join(lines)
 
 
-def _list(lines: list[str], what: str, found: list[str], remedy: str) -> None:
-    if found:
-        lines.append(f"{len(found):,} {what}{f' ({remedy})' if remedy else ''}:")
-        lines += [f"  {line}" for line in found]
+def _list(lines: list[str], what: str, items: list[str], remedy: str) -> None:
+    if items:
+        lines.append(f"{len(items):,} {what}{f' ({remedy})' if remedy else ''}:")
+        lines += [f"  {line}" for line in items]
 
 
 def _wrong(workspace: Workspace, entry: Entry) -> str:

@@ -124,10 +124,10 @@ def explain(
     Raises:
         InputError: the row is not in the pool (`outside` says why).
     """
-    found = np.flatnonzero(pool.rows == row)
-    if not len(found):
+    places = np.flatnonzero(pool.rows == row)
+    if not len(places):
         raise InputError(f"row {row:,} is not among the {len(pool):,} rows that could be selected")
-    position = int(found[0])
+    position = int(places[0])
     cluster = int(pool.labels[position]) if len(pool.labels) else -1
     grouped = cluster >= 0
     size = int((pool.labels == cluster).sum()) if grouped else len(pool)

@@ -96,8 +96,8 @@ def facts_of(dataset: Artifact, trajectories: Artifact | None = None) -> Facts:
         there = np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
         judged = np.flatnonzero(there)
         final = losses[judged, -1]
-        found = harder_than_their_kind(np.load(pooled, mmap_mode="r"), judged, final)
-        hard = judged[found][np.argsort(-final[found], kind="stable")]
+        share = harder_than_their_kind(np.load(pooled, mmap_mode="r"), judged, final)
+        hard = judged[share][np.argsort(-final[share], kind="stable")]
         measured = len(judged)
     return Facts(len(rows), named, repeated, hard, measured)
 

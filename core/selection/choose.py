@@ -56,28 +56,30 @@ def choose(
     row = STRATEGIES[strategy]
     check_switches(strategy, pool.switches, budget)
     stay = _with_small_sources(pool, stay or Choice(np.zeros(0, np.int64), []))
-    had = stay.positions
-    others = np.delete(np.arange(len(pool)), had)
-    rest = dataclasses.replace(pool.take(others), kept=pool.take(had)) if len(had) else pool
+    already = stay.positions
+    others = np.delete(np.arange(len(pool)), already)
+    rest = dataclasses.replace(pool.take(others), kept=pool.take(already)) if len(already) else pool
     if strategy == "s2l_per_source":
         rest = clusters_per_source(rest, seed)
 
     def draw(n: int) -> Choice:
-        if n == len(had) and row.size == "budget" and not pool.switches.quotas:
+        if n == len(already) and row.size == "budget" and not pool.switches.quotas:
             return stay
-        more = row.choose(rest, n - len(had), seed)
-        return Choice(np.concatenate([had, others[more.positions]]), stay.reasons + more.reasons)
+        more = row.choose(rest, n - len(already), seed)
+        return Choice(
+            np.concatenate([already, others[more.positions]]), stay.reasons + more.reasons
+        )
 
     if row.size != "budget":
         return draw(len(pool))
     if budget.kind != "tokens":
         n = budget.rows(len(pool))
-        if n < len(had):
+        if n < len(already):
             raise InputError(f"the budget of {budget} is {n:,} rows, less than {_staying(stay)}")
         return draw(n)
     if not len(pool.tokens):
         raise InputError("a token budget needs trajectories, which hold the token counts")
-    if (tokens := int(pool.tokens[had].sum())) > budget.value:
+    if (tokens := int(pool.tokens[already].sum())) > budget.value:
         raise InputError(f"the budget of {budget} is less than the {tokens:,} of {_staying(stay)}")
     if row.prefix:
         return _prefix(pool, budget, stay, draw)
@@ -85,7 +87,7 @@ def choose(
     def size(n: int) -> int:
         return int(pool.tokens[draw(n).positions].sum())
 
-    low, high = len(had), len(had) + room(rest, strategy)
+    low, high = len(already), len(already) + room(rest, strategy)
     while low < high:  # the largest n that fits; size grows with n but for the draw
         middle = (low + high + 1) // 2
         low, high = (middle, high) if size(middle) <= budget.value else (low, middle - 1)

@@ -66,14 +66,14 @@ def keep(pool: Pool, old: Artifact | None, pinned: Rows = ()) -> Kept:
         return Kept(Choice(pins, [PINNED] * len(pins)), len(pins), unmeasured, unpinnable, 0, 0)
     ids = load_table(old, ["id", "rank"]).sort_values("rank")["id"]
     place = pd.Index(pool.ids).get_indexer(pd.Index(ids))
-    found = place[place >= 0]
-    if not len(found):
+    positions = place[place >= 0]
+    if not len(positions):
         raise InputError(f"none of the {len(ids):,} rows of {old.name} can be selected here")
-    others = found[~np.isin(found, pins)]
+    others = positions[~np.isin(positions, pins)]
     reasons = [PINNED] * len(pins) + [f"kept from {old.id}"] * len(others)
     stay = Choice(np.concatenate([pins, others]), reasons)
     missing = int((place < 0).sum())
-    return Kept(stay, len(pins), unmeasured, unpinnable, len(found), missing)
+    return Kept(stay, len(pins), unmeasured, unpinnable, len(positions), missing)
 
 
 def edited(pool: Pool, kept: Kept) -> str:

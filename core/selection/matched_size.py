@@ -35,7 +35,7 @@ class Matching(Group):
     )
 
 
-def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
+def measure(matching: Matching, dataset: Artifact, *, cost: bool) -> Match:
     """Return the size of the selection to match; with `cost`, enlarged by what its proxy cost.
 
     A row of the selection stands for a row drawn, so the rows grow by the proxy's operations
@@ -44,7 +44,7 @@ def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
     Raises:
         InputError: it is no selection, of other data, or its proxy's cost is not known.
     """
-    selection = dataset.open(wanted.match, "selection")
+    selection = dataset.open(matching.match, "selection")
     if selection.ancestor("dataset").id != dataset.id:
         raise InputError(f"{selection.id} was drawn from another dataset than {dataset.name}")
     facts = selection.summary_as(SelectionSummary)
@@ -56,7 +56,7 @@ def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
                 "from trajectories or clusters"
             )
         return Match(rows, tokens)
-    if not wanted.target_parameters:
+    if not matching.target_parameters:
         raise InputError(
             "random_cost_matched needs the target's size: --target-parameters 410e6, for example"
         )
@@ -64,6 +64,6 @@ def measure(wanted: Matching, dataset: Artifact, *, cost: bool) -> Match:
         trajectories = selection.ancestor("trajectories")
     except InputError:
         return Match(rows, tokens)  # no proxy, no cost
-    each = proxy_cost.TRAIN * wanted.target_parameters * wanted.target_epochs
+    each = proxy_cost.TRAIN * matching.target_parameters * matching.target_epochs
     target = each * proxy_cost.tokens(trajectories, load_rows(selection)).selected
     return Match(round(rows * (1 + proxy_cost.operations(trajectories) / target)), tokens)

@@ -121,15 +121,15 @@ class Pool:
         kept = np.flatnonzero(self.kept.measured()) if self.kept else np.zeros(0, np.int64)
         parts = [self, (self.kept or self).take(kept)]
         if self.space == "trajectories":
-            found = [part.features_of(np.arange(len(part))) for part in parts]
+            points = [part.features_of(np.arange(len(part))) for part in parts]
         elif self.embeddings is None:
             raise InputError(
                 "these trajectories hold no embeddings, so rows cannot be compared by them; "
                 "compare by losses with --space trajectories"
             )
         else:
-            found = [np.asarray(self.embeddings[part.rows], np.float32) for part in parts]
-        x = np.concatenate(found)
+            points = [np.asarray(self.embeddings[part.rows], np.float32) for part in parts]
+        x = np.concatenate(points)
         x -= x.mean(0)
         x /= np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)
         return x[: len(self)], x[len(self) :]

@@ -23,32 +23,32 @@ SHOWN = 5
 """Ids named of a difference."""
 
 
-def differences(workspace: Workspace, wanted: str) -> list[str]:
+def differences(workspace: Workspace, id: str) -> list[str]:
     """Make a selection again; return a sentence for each way in which it differs: none if in none.
 
     Raises:
         InputError: it is no selection, or it cannot be made again: something that it came from is
             damaged or gone, or it has settings that this version does not know.
     """
-    artifact = workspace.open(wanted, "selection")
+    artifact = workspace.open(id, "selection")
     was, said = load_table(artifact), artifact.summary_as(SelectionSummary)
     settings = settings_of(artifact)
     matched = STRATEGIES[settings.strategy].cost
     drawn = source(artifact.open(settings.parent, *PARENTS), settings)
     now, summary, _ = table_of(drawn, len(was) if matched else 0)
-    found = compare(was, now)
-    if matched and not found:
+    problems = compare(was, now)
+    if matched and not problems:
         _note_size(drawn, len(was))
-    if not found:
+    if not problems:
         return []
     if said.get("edited_rows", summary["edited_rows"]) != summary["edited_rows"]:
-        found.append(
+        problems.append(
             f"the rows excluded or pinned by the first {settings.edits} edits are no longer those "
             "of then"
         )
     for one in lineage(artifact):
-        found += [f"{one.kind} {one.id}: {problem}" for problem in one.verify()]
-    return found + newer(artifact)
+        problems += [f"{one.kind} {one.id}: {problem}" for problem in one.verify()]
+    return problems + newer(artifact)
 
 
 def _note_size(drawn: Source, sealed: int) -> None:
@@ -85,16 +85,16 @@ def settings_of(artifact: Artifact) -> Settings:
 
 def lineage(artifact: Artifact) -> list[Artifact]:
     """Return what a selection was made from, parents before children, itself last."""
-    found: dict[str, Artifact] = {}
+    line: dict[str, Artifact] = {}
 
     def visit(one: Artifact) -> None:
         for parent in one.parents.values():
-            if parent not in found:
+            if parent not in line:
                 visit(one.open(parent))
-        found[one.id] = one
+        line[one.id] = one
 
     visit(artifact)
-    return list(found.values())
+    return list(line.values())
 
 
 def compare(was: pd.DataFrame, now: pd.DataFrame) -> list[str]:

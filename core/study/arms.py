@@ -222,10 +222,10 @@ def _drawn_with() -> list[Spec]:
     return [s for s in specs(selection.Settings) if s.name not in SET_HERE]
 
 
-def identity(wanted: dict[str, Any]) -> str:
+def identity(config: dict[str, Any]) -> str:
     """Return a text that is equal for arms that draw the same; full looks at no budget."""
-    whole = wanted["strategy"] not in having(size="budget")
-    return fingerprint({**wanted, "budget": ""} if whole else wanted)
+    whole = config["strategy"] not in having(size="budget")
+    return fingerprint({**config, "budget": ""} if whole else config)
 
 
 def _title(artifact: Artifact, clusters: Artifact) -> str:

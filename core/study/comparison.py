@@ -20,14 +20,14 @@ TITLES["random_per_source"] = "random over the sources"
 WORST = "which counts as worst"
 
 
-def sentence(found: Comparison, metric: Metric) -> str:
+def sentence(comparison: Comparison, metric: Metric) -> str:
     """Say in plain words how two arms did, how surely, and what would settle it."""
-    ours, other = title(found.arm), title(found.other)
-    test = found.test
-    if found.failed:
+    ours, other = title(comparison.arm), title(comparison.other)
+    test = comparison.test
+    if comparison.failed:
         return (
-            f"Nothing can be said of {ours} and {other}: {', '.join(found.failed)} gave no number, "
-            f"{WORST}."
+            f"Nothing can be said of {ours} and {other}: {', '.join(comparison.failed)} gave no "
+            f"number, {WORST}."
         )
     size = f"{number(test.mean, metric, sign=True)} {metric.short}"
     if test.n < INTERVAL_FROM:
@@ -35,15 +35,15 @@ def sentence(found: Comparison, metric: Metric) -> str:
         how = "better" if (test.mean < 0) == metric.lower_is_better else "worse"
         by = (
             f"{number(abs(test.mean), metric)} {metric.short} {how} than"
-            if not found.tied
+            if not comparison.tied
             else "level with"
         )
         return f"{ours} is {by} {other} on {draws}: a walk-through, not evidence."
-    if found.tied and test.mean:
+    if comparison.tied and test.mean:
         return (
             f"{ours} and {other} are tied: they differ by {number(abs(test.mean), metric)} "
             f"{metric.short} over {test.n} seeds, and two evaluations of one model by "
-            f"{number(found.noise, metric)}."
+            f"{number(comparison.noise, metric)}."
         )
     if test.mean and not test.sd:
         how = "better" if (test.mean < 0) == metric.lower_is_better else "worse"
@@ -51,7 +51,11 @@ def sentence(found: Comparison, metric: Metric) -> str:
             f"{ours} is {number(abs(test.mean), metric)} {metric.short} {how} than {other} in each "
             f"of {test.n} seeds, the same every time: no interval can be made of that."
         )
-    p = f", p = {found.p:.2g} adjusted for two comparisons" if math.isfinite(found.p) else ""
+    p = (
+        f", p = {comparison.p:.2g} adjusted for two comparisons"
+        if math.isfinite(comparison.p)
+        else ""
+    )
     if test.low > 0 or test.high < 0:
         better = (test.mean < 0) == metric.lower_is_better
         near, far = sorted(map(abs, (test.low, test.high)))
@@ -65,18 +69,18 @@ def sentence(found: Comparison, metric: Metric) -> str:
         f"{number(test.high, metric, sign=True)}, {test.n} seeds"
     )
     said = f"{ours} is not distinguishable from {other}: difference {size}, {between}{p}"
-    return f"{said}; {_settled_by(found, metric)}." if test.sd else f"{said}."
+    return f"{said}; {_settled_by(comparison, metric)}." if test.sd else f"{said}."
 
 
-def _settled_by(found: Comparison, metric: Metric) -> str:
+def _settled_by(comparison: Comparison, metric: Metric) -> str:
     """Say what so many seeds could have shown, and how many, in how long, would show the margin."""
-    test: Paired = found.test
+    test: Paired = comparison.test
     could = results.smallest_effect(test.sd, test.n)
     shown = f"{test.n} seeds could have shown {number(could, metric)} {metric.short}"
     needed = results.seeds_for_effect(metric.margin, test.sd)
     if needed is None or needed <= test.n:
         return shown
-    long = about((needed - test.n) * found.seconds)
+    long = about((needed - test.n) * comparison.seconds)
     taking = f" ({long} more for these two)" if long else ""
     return f"{shown}, {needed:,} would show {metric.margin:g}{taking}"
 
@@ -94,8 +98,8 @@ def about(seconds: float) -> str:
 
 def verdict(table: pd.DataFrame, metric: str, noise: float = 0.0) -> str:
     """Say how s2l did against random, or the first registered arm there is; empty without."""
-    found = registered(table, metric, noise)
-    return sentence(found[0], METRICS[metric]) if found else ""
+    planned = registered(table, metric, noise)
+    return sentence(planned[0], METRICS[metric]) if planned else ""
 
 
 def as_good(table: pd.DataFrame, metric: str, arm: str, margin: float) -> str:
@@ -194,11 +198,12 @@ def by_chance(table: pd.DataFrame, metric: str, arm: str, other: str) -> str:
     n = {int(line["decoded"]) for line in lines}
     if len(n) > 1:
         return ""
-    found = results.accuracies(int(lines[1]["right"]), int(lines[0]["right"]), n.pop())
+    interval = results.accuracies(int(lines[1]["right"]), int(lines[0]["right"]), n.pop())
     return (
         f"{title(arm)} has {lines[0]['right']:,.0f} and {title(other)} {lines[1]['right']:,.0f} of "
-        f"{lines[0]['decoded']:,.0f} items right (seed {shared[0]}): {found.difference:+.1f} "
-        f"{row.short}, and two shares of so many items differ by up to {found.noise:.1f} by chance."
+        f"{lines[0]['decoded']:,.0f} items right (seed {shared[0]}): {interval.difference:+.1f} "
+        f"{row.short}, and two shares of so many items differ by up to {interval.noise:.1f} by "
+        "chance."
     )
 
 

@@ -56,10 +56,10 @@ def needs_proxy(study: Artifact, arm: str) -> bool:
 def proxy_seconds(study: Artifact) -> float:
     """Return what the study's proxy took with its recordings and clusters; NaN where not known."""
     try:
-        found = bill.proxy(study.open(study.parents["clusters"]))
+        proxy = bill.proxy(study.open(study.parents["clusters"]))
     except (InputError, KeyError):
         return math.nan
-    return found.train_seconds + found.record_seconds + found.cluster_seconds
+    return proxy.train_seconds + proxy.record_seconds + proxy.cluster_seconds
 
 
 def sentence(costs: pd.DataFrame, *, epochs: float) -> str:

@@ -21,17 +21,17 @@ from core.workspace.artifact import Artifact
 def noise_of(study: Artifact, metric: str, test: str = "") -> float:
     """Return how far apart two evaluations of one model are; 0 where that was not measured."""
     summary = study.summary_as(StudySummary)
-    found = summary.get("noise_of_tests", {}).get(test, {}) if test else summary.get("noise", {})
-    return float(found.get(metric, 0.0))
+    noise = summary.get("noise_of_tests", {}).get(test, {}) if test else summary.get("noise", {})
+    return float(noise.get(metric, 0.0))
 
 
 def sentences(study: Artifact, table: pd.DataFrame, metric: str, test: str = "") -> list[str]:
     """Return what a measure says, the answer first; empty where no arm has a counterpart."""
     row = METRICS[metric]
-    found = pairs.registered(table, metric, noise_of(study, metric, test))
-    out = [comparison.sentence(c, row) for c in found]
-    if found and found[0].test.n < results.INTERVAL_FROM:
-        out.append(comparison.by_chance(table, metric, found[0].arm, found[0].other))
+    planned = pairs.registered(table, metric, noise_of(study, metric, test))
+    out = [comparison.sentence(c, row) for c in planned]
+    if planned and planned[0].test.n < results.INTERVAL_FROM:
+        out.append(comparison.by_chance(table, metric, planned[0].arm, planned[0].other))
     margin = study.config.get(f"margin_{row.short}")
     if margin:  # studies of before had none
         out += [
@@ -56,10 +56,10 @@ def different_items(table: pd.DataFrame) -> str:
 
 def more_seeds(table: pd.DataFrame, metric: str) -> int:
     """Return how many more seeds would show the margin, or give an interval; 0 for none."""
-    found = pairs.registered(table, metric)
-    if not found or found[0].failed:
+    planned = pairs.registered(table, metric)
+    if not planned or planned[0].failed:
         return 0
-    test = found[0].test
+    test = planned[0].test
     if test.n < results.INTERVAL_FROM:
         return 5 - test.n
     if test.low > 0 or test.high < 0 or not test.sd:

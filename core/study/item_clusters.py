@@ -32,11 +32,11 @@ def nearest(clusters: Artifact, test: Artifact, split: str) -> pd.Series:
     except ValueError:  # no row has a word
         return pd.Series(dtype=int)
     asked = words.transform(items["prompt"].astype(str))
-    found: dict[str, int] = {}
+    nearest_of: dict[str, int] = {}
     ids, of_row = items["id"].astype(str).to_numpy(), labels[pool["row"].to_numpy()]
     for start in range(0, asked.shape[0], BATCH):
         likeness = (asked[start : start + BATCH] @ known.T).toarray()
         best = likeness.argmax(axis=1)
         for at in np.flatnonzero(likeness.max(axis=1) > 0).tolist():
-            found[ids[start + at]] = int(of_row[best[at]])
-    return pd.Series(found)
+            nearest_of[ids[start + at]] = int(of_row[best[at]])
+    return pd.Series(nearest_of)

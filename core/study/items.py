@@ -151,8 +151,8 @@ def by_group(
 
 def sources_of(runs: dict[tuple[str, int], pd.DataFrame]) -> pd.Series:
     """Return item id -> source."""
-    found = pd.concat([items["source"] for items in runs.values()]).astype(str)
-    once: pd.Series = found[~found.index.duplicated()]
+    sources = pd.concat([items["source"] for items in runs.values()]).astype(str)
+    once: pd.Series = sources[~sources.index.duplicated()]
     return once
 
 

@@ -66,8 +66,8 @@ def compare(
     if not len(shared):
         return None
     scale = METRICS[metric].scale
-    found = values.reindex(index=shared, columns=[arm, other])
-    pairs = scale * found.to_numpy(float)
+    shared_values = values.reindex(index=shared, columns=[arm, other])
+    pairs = scale * shared_values.to_numpy(float)
     failed = tuple(
         f"{name} seed {seed}"
         for row, seed in zip(pairs, shared, strict=True)
@@ -82,18 +82,18 @@ def compare(
 
 def registered(table: pd.DataFrame, metric: str, noise: float = 0.0) -> list[Comparison]:
     """Return the comparisons set beforehand that this study has."""
-    found = [c for other in REGISTERED if (c := compare(table, metric, OURS, other, noise))]
-    known = [c for c in found if math.isfinite(c.p)]
+    comparisons = [c for other in REGISTERED if (c := compare(table, metric, OURS, other, noise))]
+    known = [c for c in comparisons if math.isfinite(c.p)]
     adjusted = dict(zip((c.other for c in known), results.holm([c.p for c in known]), strict=True))
-    return [c._replace(p=adjusted.get(c.other, c.p)) for c in found]
+    return [c._replace(p=adjusted.get(c.other, c.p)) for c in comparisons]
 
 
 def values_of(table: pd.DataFrame, metric: str, arm: str) -> Float64s:
     """Return an arm's values by seed in the metric's short unit; a run that failed is the worst."""
     row = METRICS[metric]
     lines = table[table["arm"] == arm].sort_values("seed")
-    found: Float64s = lines[metric].to_numpy(float) * row.scale
-    return np.where(np.isfinite(found), found, math.inf if row.lower_is_better else -math.inf)
+    values: Float64s = lines[metric].to_numpy(float) * row.scale
+    return np.where(np.isfinite(values), values, math.inf if row.lower_is_better else -math.inf)
 
 
 def exploratory(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -109,10 +109,10 @@ def exploratory(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     for arm, other in itertools.combinations(arms, 2):
         if frozenset((arm, other)) in planned:
             continue
-        found = compare(table, metric, arm, other)
+        comparison = compare(table, metric, arm, other)
         a, b = values_of(table, metric, arm), values_of(table, metric, other)
         a, b = a[np.isfinite(a)], b[np.isfinite(b)]
-        test, how = (found.test, "paired by seed") if found else (None, "")
+        test, how = (comparison.test, "paired by seed") if comparison else (None, "")
         apart = test is None or test.n < results.INTERVAL_FROM
         if apart and min(len(a), len(b)) >= results.INTERVAL_FROM and (a.std() or b.std()):
             test, how = results.welch(a, b), "Welch, not paired"

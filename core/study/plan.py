@@ -230,8 +230,8 @@ def existing(workspace: Workspace, opened: Opened, planned: list[Run], steps: in
         drawn = draws.drawn_before(
             workspace, run.clusters, sized, run.arm, run.draw_seed, opened.edits
         )
-        wanted = drawn and tuning(opened.settings, drawn, run.train_seed, steps)
-        done = made_before(workspace, drawn, tests, wanted) if drawn and wanted else None
+        settings = drawn and tuning(opened.settings, drawn, run.train_seed, steps)
+        done = made_before(workspace, drawn, tests, settings) if drawn and settings else None
         out.append(done.id if done else "")
     return out
 
@@ -254,7 +254,7 @@ def seconds_of(workspace: Workspace, opened: Opened, new: list[Run], steps: int)
     A fine-tune takes as long as its steps, and as loading, testing and answering.
     """
     s = opened.settings
-    found = [
+    earlier = [
         e
         for e in workspace.recent("finetune")
         if e.state == "sealed"
@@ -263,10 +263,10 @@ def seconds_of(workspace: Workspace, opened: Opened, new: list[Run], steps: int)
         and e.summary_as(FinetuneSummary).get("train_seconds")
         and e.summary_as(FinetuneSummary).get("steps")
     ][:MEASURED]
-    if not found:
+    if not earlier:
         return float("nan")
     each, rest = [], []
-    for entry in found:
+    for entry in earlier:
         training = float(entry.summary_as(FinetuneSummary)["train_seconds"])
         each.append(training / int(entry.summary_as(FinetuneSummary)["steps"]))
         rest.append(float(workspace.open(entry.id).manifest["seconds"]) - training)

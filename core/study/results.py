@@ -83,8 +83,8 @@ def paired_t(a: Sequence[float] | Float64s, b: Sequence[float] | Float64s) -> Pa
 
 def mean_interval(values: Sequence[float] | Float64s) -> tuple[float, float]:
     """Return the 95% interval of a mean over seeds (Student's t); NaN below INTERVAL_FROM."""
-    found = paired_t(values, np.zeros(len(values)))
-    return found.low, found.high
+    test = paired_t(values, np.zeros(len(values)))
+    return test.low, test.high
 
 
 def sign_flip(differences: Float64s) -> float:
@@ -102,10 +102,10 @@ def welch(a: Sequence[float] | Float64s, b: Sequence[float] | Float64s) -> Paire
     """Compare two arms whose seeds are not paired."""
     from scipy import stats
 
-    found = stats.ttest_ind(a, b, equal_var=False)
-    low, high = found.confidence_interval()
+    test = stats.ttest_ind(a, b, equal_var=False)
+    low, high = test.confidence_interval()
     mean = float(np.mean(a) - np.mean(b))
-    return Paired(len(a), mean, float(low), float(high), float(found.pvalue), math.nan, math.nan)
+    return Paired(len(a), mean, float(low), float(high), float(test.pvalue), math.nan, math.nan)
 
 
 def non_inferior(
@@ -120,9 +120,9 @@ def non_inferior(
 
     worse = 1.0 if lower_is_better else -1.0
     x, y = worse * np.asarray(arm, float), worse * np.asarray(other, float)
-    found = stats.ttest_ind(x, y + margin, equal_var=False, alternative="less")
-    upper = float(found.confidence_interval(0.95).high) + margin
-    p = float(found.pvalue)
+    test = stats.ttest_ind(x, y + margin, equal_var=False, alternative="less")
+    upper = float(test.confidence_interval(0.95).high) + margin
+    p = float(test.pvalue)
     return NonInferior(float(x.mean() - y.mean()), upper, p, margin, p < ALPHA)
 
 

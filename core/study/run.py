@@ -90,8 +90,8 @@ def run(workspace: Workspace, settings: Settings) -> str:
     if made is None:
         draft.discard()
         raise InputError(f"all {len(lines)} fine-tunes failed: {lines[0]['failed']}")
-    if told := describe(shared, "rows of the pool"):
-        say(told)
+    if shared_words := describe(shared, "rows of the pool"):
+        say(shared_words)
     table = as_table(lines)
     floor, floors = noise.floor(workspace, made, tested)
     own = table[table["budget"] == s.budget]
@@ -277,7 +277,7 @@ def _say(table: pd.DataFrame, base: dict[str, Any], summary: StudySummary) -> No
         say(f"failed: {failed}")
     first = next(iter(metrics.known(table)))
     row = METRICS[first]
-    for found in pairs.registered(table, first, summary["noise"].get(first, 0.0)):
-        say(f"{row.called(seen_of(table))}: {comparison.sentence(found, row)}")
+    for planned in pairs.registered(table, first, summary["noise"].get(first, 0.0)):
+        say(f"{row.called(seen_of(table))}: {comparison.sentence(planned, row)}")
     if summary["exploratory"]:
         say(caution(summary["exploratory"]))

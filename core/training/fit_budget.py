@@ -54,11 +54,13 @@ def settle(
     """
     if recipe.micro_batch != "auto" and recipe.gradient_checkpointing != "auto":
         return recipe
-    found = (read_json(folder / SETTLED) if folder else None) or _found(model, tokens, rows, recipe)
+    budget = (read_json(folder / SETTLED) if folder else None) or _found(
+        model, tokens, rows, recipe
+    )
     if folder and process_group.main():
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / SETTLED, found)
-    return dataclasses.replace(recipe, **found)
+        write_json(folder / SETTLED, budget)
+    return dataclasses.replace(recipe, **budget)
 
 
 def _found(model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe) -> dict[str, Any]:
@@ -92,8 +94,8 @@ def _found(model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe) -
 
 def allowed() -> float:
     """Return the bytes that one process of this training may hold where the model is."""
-    found = fit_memory.room()
-    return found.device or found.host / process_group.world()
+    room = fit_memory.room()
+    return room.device or room.host / process_group.world()
 
 
 def guess(model: PreTrainedModel, n_tokens: int, longest: int) -> float:

@@ -26,8 +26,8 @@ class Disk(NamedTuple):
 
     def __str__(self) -> str:
         parts = {"checkpoints": self.checkpoints, "kept": self.kept, "model": self.model}
-        told = ", ".join(f"{name} {gib(size)}" for name, size in parts.items() if size)
-        return f"{gib(self.total)} ({told})"
+        sizes = ", ".join(f"{name} {gib(size)}" for name, size in parts.items() if size)
+        return f"{gib(self.total)} ({sizes})"
 
 
 def needed(trainable: int, saved: float, kept: int = 0) -> Disk:

@@ -44,18 +44,18 @@ def parse(text: str) -> float:
         InputError: it is none.
     """
     size = r"([0-9]{1,15}(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?"
-    found = re.fullmatch(size, text.strip(), re.IGNORECASE)
-    if found is None:
+    match = re.fullmatch(size, text.strip(), re.IGNORECASE)
+    if match is None:
         raise InputError(f"{VARIABLE} is a size as 8G or 512M, not {text!r}")
-    return float(found[1]) * UNITS[found[2].upper()]
+    return float(match[1]) * UNITS[match[2].upper()]
 
 
 def room() -> Memory:
     """Return the most bytes that this process may hold, what it holds now included."""
     import torch
 
-    told = os.environ.get(VARIABLE, "")
-    most = parse(told) if told else float("inf")
+    limit = os.environ.get(VARIABLE, "")
+    most = parse(limit) if limit else float("inf")
     host = (_host_free() + psutil.Process().memory_info().rss) * SPARE
     if loading.device() != "cuda":
         return Memory(0.0, min(most, host))

@@ -140,7 +140,7 @@ def fit(
         Progress(stage, recipe.steps, done=step, expected=rest) if process_group.main() else None
     )
     planned = schedule(tokens.lengths(), rows, recipe)
-    found: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     watcher = Watcher(watch, model, folder, step) if watch else None
     report = Report(folder, recipe.steps, tensorboard=tensorboard) if process_group.main() else None
     keeper = Keeper(
@@ -150,7 +150,7 @@ def fit(
         recipe.save_seconds,
         recorder,
         watcher,
-        found,
+        measured,
     )
     keeper.after = after
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
@@ -164,7 +164,7 @@ def fit(
         callbacks=[c for c in (recorder, watcher, keeper) if c],  # type: ignore[misc]
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.found = found
+    trainer.found = measured
     responses = tokens.response_lengths()
     trainer.plan, trainer.items = planned, [int(responses[part].sum()) for part in planned]
     trainer.parts = MicroBatches(
@@ -185,10 +185,10 @@ def fit(
         kept = "discarded" if keeper.discarded else "saved"
         raise Stopped(f"stopped at step {done:,} of {recipe.steps:,}; {kept}")
     seconds = keeper.seconds()
-    if "loss" not in found:  # nothing was left to train
-        found |= load_metrics(folder)[-1]
+    if "loss" not in measured:  # nothing was left to train
+        measured |= load_metrics(folder)[-1]
     kept_step = watcher.put_back() if watcher and watcher.losses else done
-    return Fitted(seconds, done, found["loss"], kept_step)
+    return Fitted(seconds, done, measured["loss"], kept_step)
 
 
 def _collate(parts: list[Ints]) -> dict[str, Any]:

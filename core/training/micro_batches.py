@@ -108,10 +108,10 @@ class MicroBatches:
             parts = self.split(rows)
             part = rows
             try:
-                found = torch.zeros((), device=self.model.device)
+                total = torch.zeros((), device=self.model.device)
                 for part in parts:
-                    found += self._one(part, items, cast)
-                return found
+                    total += self._one(part, items, cast)
+                return total
             except RuntimeError as e:
                 if "memory" not in str(e).lower():
                     raise
@@ -143,9 +143,9 @@ class MicroBatches:
         labels = torch.from_numpy(np.where(mask, ids, IGNORED)).to(self.model.device)
         with cast():
             if self.by_row is None:
-                found = loss(self.model, self.out, inputs, labels, items, positions)
+                value = loss(self.model, self.out, inputs, labels, items, positions)
             else:
-                found, own = loss_and_rows(self.model, self.out, inputs, labels, items)
+                value, own = loss_and_rows(self.model, self.out, inputs, labels, items)
                 self.by_row(rows, own.float().cpu().numpy())
-        found.backward()
-        return found.detach().float()
+        value.backward()
+        return value.detach().float()

@@ -45,14 +45,14 @@ def check_trackers(names: str) -> list[str]:
     Raises:
         InputError: one is not installed here.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    for name in wanted:
+    trackers = [name.strip() for name in names.split(",") if name.strip()]
+    for name in trackers:
         if importlib.util.find_spec(name) is None:
             raise InputError(
                 f"--report-to {name} needs the package {name}: `pip install {name}`, or leave it "
                 "away; TensorBoard's files are written without it"
             )
-    return wanted
+    return trackers
 
 
 def identify(id: str) -> None:

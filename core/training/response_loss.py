@@ -77,16 +77,16 @@ def _sum(
     project = out.layer if out.linear else out.logits
     way = "none" if by_row else "sum"
 
-    def part(some: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.cross_entropy(project(some).float(), wanted, reduction=way)
+    def part(some: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(project(some).float(), labels, reduction=way)
 
     size = max(1, AT_ONCE // int(model.config.get_text_config().vocab_size))
     if len(states) <= size:
-        found = part(states, targets)
+        losses = part(states, targets)
     else:
         parts = [
             checkpoint(part, *p, use_reentrant=False, preserve_rng_state=False)
             for p in zip(states.split(size), targets.split(size), strict=True)
         ]
-        found = torch.cat(parts) if by_row else torch.stack(parts).sum()
-    return found.sum(), found
+        losses = torch.cat(parts) if by_row else torch.stack(parts).sum()
+    return losses.sum(), losses

@@ -283,7 +283,7 @@ def foresee(
 
 def load_foreseen(job: pathlib.Path) -> Foreseen | None:
     """Read from a job's folder what was foreseen; None before that."""
-    found = cast("Foreseen | None", read_json(job / ESTIMATE))
-    if found:
-        found["ways"] = [Way(*way) for way in found["ways"]]
-    return found
+    foreseen = cast("Foreseen | None", read_json(job / ESTIMATE))
+    if foreseen:
+        foreseen["ways"] = [Way(*way) for way in foreseen["ways"]]
+    return foreseen

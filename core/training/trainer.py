@@ -46,17 +46,17 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         model.train()
         step = self.state.global_step
         cast: Callable[[], Any] = self.accelerator.autocast
-        found = self.parts.backward(inputs["rows"].cpu().numpy(), self.items[step], cast)
+        loss = self.parts.backward(inputs["rows"].cpu().numpy(), self.items[step], cast)
         if process_group.world() > 1:
-            torch.distributed.all_reduce(found)
+            torch.distributed.all_reduce(loss)
         self.found.clear()
-        self.found |= {"loss": float(found), "lr": self._get_learning_rate()}
-        if not math.isfinite(float(found)):
-            raise self._not_finite("loss", float(found), step)
+        self.found |= {"loss": float(loss), "lr": self._get_learning_rate()}
+        if not math.isfinite(float(loss)):
+            raise self._not_finite("loss", float(loss), step)
         weights = [p for p in self.parts.model.parameters() if p.requires_grad]
         if process_group.world() > 1:
             _add_up(weights)
-        return found
+        return loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> float:
         """Return the norm of the step's gradients, before any weight is changed by them.

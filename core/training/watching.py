@@ -101,18 +101,18 @@ class Watcher(TrainerCallback):
         """
         watch = self.watch
         scores = score(self.model, watch.tokens, watch.rows, precision=watch.precision)
-        found = float(scores.losses.mean())
-        if not math.isfinite(found):
+        loss = float(scores.losses.mean())
+        if not math.isfinite(loss):
             raise InputError(
-                f"the held-out loss is {found} after step {step:,}; try a smaller --lr, or "
+                f"the held-out loss is {loss} after step {step:,}; try a smaller --lr, or "
                 "--precision fp32",
                 failure="nan",
             )
-        if watch.best and found < min(self.losses.values(), default=math.inf):
+        if watch.best and loss < min(self.losses.values(), default=math.inf):
             self._save(step)
-        line = {"step": step, "loss": found, "rows": len(watch.rows), "answers": watch.answers()}
+        line = {"step": step, "loss": loss, "rows": len(watch.rows), "answers": watch.answers()}
         append_jsonl(self.folder / LOOKS, line)
-        return found
+        return loss
 
     def _file(self, step: int) -> pathlib.Path:
         return self.folder / "checkpoints" / BEST / f"step-{step}.safetensors"

@@ -38,8 +38,8 @@ def load(trajectories: Artifact) -> Halves:
 def recorded(pooled: Halves) -> npt.NDArray[np.bool_]:
     """Say which rows have an embedding (n_rows,)."""
     parts = [pooled[i : i + CHUNK] for i in range(0, len(pooled), CHUNK)]
-    found = [np.isfinite(p).all(1) & (p != 0).any(1) for p in parts]
-    return np.concatenate([np.zeros(0, bool), *found])
+    there = [np.isfinite(p).all(1) & (p != 0).any(1) for p in parts]
+    return np.concatenate([np.zeros(0, bool), *there])
 
 
 def features(pooled: Halves, rows: Ints) -> Float32s:

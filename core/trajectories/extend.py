@@ -131,11 +131,11 @@ def kept(old: Artifact) -> list[pathlib.Path]:
 
 def held_out(old: Artifact) -> set[str]:
     """Return the ids that were test rows when the proxy was trained, or in any extension since."""
-    found: set[str] = set()
+    ids: set[str] = set()
     for earlier in old.extended():
         flags = load_flags(earlier)
-        found |= set(flags.loc[flags["flag"] == "holdout", "id"])
-    return found
+        ids |= set(flags.loc[flags["flag"] == "holdout", "id"])
+    return ids
 
 
 def known(

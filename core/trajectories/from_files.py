@@ -114,8 +114,8 @@ def _check_one_model(folders: list[pathlib.Path]) -> None:
             shape = [config.get(k) for k in ("model_type", "hidden_size", "n_embd", "vocab_size")]
             shapes.setdefault(tuple(v for v in shape if v), folder.name)
     if len(shapes) > 1:
-        found = ", ".join(f"{n} is a {' '.join(map(str, s))}" for s, n in shapes.items())
-        raise InputError(f"{found}: give a directory that holds the checkpoints of one run")
+        listed = ", ".join(f"{n} is a {' '.join(map(str, s))}" for s, n in shapes.items())
+        raise InputError(f"{listed}: give a directory that holds the checkpoints of one run")
 
 
 def saved(folders: list[pathlib.Path], dataset: Artifact) -> list[ScoredColumn]:
@@ -154,12 +154,12 @@ def _tensor(file: pathlib.Path) -> Float32s:
     if not regular(file).exists():
         raise InputError("has no losses.pt")
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
-        if isinstance(found, list | tuple):
-            found = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in found])
-        if not isinstance(found, torch.Tensor):
+        loaded = torch.load(file, map_location="cpu", weights_only=True)
+        if isinstance(loaded, list | tuple):
+            loaded = torch.stack([torch.as_tensor(v, dtype=torch.float32) for v in loaded])
+        if not isinstance(loaded, torch.Tensor):
             raise InputError("losses.pt holds no tensor")
-        values: Float32s = found.to(torch.float32).squeeze().numpy()
+        values: Float32s = loaded.to(torch.float32).squeeze().numpy()
     except (pickle.UnpicklingError, RuntimeError, TypeError, EOFError) as e:
         reason = str(e).strip().split("\n")[0][:120]
         raise InputError(f"losses.pt cannot be read safely ({reason})") from e
@@ -206,9 +206,9 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
     except (OSError, ValueError) as e:
         raise InputError(f"{path} cannot be read as parquet: {e}") from e
     steps = {
-        int(found[1]): c
+        int(match[1]): c
         for c in frame.columns
-        if pd.api.types.is_numeric_dtype(frame[c]) and (found := re.search(r"(\d+)$", str(c)))
+        if pd.api.types.is_numeric_dtype(frame[c]) and (match := re.search(r"(\d+)$", str(c)))
     }
     if not steps:
         raise InputError(f"{path} has no column of numbers whose name ends in a step, as loss_500")

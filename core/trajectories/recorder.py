@@ -252,15 +252,15 @@ class TrajectoryRecorder(TrainerCallback):
             return
         losses.flush()
         fsync(path)
-        found = losses[self.rows, column]
+        recorded = losses[self.rows, column]
         append_jsonl(
             self.folder / RECORDINGS,
             {
                 "column": column,
                 "step": step,
-                "sha256": hashlib.sha256(found.tobytes()).hexdigest(),
+                "sha256": hashlib.sha256(recorded.tobytes()).hexdigest(),
                 "seconds": round(time.monotonic() - began, 2),
-                "quantiles": quantiles(found),
+                "quantiles": quantiles(recorded),
             },
         )
 

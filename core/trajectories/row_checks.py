@@ -85,7 +85,7 @@ def screen(
 
     silent = pool & (flag == "no response token")
     why = _why(flags[silent])
-    found = [
+    checks = [
         finding(
             "no_response",
             "No response token",
@@ -123,12 +123,12 @@ def screen(
         ),
     ]
     if not start:
-        return found
+        return checks
     high = float(np.quantile(final[measured], HIGH)) if n_measured else np.inf
     low = LOW * float(np.median(first[measured])) if n_measured else 0.0
     flat = measured & never_learned(first, final, high)
     return [
-        *found,
+        *checks,
         finding(
             "never_learned",
             "Never learned",

@@ -39,8 +39,8 @@ class ScoredColumn:
 
 def checkpoints(path: pathlib.Path) -> list[pathlib.Path]:
     """List the checkpoint-* directories below a path by their number, not their name."""
-    found = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdecimal()]
-    return sorted(found, key=step)
+    folders = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdecimal()]
+    return sorted(folders, key=step)
 
 
 def step(folder: pathlib.Path) -> int:
@@ -63,8 +63,8 @@ def scorer(
         progress = Progress(f"score {folder.name}", len(rows))
         out = np.full(len(tokens), np.nan, np.float32)
         seen = tokens.cut(min(tokens.max_length, loading.positions(model)))
-        found = score(model, seen, rows, precision=precision, report=progress.update)
-        out[rows] = found.losses
+        scores = score(model, seen, rows, precision=precision, report=progress.update)
+        out[rows] = scores.losses
         return out
 
     return losses

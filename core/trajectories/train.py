@@ -159,11 +159,13 @@ def run(workspace: Workspace, settings: Settings) -> str:
 
 def _finished(workspace: Workspace, key: str, s: Settings) -> str:
     """Return the id of what a run made before it was killed, with its map; "" if there is none."""
-    found = workspace.finished("trajectories", key, s.name)
-    if found is None or loading.changed_since(s.model, found.id, found.manifest["created"]):
+    finished = workspace.finished("trajectories", key, s.name)
+    if finished is None or loading.changed_since(
+        s.model, finished.id, finished.manifest["created"]
+    ):
         return ""
-    say(f"{found.id} was finished before")
+    say(f"{finished.id} was finished before")
     maps = (e.parents for e in workspace.entries("layout") if e.config.get("of") != "embeddings")
-    if s.map and not any(parents.get("trajectories") == found.id for parents in maps):
-        draw_map.draw(draw_map.warm_up(workspace), found.id)
-    return found.id
+    if s.map and not any(parents.get("trajectories") == finished.id for parents in maps):
+        draw_map.draw(draw_map.warm_up(workspace), finished.id)
+    return finished.id

@@ -176,8 +176,8 @@ def ari_so_far(
     for p, t in pairs:
         ours = _seeds(proxy[:, : p + 1], ids, k, seed, include_start[0])
         theirs = _seeds(target[:, : t + 1], ids, k, seed, include_start[1])
-        found = [adjusted_rand_score(a, b) for a, b in zip(ours, theirs, strict=True)]
-        out.append(float(np.mean(found)))
+        scores = [adjusted_rand_score(a, b) for a, b in zip(ours, theirs, strict=True)]
+        out.append(float(np.mean(scores)))
     return out
 
 

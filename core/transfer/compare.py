@@ -74,7 +74,7 @@ def finish(
     k = auto_k(len(rows)) if s.k == "auto" else min(int(s.k), len(rows))
     ids = load_flags(proxy)["id"].to_numpy()[rows]
     starts = (from_start(proxy, False), False)
-    found = clusterings(losses, target, ids, k, s.seed, include_start=starts)
+    clustered = clusterings(losses, target, ids, k, s.seed, include_start=starts)
     table["ari"] = ari_so_far(losses, target, pairs, ids, k, s.seed, include_start=starts)
     by_length = rank_correlations(lengths[:, None], theirs[:, -1:], s.seed)[0]
     write(draft, rows, target, table)
@@ -84,7 +84,7 @@ def finish(
         "checkpoints": len(table),
         "rho": rounded(rho[-1]),
         "rho_by_length": rounded(by_length),
-        **_agreement(found),
+        **_agreement(clustered),
         "k": k,
         "first_loss": round(float(target[:, 0].mean(dtype=np.float64)), 4),
         "final_loss": round(float(target[:, -1].mean(dtype=np.float64)), 4),
@@ -93,12 +93,12 @@ def finish(
     return draft.seal(summary, drop=("checkpoints",))
 
 
-def _agreement(found: Clusterings) -> dict[str, Any]:
+def _agreement(pairs: Clusterings) -> dict[str, Any]:
     return {
-        "ari": rounded(found.ari),
-        "ari_proxy_ceiling": round(found.proxy_ceiling, 4),
-        "ari_target_ceiling": round(found.target_ceiling, 4),
-        "ari_chance": round(found.chance, 4),
+        "ari": rounded(pairs.ari),
+        "ari_proxy_ceiling": round(pairs.proxy_ceiling, 4),
+        "ari_target_ceiling": round(pairs.target_ceiling, 4),
+        "ari_chance": round(pairs.chance, 4),
     }
 
 

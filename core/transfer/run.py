@@ -170,7 +170,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return artifact.id
 
 
-def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
+def probe(proxy: Artifact, rows: int, seed: int) -> Ints:
     """Draw rows that the proxy has measured; return them in order of id (wanted,).
 
     Raises:
@@ -179,12 +179,12 @@ def probe(proxy: Artifact, wanted: int, seed: int) -> Ints:
     flags = load_flags(proxy)
     measured = np.flatnonzero(flags["flag"] == "")
     measured = measured[by_id(flags["id"].to_numpy()[measured])]
-    if wanted > len(measured):
+    if rows > len(measured):
         raise InputError(
-            f"--rows {wanted:,} but {proxy.name} has {len(measured):,} measured rows; "
+            f"--rows {rows:,} but {proxy.name} has {len(measured):,} measured rows; "
             f"give at most {len(measured):,}"
         )
-    drawn = np.random.default_rng(seed).permutation(len(measured))[:wanted]
+    drawn = np.random.default_rng(seed).permutation(len(measured))[:rows]
     return measured[np.sort(drawn)]
 
 

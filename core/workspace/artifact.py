@@ -88,13 +88,13 @@ class Artifact:
         """The workspace's directory."""
         return self.path.parents[1]
 
-    def open(self, wanted: str, *kinds: Kind) -> Artifact:
+    def open(self, id: str, *kinds: Kind) -> Artifact:
         """Open another artifact of the workspace, unless it was opened in this lineage.
 
         Raises:
             InputError: as `load`.
         """
-        return load(self.root, wanted, kinds, self.opened)
+        return load(self.root, id, kinds, self.opened)
 
     def ancestor(self, kind: Kind) -> Artifact:
         """Walk up the lineage to the artifact of a kind (itself included).
@@ -167,42 +167,42 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def find(root: pathlib.Path, wanted: str, kinds: tuple[Kind, ...] = ()) -> pathlib.Path:
+def find(root: pathlib.Path, id: str, kinds: tuple[Kind, ...] = ()) -> pathlib.Path:
     """Return the directory of an artifact, finished or not; the kinds named are looked at first.
 
     Raises:
         InputError: there is none, or the id is no id.
     """
-    if is_id(wanted):
+    if is_id(id):
         for kind in (*kinds, *KINDS):
-            for path in (f"{root}/{kind}/{wanted}", f"{root}/{kind}/{wanted}{PARTIAL}"):
+            for path in (f"{root}/{kind}/{id}", f"{root}/{kind}/{id}{PARTIAL}"):
                 if os.path.isdir(path):  # noqa: PTH112
                     return pathlib.Path(path)
-    raise InputError(f"no artifact {wanted!r} in {root}; `python -m core list` shows all")
+    raise InputError(f"no artifact {id!r} in {root}; `python -m core list` shows all")
 
 
 def load(
-    root: pathlib.Path, wanted: str, kinds: tuple[Kind, ...], opened: dict[str, Artifact]
+    root: pathlib.Path, id: str, kinds: tuple[Kind, ...], opened: dict[str, Artifact]
 ) -> Artifact:
     """Open a sealed artifact after checking its manifest and file sizes, or take it from a lineage.
 
     Args:
         root: The workspace's directory.
-        wanted: The id.
+        id: The artifact's.
         kinds: The kinds accepted; any when empty.
         opened: What a lineage has opened so far; the artifact is added.
 
     Raises:
         InputError: unknown, unfinished, damaged, made by a newer version, or of another kind.
     """
-    if wanted not in opened:
-        path = find(root, wanted, kinds)
+    if id not in opened:
+        path = find(root, id, kinds)
         if path.name.endswith(PARTIAL):
-            raise InputError(f"{wanted} is unfinished; resume or delete it")
-        opened[wanted] = Artifact(path, manifests.read(path), opened)
-    artifact = opened[wanted]
+            raise InputError(f"{id} is unfinished; resume or delete it")
+        opened[id] = Artifact(path, manifests.read(path), opened)
+    artifact = opened[id]
     if kinds and artifact.kind not in kinds:
-        raise InputError(f"{wanted} is a {artifact.kind}, not a {' or '.join(kinds)}")
+        raise InputError(f"{id} is a {artifact.kind}, not a {' or '.join(kinds)}")
     return artifact
 
 

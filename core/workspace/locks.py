@@ -96,10 +96,10 @@ def lock_within(fd: int, path: pathlib.Path, seconds: float = PATIENCE) -> None:
 def _holder(fd: int) -> str:
     """Name the process that has locked an open file, where the system tells."""
     s = os.fstat(fd)
-    wanted = f"{os.major(s.st_dev):02x}:{os.minor(s.st_dev):02x}:{s.st_ino}"
+    device_and_file = f"{os.major(s.st_dev):02x}:{os.minor(s.st_dev):02x}:{s.st_ino}"
     try:
         held = [line.split() for line in HELD.read_text().splitlines() if " FLOCK " in line]
     except OSError:
         return ""
-    pids = [fields[-4] for fields in held if len(fields) >= 8 and fields[-3] == wanted]
+    pids = [fields[-4] for fields in held if len(fields) >= 8 and fields[-3] == device_and_file]
     return f" ({pids[0]})" if pids else ""

@@ -47,12 +47,12 @@ def look(folder: str) -> tuple[dict[str, Any], str]:
     manifest, sizes, problem = _checked(f"{folder}/{NAME}")
     for path, size in sizes:
         try:
-            found = os.stat(path).st_size  # noqa: PTH116
+            bytes_there = os.stat(path).st_size  # noqa: PTH116
         except OSError:
-            found = -1
-        if found != size:
+            bytes_there = -1
+        if bytes_there != size:
             name = path.removeprefix(f"{folder}/")
-            seen = "is missing" if found < 0 else f"has {found} bytes, not {size}"
+            seen = "is missing" if bytes_there < 0 else f"has {bytes_there} bytes, not {size}"
             return manifest, f"{os.path.basename(folder)} is damaged: {name} {seen}"  # noqa: PTH119
     if not problem and _circle(folder, manifest["parents"]):
         name = os.path.basename(folder)  # noqa: PTH119

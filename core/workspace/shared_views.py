@@ -39,9 +39,9 @@ def load(workspace: Workspace, name: str) -> dict[str, Any]:
     Raises:
         InputError: there is none of this name.
     """
-    found = None
+    view = None
     if is_name(name):
-        found = read_json(workspace.root / FOLDER / f"{name}.json")
-    if found is None:
+        view = read_json(workspace.root / FOLDER / f"{name}.json")
+    if view is None:
         raise InputError(f"no view {name!r} in {workspace.root}; ask for the link again")
-    return found
+    return view

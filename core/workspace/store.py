@@ -141,28 +141,28 @@ class Workspace:
 
         It is opened in the lineage of `like`, if that is given.
         """
-        for found in self.recent(kind):
-            same = found.fingerprint == fingerprint and name in ("", found.name)
-            if found.state == "sealed" and same:
+        for earlier in self.recent(kind):
+            same = earlier.fingerprint == fingerprint and name in ("", earlier.name)
+            if earlier.state == "sealed" and same:
                 with contextlib.suppress(InputError):  # damaged a moment ago
-                    return (like or self).open(found.id)
+                    return (like or self).open(earlier.id)
         return None
 
-    def find(self, wanted: str) -> pathlib.Path:
+    def find(self, id: str) -> pathlib.Path:
         """Return the directory of an artifact, finished or not.
 
         Raises:
             InputError: there is none, or the id is no id.
         """
-        return find(self.root, wanted)
+        return find(self.root, id)
 
-    def open(self, wanted: str, *kinds: Kind) -> Artifact:
+    def open(self, id: str, *kinds: Kind) -> Artifact:
         """Open a sealed artifact, any kind when none is named, for a lineage of its own.
 
         Raises:
             InputError: unknown, unfinished, damaged, made by a newer version, or of another kind.
         """
-        return load(self.root, wanted, kinds, {})
+        return load(self.root, id, kinds, {})
 
     def entries(self, *kinds: Kind) -> list[Entry]:
         """List artifacts of these kinds (all when empty), newest first."""
@@ -195,9 +195,9 @@ class Workspace:
             out += kept[2]
         return sorted(out, key=lambda e: e.id, reverse=True)
 
-    def verify(self, wanted: str) -> list[str]:
+    def verify(self, id: str) -> list[str]:
         """Compare every file's content with the manifest; return a sentence per problem."""
-        return self.open(wanted).verify()
+        return self.open(id).verify()
 
     def made_from(self, wanted: str, kind: Kind) -> list[Entry]:
         """List the sealed artifacts of a kind that come from this one, newest first.
@@ -216,25 +216,25 @@ class Workspace:
 
         return [e for e in listed(kind).values() if comes(e.id, kind)]
 
-    def children(self, wanted: str) -> list[Entry]:
+    def children(self, id: str) -> list[Entry]:
         """List what names this artifact as a parent, unfinished work included."""
-        return [e for e in self.entries() if wanted in e.parents.values()]
+        return [e for e in self.entries() if id in e.parents.values()]
 
     @editors("delete")
-    def delete(self, wanted: str) -> None:
+    def delete(self, id: str) -> None:
         """Delete an artifact or unfinished run.
 
         Raises:
             InputError: something depends on it, or a process is at work on it.
         """
-        path = self.find(wanted)
+        path = self.find(id)
         if (path / RUN).exists():
             lock_draft(path).close()
-        dependants = self.children(wanted)
+        dependants = self.children(id)
         if dependants:
             named = ", ".join(f"{e.kind} {e.id}" for e in dependants[:3])
             more = f" and {len(dependants) - 3} more" if len(dependants) > 3 else ""
-            raise InputError(f"{wanted} is needed by {named}{more}; delete those first")
+            raise InputError(f"{id} is needed by {named}{more}; delete those first")
         doomed = path.with_name(".deleted-" + path.name)  # a crash half-way leaves no half artifact
         rename(path, doomed)
         shutil.rmtree(doomed, ignore_errors=True)

@@ -146,14 +146,14 @@ def steady(fig: go.Figure) -> None:
     fig.update_yaxes(automargin=False, tickformat=".3~g")
 
 
-def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> Floats:
+def dodge(places: Sequence[float], gap: float, low: float, high: float) -> Floats:
     """Move positions as little as possible (least squares) so that they lie `gap` apart.
 
     They keep their order and stay within [low, high]; the gap shrinks if they cannot fit.
     """
     from sklearn.isotonic import isotonic_regression
 
-    target = np.asarray(wanted, float)
+    target = np.asarray(places, float)
     n = len(target)
     gap = min(gap, (high - low) / max(n - 1, 1))
     order = np.argsort(target, kind="stable")

@@ -143,14 +143,14 @@ def _bars(fig: go.Figure, place: int, values: pd.Series, selected: Mask, colour:
     at = np.arange(len(shown))[::-1]
     parts = ((names, 0.8, theme.MUTED, 0.35), (names[selected], 0.4, colour, 1.0))
     for rows, width, shade, alpha in parts:
-        found = rows.value_counts().reindex(shown, fill_value=0).to_numpy()
+        by_value = rows.value_counts().reindex(shown, fill_value=0).to_numpy()
         fig.add_trace(
             go.Bar(
-                x=100 * found / max(1, len(rows)),
+                x=100 * by_value / max(1, len(rows)),
                 y=at,
                 width=width,
                 orientation="h",
-                customdata=found,
+                customdata=by_value,
                 marker={"color": figure.rgba(shade, alpha), "line": {"width": 0}},
                 hovertemplate=f"%{{x:.1f}}%<br>%{{customdata:,}} of {len(rows):,} rows"
                 "<extra></extra>",

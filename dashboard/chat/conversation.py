@@ -43,8 +43,8 @@ class Round:
 
 def rounds(id: str) -> list[Round]:
     """Return the rounds so far with a fine-tune, to be added to."""
-    found: list[Round] = st.session_state.setdefault(f"chat:rounds:{id}", [])
-    return found
+    kept: list[Round] = st.session_state.setdefault(f"chat:rounds:{id}", [])
+    return kept
 
 
 def talk_of(before: list[Round], now: Round, key: str) -> list[Turn]:
@@ -82,14 +82,14 @@ def stream(before: list[Round], now: Round, key: str, sampling: chat.Sampling, p
         elif event.kind == "end":
             said = event.facts
             now.answers[key] = said["text"]
-            told = [
+            notes = [
                 ENDED.get(said["ended"], ""),
                 f"{said['tokens']:,} token{'s' if said['tokens'] != 1 else ''}",
             ]
-            told.append(f"{said['seconds']:.1f} s")
+            notes.append(f"{said['seconds']:.1f} s")
             if said["cut"]:
-                told.append(f"the first {said['cut']:,} tokens of the prompt found no place")
-            now.notes[key] = " · ".join(t for t in told if t)
+                notes.append(f"the first {said['cut']:,} tokens of the prompt found no place")
+            now.notes[key] = " · ".join(t for t in notes if t)
 
 
 def _events(

@@ -26,14 +26,14 @@ def which_k(artifact: Artifact, settings: clusters.Settings) -> None:
             st.rerun()
         return
     with st.spinner("Clustering at several K…", show_time=True):
-        found = compared(*key)
-    st.markdown(f"**{plain(k_sweep.verdict(found))}**")
-    st.plotly_chart(k_sweep_charts.sweep_curves(found.table, int(settings.k)))
+        sweep = compared(*key)
+    st.markdown(f"**{plain(k_sweep.verdict(sweep))}**")
+    st.plotly_chart(k_sweep_charts.sweep_curves(sweep.table, int(settings.k)))
     st.markdown("How much of the selection stays with another K; on the diagonal, another seed")
-    st.plotly_chart(k_sweep_charts.sweep_agreement(k_sweep.by_k(found.agreement)))
+    st.plotly_chart(k_sweep_charts.sweep_agreement(k_sweep.by_k(sweep.agreement)))
     st.caption(
         "Agreement of the rows' chances of being selected at a budget of 11% (weighted Jaccard). A "
-        f"plain random draw agrees {found.table['random'].mean():.2f} with them."
+        f"plain random draw agrees {sweep.table['random'].mean():.2f} with them."
     )
 
 

@@ -70,16 +70,16 @@ def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
     if view == "Quick":
         return quick
     if view == "Texts":
-        wanted = layout.Settings(trajectories=artifact.id, of="embeddings")
+        layout_settings = layout.Settings(trajectories=artifact.id, of="embeddings")
         quick = Map("")
     else:
-        wanted = layout.Settings(
+        layout_settings = layout.Settings(
             trajectories=artifact.id,
             features=settings.features,
             include_start=settings.include_start,
         )
-    made = layout.find(state.workspace(), wanted)
-    return quick._replace(wanted=wanted) if made is None else Map(f"layout:{made.id}")
+    made = layout.find(state.workspace(), layout_settings)
+    return quick._replace(wanted=layout_settings) if made is None else Map(f"layout:{made.id}")
 
 
 def points_of(id: str, name: str) -> Float32s:
@@ -149,9 +149,9 @@ def missing(map: Map) -> bool:
     return not map.name
 
 
-def _draw(wanted: layout.Settings) -> None:
-    what = "texts" if wanted.of == "embeddings" else "trajectories"
-    job_card.launch("layout", wanted, f"Map of {what}", "layout")
+def _draw(settings: layout.Settings) -> None:
+    what = "texts" if settings.of == "embeddings" else "trajectories"
+    job_card.launch("layout", settings, f"Map of {what}", "layout")
 
 
 def draw(

@@ -105,5 +105,5 @@ def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
 
 def _categories(values: pd.Series, title: str, made: Preview) -> Colour:
     """Colour by the commonest names among the clustered rows."""
-    found = scales.categories(values, made.labels >= 0)
-    return Colour(found.codes, title, found.colours, found.names)
+    categories = scales.categories(values, made.labels >= 0)
+    return Colour(categories.codes, title, categories.colours, categories.names)

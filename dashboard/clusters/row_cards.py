@@ -66,13 +66,13 @@ def pane(
 
 
 def _jump(artifact: Artifact) -> int | None:
-    wanted = (st.session_state.get("clusters:jump") or "").strip()
-    if not wanted:
+    text = (st.session_state.get("clusters:jump") or "").strip()
+    if not text:
         return None
     dataset = artifact.ancestor("dataset")
-    row = search.row_of(dataset, wanted)
+    row = search.row_of(dataset, text)
     if row is None:
-        st.warning(f"No row has the number or id {plain(wanted)}.", icon=":material/tag:")
+        st.warning(f"No row has the number or id {plain(text)}.", icon=":material/tag:")
     return row
 
 
@@ -134,11 +134,11 @@ def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
     edited = data.edits(dataset.id)
     names = dict(zip(made.table["cluster"], made.table["name"], strict=True))
     texts = [text for messages in frame["messages"] for text in reader.written(messages)]
-    wanted = st.session_state.get("clusters:search") or ""
+    query = st.session_state.get("clusters:search") or ""
     regex = bool(st.session_state.get("clusters:regex"))
     if picked_rows.search_problem(artifact):
-        wanted = ""
-    marks = iter(search.spans([t[: reader.LONGEST] for t in texts], wanted, regex=regex))
+        query = ""
+    marks = iter(search.spans([t[: reader.LONGEST] for t in texts], query, regex=regex))
     pool, values = data.overview(artifact.id)[0]["q50"].to_numpy(), data.losses(artifact.id)
     low, high = data.range_of_losses(artifact.id)
     for example in frame.to_dict("records"):

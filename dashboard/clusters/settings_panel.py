@@ -115,7 +115,7 @@ def _without(artifact: Artifact) -> int:
     """Ask whether the excluded rows are left out, and return the place in the log that is meant."""
     edited = data.edits(artifact.ancestor("dataset").id)
     at = st.session_state.get("clusters:position") or edited.rows_at
-    wanted = st.toggle(
+    leave_out = st.toggle(
         "Cluster without the excluded rows",
         key="clusters:without",
         persist_state="session",
@@ -123,10 +123,10 @@ def _without(artifact: Artifact) -> int:
         on_change=_forget_position,
         help=f"{len(edited.excluded):,} rows are excluded. Selections leave them out in any case",
     )
-    if wanted and edited.rows_at > at:
+    if leave_out and edited.rows_at > at:
         st.button("Leave out those excluded since", on_click=_forget_position)
-    st.session_state["clusters:position"] = at if wanted else 0
-    return at if wanted else 0
+    st.session_state["clusters:position"] = at if leave_out else 0
+    return at if leave_out else 0
 
 
 def _forget_position() -> None:
@@ -144,10 +144,10 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
     """Return the clustering to draw: the kept one, a preview, or of large data the last preview."""
     if kept is not None:
         return preview.kept(kept.id)
-    wanted = dataclasses.replace(settings, name="")
+    unnamed = dataclasses.replace(settings, name="")
     last = st.session_state.get("clusters:last")
     large = len(data.flags(artifact.id)) > AT_ONCE
-    if large and last is not None and last != wanted and last.trajectories == artifact.id:
+    if large and last is not None and last != unnamed and last.trajectories == artifact.id:
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(
                 f":material/history: Settings changed. The picture shows K = {plain(last.k)}, "
@@ -156,8 +156,8 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
             if not st.button("Cluster again", icon=":material/refresh:"):
                 return preview.preview(last)
     with st.spinner("Clustering…", show_time=True):
-        made = preview.preview(wanted)
-    st.session_state["clusters:last"] = wanted
+        made = preview.preview(unnamed)
+    st.session_state["clusters:last"] = unnamed
     return made
 
 

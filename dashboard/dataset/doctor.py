@@ -44,12 +44,12 @@ def doctor(artifact: Artifact) -> None:
         st.error(plain_words(problem), icon=":material/error:")
     patient = _patient(artifact)
     of_template = check_template(patient) if patient is not None else []
-    found = [*of_template, *of_texts(artifact.id)]
-    looks = [f for f in found if f.remedy or len(f.rows)]
-    well = [f for f in found if not (f.remedy or len(f.rows))]
+    findings = [*of_template, *of_texts(artifact.id)]
+    looks = [f for f in findings if f.remedy or len(f.rows)]
+    well = [f for f in findings if not (f.remedy or len(f.rows))]
     st.caption(
-        f"{len(looks)} of {len(found)} checks show rows to look at. Nothing is removed unless you "
-        "say so, and what you exclude can be included again."
+        f"{len(looks)} of {len(findings)} checks show rows to look at. Nothing is removed unless "
+        "you say so, and what you exclude can be included again."
     )
     for finding in looks:
         _finding(finding, artifact.id)
@@ -140,12 +140,12 @@ def _one_row(patient: Patient) -> None:
         "Each shade is a token. Blue is trained, grey is only read; struck through lies beyond "
         f"{most:,} tokens and is cut."
     )
-    found = data.examples(patient.dataset.id, [int(row)], "row, messages")
+    examples = data.examples(patient.dataset.id, [int(row)], "row, messages")
     try:
         parts = pieces(
             patient.tokenizer,
             patient.render,
-            found["messages"].iloc[0],
+            examples["messages"].iloc[0],
             patient.template,
             most,
         )

@@ -59,8 +59,8 @@ def panel(path: str, settings: Settings) -> str | None:
 
 def _stamp(path: str) -> tuple[int, int]:
     there = pathlib.Path(path)
-    found = there.stat() if there.exists() else None
-    return (found.st_mtime_ns, found.st_size) if found else (0, 0)
+    status = there.stat() if there.exists() else None
+    return (status.st_mtime_ns, status.st_size) if status else (0, 0)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the first rows")

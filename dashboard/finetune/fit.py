@@ -51,19 +51,19 @@ def panel(settings: Settings, form: str) -> None:
         st.error(plain_words(str(e)), icon=":material/error:")
         return
     run = _runs().get(key)
-    found = run.poll() if run else trying.find(state.workspace(), settings)
-    if run is not None and found is None:
+    fit = run.poll() if run else trying.find(state.workspace(), settings)
+    if run is not None and fit is None:
         st.fragment(_under_way, run_every=1.0)(key)
-    elif found is None or found.problem:
-        if found is not None:
-            st.error(plain_words(found.problem), icon=":material/error:")
+    elif fit is None or fit.problem:
+        if fit is not None:
+            st.error(plain_words(fit.problem), icon=":material/error:")
         _ask(settings, key, "Try it: memory, time, disk")
         st.caption(
             "Loads the model and makes 3 real steps on the longest batch, in a process of its own "
             "that ends. Only the numbers are kept."
         )
     else:
-        _show(found, form)
+        _show(fit, form)
         _ask(settings, key, "Try again")
     with st.expander("The rows as the model will read them", icon=":material/visibility:"):
         _rows(settings)
@@ -97,22 +97,22 @@ def _cancel(key: str) -> None:
         run.kill()
 
 
-def _show(found: Fit, form: str) -> None:
-    if found.fits:
-        again = ", layers computed again" if found.measured["checkpointing"] else ""
+def _show(fit: Fit, form: str) -> None:
+    if fit.fits:
+        again = ", layers computed again" if fit.measured["checkpointing"] else ""
         st.success(
-            f"Fits: {plain(found.memory())}. At most {found.measured['budget']:,} tokens go "
+            f"Fits: {plain(fit.memory())}. At most {fit.measured['budget']:,} tokens go "
             f"through the model at once{again}.",
             icon=":material/check_circle:",
         )
     else:
-        st.error(f"Does not fit: {plain_words(found.why)}.", icon=":material/error:")
-        _ways(found.ways, form)
-    if found.forecast is not None:
-        _times(found.forecast)
-    _disk(found)
-    if time.time() - found.at > OLD:
-        st.caption(f"Tried {duration(time.time() - found.at)} ago; other programs may run now.")
+        st.error(f"Does not fit: {plain_words(fit.why)}.", icon=":material/error:")
+        _ways(fit.ways, form)
+    if fit.forecast is not None:
+        _times(fit.forecast)
+    _disk(fit)
+    if time.time() - fit.at > OLD:
+        st.caption(f"Tried {duration(time.time() - fit.at)} ago; other programs may run now.")
 
 
 def _ways(ways: tuple[Way, ...], form: str) -> None:
@@ -145,8 +145,8 @@ def _times(forecast: Forecast) -> None:
         low, high = forecast.price(price)
         st.caption(f"Costs {low:,.2f} to {high:,.2f} at {price:g} an hour.")
     longest = sorted(forecast.parts, key=lambda p: -p.middle)[:4]
-    told = " · ".join(f"{p.name} {between(p.low, p.high)}" for p in longest)
-    st.caption(plain(told))
+    parts = " · ".join(f"{p.name} {between(p.low, p.high)}" for p in longest)
+    st.caption(plain(parts))
 
 
 def _price() -> float:
@@ -165,15 +165,15 @@ def _price() -> float:
         return 0.0
 
 
-def _disk(found: Fit) -> None:
-    if "bytes_saved" not in found.measured:
+def _disk(fit: Fit) -> None:
+    if "bytes_saved" not in fit.measured:
         return
     left = free(state.workspace().root)
-    told = plain(f"Writes {found.disk}; {gib(left)} free.")
-    if found.disk.total > left:
-        st.error(f"{told} Free some space first.", icon=":material/hard_drive:")
+    sentence = plain(f"Writes {fit.disk}; {gib(left)} free.")
+    if fit.disk.total > left:
+        st.error(f"{sentence} Free some space first.", icon=":material/hard_drive:")
     else:
-        st.caption(f":material/hard_drive: {told}")
+        st.caption(f":material/hard_drive: {sentence}")
 
 
 @st.cache_resource(max_entries=4, show_spinner="Rendering the rows as training will")
@@ -189,22 +189,22 @@ def _rows(settings: Settings) -> None:
         return
     s = resolve(settings)
     try:
-        found = _preview(s.selection, s.model, s.template, s.max_length)
+        preview = _preview(s.selection, s.model, s.template, s.max_length)
     except InputError as e:
         st.warning(plain_words(str(e)), icon=":material/warning:")
         return
     st.caption(
-        f"{plain(found.facts())}. Each shade is a token: blue is trained, grey only read, struck "
+        f"{plain(preview.facts())}. Each shade is a token: blue is trained, grey only read, struck "
         "through is cut."
     )
-    rows = found.found.selected
-    if len(found.cut) and st.toggle(f"Only the {len(found.cut):,} cut", key="finetune-fit:cut"):
-        rows = found.cut
+    rows = preview.found.selected
+    if len(preview.cut) and st.toggle(f"Only the {len(preview.cut):,} cut", key="finetune-fit:cut"):
+        rows = preview.cut
     pages = -(-len(rows) // ROWS)
     page = st.pagination(pages, key=f"finetune-fit:page:{len(rows)}") if pages > 1 else 1
     for row in rows[(page - 1) * ROWS : page * ROWS].tolist():
         st.text(f"row {row:,}")
         try:
-            st.html(reader.coloured(found.pieces(row)))
+            st.html(reader.coloured(preview.pieces(row)))
         except Refused as e:
             st.warning(plain_words(f"Not trained: {e}"), icon=":material/warning:")

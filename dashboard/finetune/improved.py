@@ -25,13 +25,13 @@ def draw(made: Artifact) -> None:
     job = jobs.newest(workspace, "gains", finetune=made.id)
     if job is not None and job.state != "done":
         job_card.card(job)
-    found = gains.of(workspace, made.id)
-    if found is None:
+    measured = gains.of(workspace, made.id)
+    if measured is None:
         _offer(made, busy=job is not None and job.state in jobs.ACTIVE)
         return
-    rows = gains.load(found)
-    headline(found)
-    grouped = found.summary_as(GainsSummary)["groups"] == "clusters"
+    rows = gains.load(measured)
+    headline(measured)
+    grouped = measured.summary_as(GainsSummary)["groups"] == "clusters"
     column = "source"
     if grouped:
         by = st.segmented_control(
@@ -66,9 +66,9 @@ def _offer(made: Artifact, *, busy: bool) -> None:
     job_card.command("gains", settings)
 
 
-def headline(found: Artifact) -> None:
+def headline(measured: Artifact) -> None:
     """Say the change over the pool, with what it was measured on."""
-    s = found.summary_as(gains.GainsSummary)
+    s = measured.summary_as(gains.GainsSummary)
     unseen = s["rows"] - s["trained"]
     pairs = [
         (
@@ -136,8 +136,8 @@ def _map(made: Artifact, rows: pd.DataFrame, by_cluster: pd.DataFrame | None) ->
     trajectories, clusters = made.ancestor("trajectories"), made.ancestor("clusters")
     config = clusters.config
     how = {"features": config["features"], "include_start": config["include_start"]}
-    wanted = layout.Settings(trajectories=trajectories.id, **how)
-    drawn = layout.find(state.workspace(), wanted)
+    settings = layout.Settings(trajectories=trajectories.id, **how)
+    drawn = layout.find(state.workspace(), settings)
     xy = data.points(drawn.id) if drawn else data.pca(trajectories.id, *how.values())
     change = rows["after"] - rows["before"]
     title = "change of the row (nats)"

@@ -104,15 +104,15 @@ def _scratch() -> list[str]:
 def _folders(folders: tuple[str, ...]) -> list[str]:
     """Return the model folders below the allowed ones, newest first."""
     roots = [pathlib.Path(folder) for folder in folders]
-    found = []
+    models = []
     for shown in server_files.listed(roots, WEIGHTS, ()).paths:
         if not shown.endswith(os.sep):
             continue
         with contextlib.suppress(InputError):
             path = access.readable(shown, files=False)
             if (path / "config.json").exists() or any(path.glob("*.gguf")):
-                found.append(str(path))
-    return found
+                models.append(str(path))
+    return models
 
 
 def _title(model: str, name: str) -> str:

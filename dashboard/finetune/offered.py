@@ -42,8 +42,8 @@ def next_one(workspace: Workspace, opened: str | None = None) -> str:
         meant = entry.id == opened and (strategy == "s2l" or not before)
         return strategy == "full", not meant, strategy != "s2l", before
 
-    found = [e for e in workspace.recent("selection") if e.state == "sealed"]
-    for entry in sorted(found, key=rank):  # newest first otherwise
+    selections = [e for e in workspace.recent("selection") if e.state == "sealed"]
+    for entry in sorted(selections, key=rank):  # newest first otherwise
         with contextlib.suppress(InputError):
             artifact = workspace.open(entry.id, "selection")
             artifact.ancestor("dataset")

@@ -87,8 +87,8 @@ def how_answers_ended(scores: Mapping[str, Any]) -> str:
         "have a gold longer than an answer may be": scores.get("longer_golds", 0),
     }
     asked = scores.get("answered", scores.get("decoded", 0))
-    told = [f"{n:,} of {asked:,} {what}" for what, n in odd.items() if n]
-    return f"Answers: {'; '.join(told)}. " if told else ""
+    counts = [f"{n:,} of {asked:,} {what}" for what, n in odd.items() if n]
+    return f"Answers: {'; '.join(counts)}. " if counts else ""
 
 
 def answer_notes(record: Generation) -> str:
@@ -111,13 +111,13 @@ def answers(artifact: Artifact) -> None:
         st.caption("No answers were decoded.")
         return
     only = st.segmented_control("Show", ["All", "Right", "Wrong"], default="All", required=True)
-    wanted = [r for r in records if only == "All" or r["right"] == (only == "Right")]
-    if not wanted:
+    shown = [r for r in records if only == "All" or r["right"] == (only == "Right")]
+    if not shown:
         st.caption("None.")
         return
-    pages = -(-len(wanted) // reader.PER_PAGE)
+    pages = -(-len(shown) // reader.PER_PAGE)
     page = st.pagination(pages, key="answers") if pages > 1 else 1
-    for r in wanted[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]:
+    for r in shown[(page - 1) * reader.PER_PAGE : page * reader.PER_PAGE]:
         with st.container(border=True):
             st.text(f"{'right' if r['right'] else 'wrong'}   {r['source']}   id {r['id']}")
             if "where" in r:  # not in fine-tunes of earlier versions

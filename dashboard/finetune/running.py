@@ -222,17 +222,17 @@ def controls(
 
 def answers(looks: list[dict[str, Any]]) -> None:
     """Show what the model answered to the fixed prompts, at the look that is chosen."""
-    told = {look["step"]: look["answers"] for look in looks if look.get("answers")}
-    if not told:
+    by_step = {look["step"]: look["answers"] for look in looks if look.get("answers")}
+    if not by_step:
         return
-    steps = list(told)
+    steps = list(by_step)
     st.markdown("**Its answers on the way**")
     step = steps[-1]
     if len(steps) > 1:
         step = st.select_slider(
             "After step", steps, steps[-1], key=f"finetune-answers:{len(steps)}"
         )
-    for column, answer in zip(st.columns(len(told[step])), told[step], strict=True):
+    for column, answer in zip(st.columns(len(by_step[step])), by_step[step], strict=True):
         column.caption("Asked")
         column.code(reader.cut(str(answer.get("prompt", ""))), language=None, wrap_lines=True)
         column.caption("Answered")

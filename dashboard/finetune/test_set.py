@@ -124,11 +124,11 @@ def _overlap(root: str, test: str, split: str, selection: str) -> tuple[str, str
     """Return what is said of the rows trained on, of the pool, and the test rows."""
     workspace = state.workspace()
     chosen = workspace.open(selection, "selection")
-    found = seen(
+    shared = seen(
         chosen.ancestor("dataset"),
         load_rows(chosen, by="id"),
         workspace.open(test, "dataset"),
         split,
     )
-    pool = describe(found.pool.counts(), "rows of the pool")
-    return describe(found.trained.counts(), "selected rows"), pool, found.pool.items
+    pool = describe(shared.pool.counts(), "rows of the pool")
+    return describe(shared.trained.counts(), "selected rows"), pool, shared.pool.items

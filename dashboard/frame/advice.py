@@ -13,18 +13,18 @@ from dashboard.frame import data, state
 
 def panel(dataset: Artifact, trajectories: Artifact | None = None) -> None:
     """Show what the data says about selecting from it."""
-    found = _found(dataset.id, trajectories.id if trajectories is not None else "")
-    with st.expander(f"When to use S2L: {plain(found.sentence)}", icon=":material/rule:"):
-        for reason in found.reasons:
+    advice = _found(dataset.id, trajectories.id if trajectories is not None else "")
+    with st.expander(f"When to use S2L: {plain(advice.sentence)}", icon=":material/rule:"):
+        for reason in advice.reasons:
             st.markdown(f"- {plain(reason.sentence)} See {plain(reason.link)}.")
-        if not found.reasons:
+        if not advice.reasons:
             st.markdown("Its rows neither repeat themselves nor name a source.")
         if trajectories is None:
             st.caption("Wrong answers can be suspected once a proxy is trained.")
-        if len(found.examples) and not is_private(dataset):
+        if len(advice.examples) and not is_private(dataset):
             st.caption("The hardest beside texts of their kind:")
             columns = "row, prompt, response"
-            rows = data.examples(dataset.id, found.examples, columns)
+            rows = data.examples(dataset.id, advice.examples, columns)
             st.dataframe(rows, hide_index=True)
         st.caption(
             "Rules from experiments with small models on generated data: which comparison is worth "

@@ -22,8 +22,8 @@ MOST = 20_000
 def folders() -> list[pathlib.Path]:
     """Return the folders below which pages may read: those of S2L_DATA, else this repository."""
     named = [part for part in os.environ.get(VARIABLE, "").split(os.pathsep) if part.strip()]
-    found = [pathlib.Path(os.path.expanduser(part)).resolve() for part in named or [str(ROOT)]]  # noqa: PTH111
-    return list(dict.fromkeys(found))
+    places = [os.path.expanduser(part) for part in named or [str(ROOT)]]  # noqa: PTH111
+    return list(dict.fromkeys(pathlib.Path(place).resolve() for place in places))
 
 
 def where() -> str:
@@ -94,7 +94,7 @@ def check_folder(top: pathlib.Path) -> None:
 
 def _entries(folder: pathlib.Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as found:
-            return list(itertools.islice(found, MOST + 1))
+        with os.scandir(folder) as entries:
+            return list(itertools.islice(entries, MOST + 1))
     except OSError as e:
         raise InputError(f"{folder} cannot be read: {e.strerror}") from None

@@ -123,12 +123,12 @@ def _split(url: str) -> SplitResult | None:
     if not re.fullmatch(r"[!->@-~]*", url):  # urlsplit would leave blanks out; `?` begins a query
         return None
     try:
-        found = urlsplit(url)
-        _ = found.port  # raises where it is none
+        parts = urlsplit(url)
+        _ = parts.port  # raises where it is none
     except ValueError:
         return None
-    more = found.username is not None or found.path not in ("", "/") or found.fragment
-    return None if more else found
+    more = parts.username is not None or parts.path not in ("", "/") or parts.fragment
+    return None if more else parts
 
 
 def _origin(url: SplitResult | None) -> str:
@@ -169,7 +169,7 @@ def _is_ours(name: str) -> bool:
 
 def _number(name: str, *, loopback: bool = False) -> bool:
     try:
-        found = ipaddress.ip_address(name)
+        address = ipaddress.ip_address(name)
     except ValueError:
         return False
-    return found.is_loopback or not loopback
+    return address.is_loopback or not loopback

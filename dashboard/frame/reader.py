@@ -98,7 +98,7 @@ def written(turns: Sequence[Turn]) -> list[str]:
     return texts
 
 
-def turn(one: Turn, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
+def turn(one: Turn, text: str, marks: Sequence[tuple[int, int]] = ()) -> str:
     """Return a turn of a conversation as HTML: trained turns shaded, what was searched marked.
 
     Every character of the text is escaped.
@@ -106,10 +106,10 @@ def turn(one: Turn, text: str, found: Sequence[tuple[int, int]] = ()) -> str:
     Args:
         one: The turn; a reply that is only context says so.
         text: What it says, as `written` gives it.
-        found: What to mark in it.
+        marks: What to mark in it.
     """
     shown, end, body = text[:LONGEST], 0, []
-    for a, b in found:
+    for a, b in marks:
         body.append(html.escape(shown[end:a]))
         body.append(f'<mark style="{FOUND}">{html.escape(shown[a:b])}</mark>')
         end = b

@@ -89,7 +89,7 @@ def listed(roots: list[pathlib.Path], suffixes: tuple[str, ...], marks: tuple[st
     Links to folders are not followed, hidden ones and the workspace are left out.
     """
     home = state.workspace().root.resolve()
-    found: list[tuple[float, str]] = []
+    files: list[tuple[float, str]] = []
     waiting = collections.deque((root, root) for root in roots)
     looked, end = 0, time.monotonic() + PATIENCE
     while waiting and looked < LOOKED_AT and time.monotonic() < end:
@@ -105,11 +105,11 @@ def listed(roots: list[pathlib.Path], suffixes: tuple[str, ...], marks: tuple[st
             good = entry.name.lower().endswith(suffixes) and entry.is_file()
             readable |= good or entry.name.startswith(marks)
             if good:
-                found.append((entry.stat().st_mtime, _shown(entry.path, root, roots)))
+                files.append((entry.stat().st_mtime, _shown(entry.path, root, roots)))
         if readable and folder != root:
-            found.append((folder.stat().st_mtime, _shown(folder, root, roots) + os.sep))
-    found.sort(key=lambda one: (-one[0], one[1]))
-    return Listing([name for _, name in found[:SHOWN]], len(found), not waiting)
+            files.append((folder.stat().st_mtime, _shown(folder, root, roots) + os.sep))
+    files.sort(key=lambda one: (-one[0], one[1]))
+    return Listing([name for _, name in files[:SHOWN]], len(files), not waiting)
 
 
 def _entries(folder: pathlib.Path) -> list[os.DirEntry[str]]:

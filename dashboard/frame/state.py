@@ -76,8 +76,8 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
         remember(artifact)
         return artifact
     remembered = st.session_state.get(f"current:{kind}")
-    found = workspace().made_from(above.id, kind) if above else sealed(kind)
-    for entry in sorted(found, key=lambda e: e.id != remembered):  # newest first otherwise
+    entries = workspace().made_from(above.id, kind) if above else sealed(kind)
+    for entry in sorted(entries, key=lambda e: e.id != remembered):  # newest first otherwise
         with contextlib.suppress(InputError):
             artifact = _whole(workspace().open(entry.id, kind))
             remember(artifact)

@@ -110,6 +110,6 @@ def file_name(name: str) -> str:
     rest = last.lstrip(". ")
     if rest and last.startswith(".") and "." not in rest:  # a suffix alone
         rest = f"upload.{rest}"
-    suffixes = found[0] if (found := SUFFIX.search(rest)) else ""
+    suffixes = match[0] if (match := SUFFIX.search(rest)) else ""
     stem = rest.removesuffix(suffixes).encode()[: LONGEST - len(suffixes)].decode(errors="ignore")
     return (stem.rstrip() + suffixes) or "upload"

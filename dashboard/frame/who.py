@@ -94,8 +94,8 @@ def _only_user() -> Person:
     local = roles.of_environment()
     if get_script_run_ctx(suppress_warning=True) is None:
         return local
-    told = st.user.get("email") or st.user.get("name")  # by a proxy in front
-    return Person(str(told or local.name), "editor")
+    user = st.user.get("email") or st.user.get("name")  # by a proxy in front
+    return Person(str(user or local.name), "editor")
 
 
 def may_edit() -> bool:

@@ -55,13 +55,13 @@ def title(text: str, sentence: str) -> None:
 
 def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
     """Name the inputs of the page; each chip opens a list to change it."""
-    found: dict[Kind, Artifact | None] = {}
+    lineage: dict[Kind, Artifact | None] = {}
     state.settle(kinds)
     above: Artifact | None = None
     with st.container(horizontal=True, vertical_alignment="center"):
         for kind in kinds:
             artifact = state.current(kind, above)
-            found[kind] = above = artifact
+            lineage[kind] = above = artifact
             entries = state.sealed(kind)
             if artifact is None or not entries:
                 continue
@@ -85,7 +85,7 @@ def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:
                     args=(kind, f"chip:{kind}:{artifact.id}"),
                 )
                 st.caption(plain(artifact.id))
-    return found
+    return lineage
 
 
 def _changed(kind: Kind, key: str) -> None:

@@ -27,10 +27,12 @@ def frame(clusters: str, edited: int) -> pd.DataFrame:
 
 def before(clusters: str, edited: int, made: Allocated) -> None:
     """Compare the selection with the pool and with random draws of its size."""
-    found = compared(clusters, edited, made.chosen, made.key)
-    st.markdown(plain(found.sentence()))
-    st.plotly_chart(review_charts.facet_distances(found.facets, found.draws, found.rows))
-    st.plotly_chart(review_charts.facet_panels(found.facets, found.shares))
+    compared_with = compared(clusters, edited, made.chosen, made.key)
+    st.markdown(plain(compared_with.sentence()))
+    st.plotly_chart(
+        review_charts.facet_distances(compared_with.facets, compared_with.draws, compared_with.rows)
+    )
+    st.plotly_chart(review_charts.facet_panels(compared_with.facets, compared_with.shares))
     st.caption(
         f"Grey: the pool. Bars: where {DRAWS} random draws of the same size lie. Dots: this "
         "selection. Distances are total variation for categories, Kolmogorov-Smirnov for numbers."

@@ -52,26 +52,26 @@ class Tried(NamedTuple):
     """Why the wanted ones cannot be met; empty if they are."""
 
 
-def allocate(wanted: Settings) -> Tried:
+def allocate(settings: Settings) -> Tried:
     """Return what settings choose; where quotas by hand cannot be met, what the last ones chose.
 
     Raises:
         InputError: nothing can be chosen, whatever the quotas.
     """
     try:
-        made = preview.allocation(wanted)
+        made = preview.allocation(settings)
     except InputError as e:
-        if not wanted.quotas:
+        if not settings.quotas:
             raise
         for quotas in dict.fromkeys((st.session_state.get(WORKED, ""), "")):
             try:
-                shown = preview.allocation(dataclasses.replace(wanted, quotas=quotas))
+                shown = preview.allocation(dataclasses.replace(settings, quotas=quotas))
             except InputError:  # the budget changed since
                 continue
             return Tried(shown, quotas, str(e))
         raise
-    st.session_state[WORKED] = wanted.quotas
-    return Tried(made, wanted.quotas, "")
+    st.session_state[WORKED] = settings.quotas
+    return Tried(made, settings.quotas, "")
 
 
 def meant(selection: Mapping[str, Any], order: Sequence[int]) -> Chosen | None:

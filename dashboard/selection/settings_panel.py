@@ -64,15 +64,15 @@ def scores() -> str:
     )
     suffixes = (*SUFFIXES, ".npy")
     if where == "Upload":
-        found = uploads.ask("selection:scores:upload", suffixes)
+        path = uploads.ask("selection:scores:upload", suffixes)
     else:
-        found = server_files.path("selection:scores", suffixes=suffixes)
-    if not found:
+        path = server_files.path("selection:scores", suffixes=suffixes)
+    if not path:
         st.info(
             "Give the scores: this strategy goes by a number for each row.", icon=":material/grade:"
         )
         st.stop()
-    return found
+    return path
 
 
 def keep_choice(parent: Artifact) -> str:

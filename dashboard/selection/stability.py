@@ -27,10 +27,16 @@ def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None
             st.rerun()
         return
     with st.spinner("Clustering in eleven ways…", show_time=True):
-        found = stabilities(*key)
-    st.markdown(f"**{plain(found.headline())}**")
-    st.plotly_chart(review_charts.stability_figure(found.table, found.switches, found.chance))
-    where = "" if found.rows == found.of else f", on a sample of {found.rows:,} of {found.of:,}"
+        stability = stabilities(*key)
+    st.markdown(f"**{plain(stability.headline())}**")
+    st.plotly_chart(
+        review_charts.stability_figure(stability.table, stability.switches, stability.chance)
+    )
+    where = (
+        ""
+        if stability.rows == stability.of
+        else f", on a sample of {stability.rows:,} of {stability.of:,}"
+    )
     st.caption(
         f"Agreement of the rows' chances of being selected (weighted Jaccard{where}); the dotted "
         "line is what a plain random draw has."

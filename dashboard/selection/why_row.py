@@ -28,18 +28,18 @@ def why_row(clusters: str, made: Allocated, settings: selection.Settings) -> Non
     if WHY not in st.session_state:
         st.session_state[WHY] = f"{made.chosen[0]}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = st.text_input("Row number or id", key=WHY).strip()
+        typed = st.text_input("Row number or id", key=WHY).strip()
         left_out = np.setdiff1d(pool.rows, made.chosen)
         for label, rows in (("One that is in", made.chosen), ("One left out", left_out)):
             st.button(
                 label, icon=":material/casino:", on_click=_any, args=(rows,), disabled=not len(rows)
             )
-    if not wanted:
+    if not typed:
         st.caption("Give a row to learn why it was selected or not.")
         return
-    found_row = search.row_of(dataset, wanted)
+    found_row = search.row_of(dataset, typed)
     if found_row is None:
-        st.warning(f"No row has the number or id {plain(wanted)}.", icon=":material/help:")
+        st.warning(f"No row has the number or id {plain(typed)}.", icon=":material/help:")
         return
     row = found_row
     chosen = np.flatnonzero(np.isin(pool.rows, made.chosen))
@@ -60,7 +60,7 @@ def why_row(clusters: str, made: Allocated, settings: selection.Settings) -> Non
     try:
         with st.spinner("Looking for the budget it needs…"):
             by_budget = STRATEGIES[settings.strategy].size == "budget"
-            found = why.explain(
+            reasons = why.explain(
                 pool,
                 chosen,
                 row,
@@ -72,9 +72,9 @@ def why_row(clusters: str, made: Allocated, settings: selection.Settings) -> Non
     except InputError as e:
         st.warning(plain(_outside(pool, clusters, row) or f"{e}."), icon=":material/help:")
         return
-    for line in found.sentences():
+    for line in reasons.sentences():
         st.markdown(plain(line))
-    nearest = [found.nearest.row] if found.nearest else []
+    nearest = [reasons.nearest.row] if reasons.nearest else []
     reader.reader(dataset.id, [row, *nearest], "selection:why-rows")
 
 

@@ -103,8 +103,8 @@ def _budget(project: Project) -> None:
         st.caption("Appears when a budget is set: Selection page.")
         return
     try:
-        wanted = from_config(selection.Settings, project.selection.config)
-        made = preview.allocation(wanted)
+        settings = from_config(selection.Settings, project.selection.config)
+        made = preview.allocation(settings)
     except InputError as e:
         st.caption(plain_words(str(e)))
         return

@@ -76,7 +76,7 @@ def _examples(dataset: Artifact, rows: dict[str, int], *, masked: bool) -> None:
     known = {words: row for words, row in rows.items() if row >= 0}
     if not known:
         return
-    found = data.examples(dataset.id, list(known.values()), "row, prompt, response")
+    examples = data.examples(dataset.id, list(known.values()), "row, prompt, response")
     for column, (words, row) in zip(st.columns(len(known)), known.items(), strict=True):
         column.caption(plain(words))
-        column.code(text_of(found.loc[row], masked=masked), language=None, wrap_lines=True)
+        column.code(text_of(examples.loc[row], masked=masked), language=None, wrap_lines=True)

@@ -41,19 +41,19 @@ def bill(project: Project, *, masked: bool) -> None:
     columns = st.columns(2)
     price = _price() if arms else 0.0
     for column, (title, (arm, count)) in zip(columns, rows.items(), strict=True):
-        found = arms.get(arm)
-        if arm == "s2l" and found is None and project.selection is not None:
+        line = arms.get(arm)
+        if arm == "s2l" and line is None and project.selection is not None:
             count = project.selection.summary_as(SelectionSummary)["rows"]
         with column.container(border=True):
             st.markdown(f"#### {title}")
-            known = int(found["rows"]) if found is not None else count
+            known = int(line["rows"]) if line is not None else count
             st.metric("examples", "not chosen yet" if known is None else f"{known:,}")
-            if found is not None:
-                st.metric("tokens to learn", f"{int(found['response_tokens']):,}")
-                seconds = float(found["train_seconds"])
+            if line is not None:
+                st.metric("tokens to learn", f"{int(line['response_tokens']):,}")
+                seconds = float(line["train_seconds"])
                 st.metric("training took", duration(seconds) + money(seconds, price))
-            if arm == "s2l" and found is not None and "full" in arms:
-                seconds = as_often(arms["full"], found)
+            if arm == "s2l" and line is not None and "full" in arms:
+                seconds = as_often(arms["full"], line)
                 st.metric(
                     "if each example is seen as often as in all the data (estimate)",
                     f"about {duration(seconds)}{money(seconds, price)}",
@@ -131,8 +131,8 @@ def kinds(project: Project, *, masked: bool) -> None:
         )
         members = np.flatnonzero(made.labels == chosen)
         drawn = np.random.default_rng(0).permutation(members)[:2]
-        found = data.examples(project.dataset.id, drawn.tolist(), "row, prompt, response")
-        for _, example in found.iterrows():
+        rows = data.examples(project.dataset.id, drawn.tolist(), "row, prompt, response")
+        for _, example in rows.iterrows():
             st.code(text_of(example, masked=masked), language=None, wrap_lines=True)
     with left:
         st.plotly_chart(
@@ -200,9 +200,9 @@ def keep(project: Project, *, masked: bool) -> None:
     share = st.slider(
         "Keep this share of the examples", 1, 100, 11, format="%d%%", key="story:share"
     )
-    wanted = selection.Settings(parent=project.clusters.id, budget=f"{share}%", edits=0)
+    settings = selection.Settings(parent=project.clusters.id, budget=f"{share}%", edits=0)
     try:
-        made = preview.allocation(wanted)
+        made = preview.allocation(settings)
     except InputError as e:
         st.error(plain_words(str(e)))
         return

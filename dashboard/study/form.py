@@ -86,21 +86,21 @@ def forecast(clusters: Artifact, settings: study.Settings) -> Forecast | None:
     newest = [e.id for kind in ("selection", "finetune") for e in workspace.recent(kind)[:1]]
     stamp = (*newest, data.edits(clusters.ancestor("dataset").id).position)
     try:
-        found = _forecast(str(workspace.root), settings, stamp)
+        foreseen = _forecast(str(workspace.root), settings, stamp)
     except InputError as e:
         st.error(plain_words(str(e)), icon=":material/error:")
         return None
-    total, new = len(found.runs), int((~found.runs["exists"]).sum())
-    st.markdown(f"**{total:,} fine-tunes**, {how_long(new, found.seconds)}")
+    total, new = len(foreseen.runs), int((~foreseen.runs["exists"]).sum())
+    st.markdown(f"**{total:,} fine-tunes**, {how_long(new, foreseen.seconds)}")
     if new < total:
         st.caption(f"{total - new:,} of them exist already and are reused.")
     with st.expander("Which", icon=":material/checklist:"):
         st.dataframe(
-            found.runs,
+            foreseen.runs,
             hide_index=True,
             column_config={"exists": st.column_config.CheckboxColumn("exists, reused")},
         )
-    return found
+    return foreseen
 
 
 def how_long(new: int, seconds: float) -> str:
@@ -138,10 +138,10 @@ def with_seeds(artifact: Artifact, more: int) -> study.Settings:
     """Return the settings of a study with more seeds, and random over the sources as a baseline."""
     settings = again(artifact)
     seeds = arms.seeds(settings)
-    wanted = arms.random_seeds(again(artifact, random_draws=len(seeds) + more))
+    random_seeds = arms.random_seeds(again(artifact, random_draws=len(seeds) + more))
     named = [*arms.strategies(settings), "random_per_source"]
     return again(
         artifact,
-        seeds=",".join(map(str, wanted)),
+        seeds=",".join(map(str, random_seeds)),
         strategies=",".join(dict.fromkeys(named)),
     )

@@ -40,8 +40,8 @@ def show(view: View) -> None:
             "arm."
         )
         planned = pairs.registered(without, key, findings.noise_of(artifact, key, test))
-        for found in planned:
-            said = comparison.sentence(found, metrics.METRICS[key])
+        for pair in planned:
+            said = comparison.sentence(pair, metrics.METRICS[key])
             st.markdown(f"Without them: {plain(said)}")
     elif gone := leaked(artifact.id, test):  # by fine-tunes of before such scores
         measure = BY_ITEM.get(key, key)
@@ -56,12 +56,12 @@ def show(view: View) -> None:
         overlap.side_by_side(pairs_file.file, pairs_file.tested, dataset, "pool row")
 
 
-def _beside(found: pd.DataFrame, key: str, table: pd.DataFrame) -> None:
+def _beside(shown: pd.DataFrame, key: str, table: pd.DataFrame) -> None:
     """List each arm's score with and without the items that are given away."""
-    if found.empty:
+    if shown.empty:
         st.caption("Nothing is left to be measured without the items that the pool has.")
         return
     metric = metrics.METRICS[key]
     share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
-    st.dataframe(found, hide_index=True, column_config={"all": share, "without": share})
+    st.dataframe(shown, hide_index=True, column_config={"all": share, "without": share})
     st.caption(f"{plain(metric.called(seen_of(table)))} ({metric.unit}), means over seeds.")

@@ -48,14 +48,15 @@ def item_interval(id: str, key: str, test: str) -> items.Interval | None:
 
 def over_items(artifact: Artifact, key: str, test: str) -> str:
     """Say the difference over the test items themselves; empty where they were not kept."""
-    found = item_interval(artifact.id, key, test)
-    if found is None or found.items < 2:
+    interval = item_interval(artifact.id, key, test)
+    if interval is None or interval.items < 2:
         return ""
     metric = metrics.METRICS[key]
-    seeds = "one draw each" if found.seeds == 1 else f"{found.seeds} seeds"
+    seeds = "one draw each" if interval.seeds == 1 else f"{interval.seeds} seeds"
     return (
-        f"Over {found.items:,} test items that both answered ({seeds}): S2L minus random "
-        f"{found.mean:+.3g} {metric.short}, 95% interval {found.low:+.3g} to {found.high:+.3g}."
+        f"Over {interval.items:,} test items that both answered ({seeds}): S2L minus random "
+        f"{interval.mean:+.3g} {metric.short}, 95% interval {interval.low:+.3g} to "
+        f"{interval.high:+.3g}."
     )
 
 
@@ -181,12 +182,12 @@ def _offers(artifact: Artifact, table: pd.DataFrame, key: str) -> None:
     more, draws = findings.more_seeds(table, key), comparison.missing_draws(table)
     with st.container(horizontal=True):
         if 0 < more <= MOST_SEEDS:
-            wanted = form.with_seeds(artifact, more)
+            settings = form.with_seeds(artifact, more)
             st.button(
                 f"Run {more:,} more seeds{_taking(more * _seconds_a_seed(artifact))}",
                 icon=":material/casino:",
                 on_click=launch,
-                args=(wanted,),
+                args=(settings,),
                 help="In the background. Fine-tunes that exist are reused; random over the sources "
                 "is a baseline",
             )
@@ -221,14 +222,14 @@ def _taking(seconds: float) -> str:
 
 def _costs(artifact: Artifact, s: StudySummary) -> None:
     """Draw what a fine-tune of each arm took, and the proxy."""
-    found = costs.by_arm(artifact)
-    if found.empty or found["training"].isna().all():
+    by_arm = costs.by_arm(artifact)
+    if by_arm.empty or by_arm["training"].isna().all():
         return
     st.markdown("**What it took**, in seconds of one fine-tune on this machine")
     st.plotly_chart(
-        study_charts.cost_bars(found), config={"displayModeBar": False}, alt="Seconds of each arm"
+        study_charts.cost_bars(by_arm), config={"displayModeBar": False}, alt="Seconds of each arm"
     )
-    st.caption(plain(costs.sentence(found, epochs=s.get("epochs", 0))))
+    st.caption(plain(costs.sentence(by_arm, epochs=s.get("epochs", 0))))
 
 
 def watch(clusters: str, *, active: bool) -> None:

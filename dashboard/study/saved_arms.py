@@ -78,12 +78,12 @@ def _offered(dataset: Artifact, named: Artifact | None) -> dict[str, str]:
 
     Of those alike but for the seed the oldest stands for all: a study adds younger ones.
     """
-    found: dict[str, Entry] = {}
+    offered: dict[str, Entry] = {}
     entries = state.workspace().made_from(dataset.id, "selection")
     for entry in sorted(entries, key=lambda e: (named is None or e.id != named.id, e.id)):
         if entry.config["strategy"] not in having(cost=True):
-            found.setdefault(arms.identity(arms.how(entry.config)), entry)
-    shown = sorted(found.values(), key=lambda e: e.id, reverse=True)
+            offered.setdefault(arms.identity(arms.how(entry.config)), entry)
+    shown = sorted(offered.values(), key=lambda e: e.id, reverse=True)
     return state.distinct({e.id: e.name.removeprefix(f"{dataset.name} · ") for e in shown})
 
 

@@ -69,17 +69,17 @@ def _groups(view: View, groups: pd.Series, what: str) -> None:
     runs = dict(runs_of(artifact.id, test))
     if (untuned := items.of_base(artifact, test)) is not None:
         runs = {(study.BASE, 0): untuned, **runs}
-    found = items.by_group(runs, measure, groups)
-    if found.empty:
+    shown = items.by_group(runs, measure, groups)
+    if shown.empty:
         st.caption("The fine-tunes of this study did not keep their items, or none was answered.")
         return
-    if {pairs.OURS, "random"} <= set(found):
-        apart = metric.scale * (found[pairs.OURS] - found["random"])
-        found.insert(1, "S2L minus random", apart)
+    if {pairs.OURS, "random"} <= set(shown):
+        apart = metric.scale * (shown[pairs.OURS] - shown["random"])
+        shown.insert(1, "S2L minus random", apart)
     share = st.column_config.NumberColumn(format="percent" if "%" in metric.form else "%.3f")
-    arms = {str(c): share for c in found if c not in ("items", "S2L minus random")}
+    arms = {str(c): share for c in shown if c not in ("items", "S2L minus random")}
     st.dataframe(
-        found.reset_index(names=what),
+        shown.reset_index(names=what),
         hide_index=True,
         column_config={
             **arms,
@@ -110,9 +110,9 @@ def clusters_of(id: str, test: str) -> pd.Series:
     run = next(artifact.open(i) for i in all_lines(artifact)["finetune"] if i)
     tested = artifact.open(items.tested_on(artifact, run, test))
     split = "all" if artifact.config["eval"] or test else "holdout"
-    found = item_clusters.nearest(clusters, tested, split)
+    clusters_by_item = item_clusters.nearest(clusters, tested, split)
     table = preview.kept(clusters.id).table.set_index("cluster")["name"]
-    return found.map(lambda c: f"{c} · {table.get(c, '')}")
+    return clusters_by_item.map(lambda c: f"{c} · {table.get(c, '')}")
 
 
 def by_cluster(view: View) -> None:
@@ -145,13 +145,13 @@ def by_item(view: View) -> None:
                 f"{line.agreement:.0%}, which is {line.beyond_chance:.0%} of what is possible "
                 "beyond chance."
             )
-    found = apart(artifact.id, seed, test)
-    if found.empty:
+    pairs_apart = apart(artifact.id, seed, test)
+    if pairs_apart.empty:
         st.caption("All arms have the same items right, or none was answered.")
         return
-    shown = f"; the first {SHOWN:,} are listed" if len(found) > SHOWN else ""
-    st.caption(f"{len(found):,} items that some arms have right and others wrong{shown}.")
-    st.dataframe(found.head(SHOWN), hide_index=True)
+    shown = f"; the first {SHOWN:,} are listed" if len(pairs_apart) > SHOWN else ""
+    st.caption(f"{len(pairs_apart):,} items that some arms have right and others wrong{shown}.")
+    st.dataframe(pairs_apart.head(SHOWN), hide_index=True)
 
 
 def by_size(view: View) -> None:
@@ -205,12 +205,12 @@ def method(view: View) -> None:
     for other in pairs.REGISTERED:
         if apart := comparison.ranges(table, key, pairs.OURS, other):
             st.caption(plain(apart))
-    found = pairs.exploratory(table, key)
-    if len(found):
+    others = pairs.exploratory(table, key)
+    if len(others):
         st.markdown("**Every other pair: exploratory**, p values not adjusted")
         number = st.column_config.NumberColumn(format="%.3f")
         st.dataframe(
-            found,
+            others,
             hide_index=True,
             column_config={
                 "difference": st.column_config.NumberColumn(

@@ -73,8 +73,8 @@ def rows_of(table: pa.Table, start: int = 0) -> Rows:
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column whose every type can be filtered, written and turned into Python values."""
-    wanted = plain_type(column.type)
-    return column if wanted == column.type else column.cast(wanted)
+    arrow_type = plain_type(column.type)
+    return column if arrow_type == column.type else column.cast(arrow_type)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:

@@ -114,11 +114,11 @@ def _older(wrong: bytes) -> str:
     """Tell an older encoding by its letters; western Europe's unless another fits better."""
     from charset_normalizer import from_bytes
 
-    found = {m.encoding: m for m in from_bytes(wrong, cp_isolation=OLDER, threshold=0.5)}
-    if not found:
+    by_encoding = {m.encoding: m for m in from_bytes(wrong, cp_isolation=OLDER, threshold=0.5)}
+    if not by_encoding:
         return "cp1252"
-    best = next(iter(found.values()))
-    western = found.get("cp1252")
+    best = next(iter(by_encoding.values()))
+    western = by_encoding.get("cp1252")
     as_good = western and (
         western.chaos <= best.chaos + 0.05 and western.coherence >= best.coherence - 0.05
     )

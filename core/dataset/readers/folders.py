@@ -88,17 +88,17 @@ def by_split(where: str, files: list[F], names: list[str], *, alone: bool) -> di
     Raises:
         InputError: they are datasets of their own.
     """
-    found: dict[str, list[F]] = {}
+    parts: dict[str, list[F]] = {}
     shards = [_SHARD.match(_stem(name)) for name in names]
     for file, name, shard in zip(files, names, shards, strict=True):
         split = (shard["split"] if shard else _stem(name)) or "train"
-        found.setdefault(split, []).append(file)
+        parts.setdefault(split, []).append(file)
     if alone and len(files) > 1 and not any(shards):
         shown = ", ".join(names[:5])
         raise InputError(f"{where} has {len(files):,} data files: {shown}; give one of them")
-    for split in found:
+    for split in parts:
         _whole(where, split, [m for m in shards if m and (m["split"] or "train") == split])
-    return found
+    return parts
 
 
 def in_archive(
@@ -115,20 +115,20 @@ def in_archive(
     data = [i for i, name in enumerate(names) if pathlib.PurePath(name).name not in BESIDE]
     data = data or list(range(len(names)))
     folders = {i: _split_of(pathlib.PurePath(names[i]).parent.name) for i in data}
-    found: dict[str, list[int]] = {}
+    by_label: dict[str, list[int]] = {}
     for i in data:
         shard = _SHARD.match(stem := _stem(names[i]))
         own = (shard["split"] if shard else stem) or "train"
         label = folders[i] or _split_of(own) or str(pathlib.PurePath(names[i]).with_name(own))
-        found.setdefault(label, []).append(i)
-    for label, places in found.items():
+        by_label.setdefault(label, []).append(i)
+    for label, places in by_label.items():
         shards = [_SHARD.match(_stem(names[i])) for i in places]
         if len(places) > 1 and not all(shards):
             shown = ", ".join(names[i] for i in places[:5])
             raise InputError(f"{where} has {len(places):,} data files: {shown}; give one of them")
         _whole(where, label, [shard for shard in shards if shard])
     said = _split_of(split)
-    kept = of_split(where, found, said if split not in found and said in found else split)
+    kept = of_split(where, by_label, said if split not in by_label and said in by_label else split)
     left = [names[i] for i in range(len(names)) if i not in kept]
     return [files[i] for i in kept], left
 
@@ -140,18 +140,18 @@ def _split_of(name: str) -> str:
     return said.pop() if len(said) == 1 else ""
 
 
-def of_split(where: str, found: dict[str, list[F]], split: str) -> list[F]:
+def of_split(where: str, splits: dict[str, list[F]], split: str) -> list[F]:
     """Return the files of a split; of the only one, whatever it is called.
 
     Raises:
         InputError: there are several, none of that name.
     """
-    if split not in found and len(found) > 1:
-        there = ", ".join(sorted(found))
+    if split not in splits and len(splits) > 1:
+        there = ", ".join(sorted(splits))
         raise InputError(
             f"{where} has no split {split!r}; there are {there}: name one with --split"
         )
-    return found[split] if split in found else next(iter(found.values()))
+    return splits[split] if split in splits else next(iter(splits.values()))
 
 
 def _whole(where: str, split: str, shards: list[re.Match[str]]) -> None:

@@ -24,24 +24,24 @@ def from_disk(path: pathlib.Path, split: str) -> pa.Table:
     import datasets
 
     try:
-        found = datasets.load_from_disk(str(path))
-        if isinstance(found, datasets.Dataset):
-            return found.with_format("arrow")[:]
-        if split in found:
-            return found[split].with_format("arrow")[:]
+        loaded = datasets.load_from_disk(str(path))
+        if isinstance(loaded, datasets.Dataset):
+            return loaded.with_format("arrow")[:]
+        if split in loaded:
+            return loaded[split].with_format("arrow")[:]
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as e:
         seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
         raise InputError(
             f"{path} cannot be read as a folder of the datasets library ({seen}); save it again"
         ) from e
-    there = ", ".join(map(str, found))
+    there = ", ".join(map(str, loaded))
     raise InputError(f"{path} has no split {split!r}; there are {there}: name one with --split")
 
 
 def is_file_type(name: str) -> bool:
     """Say whether the datasets library reads the files around it by this name, asking no hub."""
-    found = importlib.util.find_spec("datasets")
-    places = found.submodule_search_locations if found else []
+    spec = importlib.util.find_spec("datasets")
+    places = spec.submodule_search_locations if spec else []
     try:
         return any(pathlib.Path(p, "packaged_modules", name).is_dir() for p in places or [])
     except (OSError, ValueError):
@@ -90,9 +90,9 @@ def from_hub(name: str, split: str, *, some: bool = False) -> pa.Table:
 
     try:
         more = {"streaming": True} if some else {}
-        found = datasets.load_dataset(repository, configuration or None, split=split, **more)
-        found = found.with_format("arrow")
-        return next(iter(found.iter(FIRST))) if some else found[:]
+        loaded = datasets.load_dataset(repository, configuration or None, split=split, **more)
+        loaded = loaded.with_format("arrow")
+        return next(iter(loaded.iter(FIRST))) if some else loaded[:]
     except Exception as e:  # dozens of types, the hub client's own and its transport's
         seen = (str(e).strip() or type(e).__name__).splitlines()[0][:300]
         raise InputError(

@@ -133,14 +133,14 @@ class Text:
                 return self.text[self.at : self.at + 1]
             self.more()
 
-    def skip(self, wanted: str) -> None:
+    def skip(self, characters: str) -> None:
         """Go past a character.
 
         Raises:
             InputError: it does not stand here.
         """
-        if self.peek() != wanted:
-            raise self.broken(f"{wanted!r} expected", self.at)
+        if self.peek() != characters:
+            raise self.broken(f"{characters!r} expected", self.at)
         self.at += 1
 
     def value(self) -> tuple[Any, int]:

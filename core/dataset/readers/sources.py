@@ -158,8 +158,8 @@ def sources(path: pathlib.Path, types: tuple[str, ...]) -> list[Source]:
             ends = [s.lower() for s in path.suffixes]
             inner = ends[-2] if len(ends) > 1 and ends[-1] in COMPRESSIONS else ""
             return [Source(path, inner or ".jsonl", swelling)]
-    if first.startswith(b"PK\3\4") and (found := _in_archive(path, size, types)) is not None:
-        return found
+    if first.startswith(b"PK\3\4") and (inside := _in_archive(path, size, types)) is not None:
+        return inside
     return [Source(path, path.suffix.lower(), lambda: path.open("rb"), plain=True)]
 
 

@@ -51,10 +51,10 @@ def _held(file: pathlib.Path, split: str) -> tuple[list[Source], list[str]]:
 
     These are the file itself, or what is in an archive.
     """
-    found = sources(file, tuple(READERS))
-    if len(found) == 1:
-        return found, []
-    return in_archive(str(file), found, [source.inside for source in found], split)
+    inside = sources(file, tuple(READERS))
+    if len(inside) == 1:
+        return inside, []
+    return in_archive(str(file), inside, [source.inside for source in inside], split)
 
 
 def read(where: str, split: str) -> Rows:
@@ -72,10 +72,10 @@ def head(where: str | pathlib.Path, rows: int = 50, split: str = "train") -> Row
     Raises:
         InputError: it is missing or cannot be read as rows.
     """
-    found: list[Rows] = []
+    first_batches: list[Rows] = []
     with contextlib.closing(batches(str(where), split, some=True)) as parts:
         for part in parts:
-            found.append(part)
-            if sum(len(batch.places) for batch in found) >= rows:
+            first_batches.append(part)
+            if sum(len(batch.places) for batch in first_batches) >= rows:
                 break
-    return joined(found).first(rows)
+    return joined(first_batches).first(rows)

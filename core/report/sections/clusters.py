@@ -104,13 +104,13 @@ def _tip(line: dict[Hashable, Any]) -> str:
     )
 
 
-def clusters(project: Project, found: Kinds | None) -> Section:
+def clusters(project: Project, kinds: Kinds | None) -> Section:
     """Draw the map and the ribbons."""
     title = "Kinds of examples"
-    if found is None:
+    if kinds is None:
         return Section("kinds", title, not_there(project))
     return Section(
-        "kinds", title, [*_map(project, found), _ribbons(project, found), _table(project, found)]
+        "kinds", title, [*_map(project, kinds), _ribbons(project, kinds), _table(project, kinds)]
     )
 
 
@@ -121,8 +121,8 @@ def _places(project: Project) -> tuple[Float32s, str]:
     assert made is not None
     features = str(made.config.get("features", "raw"))
     start = bool(made.config.get("include_start"))
-    wanted = layout.Settings(trajectories=recorded.id, features=features, include_start=start)
-    drawn = layout.find(Workspace(recorded.root), wanted)
+    settings = layout.Settings(trajectories=recorded.id, features=features, include_start=start)
+    drawn = layout.find(Workspace(recorded.root), settings)
     if drawn is not None:
         return load_xy(drawn), "UMAP"
     xy, _ = layout.place(
@@ -136,20 +136,20 @@ def _places(project: Project) -> tuple[Float32s, str]:
     return xy, "PCA"
 
 
-def _map(project: Project, found: Kinds) -> list[Block]:
+def _map(project: Project, kinds: Kinds) -> list[Block]:
     made = project.clusters
     assert made is not None
     try:
         xy, how = _places(project)
     except InputError as e:
         return [Paragraph(("There is no map: ", Quoted(str(e))))]
-    rows = dots.drawn(xy, found.labels)
+    rows = dots.drawn(xy, kinds.labels)
     if not len(rows):
         return [Paragraph(("There is no map: no row has a place.",))]
-    there = int((np.isfinite(xy).all(1) & (found.labels >= 0)).sum())
+    there = int((np.isfinite(xy).all(1) & (kinds.labels >= 0)).sum())
     title = "Map: a dot is an example, a colour a cluster"
-    svg = dots.picture("map", title, xy, found.labels, rows, found.colours, found.tips)
-    large, small = found.table.iloc[0], found.table.iloc[-1]
+    svg = dots.picture("map", title, xy, kinds.labels, rows, kinds.colours, kinds.tips)
+    large, small = kinds.table.iloc[0], kinds.table.iloc[-1]
     words: Spans = (
         f"Dots that are close lost their loss in the same way ({how}). ",
         fact(made, "summary", "clusters"),
@@ -175,22 +175,22 @@ def _map(project: Project, found: Kinds) -> list[Block]:
     return [Picture("map", title, svg, words, note)]
 
 
-def _ribbons(project: Project, found: Kinds) -> Picture:
+def _ribbons(project: Project, kinds: Kinds) -> Picture:
     made = project.clusters
     assert made is not None
-    shown = found.table.head(ribbons.PANELS)
+    shown = kinds.table.head(ribbons.PANELS)
     order = [int(c) for c in shown["cluster"]]
     title = "How each cluster was learned"
     svg = ribbons.picture(
         "ribbons",
         title,
-        found.quantiles[found.quantiles["cluster"].isin(order)],
+        kinds.quantiles[kinds.quantiles["cluster"].isin(order)],
         order,
         dict(zip(order, shown["shown"], strict=True)),
-        found.colours,
-        found.tips,
+        kinds.colours,
+        kinds.tips,
     )
-    counts = found.table["behaviour"].str.split(",").str[0].value_counts()
+    counts = kinds.table["behaviour"].str.split(",").str[0].value_counts()
     words: list[Span] = [
         "Median loss and the middle eighty percent of each cluster while the proxy "
         "trains, in nats per response token, on the same axes. "
@@ -202,9 +202,9 @@ def _ribbons(project: Project, found: Kinds) -> Picture:
             f" {behaviour}",
         ]
     words.append(".")
-    drawn, compared = found.recordings
+    drawn, compared = kinds.recordings
     note: list[Span] = []
-    if len(shown) < len(found.table):
+    if len(shown) < len(kinds.table):
         note += [
             "Drawn: the ",
             worked_out(made, FILE, "panels", len(shown)),
@@ -223,14 +223,14 @@ def _ribbons(project: Project, found: Kinds) -> Picture:
     return Picture("ribbons", title, svg, tuple(words), tuple(note))
 
 
-def _table(project: Project, found: Kinds) -> Table:
+def _table(project: Project, kinds: Kinds) -> Table:
     made = project.clusters
     assert made is not None
     heads = ["cluster", "rows", "loss at first", "loss at last", "how it was learned"]
     if project.selection is not None:
         heads.insert(2, "selected")
     rows = []
-    for line in found.table.to_dict("records"):
+    for line in kinds.table.to_dict("records"):
         c = line["cluster"]
         cells: list[Spans] = [
             (Quoted(str(line["shown"])),),
@@ -242,11 +242,11 @@ def _table(project: Project, found: Kinds) -> Table:
         if project.selection is not None:
             cells.insert(2, (worked_out(project.selection, FILE, f"{c}/taken", line["taken"]),))
         rows.append(cells)
-    numbers = [int(c) for c in found.table["cluster"]]
+    numbers = [int(c) for c in kinds.table["cluster"]]
     return Table("All clusters as a table", heads, rows, folded=True, clusters=numbers)
 
 
-def kept(project: Project, found: Kinds | None) -> Section:
+def kept(project: Project, kinds: Kinds | None) -> Section:
     """Draw what is kept of each cluster."""
     title = "What is kept"
     made = project.selection
@@ -264,13 +264,13 @@ def kept(project: Project, found: Kinds | None) -> Section:
         return Section(
             "kept", title, [missing("No rows are selected.", f"python -m core selection{how}")]
         )
-    if found is None:
+    if kinds is None:
         return Section("kept", title, [Paragraph(("The selection does not come from clusters.",))])
-    shown = found.table.head(bars.BARS)
+    shown = kinds.table.head(bars.BARS)
     name = "Rows of each cluster, and how many are selected"
-    svg = bars.allocation("kept-bars", name, shown, found.tips, found.colours)
-    whole = int((found.table["taken"] == found.table["size"]).sum())
-    most = found.table.iloc[int(found.table["taken"].to_numpy().argmax())]
+    svg = bars.allocation("kept-bars", name, shown, kinds.tips, kinds.colours)
+    whole = int((kinds.table["taken"] == kinds.table["size"]).sum())
+    most = kinds.table.iloc[int(kinds.table["taken"].to_numpy().argmax())]
     words: list[Span] = [
         fact(made, "summary", "rows"),
         " of ",
@@ -278,7 +278,7 @@ def kept(project: Project, found: Kinds | None) -> Section:
         " rows are selected; ",
         worked_out(made, FILE, "clusters taken whole", whole),
         " of ",
-        worked_out(made, FILE, "clusters", len(found.table)),
+        worked_out(made, FILE, "clusters", len(kinds.table)),
         " clusters are taken whole. The most rows, ",
         worked_out(made, FILE, f"{most['cluster']}/taken", most["taken"]),
         ", come from ",
@@ -286,6 +286,6 @@ def kept(project: Project, found: Kinds | None) -> Section:
         ".",
     ]
     note: list[Span] = []
-    if len(shown) < len(found.table):
+    if len(shown) < len(kinds.table):
         note = ["Drawn: the ", worked_out(made, FILE, "bars", len(shown)), " largest clusters."]
     return Section("kept", title, [Picture("kept-bars", name, svg, tuple(words), tuple(note))])

@@ -41,13 +41,13 @@ def line_of(project: Project) -> list[Artifact]:
         return lineage(last or project.dataset)
     first = [study.parents[role] for role in ("clusters",) if role in study.parents]
     first += [id for role, id in study.parents.items() if role.startswith(SETTINGS_OF)]
-    found: dict[str, Artifact] = {}
+    line: dict[str, Artifact] = {}
     for id in first:
         with contextlib.suppress(InputError):  # a saved selection may be deleted
-            found |= {one.id: one for one in lineage(study.open(id))}
+            line |= {one.id: one for one in lineage(study.open(id))}
     if project.selection is not None:
-        found |= {one.id: one for one in lineage(project.selection)}
-    return [*found.values(), study]
+        line |= {one.id: one for one in lineage(project.selection)}
+    return [*line.values(), study]
 
 
 def provenance(project: Project) -> Section:
@@ -111,11 +111,11 @@ def _minute(created: str) -> str:
 
 def _commands(project: Project, line: list[Artifact]) -> list[Block]:
     steps = commands(line)
-    told = steps
+    shown = steps
     if is_private(project.dataset):
         names = [name for name in source_names(project.dataset) if len(name) > 2]
-        told = [step for step in steps if not any(name in step for name in names)]
-    blocks: list[Block] = [Code("\n".join(told))]
-    if len(told) < len(steps):
+        shown = [step for step in steps if not any(name in step for name in names)]
+    blocks: list[Block] = [Code("\n".join(shown))]
+    if len(shown) < len(steps):
         blocks.append(Paragraph(("Commands that name sources of the private data are left out.",)))
     return blocks

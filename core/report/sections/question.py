@@ -80,10 +80,10 @@ def _question(project: Project) -> list[Block]:
             if study.config.get(name)
         ]
         if margins:
-            told: list[Span] = ["Set before the first run: as good as all the data means within "]
+            spans: list[Span] = ["Set before the first run: as good as all the data means within "]
             for i, pair in enumerate(margins):
-                told += [", "] * (i > 0) + list(pair)
-            blocks.append(Paragraph((*told, ".")))
+                spans += [", "] * (i > 0) + list(pair)
+            blocks.append(Paragraph((*spans, ".")))
         return blocks
     if project.finetune is not None:
         return [Paragraph(("What does one target model learn from the selected rows?",))]

@@ -91,18 +91,18 @@ def _other_test(study: Artifact, test: str) -> list[Block]:
 
 
 def _arms(study: Artifact, table: pd.DataFrame, key: str, metric: Metric) -> Picture:
-    found = arms.of(table, key, metric.lower_is_better)
+    rows = arms.of(table, key, metric.lower_is_better)
     better = "lower is better" if metric.lower_is_better else "higher is better"
     called = metric.called(seen_of(table))
     base = study.summary_as(StudySummary)["base"].get(key)
-    full = next((a.mean for a in found if a.name == pairs.FULL and math.isfinite(a.mean)), None)
+    full = next((a.mean for a in rows if a.name == pairs.FULL and math.isfinite(a.mean)), None)
     lines = {n: v for n, v in (("untuned", base), ("all the data", full)) if v is not None}
     title = f"{called} of each arm"
     svg = arms.picture(
-        "arms", title, found, metric.form, f"{called} ({metric.unit}) · {better}", lines
+        "arms", title, rows, metric.form, f"{called} ({metric.unit}) · {better}", lines
     )
     words: list[Any] = [f"Best first, {metric.unit}, {better}: "]
-    for i, arm in enumerate(found):
+    for i, arm in enumerate(rows):
         words += ["; " if i else "", Quoted(arm.name), " "]
         if math.isfinite(arm.mean):
             words.append(_number(study, arm.name, key, "mean", arm.mean, metric))
@@ -170,21 +170,21 @@ def _planned(study: Artifact, table: pd.DataFrame, usable: dict[str, Metric]) ->
     """Show the comparisons that were set beforehand, where they have intervals."""
     rows: list[list[Spans]] = []
     for key, metric in usable.items():
-        for found in pairs.registered(table, key, findings.noise_of(study, key)):
-            test = found.test
+        for comparison in pairs.registered(table, key, findings.noise_of(study, key)):
+            test = comparison.test
             if not math.isfinite(test.low):
                 continue
-            of, form = f"{found.arm} minus {found.other}/{key}", _signed(metric)
+            of, form = f"{comparison.arm} minus {comparison.other}/{key}", _signed(metric)
             low, high = (
                 worked_out(study, FILE, f"{of}/{what}", value, form)
                 for what, value in (("low", test.low), ("high", test.high))
             )
             p: Spans = ("too few seeds",)
-            if math.isfinite(found.p):
-                p = (worked_out(study, FILE, f"{of}/p", found.p, "{:.2g}".format),)
+            if math.isfinite(comparison.p):
+                p = (worked_out(study, FILE, f"{of}/p", comparison.p, "{:.2g}".format),)
             rows.append(
                 [
-                    (Quoted(found.arm), " minus ", Quoted(found.other)),
+                    (Quoted(comparison.arm), " minus ", Quoted(comparison.other)),
                     (f"{metric.title} ({metric.short})",),
                     (worked_out(study, FILE, f"{of}/difference", test.mean, form),),
                     (low, " to ", high),
@@ -205,9 +205,9 @@ def costs(project: Project) -> Section:
     """Show what it took: each arm of the study, the proxy, whether selecting pays."""
     blocks: list[Block] = []
     if project.study is not None:
-        found = study_costs.by_arm(project.study)
-        if not found.empty and found["training"].notna().any():
-            blocks += _by_arm(project.study, found)
+        by_arm = study_costs.by_arm(project.study)
+        if not by_arm.empty and by_arm["training"].notna().any():
+            blocks += _by_arm(project.study, by_arm)
     if project.clusters is not None and (said := _proxy(project)):
         blocks.append(Paragraph(said))
     if not blocks:
@@ -215,12 +215,12 @@ def costs(project: Project) -> Section:
     return Section("cost", "What it cost", blocks)
 
 
-def _by_arm(study: Artifact, found: pd.DataFrame) -> list[Block]:
+def _by_arm(study: Artifact, by_arm: pd.DataFrame) -> list[Block]:
     title = "Seconds of one fine-tune of each arm"
-    svg = bars.costs("costs", title, found)
-    said = study_costs.sentence(found, epochs=study.summary_as(StudySummary).get("epochs", 0))
+    svg = bars.costs("costs", title, by_arm)
+    said = study_costs.sentence(by_arm, epochs=study.summary_as(StudySummary).get("epochs", 0))
     rows: list[list[Spans]] = []
-    for line in found.to_dict("records"):
+    for line in by_arm.to_dict("records"):
         cells: list[Spans] = [(Quoted(line["arm"]),)]
         for part in ("training", "testing", "proxy", "tokens"):
             value = line[part]

@@ -28,17 +28,17 @@ def check(project: Project) -> None:
         )
 
 
-def texts(project: Project, found: Kinds | None) -> Section:
+def texts(project: Project, kinds: Kinds | None) -> Section:
     """Show examples, drawn at random with seed 0, cut to LONGEST characters."""
     title = "Examples"
-    if found is None:
+    if kinds is None:
         said = "Examples are shown by cluster, and there are no clusters."
         return Section("examples", title, [Paragraph((said,))])
     columns = ["prompt", "response"]
     table = pq.read_table(examples_file(project.dataset), columns=columns)
     rng, rows = np.random.default_rng(0), list[list[Spans]]()
-    for line in found.table.head(CLUSTERS).to_dict("records"):
-        members = np.flatnonzero(found.labels == line["cluster"])
+    for line in kinds.table.head(CLUSTERS).to_dict("records"):
+        members = np.flatnonzero(kinds.labels == line["cluster"])
         for row in rng.permutation(members)[:EACH].tolist():
             cells: list[Spans] = [(Quoted(_cut(str(table[c][row].as_py()))),) for c in columns]
             rows.append([(Quoted(str(line["shown"])),), *cells])

@@ -29,16 +29,16 @@ def random_token_matched(pool: Pool, n: int, seed: int) -> Choice:
     """
     match = _match(pool, "random_token_matched")
     drawn = np.random.default_rng(seed).permutation(len(pool))
-    had = int(pool.kept.tokens.sum()) if pool.kept else 0
-    sums = had + np.cumsum(pool.tokens[drawn])
+    already = int(pool.kept.tokens.sum()) if pool.kept else 0
+    sums = already + np.cumsum(pool.tokens[drawn])
     if not len(sums) or sums[-1] < match.tokens:
         raise InputError(
             f"the selection to match has {match.tokens:,} response tokens, the pool "
-            f"{had + int(pool.tokens.sum()):,}; match a smaller one"
+            f"{already + int(pool.tokens.sum()):,}; match a smaller one"
         )
-    wanted = 0 if had >= match.tokens else int(np.searchsorted(sums, match.tokens)) + 1
+    count = 0 if already >= match.tokens else int(np.searchsorted(sums, match.tokens)) + 1
     reason = f"drawn at random until {match.tokens:,} response tokens were reached"
-    return Choice(drawn[:wanted], [reason] * wanted)
+    return Choice(drawn[:count], [reason] * count)
 
 
 def random_cost_matched(pool: Pool, n: int, seed: int) -> Choice:
@@ -48,16 +48,16 @@ def random_cost_matched(pool: Pool, n: int, seed: int) -> Choice:
         InputError: no selection to match, or that is more than the pool.
     """
     match = _match(pool, "random_cost_matched")
-    had = len(pool.kept) if pool.kept else 0
-    if match.rows > had + len(pool):
+    already = len(pool.kept) if pool.kept else 0
+    if match.rows > already + len(pool):
         raise InputError(
             f"with what its proxy cost the selection to match is worth {match.rows:,} rows, more "
-            f"than the {had + len(pool):,} eligible: training on all of them costs less"
+            f"than the {already + len(pool):,} eligible: training on all of them costs less"
         )
-    wanted = max(0, match.rows - had)
-    drawn = np.random.default_rng(seed).permutation(len(pool))[:wanted]
+    count = max(0, match.rows - already)
+    drawn = np.random.default_rng(seed).permutation(len(pool))[:count]
     reason = f"drawn at random, {match.rows:,} rows for the cost of another selection"
-    return Choice(drawn, [reason] * wanted)
+    return Choice(drawn, [reason] * count)
 
 
 def _match(pool: Pool, name: str) -> Match:

@@ -25,11 +25,11 @@ GIVEN = "given scores"
 def random_per_source(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget evenly over the sources and draw at random inside each."""
     names, labels = _sources(pool)
-    had = _kept_sources(pool, names)
-    taken = quotas(np.bincount(labels) + had, n + int(had.sum()), had) - had
+    already = _kept_sources(pool, names)
+    taken = quotas(np.bincount(labels) + already, n + int(already.sum()), already) - already
     rng = np.random.default_rng(seed)
     titles = [f"source {s}" for s in names]
-    return shuffled(_draw(pool, labels, taken, had, titles, "random", rng), rng)
+    return shuffled(_draw(pool, labels, taken, already, titles, "random", rng), rng)
 
 
 def s2l(pool: Pool, n: int, seed: int) -> Choice:
@@ -52,38 +52,41 @@ def _over_clusters(pool: Pool, n: int, seed: int, pick: str) -> Choice:
     k = int(pool.labels.max(initial=-1)) + 1
     kept = _kept_labels(pool)
     k = max(k, int(kept.max(initial=-1)) + 1)
-    sizes, had = np.bincount(pool.labels, minlength=k), np.bincount(kept, minlength=k)
-    how, total = pool.switches, n + int(had.sum())
+    sizes, already = np.bincount(pool.labels, minlength=k), np.bincount(kept, minlength=k)
+    how, total = pool.switches, n + int(already.sum())
     fixed, caps = by_hand(how.quotas)
     everyone = np.concatenate([pool.labels, kept])
-    upper_bounds = _guard(pool, everyone, sizes + had, total, _high(pool))
+    upper_bounds = _guard(pool, everyone, sizes + already, total, _high(pool))
     taken = (
         quotas(
-            sizes + had,
+            sizes + already,
             total,
-            had,
+            already,
             fixed,
             caps,
             how.allocation,
             cap=how.cap,
             upper_bounds=upper_bounds,
         )
-        - had
+        - already
     )
     rng = np.random.default_rng(seed)
     names = [f"cluster {c}" for c in range(k)]
     for c in fixed:
         names[c] += " (set by hand)"
-    return shuffled(_draw(pool, pool.labels, taken, had, names, pick, rng), rng)
+    return shuffled(_draw(pool, pool.labels, taken, already, names, pick, rng), rng)
 
 
 def s2l_per_source(pool: Pool, n: int, seed: int) -> Choice:
     """Share the budget over the sources, then cluster and share again inside each source."""
     groups, how, high = pool.inside, pool.switches, _high(pool)
-    had = _kept_sources(pool, [group.source for group in groups])
+    already = _kept_sources(pool, [group.source for group in groups])
     sizes = np.array([len(group.rows) for group in groups])
     rooms = np.array([_room(np.bincount(g.labels), how.cap, how.allocation) for g in groups])
-    taken = quotas(sizes + had, n + int(had.sum()), had, upper_bounds=rooms + had) - had
+    taken = (
+        quotas(sizes + already, n + int(already.sum()), already, upper_bounds=rooms + already)
+        - already
+    )
     rng = np.random.default_rng(seed)
     parts: list[Choice] = []
     for group, quota in zip(groups, taken, strict=True):
@@ -110,9 +113,9 @@ def room(pool: Pool, strategy: str) -> int:
         return sum(_room(np.bincount(group.labels), how.cap, "capped") for group in pool.inside)
     kept = _kept_labels(pool)
     k = int(max(pool.labels.max(initial=-1), kept.max(initial=-1))) + 1
-    had, sizes = np.bincount(kept, minlength=k), np.bincount(pool.labels, minlength=k)
-    most = np.floor(how.cap * (sizes + had) + 1e-9).astype(np.int64)
-    return int((np.maximum(most, had) - had).sum())
+    already, sizes = np.bincount(kept, minlength=k), np.bincount(pool.labels, minlength=k)
+    most = np.floor(how.cap * (sizes + already) + 1e-9).astype(np.int64)
+    return int((np.maximum(most, already) - already).sum())
 
 
 def small_sources(pool: Pool, below: int) -> Choice:
@@ -228,7 +231,7 @@ def _draw(
     pool: Pool,
     labels: npt.NDArray[np.integer],
     taken: Ints,
-    had: Ints,
+    already: Ints,
     names: list[str],
     pick: str,
     rng: np.random.Generator,
@@ -245,7 +248,7 @@ def _draw(
         drawn = _pick(pool, members, int(taken[group]), pick, int(group), rng)
         whole = taken[group] == sizes[group]
         how = "taken whole" if whole else f"{taken[group]:,} {verb} of {sizes[group]:,}"
-        how += f" beside {had[group]:,} kept" if had[group] else ""
+        how += f" beside {already[group]:,} kept" if already[group] else ""
         parts.append(Choice(drawn, [f"{names[group]}: {how}"] * len(drawn)))
     return parts
 
