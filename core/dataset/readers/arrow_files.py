@@ -30,10 +30,10 @@ def read_parquet(source: Source, encoding: str, split: str, some: bool) -> Itera
             file = pq.ParquetFile(path)
             checked(file.schema_arrow.names, file.metadata.num_rows, str(source))
             size = path.stat().st_size
-            if not some:
-                refuse_repeated(file, source.path, size)
+            counted = None if some else refuse_repeated(file, source.path, size)
             start = 0
-            for table in bounded(file, source.path, size, 256 if some else BATCH_ROWS):
+            n_rows = 256 if some else BATCH_ROWS
+            for table in bounded(file, source.path, size, n_rows, counted):
                 yield rows_of(table, start)
                 start += len(table)
         except (pa.ArrowException, OSError) as e:

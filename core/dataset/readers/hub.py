@@ -9,6 +9,7 @@ import pathlib
 import pyarrow as pa
 
 from core.dataset.readers.file_types import SUFFIXES
+from core.dataset.readers.saved_files import refuse_not_written_out
 from core.errors import InputError
 
 FIRST = 200
@@ -19,10 +20,11 @@ def from_disk(path: pathlib.Path, split: str) -> pa.Table:
     """Return a split of a folder that the datasets library saved.
 
     Raises:
-        InputError: it is broken, or has no such split.
+        InputError: it is broken, may grow beyond reason, or has no such split.
     """
     import datasets
 
+    refuse_not_written_out(path)
     try:
         loaded = datasets.load_from_disk(str(path))
         if isinstance(loaded, datasets.Dataset):

@@ -31,7 +31,11 @@ TEXTS = (
 
 
 def bounded(
-    file: pq.ParquetFile, path: pathlib.Path, size: int, rows: int = BATCH_ROWS
+    file: pq.ParquetFile,
+    path: pathlib.Path,
+    size: int,
+    rows: int = BATCH_ROWS,
+    counted: int | None = None,
 ) -> Iterator[pa.Table]:
     """Yield the rows of a parquet file in batches; few are decoded at once, and counted.
 
@@ -40,15 +44,20 @@ def bounded(
         path: What people call it.
         size: Its bytes.
         rows: How many a batch has, at most.
+        counted: The bytes of all rows, where they are known already: then few may be one batch.
 
     Raises:
         InputError: it swells too much.
     """
+    if counted is not None and counted <= BATCH_BYTES:
+        yield from map(pa.Table.from_batches, ([batch] for batch in file.iter_batches(rows)))
+        return
     n_bytes = 0
     held: list[pa.RecordBatch] = []
     n_held = n_held_bytes = 0
-    for batch in file.iter_batches(min(FEW, rows)):
-        more = decoded_bytes(batch)
+    has_dictionary = _has_dictionary(file)
+    for batch in file.iter_batches(min(FEW, rows), use_threads=False):
+        more = decoded_bytes(batch) if has_dictionary else batch.nbytes
         n_bytes += more
         _refuse(path, n_bytes, size)
         held.append(batch)
@@ -60,8 +69,11 @@ def bounded(
         yield pa.Table.from_batches(held).combine_chunks()
 
 
-def refuse_repeated(file: pq.ParquetFile, path: pathlib.Path, size: int) -> None:
+def refuse_repeated(file: pq.ParquetFile, path: pathlib.Path, size: int) -> int | None:
     """Refuse a parquet file that swells beyond reason before any of its rows is used.
+
+    Returns:
+        The bytes of all rows, None where the file is so large that they are counted later.
 
     Raises:
         InputError: it swells too much.
@@ -71,11 +83,17 @@ def refuse_repeated(file: pq.ParquetFile, path: pathlib.Path, size: int) -> None
     n_bytes = sum(chunk.total_uncompressed_size for chunk in chunks)
     _refuse(path, n_bytes, size)
     if size > COUNTED:
-        return
+        return None
     n_bytes = 0
-    for batch in file.iter_batches(FEW // 2):
-        n_bytes += decoded_bytes(batch)
+    has_dictionary = _has_dictionary(file)
+    for batch in file.iter_batches(FEW // 2, use_threads=False):
+        n_bytes += decoded_bytes(batch) if has_dictionary else batch.nbytes
         _refuse(path, n_bytes, size)
+    return n_bytes
+
+
+def _has_dictionary(file: pq.ParquetFile) -> bool:
+    return "dictionary" in str(file.schema_arrow.types)
 
 
 def _refuse(path: pathlib.Path, n_bytes: int, size: int) -> None:
@@ -84,8 +102,6 @@ def _refuse(path: pathlib.Path, n_bytes: int, size: int) -> None:
 
 def decoded_bytes(batch: pa.RecordBatch) -> int:
     """Return the bytes of a batch where each text of a dictionary is written out."""
-    if "dictionary" not in str(batch.schema.types):
-        return int(batch.nbytes)
     return sum(map(_written_out, batch.columns))
 
 

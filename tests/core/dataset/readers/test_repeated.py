@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -59,6 +60,31 @@ def test_a_parquet_file_that_swells_is_refused_before_it_fills_memory(tmp_path, 
         [sys.executable, "-c", LIMITED, str(path), "all"], capture_output=True, text=True
     )
     assert "swells to more than 200 times its" in done.stdout, done.stderr[-500:]
+
+
+def saved(folder, prompts, **how):
+    """Save a folder as the datasets library does, and put a table of one's own in its file."""
+    datasets.Dataset.from_dict({"prompt": ["q"] * 3, "response": ["a"] * 3}).save_to_disk(folder)
+    (path,) = folder.glob("*.arrow")
+    table = pa.table({"prompt": prompts, "response": ["a"] * 3})
+    with pa.ipc.new_stream(path, table.schema, options=pa.ipc.IpcWriteOptions(**how)) as f:
+        f.write_table(table)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "how"),
+    [(pa.array(["q"] * 3), {"compression": "zstd"}), (repeated("q", 3), {})],
+    ids=["compressed", "dictionary"],
+)
+def test_a_saved_folder_that_may_swell_is_refused_before_it_is_decoded(tmp_path, prompts, how):
+    with pytest.raises(InputError, match="which may grow beyond reason; load it there"):
+        next(batches(saved(tmp_path, prompts, **how)))
+
+
+def test_a_saved_folder_whose_values_are_written_out_is_read(tmp_path):
+    found = list(batches(saved(tmp_path, pa.array(["q", "r", "s"]))))
+    assert [batch.values("prompt") for batch in found] == [["q", "r", "s"]]
 
 
 def test_what_is_legitimately_repeated_is_read(tmp_path):
