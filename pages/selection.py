@@ -143,6 +143,7 @@ with left, st.container(border=True):
     earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     match = settings_panel.matched(dataset) if row.size == "matched" else ""
     scores = settings_panel.scores() if row.scores else ""
+    examples = settings_panel.queries(clusters.ancestor("trajectories")) if row.queries else ""
     with st.popover("Switches, filters, name", icon=":material/tune:", width="stretch"):
         seed = int(
             st.number_input("Seed of the draw", 0, key="selection:seed", persist_state="session")
@@ -159,6 +160,7 @@ with left, st.container(border=True):
             "edits": edited,
             "match": match,
             "scores": scores,
+            "queries": examples,
             "name": "",
         }
         chosen = forms.form(

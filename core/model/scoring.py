@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ def score(
     tokens: Tokens,
     rows: Ints,
     *,
-    pool: bool = False,
+    pool: bool | Literal["by position"] = False,
     token_budget: int = 0,
     precision: str = "auto",
     report: Callable[[int], None] | None = None,
@@ -62,7 +62,8 @@ def score(
         model: A causal language model, on any device.
         tokens: The tokenized dataset.
         rows: The rows to score (n_rows,), in any order; results come in that order.
-        pool: Also average each row's last hidden states.
+        pool: Also average each row's last hidden states: over all its tokens alike, or by
+            position, the n-th token counting n times.
         token_budget: Padded tokens a batch; 0 picks by device.
         precision: Of the weights while scoring: fp32, bf16, or auto (bf16 on a GPU that has it).
             Softmax and sums are fp32 always.
@@ -74,7 +75,7 @@ def score(
     import torch
 
     measured = tokens.response_lengths()[rows] > 0
-    scored = rows[measured | pool]
+    scored = rows[measured | bool(pool)]
     place = np.zeros(len(tokens), np.int64)
     place[rows] = np.arange(len(rows))
     losses = np.full(len(rows), np.nan, np.float32)
@@ -110,7 +111,9 @@ def score(
             has = counts > 0
             losses[at[has]] = sums[has] / counts[has]
             if pool:
-                pooled[at] = _means(hidden, np.minimum(lengths[batch], ids.shape[1]))
+                pooled[at] = _means(
+                    hidden, np.minimum(lengths[batch], ids.shape[1]), pool == "by position"
+                )
             done += len(batch)
             if report:
                 report(done)
@@ -202,12 +205,16 @@ def _token_losses(view: _View, states: torch.Tensor, targets: torch.Tensor) -> t
     return (torch.stack(total, 1).logsumexp(1) if len(total) > 1 else total[0]) - own
 
 
-def _means(hidden: torch.Tensor, lengths: Ints) -> npt.NDArray[np.float16]:
+def _means(hidden: torch.Tensor, lengths: Ints, by_position: bool) -> npt.NDArray[np.float16]:
     """Average the hidden states of each row over its own tokens (n_rows, width)."""
     import torch
 
     inside = torch.arange(hidden.shape[1])[None] < torch.from_numpy(lengths)[:, None]
     weights = inside.to(hidden.device)[..., None]
+    if by_position:
+        weights = (
+            weights * torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[None, :, None]
+        )
     means = (hidden.float() * weights).sum(1) / weights.sum(1).clamp(min=1)
     out: npt.NDArray[np.float16] = means.cpu().numpy().astype(np.float16)
     return out

@@ -9,6 +9,7 @@ import pandas as pd
 
 from core.arrays import Ints, by_id
 from core.selection.given_scores import ScoresSummary
+from core.selection.target_queries import QueriesSummary
 from core.workspace.artifact import Artifact
 
 TABLE = "table.parquet"
@@ -39,6 +40,8 @@ class SelectionSummary(TypedDict):
     """Pinned rows without a loss or without a cluster."""
     scores: NotRequired[ScoresSummary]
     """Of another tool, where the strategy goes by them."""
+    queries: NotRequired[QueriesSummary]
+    """What its rows are to be like, where the strategy goes by that."""
     pinned_missing: int
     """Pinned rows that are not in the pool."""
 

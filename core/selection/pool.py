@@ -71,6 +71,8 @@ class Pool:
     """Whether the first column is from before training."""
     embeddings: npt.NDArray[np.float16] | None = None
     """Mean hidden state of every row of the *dataset* (n_rows, width), memory-mapped."""
+    queries: Float32s = dataclasses.field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """Unit vectors of what rows are to be like (n_queries, width); the embeddings are to match."""
     space: str = "embeddings"
     """What rows are compared by where likeness counts: embeddings or trajectories."""
     match: Match | None = None

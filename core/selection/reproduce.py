@@ -9,7 +9,7 @@ import pandas as pd
 from core.edits.row_sets import words
 from core.errors import InputError
 from core.jobs.progress import say
-from core.selection import given_scores
+from core.selection import given_scores, target_queries
 from core.selection.artifact import SelectionSummary, load_table
 from core.selection.run import PARENTS, Source, honoured, pool_of, source, table_of
 from core.selection.settings import Settings
@@ -80,6 +80,8 @@ def settings_of(artifact: Artifact) -> Settings:
     config = {"forgetting_rule": 1, **artifact.config}
     if (kept := artifact.path / given_scores.KEPT).exists():
         config |= {"scores": str(kept), "score_column": "score"}
+    if (kept := artifact.path / target_queries.KEPT).exists():
+        config |= {"queries": str(kept)}
     return dataclasses.replace(Settings(**config), edits=honoured(artifact), near_rule=rule)
 
 

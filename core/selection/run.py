@@ -15,7 +15,7 @@ from core.edits.state import Edits
 from core.errors import InputError
 from core.jobs.progress import say
 from core.selection import budget as budgets
-from core.selection import given_scores, matched_size, s2l_options
+from core.selection import given_scores, matched_size, s2l_options, target_queries
 from core.selection.artifact import TABLE, SelectionSummary
 from core.selection.choose import choose
 from core.selection.given_scores import Given
@@ -46,6 +46,8 @@ class Source(NamedTuple):
     note nor an edit that was undone makes another selection."""
     given: Given | None
     """Scores of another tool, where the strategy goes by them."""
+    queries: target_queries.Queries | None
+    """What rows are to be like, where the strategy goes by that."""
 
 
 def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> Source:
@@ -62,7 +64,10 @@ def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> 
         ids = load_examples(dataset, ["id"])["id"]
         given = given_scores.load(settings, ids.to_numpy(object))
     now = dataclasses.replace(settings, edits=edits.rows_at)
-    return Source(parent, dataset, edits, now, given)
+    queries = None
+    if settings.queries and parent.kind != "dataset":
+        queries = target_queries.load(parent.ancestor("trajectories"), settings)
+    return Source(parent, dataset, edits, now, given, queries)
 
 
 def open_source(workspace: Workspace, settings: Settings) -> Source:
@@ -98,6 +103,8 @@ def seal(workspace: Workspace, source: Source) -> Artifact:
     table.to_parquet(draft.path / TABLE)
     if source.given:
         source.given.table.to_parquet(draft.path / given_scores.KEPT)
+    if source.queries:
+        np.save(draft.path / target_queries.KEPT, source.queries.points)
     for text in sentences:
         say(text)
     return draft.seal(summary)
@@ -171,8 +178,11 @@ def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, SelectionSu
     }
     if source.given:
         summary["scores"] = source.given.summary
+    if source.queries:
+        summary["queries"] = source.queries.summary
     sentences = [kept.sentence()] if settings.keep else []
     sentences += [given_scores.sentence(source.given.summary)] if source.given else []
+    sentences += [target_queries.sentence(source.queries.summary)] if source.queries else []
     sentences += list(filter(None, [edited(pool, kept)]))
     sentences.append(f"selected {len(table):,} of {len(pool):,} rows by {settings.strategy}")
     return table, summary, sentences
@@ -185,7 +195,7 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
 
 def pool_of(source: Source) -> tuple[Pool, Kept]:
     """Return the pool that is chosen from, and what is in it before."""
-    parent, dataset, log, settings, given = source
+    parent, dataset, log, settings, given, queries = source
     old = dataset.open(settings.keep, "selection") if settings.keep else None
     pool = load_pool(
         parent,
@@ -202,6 +212,8 @@ def pool_of(source: Source) -> tuple[Pool, Kept]:
         match = matched_size.measure(settings, dataset, cost=cost)
     pool = dataclasses.replace(pool, space=settings.space, match=match, rule=settings.rule)
     pool = dataclasses.replace(pool, forgetting_rule=settings.forgetting_rule)
+    if queries:
+        pool = dataclasses.replace(pool, embeddings=queries.rows, queries=queries.points)
     return pool, keep(pool, old, log.pinned)
 
 
@@ -220,12 +232,14 @@ def key_of(settings: Settings) -> str:
 
     Without edits, and with every later setting at its default, it is what it always was.
     """
-    ignored = ["scores"]
+    ignored = ["scores", "queries"]
     ignored += [] if settings.dedup == "near" else ["near_rule"]
     ignored += [] if settings.strategy == "forgetting" else ["forgetting_rule"]
     kept = identity(settings, first=FIRST, before=BEFORE, ignored=ignored)
     if settings.scores:
         kept["scores"] = given_scores.file_hash(settings)
+    if settings.queries:
+        kept["queries"] = target_queries.identity(settings)
     if STRATEGIES[settings.strategy].cost:
         kept["cost"] = "inside the window"  # earlier ones are larger
     return fingerprint("selection", kept)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from core.errors import InputError
 from core.selection import budget as budgets
-from core.selection import filters, given_scores, matched_size, s2l_options
+from core.selection import filters, given_scores, matched_size, s2l_options, target_queries
 from core.selection.choose import check_switches
 from core.selection.strategies.catalog import STRATEGIES, having, named
 from core.settings import Group, setting
@@ -46,13 +46,14 @@ class Settings(
     filters.Filters,
     matched_size.Matching,
     given_scores.GivenScores,
+    target_queries.TargetQueries,
 ):
     """All settings of a selection."""
 
     space: Literal["embeddings", "trajectories"] = setting(
         "embeddings",
-        help=f"What {', '.join(having(prefix=True))} compare rows by: the proxy's embeddings, or "
-        "the trajectories where there are none",
+        help=f"What {', '.join(having(prefix=True, queries=False))} compare rows by: the "
+        "proxy's embeddings, or the trajectories where there are none",
         label="Compare rows by",
     )
     forgetting_rule: int = setting(
@@ -84,6 +85,12 @@ class Settings(
                 if self.scores
                 else f"{self.strategy} needs the file of scores that it goes by: --scores FILE"
             )
+        if bool(self.queries) != STRATEGIES[self.strategy].queries:
+            raise InputError(
+                f"{self.strategy} takes no --queries; {named(queries=True)} does"
+                if self.queries
+                else f"{self.strategy} needs examples to be like: --queries FILE or a dataset's id"
+            )
         if self.strategy == "s2l_scores" and self.pick != "random":
             raise InputError("s2l_scores takes by score inside clusters; --pick is for s2l")
         if bool(self.match) != (STRATEGIES[self.strategy].size == "matched"):
@@ -102,5 +109,6 @@ def title(settings: Settings) -> str:
     parts = [settings.strategy, *([shown[size]] if size in shown else [])]
     if row.scores:
         parts.append(f"{settings.rule} of {pathlib.PurePath(settings.scores).name}")
+    parts += [f"of {pathlib.PurePath(settings.queries).name}"] if row.queries else []
     parts += s2l_options.words(settings) + filters.words(settings)
     return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])

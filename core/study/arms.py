@@ -38,7 +38,9 @@ class Arms(Group):
     clusters: str = setting(help="Clusters id", hidden=True)
     strategies: str = setting(
         "s2l,random,random_per_source,full",
-        members=tuple(name for name, row in STRATEGIES.items() if not row.scores),
+        members=tuple(
+            name for name, row in STRATEGIES.items() if not row.scores and not row.queries
+        ),
         label="Arms",
         help="Arms, separated by commas; random and full belong in every comparison",
     )
@@ -101,10 +103,9 @@ class Arms(Group):
                 raise InputError(
                     f"--strategies has {strategy!r}; there are {', '.join(STRATEGIES)}"
                 )
-            if STRATEGIES[strategy].scores:
+            if STRATEGIES[strategy].scores or STRATEGIES[strategy].queries:
                 raise InputError(
-                    f"{strategy} needs a file of scores: save such a selection, and name it in "
-                    "--selections"
+                    f"{strategy} needs a file: save such a selection, and name it in --selections"
                 )
         matched = [name for name in named if STRATEGIES[name].size == "matched"]
         if matched and STRATEGIES[named[0]].size != "budget":

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pathlib
 from typing import NamedTuple
 
 import streamlit as st
 
 from core.dataset.artifact import DatasetSummary
 from core.dataset.overlap import describe
-from core.dataset.readers import SUFFIXES
 from core.dataset.run import load_any
 from core.errors import InputError
 from core.finetune.seen import seen
@@ -19,7 +16,7 @@ from core.spec import Spec
 from core.workspace.artifact import Artifact, is_id
 from core.workspace.files import explain_os_error
 from dashboard.escape import one_line
-from dashboard.frame import access, allowed, overlap, server_files, state
+from dashboard.frame import access, dataset_or_file, overlap, state
 from dashboard.frame.page_words import plain_words
 
 COMPARED = 200_000
@@ -41,27 +38,17 @@ def pick(spec: Spec, key: str, dataset: Artifact) -> str:
         InputError: what was typed is none that a page may name.
     """
     held_out = dataset.summary_as(DatasetSummary).get("holdout_rows") or 0
-    names = {"": f"{held_out:,} held-out rows of {one_line(dataset.name, 40)}"}
+    held_out_rows = f"{held_out:,} held-out rows of {one_line(dataset.name, 40)}"
     if not held_out:
-        names[""] = "none: no rows were held out at import"
-    for entry in state.sealed("dataset"):
-        if entry.id != dataset.id:
-            count = entry.summary_as(DatasetSummary)["rows"]
-            names[entry.id] = f"{one_line(entry.name, 40)}, all {count:,} rows"
-    names |= {path: f"file {path}" for path in _files(tuple(map(str, allowed.folders())))}
-    held = st.session_state.get(key)
-    options = list(dict.fromkeys([*names, *filter(None, [held])]))
-    chosen = st.selectbox(
+        held_out_rows = "none: no rows were held out at import"
+    return dataset_or_file.pick(
         spec.label,
-        options,
-        format_func=lambda option: names.get(option, str(option)),
-        accept_new_options=True,
-        key=key,
-        persist_state="session",
+        key,
+        dataset,
+        none=held_out_rows,
         help="What the target is tested on: rows it is not trained on. Choose a dataset of this "
         "workspace or a file, or type a path",
     )
-    return access.check("test set", str(chosen or "").strip())
 
 
 def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested:
@@ -89,12 +76,6 @@ def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested
     rows = int(test.summary_as(DatasetSummary)["rows"])
     _compare(text, "all", selection, rows, key)
     return Tested(rows, test.name)
-
-
-@st.cache_data(ttl=20, max_entries=8, show_spinner=False)
-def _files(folders: tuple[str, ...]) -> list[str]:
-    listing = server_files.listed([pathlib.Path(folder) for folder in folders], SUFFIXES, ())
-    return [path for path in listing.paths if not path.endswith(os.sep)]
 
 
 def _read(text: str, key: str) -> None:

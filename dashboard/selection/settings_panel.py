@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import streamlit as st
 
 from core.dataset.readers import SUFFIXES
+from core.errors import InputError
+from core.jobs.children import environment
+from core.selection import target_queries
 from core.selection.artifact import SelectionSummary
 from core.selection.given_scores import GivenScores
 from core.selection.s2l_options import Switches
 from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import specs
-from core.workspace.artifact import Artifact
-from dashboard.frame import server_files, state, uploads
+from core.workspace.artifact import Artifact, is_id
+from core.workspace.files import ROOT
+from dashboard.frame import dataset_or_file, server_files, state, uploads
+from dashboard.frame.page_words import plain_words
 
 
 def idle(strategy: str) -> tuple[str, ...]:
     """Return the settings that count for no such strategy."""
     row = STRATEGIES[strategy]
-    out = [] if row.prefix else ["space"]
+    out = ["queries", *([] if row.prefix and not row.queries else ["space"])]
     out += ["scores"] if row.scores else [s.name for s in specs(GivenScores)]
     return (*out, *(s.name for s in specs(Switches) if not row.switches))
 
@@ -73,6 +81,65 @@ def scores() -> str:
         )
         st.stop()
     return path
+
+
+def queries(trajectories: Artifact) -> str:
+    """Ask for the examples that rows are to be like; stop until the proxy has read them."""
+    key = "selection:queries"
+    spec = next(s for s in specs(Settings) if s.name == "queries")
+    try:
+        text = dataset_or_file.pick(
+            spec.label,
+            key,
+            trajectories.ancestor("dataset"),
+            none="none yet",
+            help="Some dozens of examples of what the target is to do, not its test: a dataset of "
+            "this workspace or a file, or type a path",
+        )
+    except InputError as e:
+        st.error(plain_words(e), icon=":material/error:")
+        st.stop()
+    if not text:
+        st.info("Give examples: this strategy takes the rows likest to them.")
+        st.stop()
+    if not (is_id(text) and target_queries.ready(trajectories, text)):
+        st.caption("The proxy reads the examples, and once all rows of the pool, to compare them.")
+        st.button(
+            "Read the examples",
+            key=f"{key}:read",
+            icon=":material/visibility:",
+            type="primary",
+            on_click=_read,
+            args=(trajectories, text, key),
+            help="A file is imported as a dataset of this workspace",
+        )
+        if problem := st.session_state.pop(f"{key}:problem", ""):
+            st.error(plain_words(problem), icon=":material/error:")
+        st.stop()
+    return text
+
+
+def _read(trajectories: Artifact, text: str, key: str) -> None:
+    try:
+        id = target_queries.dataset_of(trajectories, text)
+    except InputError as e:
+        st.session_state[f"{key}:problem"] = str(e)
+        return
+    module = target_queries.__name__
+    with st.spinner("The proxy reads the examples"):
+        ended = subprocess.run(
+            [sys.executable, "-m", module, str(trajectories.root), trajectories.id, id],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=environment(),
+            check=False,
+        )
+    if ended.returncode:
+        problem = ended.stderr.strip().splitlines()
+        st.session_state[f"{key}:problem"] = problem[-1] if problem else "it was ended"
+    else:
+        st.session_state[key] = id
 
 
 def keep_choice(parent: Artifact) -> str:

@@ -53,7 +53,11 @@ def _chips(clusters: Artifact) -> list[str]:
     """Let strategies be picked, each with its sentence; return those picked, in their order."""
     dataset = clusters.ancestor("dataset")
     sources = list(dataset.summary_as(DatasetSummary)["sources"]) != [NO_SOURCE]
-    offered = [name for name, row in STRATEGIES.items() if sources or not row.sources]
+    offered = [
+        name
+        for name, row in STRATEGIES.items()
+        if (sources or not row.sources) and not row.scores and not row.queries
+    ]
     chosen = _pills("Arms", [name for name in offered if name in USUAL], "arms", DEFAULT)
     with st.expander("More arms, and what they are", icon=":material/info:"):
         chosen += _pills("More", [name for name in offered if name not in USUAL], "more", ())

@@ -12,22 +12,35 @@ from core.selection.choose import PINNED, choose
 from core.selection.pool import Choice, Match, Pool
 from core.selection.s2l_options import Switches
 from core.selection.strategies.catalog import STRATEGIES
+from core.selection.target_queries import unit
 
 N, K = 90, 7
 MATCHED_ROWS, MATCHED_TOKENS = 23, 250
 
 
 def needed(strategy, workspace, dataset, **sized) -> dict:
-    """The settings a strategy cannot do without: what it is as large as, or a file of scores."""
+    """The settings a strategy cannot do without: what it is as large as, or a file."""
     row = STRATEGIES[strategy]
     if row.size == "matched":
         return sized
+    if row.queries:
+        return {"queries": write_queries(workspace.root)}
     if not row.scores:
         return {}
     path = workspace.root / "scores.csv"
     ids = pd.read_parquet(workspace.open(dataset).path / EXAMPLES, columns=["id"])["id"]
     pd.DataFrame({"id": ids, "score": range(len(ids))}).to_csv(path, index=False)
     return {"scores": str(path)}
+
+
+def write_queries(folder) -> str:
+    """Write a file of two examples to be like, which can be imported."""
+    path = folder / "queries.jsonl"
+    path.write_text(
+        '{"question": "Sum of 5 and 7?", "answer": "12"}\n'
+        '{"question": "Is 9 larger than 4?", "answer": "yes"}\n'
+    )
+    return str(path)
 
 
 def make_pool(order=None, seed=0, **changes) -> Pool:
@@ -54,6 +67,7 @@ def make_pool(order=None, seed=0, **changes) -> Pool:
         embeddings=embeddings,
         match=Match(MATCHED_ROWS, MATCHED_TOKENS),
         given=rng.permutation(N) + 1.0,
+        queries=unit(rng.normal(size=(4, 6)).astype(np.float32))[0],
     )
     return dataclasses.replace(made, **changes)
 

@@ -31,7 +31,7 @@ SUMMARIES = {
     "study": StudySummary,
 }
 OTHERWISE = {
-    "selection": {"scores"},
+    "selection": {"scores", "queries"},
     "trajectories": {
         *("remarks", "source_sha256", "imported", "carried", "new", "held_out_before"),
     },

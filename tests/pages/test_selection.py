@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 
 from core import clusters, dataset, edits, export, finetune, selection, trajectories
+from core.selection import target_queries
 from core.selection.strategies.catalog import STRATEGIES
 from dashboard.escape import plain
 from dashboard.frame import data
 from dashboard.selection import before_after, preview, stability
 from tests.conftest import NAME, write
+from tests.core.pools import write_queries
 from tests.pages.conftest import fine, go, has_button, press, words
 
 
@@ -360,6 +362,16 @@ def test_every_strategy_shows_what_the_engine_selects(
         pd.DataFrame({"id": ids, "score": range(len(ids))}).to_csv(how["scores"], index=False)
         page.run()  # lists what is there now
         fine(page.selectbox(key="selection:scores").set_value("scores.csv").run())
+    if STRATEGIES[strategy].queries:
+        assert "Give examples" in words(fine(page))
+        trajectories = copied.workspace.open(copied.trajectories)
+        id = target_queries.dataset_of(trajectories, write_queries(tmp_path))
+        page.run()  # lists what is there now
+        at = fine(page.selectbox(key="selection:queries").set_value(id).run())
+        assert "Read the examples" in [b.label for b in at.button]
+        target_queries.load(trajectories, target_queries.TargetQueries(queries=id))
+        how["queries"] = id
+        page.run()
     settings = selection.Settings(**how)
     assert selection.title(settings) in words(fine(page))
     assert "Saved as" not in words(page)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from core.selection.pool import Choice, Pool
-from core.selection.strategies import chance, coverage, given, s2l, scores
+from core.selection.strategies import chance, coverage, given, s2l, scores, target
 
 
 class Strategy(NamedTuple):
@@ -35,6 +35,8 @@ class Strategy(NamedTuple):
     """As large as the budget, the pool, or another selection, whatever the budget."""
     scores: bool = False
     """Goes by scores that another tool gave."""
+    queries: bool = False
+    """Goes by examples of what the target is to do."""
     cost: bool = False
     """Counts what the other selection's proxy cost the target, at equal epochs, not steps."""
 
@@ -129,6 +131,15 @@ STRATEGIES: dict[str, Strategy] = {
         switches=True,
         quotas=True,
         scores=True,
+    ),
+    "like_target": Strategy(
+        target.like_target,
+        "Likest to your own examples",
+        "Examples of the target's task in turn take the row likest to them, by the cosine of the "
+        "proxy's hidden states, later tokens weighing more (RDS+: Ivison et al. 2025, arXiv "
+        "2503.01807).",
+        prefix=True,
+        queries=True,
     ),
     "facility_location": Strategy(
         coverage.facility_location,

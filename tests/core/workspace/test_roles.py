@@ -57,6 +57,7 @@ HARMLESS = {
     "core.workspace.files": "how everything else writes",
     "core.workspace.shared_views": "a link to a view, under the hash of its content",
     "core.model.tokens": "the cache",
+    "core.selection.target_queries": "the cache",
     "core.evaluations.load": "the cache",
     "core.jobs.warm_process": "a process that draws a map, which nothing keeps",
     "core.review.k_sweep": "`rename` is that of a table",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gc
+import shutil
 import weakref
 
 import numpy as np
@@ -16,7 +17,16 @@ from core.selection.pool import Choice
 from core.selection.quotas import water_fill
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.workspace.store import Workspace
-from tests.core.pools import MATCHED_ROWS, MATCHED_TOKENS, N, ids, make_pool, pick, with_odd_rows
+from tests.core.pools import (
+    MATCHED_ROWS,
+    MATCHED_TOKENS,
+    N,
+    ids,
+    make_pool,
+    pick,
+    with_odd_rows,
+    write_queries,
+)
 from tests.core.selection.strategies.test_s2l import counts
 
 SIZED = having(size="budget")
@@ -219,6 +229,7 @@ def permuted(finished, root):
                 np.save(draft.path / file, np.load(old.path / file)[order])
         if (old.path / "steps.npy").exists():
             np.save(draft.path / "steps.npy", np.load(old.path / "steps.npy"))
+            shutil.copytree(old.path / "proxy", draft.path / "proxy")
         parents = {kind: draft.seal(dict(old.summary)).id}
     return workspace, parents["clusters"]
 
@@ -237,6 +248,8 @@ def test_a_permuted_dataset_gives_the_same_ids_and_nan_rows_never(finished, tmp_
                 how |= {"match": first, "target_parameters": 1e6}
             if STRATEGIES[name].scores:
                 how |= {"scores": str(scores)}
+            if STRATEGIES[name].queries:
+                how |= {"queries": write_queries(tmp_path)}
             chosen = selection.run(home, selection.Settings(parent=parent, **how))
             table = pd.read_parquet(home.open(chosen).path / "table.parquet")
             made.append(table["id"].tolist())
