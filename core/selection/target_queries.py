@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import secrets
+import subprocess
 import sys
 from typing import NamedTuple, TypedDict
 
@@ -19,6 +20,7 @@ import numpy as np
 from core.arrays import Float32s, Halves, Ints
 from core.dataset.run import load_any
 from core.errors import InputError
+from core.jobs.children import environment
 from core.jobs.progress import Progress, say
 from core.model import loading, tokenizers
 from core.model.scoring import score
@@ -26,7 +28,8 @@ from core.model.tokens import tokenize
 from core.settings import Group, setting
 from core.trajectories.artifact import load_flags
 from core.workspace.artifact import Artifact, is_id
-from core.workspace.files import fingerprint, given, rename, sha256_file
+from core.workspace.files import ROOT, fingerprint, given, rename, sha256_file
+from core.workspace.roles import editors
 from core.workspace.store import Workspace
 
 KEPT = "queries.npy"
@@ -209,8 +212,30 @@ def _read(trajectories: Artifact, dataset: Artifact) -> Halves:
     return out
 
 
+@editors("let the proxy read examples")
+def read_apart(trajectories: Artifact, text: str) -> str:
+    """Read queries in a process that gives the model's memory back; return their dataset's id.
+
+    Raises:
+        InputError: as `load`.
+    """
+    id = dataset_of(trajectories, text)
+    ended = subprocess.run(
+        [sys.executable, "-m", __name__, str(trajectories.root), trajectories.id, id],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+        check=False,
+    )
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines()
+        raise InputError(said[-1] if said else "the proxy was ended while it read the examples")
+    return id
+
+
 def main() -> None:
-    """Read queries in a process of their own, which gives the model's memory back: a page's."""
+    """Read queries as `read_apart` asks."""
     root, id, text = sys.argv[1:]
     try:
         load(Workspace(root).open(id, "trajectories"), TargetQueries(queries=text))

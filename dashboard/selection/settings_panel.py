@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import streamlit as st
 
 from core.dataset.readers import SUFFIXES
 from core.errors import InputError
-from core.jobs.children import environment
 from core.selection import target_queries
 from core.selection.artifact import SelectionSummary
 from core.selection.given_scores import GivenScores
@@ -18,7 +14,6 @@ from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import specs
 from core.workspace.artifact import Artifact, is_id
-from core.workspace.files import ROOT
 from dashboard.frame import dataset_or_file, server_files, state, uploads
 from dashboard.frame.page_words import plain_words
 
@@ -86,10 +81,9 @@ def scores() -> str:
 def queries(trajectories: Artifact) -> str:
     """Ask for the examples that rows are to be like; stop until the proxy has read them."""
     key = "selection:queries"
-    spec = next(s for s in specs(Settings) if s.name == "queries")
     try:
         text = dataset_or_file.pick(
-            spec.label,
+            "Examples to be like",
             key,
             trajectories.ancestor("dataset"),
             none="none yet",
@@ -121,25 +115,10 @@ def queries(trajectories: Artifact) -> str:
 
 def _read(trajectories: Artifact, text: str, key: str) -> None:
     try:
-        id = target_queries.dataset_of(trajectories, text)
+        with st.spinner("The proxy reads the examples"):
+            st.session_state[key] = target_queries.read_apart(trajectories, text)
     except InputError as e:
         st.session_state[f"{key}:problem"] = str(e)
-        return
-    module = target_queries.__name__
-    with st.spinner("The proxy reads the examples"):
-        ended = subprocess.run(
-            [sys.executable, "-m", module, str(trajectories.root), trajectories.id, id],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env=environment(),
-            check=False,
-        )
-    if ended.returncode:
-        problem = ended.stderr.strip().splitlines()
-        st.session_state[f"{key}:problem"] = problem[-1] if problem else "it was ended"
-    else:
-        st.session_state[key] = id
 
 
 def keep_choice(parent: Artifact) -> str:
