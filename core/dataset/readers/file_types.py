@@ -26,14 +26,16 @@ class Reader(NamedTuple):
     """From the file, its encoding, the split wanted, and whether its beginning is enough."""
     magic: bytes = b""
     """First bytes, by which it is known whatever its name; empty for text."""
+    damaged: float = 0.5
+    """Share of odd lines that is still damage: programs that write JSON write UTF-8."""
 
 
 READERS = {
     ".jsonl": Reader(read_json),
     ".ndjson": Reader(read_json),
     ".json": Reader(read_json),
-    ".csv": Reader(read_csv),
-    ".tsv": Reader(read_csv),
+    ".csv": Reader(read_csv, damaged=0.0),
+    ".tsv": Reader(read_csv, damaged=0.0),
     ".parquet": Reader(read_parquet, magic=b"PAR1"),
     ".xlsx": Reader(read_excel, magic=b"PK\3\4"),
 }
@@ -58,8 +60,7 @@ def read_source(source: Source, split: str, some: bool) -> Iterator[Rows]:
             yield from reader.read(source, "", split, some)
             return
     named = READERS.get(source.suffix)
-    # programs that write JSON write UTF-8: a few odd lines in it are damage
-    damaged = 0.0 if named and named.read is read_csv else 0.5
+    damaged = named.damaged if named else 0.5
     encoding = ""
     if not (named and named.magic):
         encoding = encoding_of(source, whole=not some, damaged=damaged)
