@@ -21,6 +21,7 @@ from core.model import adapters, loading
 from core.selection.artifact import SelectionSummary
 from core.settings import identity, to_config
 from core.training.reporting import check_trackers, identify
+from core.training.unfinished import unfinished
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft
 from core.workspace.files import fingerprint
@@ -103,10 +104,7 @@ def make(
     def begin() -> str:
         """Open the run, on the one process that writes."""
         nonlocal draft
-        draft = workspace.unfinished("finetune", fingerprint, s.name) if s.resume else None
-        if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
-            draft.lock.close()
-            draft = None
+        draft = unfinished(workspace, "finetune", fingerprint, s)
         if draft is None:
             disk.check(workspace, model, s, recipe.steps)
             draft = workspace.draft(

@@ -16,6 +16,7 @@ from core.model.templates import choose
 from core.settings import identity, to_config
 from core.training.recipe import Recipe
 from core.training.settings import steps_for
+from core.training.unfinished import unfinished
 from core.trajectories import draw_map, proxy_warnings
 from core.trajectories.artifact import no_row_left, pool_rows
 from core.trajectories.seal import finish
@@ -82,10 +83,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     def begin() -> tuple[str, Estimate]:
         """Say how long it takes and open the run, on the one process that writes."""
         nonlocal draft
-        draft = workspace.unfinished("trajectories", key, s.name) if s.resume else None
-        if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
-            draft.lock.close()
-            draft = None
+        draft = unfinished(workspace, "trajectories", key, s)
         estimate = foresee(
             model,
             tokens,

@@ -27,6 +27,7 @@ from core.spec import MAX_SEED, Auto
 from core.training import settings as training
 from core.training.recipe import Recipe
 from core.training.settings import FROM_SCRATCH, PRETRAINED, steps_for
+from core.training.unfinished import unfinished
 from core.trajectories.artifact import load_flags
 from core.transfer.artifact import FEWEST, TransferSummary
 from core.transfer.compare import finish, verdict
@@ -130,10 +131,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         model = adapters.with_adapter(model, s.seed, **s.adapter())
 
     key = fingerprint("transfer", identity(s))
-    draft = workspace.unfinished("transfer", key, s.name) if s.resume else None
-    if draft and loading.changed_since(s.model, draft.run["id"], draft.run["created"]):
-        draft.lock.close()
-        draft = None
+    draft = unfinished(workspace, "transfer", key, s)
     estimate = foresee(
         model,
         tokens,

@@ -39,6 +39,18 @@ def _place(artifact: Artifact, earlier: str) -> None:
     st.query_params["clusters"] = clusters.seal(state.workspace(), artifact, settings).id
 
 
+def go_on(kept: Artifact) -> None:
+    """Lead from a kept clustering to its selection."""
+    if st.button(
+        "Choose a budget",
+        type="primary",
+        width="stretch",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+    ):
+        state.go("selection", clusters=kept.id)
+
+
 def placed(kept: Artifact) -> clusters.Settings:
     """Say what an extended clustering is and how well it fits; return what it was made with."""
     earlier = kept.extended()[1]
@@ -50,14 +62,7 @@ def placed(kept: Artifact) -> clusters.Settings:
     show = st.success if summary["drift"] <= extend.LIMIT else st.warning
     show(f"{extend.verdict(summary)}.", icon=":material/moving:")
     st.caption("Of rows just like the old, 1% would lie that far.")
-    if st.button(
-        "Choose a budget",
-        type="primary",
-        width="stretch",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-    ):
-        state.go("selection", clusters=kept.id)
+    go_on(kept)
     st.button("Cluster all rows again", width="stretch", on_click=_again, args=(kept,))
     paths = kept.parents["trajectories"]
     job_card.command("clusters", clusters.Settings(trajectories=paths, extend=earlier.id))

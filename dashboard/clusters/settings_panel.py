@@ -43,14 +43,7 @@ def panel(artifact: Artifact, kept: Artifact | None) -> tuple[clusters.Settings,
     kept = clusters.find(state.workspace(), artifact, settings)
     if kept is not None:
         st.caption(f":material/check_circle: Kept as {plain(kept.name)}")
-        if st.button(
-            "Choose a budget",
-            type="primary",
-            width="stretch",
-            icon=":material/arrow_forward:",
-            icon_position="right",
-        ):
-            state.go("selection", clusters=kept.id)
+        new_rows.go_on(kept)
     else:
         st.caption("A preview: nothing is saved yet.")
         st.button(

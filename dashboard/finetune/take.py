@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import pathlib
 import shutil
-import zipfile
 from typing import Literal
 
 import streamlit as st
@@ -136,23 +134,7 @@ def _there(made: Artifact, settings: publish.Settings) -> None:
         st.caption(f"With {plain(tool)}")
         st.code(text, language="python" if tool == "transformers" else "bash", wrap_lines=True)
     if sum(p.stat().st_size for p in place.iterdir() if p.is_file()) < ZIPPED:
-        widgets.download(
-            "Download as ZIP",
-            lambda: _zipped(place),
-            file_name=f"{place.name}.zip",
-            mime="application/zip",
-            icon=":material/download:",
-            on_click="ignore",
-        )
-
-
-def _zipped(place: pathlib.Path) -> bytes:
-    """Return a folder as a ZIP; weights do not get smaller, so they are stored as they are."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink()):
-            archive.write(path, path.relative_to(place.parent))
-    return out.getvalue()
+        widgets.download_folder(place, smaller=False)
 
 
 def _size(n: int) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import pathlib
+import zipfile
 from typing import Any
 
 import streamlit as st
@@ -138,6 +141,28 @@ def download(label: str, data: Any, **named: Any) -> None:
     else:
         help = "Only an editor may export"
         st.download_button(label, "", **{**named, "disabled": True, "help": help})
+
+
+def download_folder(folder: pathlib.Path, *, smaller: bool = True) -> None:
+    """Offer a folder as a ZIP, made when the button is pressed; weights do not get `smaller`."""
+
+    def zipped() -> bytes:
+        out = io.BytesIO()
+        how = zipfile.ZIP_DEFLATED if smaller else zipfile.ZIP_STORED
+        with zipfile.ZipFile(out, "w", how) as archive:
+            for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
+                archive.write(path, path.relative_to(folder.parent))
+        return out.getvalue()
+
+    download(
+        "Download as ZIP",
+        zipped,
+        file_name=f"{folder.name}.zip",
+        mime="application/zip",
+        icon=":material/download:",
+        width="stretch",
+        on_click="ignore",
+    )
 
 
 def metric_columns() -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import pathlib
-import zipfile
 
 import streamlit as st
 
@@ -63,15 +61,7 @@ def panel(selection: Artifact) -> None:
             st.code(str(place), language=None, wrap_lines=True)
             for note in export.left_out(place):
                 st.warning(plain_words(note), icon=":material/content_cut:")
-            widgets.download(
-                "Download as ZIP",
-                lambda: zipped(place),
-                file_name=f"{place.name}.zip",
-                mime="application/zip",
-                icon=":material/download:",
-                width="stretch",
-                on_click="ignore",
-            )
+            widgets.download_folder(place)
         job_card.command("export", settings)
 
 
@@ -91,12 +81,3 @@ def _write(settings: export.Settings, place: pathlib.Path) -> None:
         st.error(plain_words(problem), icon=":material/error:")
     except InputError as e:
         st.error(plain_words(str(e)), icon=":material/error:")
-
-
-def zipped(place: pathlib.Path) -> bytes:
-    """Return a folder as a ZIP."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink()):
-            archive.write(path, path.relative_to(place.parent))
-    return out.getvalue()

@@ -105,7 +105,9 @@ def data(project: Project) -> Section:
     if s.get("not_sampled"):
         items.append((fact(dataset, "summary", "not_sampled"), " are not in the sample imported."))
     if s.get("duplicates"):
-        items.append((fact(dataset, "summary", "duplicates"), " are exact copies of another row."))
+        items.append(
+            (fact(dataset, "summary", "duplicates"), " are exact duplicates of another row.")
+        )
     if s["holdout_rows"]:
         items.append(
             (

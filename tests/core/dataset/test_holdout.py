@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from core.dataset import holdout
+from core.dataset import holdout, unlike_holdout
 from core.dataset.compared import Compared
 from core.dataset.groups import groups
 from core.dataset.words import words
@@ -21,6 +21,12 @@ def draw(ids, texts, sources, n, seed):
     talks = Compared([[{"role": "assistant", "content": text}] for text in texts])
     order = sorted(range(len(ids)), key=ids.__getitem__)
     return holdout.draw(ids, groups(talks, order), sources, n, seed)
+
+
+both_rules = pytest.mark.parametrize(
+    "draw", [draw, unlike_holdout.draw], ids=["today", "before questions were compared"]
+)
+"""Datasets that were imported by the earlier rule are drawn by it for ever."""
 
 
 def sentence(rng, n=30):
@@ -61,9 +67,10 @@ def test_quotas_are_exact_and_proportional(sources, data):
         assert got[source] <= count
 
 
+@both_rules
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 60), st.integers(0, 3))
-def test_distinct_texts_give_the_exact_count_per_source(content, n, seed):
+def test_distinct_texts_give_the_exact_count_per_source(draw, content, n, seed):
     rng = random.Random(content)
     ids = [f"{rng.getrandbits(64):x}" for _ in range(120)]
     texts = [sentence(rng) for _ in ids]
@@ -77,9 +84,10 @@ def test_distinct_texts_give_the_exact_count_per_source(content, n, seed):
     assert {ids[order[i]] for i in again} == {ids[i] for i in rows}
 
 
+@both_rules
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.sampled_from([4, 12, 60]))
-def test_no_test_row_resembles_a_pool_row(content, n, length):
+def test_no_test_row_resembles_a_pool_row(draw, content, n, length):
     rng = random.Random(content)
     texts = [sentence(rng, length) for _ in range(60)]
     for _ in range(40):  # copies with up to four words replaced, and the case changed
@@ -102,7 +110,8 @@ def test_no_test_row_resembles_a_pool_row(content, n, length):
     assert len(held) >= min(n, len(alone))
 
 
-def test_exact_copies_move_together():
+@both_rules
+def test_exact_copies_move_together(draw):
     rng = random.Random(0)
     texts = [sentence(rng) for _ in range(50)]
     held = draw(
@@ -112,7 +121,8 @@ def test_exact_copies_move_together():
     assert {i % 50 for i in held if i < 50} == {i % 50 for i in held if i >= 50}
 
 
-def test_a_large_group_of_near_copies_is_replaced_by_others():
+@both_rules
+def test_a_large_group_of_near_copies_is_replaced_by_others(draw):
     rng = random.Random(0)
     base = sentence(rng, 60)
     texts = [f"{base} {w}" for w in WORDS[:50]] + [sentence(rng) for _ in range(50)]
@@ -122,6 +132,7 @@ def test_a_large_group_of_near_copies_is_replaced_by_others():
     assert min(held) >= 50
 
 
-def test_all_near_copies_give_none():
+@both_rules
+def test_all_near_copies_give_none(draw):
     texts = [" ".join(WORDS[:60]) + f" {w}" for w in WORDS[:100]]
     assert draw([f"{i:03}" for i in range(100)], texts, ["a"] * 100, 5, 0) == []

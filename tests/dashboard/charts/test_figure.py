@@ -25,6 +25,7 @@ from tests.dashboard.charts.conftest import (
     shares,
     sweep,
 )
+from tests.dashboard.charts.test_review import FIGURES as REVIEWED
 
 HOSTILE = "%{x}<a href='e'>y</a>"
 
@@ -128,19 +129,20 @@ def every_figure():
 
 
 FIGURES = every_figure()
+ALL = FIGURES | REVIEWED
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ALL)
 def test_names_never_reach_plotly_as_markup_or_template(name):
-    text = FIGURES[name].to_json().replace("\\u003c", "<").replace("\\u003e", ">")
+    text = ALL[name].to_json().replace("\\u003c", "<").replace("\\u003e", ">")
     assert "<a href" not in text
     assert "%{x}&lt;" not in text
     assert "%{x}<" not in text
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ALL)
 def test_figures_leave_fonts_and_backgrounds_to_the_page(name):
-    layout = json.loads(FIGURES[name].to_json())["layout"]
+    layout = json.loads(ALL[name].to_json())["layout"]
     assert not layout.get("template", {}).get("layout")
     assert "font" not in layout
     assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"

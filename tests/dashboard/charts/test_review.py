@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,21 +48,6 @@ FIGURES = {
     ),
     "cost_bars": cost_charts.cost_bars(BILL.table(), BILL.unit),
 }
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_names_never_reach_plotly_as_markup_or_template(name):
-    text = FIGURES[name].to_json().replace("\\u003c", "<").replace("\\u003e", ">")
-    assert "<a href" not in text
-    assert "%{x}&lt;" not in text
-    assert "%{x}<" not in text
-
-
-@pytest.mark.parametrize("name", FIGURES)
-def test_figures_leave_fonts_and_backgrounds_to_the_page(name):
-    layout = json.loads(FIGURES[name].to_json())["layout"]
-    assert not layout.get("template", {}).get("layout")
-    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
 
 
 def test_a_full_dot_is_further_than_every_draw():
