@@ -187,7 +187,14 @@ def _import(workspace: Workspace, name: str, items: list[Item], private: bool) -
     records = (_record(item, name, worked) for item in items)
     text = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-    file = workspace.cache / "evaluations" / digest / f"{name}.jsonl"
+    place = pathlib.Path("evaluations", digest, f"{name}.jsonl")
+    file = workspace.cache / place
+    for entry in workspace.recent("dataset"):  # imported where the workspace stood before
+        config = entry.config
+        moved = pathlib.PurePath(str(config.get("path", "")))
+        same = moved.parts[-3:] == place.parts and config.get("private", False) == private
+        if same and moved != file and entry.state == "sealed":
+            return entry.id
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8", errors="replace")
     return load_any(workspace, str(file), private=private)

@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import shutil
 
 import pandas as pd
 import pytest
 
 from core.errors import InputError
 from core.evaluations.load import each, load, load_all
+from core.workspace.store import Workspace
 
 SVAMP = [
     {"ID": f"{i}", "Body": f"Ann has {i} pens", "Question": "How many?", "Answer": i, "Type": "x"}
@@ -42,6 +44,8 @@ def test_a_public_file_is_imported_once_and_what_is_no_item_is_said(bare, tmp_pa
     }
     assert "SVAMP: 1 rows are no items and left out (1: no answer)" in capsys.readouterr().err
     assert load(bare, f"svamp={file}").dataset.id == test.dataset.id
+    moved = Workspace(shutil.copytree(bare.root, tmp_path / "moved"))
+    assert load(moved, f"svamp={file}").dataset.id == test.dataset.id, "so its fine-tunes are found"
     again = load(bare, f"svamp={test.dataset.id}")  # a dataset of the workspace
     assert [i["answer"] for i in items(again)] == ["0", "1", "2", "3"]
 
