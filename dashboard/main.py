@@ -7,6 +7,7 @@ import pathlib
 import streamlit as st
 
 from dashboard.frame import state, who, widgets
+from dashboard.story import tour
 
 ICONS = {
     "overview": ("Overview", ":material/home:"),
@@ -22,7 +23,7 @@ st.set_page_config(
     page_title="S2L Studio",
     page_icon=str(pathlib.Path(__file__).with_name("icon.png")),  # a named one is fetched from afar
     layout="wide",
-    initial_sidebar_state=220,
+    initial_sidebar_state=184,
 )
 who.sign_in()
 PAGES = [
@@ -53,6 +54,8 @@ by_name = [
 ]
 page = st.navigation([*PAGES, *by_name])
 st.html(widgets.STYLE)
+widgets.to_top(page.url_path)
 with st.sidebar:
+    tour.draw()
     widgets.sidebar()
 page.run()

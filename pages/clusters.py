@@ -31,7 +31,7 @@ if artifact is None:
     )
     st.stop()
 dataset = artifact.ancestor("dataset").id
-left, right = st.columns([1, 2.75])
+left, right = st.columns(widgets.BESIDE)
 with left, st.container(border=True):
     settings, kept = settings_panel.panel(artifact, settings_panel.opened(artifact))
 with right:
@@ -60,7 +60,7 @@ with right:
     views = [view, both] if both else [view]
     for place, shown in zip(st.columns(len(views)), views, strict=True):
         map = maps.of(shown, artifact, settings)
-        with place, st.container(key=f"lead-{shown}".replace(" ", "-")):
+        with place, widgets.lead(shown):
             if not maps.missing(map):
                 maps.draw(artifact, made, map, chosen, lit, colour, f"map:{shown}")
     picked_rows.search_bar(artifact, made)

@@ -33,7 +33,6 @@ def panel(selection: Artifact) -> None:
         ):  # not on_click: its arguments would be those before a last edit
             title = f"Fine-tune {short(settings.model)}"
             job_card.launch("finetune", settings, title, form.FORM, device=device)
-            running.begin()
             st.rerun()
 
 
@@ -52,9 +51,9 @@ def finished(selection: Artifact, watched: bool) -> Artifact | None:
             )
         return None
     st.text(shown.name)
-    result.scores(shown)
     others = {e.id: e.name for e in runs if e.id != shown.id}
     running.curves_of(shown, others)
+    result.scores(shown)
     with st.expander("Read its answers", icon=":material/chat:"):
         result.answers(shown)
     return shown
@@ -80,7 +79,7 @@ if job is not None and job.state in jobs.ACTIVE:
     with st.expander("Start another fine-tune", icon=":material/add:", key="finetune-another"):
         panel(selection)
 else:
-    left, right = st.columns([1.7, 2.2], gap="large")
+    left, right = st.columns(widgets.BESIDE)
     with right:  # drawn first: what ended must not stand while the form is drawn
         if job is not None and job.state != "done":
             job_card.card(job)

@@ -8,7 +8,7 @@ from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
 from dashboard.frame import advice, job_card, state, widgets
 from dashboard.frame.page_words import plain_words
-from dashboard.story import home, lineage, project, recent, show
+from dashboard.story import home, lineage, project, recent, show, tour
 
 workspace = state.workspace()
 entries = workspace.recent()
@@ -75,6 +75,7 @@ if found is not None:
     above = st.container()
     with st.container(horizontal=True):
         show.offer()
+        tour.offer(found)
         if st.button("Bring another dataset", icon=":material/upload:", type="tertiary"):
             state.go("dataset")
     with st.expander("What was made from what", expanded=True):

@@ -78,34 +78,39 @@ def budget_control(pool: int, tokens: int) -> str:
 
 
 def facts(made: preview.Allocated, tokens: int) -> None:
-    """Show the totals, what a fine-tune would take, and the sources whose share changes most."""
+    """Show the totals and what a fine-tune would take."""
     rows = len(made.chosen)
     tune = finetune.resolve(forms.kept(finetune.Settings, "finetune", fixed={"selection": "-"}))
     steps = finetune.steps_of(tune, rows)
     epochs = training_settings.epochs_of(rows, steps, tune.batch_size)
     auto = tune.epochs == "auto" and not tune.steps
     whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
-    left, right = st.columns([1.15, 1])
-    with left:
-        widgets.facts(
-            ("Rows", f"{rows:,} of {made.pool:,}"),
-            ("Response tokens", f"{made.tokens:,} of {tokens:,}"),
-            ("Taken whole", f"{whole} of {len(made.clusters)}"),
-            ("Training tokens", f"{round(made.tokens * epochs):,}"),
-            ("Steps", f"{steps:,}"),
-            helps={
-                "Taken whole": "Clusters of which every row is taken",
-                "Training tokens": "Response tokens that a fine-tune of so many steps learns from",
-                "Steps": f"Of a fine-tune of {plain(finetune.short(tune.model))} as its page "
-                f"stands: {epochs:.4g} epochs in batches of {tune.batch_size:,}"
-                + (f", at least {finetune.MIN_STEPS:,} steps" if auto else ""),
-            },
-        )
-    with right:
-        if len(made.sources) < 2:
-            st.caption("One source only: its share is 100% before and after.")
-            return
-        st.plotly_chart(selection_charts.movers(made.sources), config=figure.READ_ONLY)
+    widgets.facts(
+        ("Rows", f"{rows:,} of {made.pool:,}"),
+        ("Response tokens", f"{made.tokens:,} of {tokens:,}"),
+        ("Taken whole", f"{whole} of {len(made.clusters)}"),
+        ("Training tokens", f"{round(made.tokens * epochs):,}"),
+        ("Steps", f"{steps:,}"),
+        helps={
+            "Taken whole": "Clusters of which every row is taken",
+            "Training tokens": "Response tokens that a fine-tune of so many steps learns from",
+            "Steps": f"Of a fine-tune of {plain(finetune.short(tune.model))} as its page "
+            f"stands: {epochs:.4g} epochs in batches of {tune.batch_size:,}"
+            + (f", at least {finetune.MIN_STEPS:,} steps" if auto else ""),
+        },
+    )
+
+
+def sources(made: preview.Allocated) -> None:
+    """Show the sources whose share changes most."""
+    if len(made.sources) < 2:
+        st.caption("One source only: its share is 100% before and after.")
+        return
+    st.plotly_chart(
+        selection_charts.movers(made.sources),
+        config=figure.READ_ONLY,
+        alt="The three sources whose share changes most",
+    )
 
 
 widgets.title(
@@ -126,8 +131,7 @@ if clusters is None or dataset is None:
     )
     st.stop()
 dataset = clusters.ancestor("dataset")
-above = st.container()
-left, right = st.columns([1.2, 2.6], gap="large")
+left, right = st.columns(widgets.BESIDE)
 with left, st.container(border=True):
     edited = saved.edits_that_count(dataset, shown)
     pool = preview.pool(clusters.id, edited)
@@ -212,6 +216,7 @@ with right:
         st.caption("Quotas by hand are rows: for them, give the budget as a share or in rows.")
     quota_bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
     last_change.changes(clusters.id, dataset.id, tried, known)
+    sources(made)
     tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="selection:tab"), strict=True))
     if tabs["Before and after"].open:
         with tabs["Before and after"]:
@@ -237,5 +242,5 @@ with right:
     if tabs["Cost"].open:
         with tabs["Cost"]:
             cost.cost(clusters, made.chosen)
-with above:  # last, since it may take seconds the first time
+with left:  # last, since it may take seconds the first time
     advice.panel(dataset, clusters.ancestor("trajectories"))

@@ -23,8 +23,7 @@ if clusters is None:
     st.stop()
 job = jobs.newest(state.workspace(), "study", clusters=clusters.id)
 active = job is not None and job.state in jobs.ACTIVE
-above = st.container()
-left, right = st.columns([1.2, 2.6], gap="large")
+left, right = st.columns(widgets.BESIDE)
 with left, st.container(border=True):
     st.markdown("**Compare selections**")
     settings = form.ask(clusters)
@@ -52,5 +51,5 @@ with right:
             "the untuned base. Press Start study.",
             icon=":material/compare_arrows:",
         )
-with above:  # last, since it may take seconds the first time
+with left:  # last, since it may take seconds the first time
     advice.panel(clusters.ancestor("dataset"), clusters.ancestor("trajectories"))

@@ -55,7 +55,13 @@ def picture(artifact: Artifact) -> None:
     proxy_run.warn(artifact)
     proxy_run.facts(artifact)
     quantiles, samples = data.overview(artifact.id)
-    st.plotly_chart(loss_charts.trajectory_overview(data.steps(artifact.id), quantiles, samples))
+    with widgets.lead("losses"):
+        st.plotly_chart(
+            loss_charts.trajectory_overview(data.steps(artifact.id), quantiles, samples),
+            height="stretch",
+            alt=f"Loss of {artifact.summary['measured']:,} rows over training: it falls from "
+            f"{quantiles['q50'].iloc[0]:.2f} to {quantiles['q50'].iloc[-1]:.2f} in the median",
+        )
     st.caption(
         f"Loss of {artifact.summary_as(TrajectoriesSummary)['measured']:,} rows over training: "
         f"median, middle half and 10-90% band, with {len(samples)} rows drawn at random. A wide "
@@ -110,7 +116,7 @@ if dataset is None:
     st.stop()
 job = jobs.newest(state.workspace(), "trajectories", dataset=dataset.id)
 busy = job is not None and job.state in jobs.ACTIVE
-left, right = st.columns([1.2, 2.6], gap="large")
+left, right = st.columns(widgets.BESIDE)
 with left:
     if artifact is not None:
         widgets.next_step("See the clusters", "clusters", primary=True, trajectories=artifact.id)

@@ -91,11 +91,11 @@ def allocation(
         if len(there):
             _signs(fig, there, sign, 13 if few else 9)
             key.append(f"{sign} {word}" + (" by hand" if sign == "=" else ""))
-    figure.note(fig, "    ".join(key), x=0, y=1, yshift=8, xanchor="left", yanchor="bottom")
     held = table["cluster"].isin(list(fixed)) | (
         table["taken"] == table["cluster"].map(caps).fillna(-1)
     )
-    _water_level(fig, table[~held], int(whole.sum()), log=log)
+    key += _water_level(fig, table[~held], int(whole.sum()))
+    figure.note(fig, "    ".join(key), x=0, y=1, yshift=8, xanchor="left", yanchor="bottom")
     _light_up(fig, table.index[table["cluster"].isin(list(chosen))], level)
     return fig
 
@@ -171,18 +171,17 @@ def share_change(table: pd.DataFrame, most: int = 20) -> go.Figure:
     return fig
 
 
-def _water_level(fig: go.Figure, free: pd.DataFrame, whole: int, *, log: bool) -> None:
-    """The level as a line with its number, and how many clusters are taken whole."""
+def _water_level(fig: go.Figure, free: pd.DataFrame, whole: int) -> list[str]:
+    """The level as a line; return its part of the key, with its number and the clusters whole."""
     partly = free.loc[free["taken"] < free["size"], "taken"]
     if partly.empty or partly.max() - partly.min() > 1:
-        return
+        return []
     level = int(partly.max())
     fig.add_hline(y=level, line={"width": 1.5, "dash": "dot", "color": theme.MUTED})
-    text = f"even share: {level:,} rows"
+    text = f"\u2508 even share: {level:,} rows"
     if whole:
         text += f" · {whole:,} cluster{'s' if whole > 1 else ''} taken whole"
-    height = np.log10(max(level, 0.5)) if log else level  # a note wants the exponent, a shape not
-    figure.note(fig, text, x=1, y=height, yref="y", yanchor="bottom", xanchor="right", yshift=2)
+    return [text]
 
 
 def _marks(fig: go.Figure, x: pd.Index, y: pd.Series, symbol: str, bars: int) -> None:

@@ -15,6 +15,13 @@ from dashboard.clusters.preview import Preview
 from dashboard.escape import plain
 from dashboard.frame import data, job_card, state
 
+COMPARED = {
+    "raw": "Losses (the paper)",
+    "centred": "Shape",
+    "diff": "Changes",
+    "zscore": "Shape, scaled",
+}
+"""What rows are compared by, in plain words; the setting keeps its short name."""
 AT_ONCE = 300_000
 """Rows up to which every change of a setting clusters again; above, a button does."""
 
@@ -77,12 +84,14 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
     top = max(min(300, usable), start)
     k = st.slider("Clusters (K)", 1, top, key="clusters:k", persist_state="session")
     features = st.segmented_control(
-        "Compare",
+        "Compare rows by",
         list(statistics.FEATURES),
+        format_func=COMPARED.__getitem__,
         key="clusters:features",
         required=True,
         persist_state="session",
-        help="raw losses (the paper); centred or zscore compare shapes; diff compares changes",
+        help="Losses as they are (raw), without how high they lie (centred), without how far they "
+        "fall either (zscore), or their changes between recordings (diff)",
     )
     with st.expander("More settings", icon=":material/tune:"):
         begin = st.toggle(
@@ -93,7 +102,7 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
         )
         seed = st.number_input("Seed", 0, key="clusters:seed", persist_state="session")
         without = _without(artifact)
-    st.caption(f"auto would be K = {auto:,}, for 11% of {usable:,} rows")
+    st.caption(f"Automatic: {auto:,} clusters, for a budget of 11% of {usable:,} rows")
     return clusters.Settings(
         trajectories=artifact.id,
         k=int(k),
@@ -144,7 +153,7 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
         with st.container(horizontal=True, vertical_alignment="center", border=True):
             st.markdown(
                 f":material/history: Settings changed. The picture shows K = {plain(last.k)}, "
-                f"{plain(last.features)}."
+                f"{COMPARED[last.features].lower()}."
             )
             if not st.button("Cluster again", icon=":material/refresh:"):
                 return preview.preview(last)

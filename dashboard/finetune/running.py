@@ -19,8 +19,6 @@ from dashboard.escape import label, plain
 from dashboard.finetune import curves
 from dashboard.frame import job_card, reader, state, widgets
 
-BEGUN = "finetune:begun"
-"""In the session: whether a run was just started, which is then scrolled into view."""
 RUN = "finetune-run"
 EVERY = 4.0
 """Seconds between two looks at a run."""
@@ -31,18 +29,9 @@ SMALL = {
     "tokens/s": "tokens a second",
     "memory": "memory (GiB)",
 }
+LOSSES = "Training and held-out loss of the run; the newest values stand beside it as numbers"
 OTHERS = 5
 """Other runs that can be drawn beside one."""
-SCROLL = (
-    "<script>document.querySelector('.st-key-finetune-run')"
-    ".scrollIntoView({behavior: 'smooth', block: 'start'})</script>"
-)
-"""The one script of this page, the same always: a run that was just started comes into view."""
-
-
-def begin() -> None:
-    """Bring the run into view when it is next drawn."""
-    st.session_state[BEGUN] = True
 
 
 def job_of(selection: Artifact) -> Job | None:
@@ -56,8 +45,6 @@ def show(job: Job, runs: list[Entry]) -> None:
     """Show a run that waits or is at work; it redraws itself."""
     with st.container(key=RUN, border=True):
         st.fragment(_live, run_every=EVERY)(job.id, {e.id: e.name for e in runs})
-    if st.session_state.pop(BEGUN, False):
-        st.html(SCROLL, unsafe_allow_javascript=True)
 
 
 def _live(id: str, runs: dict[str, str]) -> None:
@@ -153,10 +140,13 @@ def _of_gpu(gpu: devices.Gpu) -> list[tuple[str, str]]:
 
 
 def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
+    place = widgets.lead("curves")
     axis, smoothing, beside = controls(frame, runs, job.id)
     own = training.Curve("this run", frame, theme.ACCENT)
     drawn = training.losses([own, *beside], axis, smoothing)
-    st.plotly_chart(drawn, key="finetune-losses", config=figure.READ_ONLY)
+    place.plotly_chart(
+        drawn, key="finetune-losses", config=figure.READ_ONLY, height="stretch", alt=LOSSES
+    )
     shown = [c for c in SMALL if c in frame]
     for column, place in zip(shown, st.columns(max(1, len(shown))), strict=False):
         drawn = training.small(frame, column, SMALL[column], axis)
@@ -166,11 +156,14 @@ def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
 def curves_of(artifact: Artifact, others: dict[str, str]) -> None:
     """Draw the way of a finished run, others beside it if wanted, and its answers on the way."""
     frame = curves.of_sealed(artifact.id)
+    place = widgets.lead("curves")
     axis, smoothing, beside = controls(frame, others, artifact.id)
     name = label(artifact.name) if beside else "this run"
     own = training.Curve(name, frame, theme.ACCENT)
     drawn = training.losses([own, *beside], axis, smoothing)
-    st.plotly_chart(drawn, key="finetune-losses", config=figure.READ_ONLY)
+    place.plotly_chart(
+        drawn, key="finetune-losses", config=figure.READ_ONLY, height="stretch", alt=LOSSES
+    )
     answers(load_looks(artifact.path))
 
 

@@ -31,6 +31,7 @@ STATES = {
 }
 PROBLEM = "job_card:problem"
 """In the session: why something was not deleted, to be said once."""
+BEGUN = "job_card:begun"
 MAIN_STAGES = ("train proxy", "train target")
 
 
@@ -59,7 +60,13 @@ def launch(
         st.error(f"The job could not be started: {plain_words(e)}", icon=":material/error:")
         st.stop()
     state.spend(form)
+    st.session_state[BEGUN] = True
     return id
+
+
+def just_begun() -> bool:
+    """Return, once, whether a job was just launched: its card is to come into view."""
+    return bool(st.session_state.pop(BEGUN, False))
 
 
 def command(noun: str, settings: Any) -> None:

@@ -8,6 +8,7 @@ import zipfile
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.finetune.metrics import METRICS
 from core.workspace.artifact import KINDS, Artifact, Kind
@@ -19,11 +20,15 @@ from dashboard.frame.page_words import plain_words
 STYLE = """<style>
 [data-testid="stHeader"] {height: 2rem; min-height: 2rem; background: none; pointer-events: none}
 [data-testid="stHeader"] * {pointer-events: auto}
-[data-testid="stMainBlockContainer"] {padding: 0.75rem 2rem 2rem}
+[data-testid="stMainBlockContainer"] {padding: 0.5rem 1.5rem 2rem}
 [class*="st-key-lead-"], [class*="st-key-lead-"] > div:has(.stPlotlyChart) {
-  height: max(560px, 66vh)}
+  height: max(440px, 66vh)}
+[class*="st-key-strip-"], [class*="st-key-strip-"] > div:has(.stPlotlyChart) {
+  height: max(300px, 66vh - 110px)}
 </style>"""
-"""No blank band above the title; a leading picture that grows with the screen."""
+"""No blank band above the title; leading pictures that grow with the screen."""
+BESIDE = (1, 3.05)
+"""Widths of a form and of the leading picture beside it, which takes 60% of the screen."""
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}
 
 
@@ -54,6 +59,29 @@ def title(text: str, sentence: str) -> None:
     """Draw the line of title, with its words explained, and the sentence on the picture."""
     st.header(text, anchor=False)
     st.caption(sentence, help=glossary.help_for(*TERMS[text]))
+
+
+def to_top(page: str) -> None:
+    """Scroll to the top of a page that was just turned to, or on which a job was just begun.
+
+    The script is the same always but for a count: one that is unchanged would not run again.
+    """
+    place = st.empty()  # there in every run, so that nothing below it moves
+    before = st.session_state.get("frame:page", page)
+    st.session_state["frame:page"] = page
+    begun = job_card.just_begun()
+    if begun or before != page:
+        turns = st.session_state["frame:turns"] = st.session_state.get("frame:turns", 0) + 1
+        place.html(
+            f"<script>/* {turns:d} */document.querySelector('[data-testid=stMain]')"
+            "?.scrollTo({top: 0})</script>",
+            unsafe_allow_javascript=True,
+        )
+
+
+def lead(name: str) -> DeltaGenerator:
+    """Return the place of a page's leading picture, to be drawn with height="stretch"."""
+    return st.container(key=f"lead-{name}".replace(" ", "-"))
 
 
 def chips(*kinds: Kind) -> dict[Kind, Artifact | None]:

@@ -23,7 +23,7 @@ from core.selection.settings import Settings
 from dashboard.charts import selection as selection_charts
 from dashboard.clusters.preview import Preview
 from dashboard.escape import plain
-from dashboard.frame import reader
+from dashboard.frame import reader, widgets
 from dashboard.selection import preview
 from dashboard.selection.preview import Allocated
 
@@ -104,7 +104,7 @@ def chart(clusters: str, tried: Tried, *, box: bool) -> Chosen | None:
     fixed, caps = by_hand(tried.quotas)
     chosen = _chosen(clusters, set(table["cluster"]))
     gesture = CLICK
-    place = st.container()
+    place = widgets.lead("bars")
     if box:
         with st.container(horizontal=True, vertical_alignment="center"):
             gesture = (
@@ -135,6 +135,9 @@ def chart(clusters: str, tried: Tried, *, box: bool) -> Chosen | None:
         on_select=functools.partial(_picked, clusters, order),
         selection_mode="points" if gesture == CLICK else "box",
         config=CONFIG,
+        height="stretch",
+        alt=f"Rows taken from each of {len(table):,} clusters: {int(table['taken'].sum()):,} of "
+        f"{int(table['size'].sum()):,}",
     )
     return chosen
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from core import selection
@@ -55,10 +56,11 @@ def draw(project: Project) -> None:
     """Show the project: its sentence, its pictures, what it cost, its next step."""
     st.subheader(plain(project.dataset.name), anchor=False)
     st.markdown(f"**{plain(as_text(verdict(project)))}**")
-    columns = st.columns(3, border=True)
-    for column, picture in zip(columns, (_map, _budget, _arms), strict=True):
-        with column:
-            picture(project)
+    with st.container(key="home-strip"):
+        columns = st.columns(3, border=True)
+        for column, picture in zip(columns, (_map, _budget, _arms), strict=True):
+            with column:
+                picture(project)
     step = following(project)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
@@ -81,10 +83,16 @@ def costs(project: Project) -> str:
     return f"Took: {', '.join(parts)}." if parts else ""
 
 
+def _still(figure: go.Figure, name: str, alt: str) -> None:
+    """Draw a picture of the strip, as high as the screen has room for."""
+    with st.container(key=f"strip-{name}"):
+        st.plotly_chart(figure, config=STILL, key=f"home:{name}", height="stretch", alt=alt)
+
+
 def _map(project: Project) -> None:
     st.markdown("**Kinds of examples**")
     if project.clusters is not None and project.trajectories is not None:
-        st.plotly_chart(thumbnail(project), config=STILL, key="home:map", alt="Map of clusters")
+        _still(thumbnail(project), "map", "Map of clusters")
         count = project.clusters.summary_as(ClustersSummary)["clusters"]
         st.caption(f"{count:,} clusters of learning curves")
     elif project.trajectories is not None:
@@ -92,7 +100,7 @@ def _map(project: Project) -> None:
         figure = loss_charts.trajectory_overview(
             data.steps(project.trajectories.id), quantiles, sample
         )
-        st.plotly_chart(figure, config=STILL, key="home:map", alt="Losses while the proxy trains")
+        _still(figure, "map", "Losses while the proxy trains")
     else:
         st.caption("Appears when a proxy has been trained: Trajectories page.")
 
@@ -111,7 +119,7 @@ def _budget(project: Project) -> None:
     k = int(made.clusters["cluster"].max()) + 1
     figure = selection_charts.allocation(made.clusters, k)
     figure.update_xaxes(showticklabels=False)
-    st.plotly_chart(figure, config=STILL, key="home:kept", alt="Rows kept of each cluster")
+    _still(figure, "kept", "Rows kept of each cluster")
     s = project.selection.summary_as(SelectionSummary)
     st.caption(f"{s['rows']:,} of {s['pool']:,} examples")
 
@@ -128,5 +136,5 @@ def _arms(project: Project) -> None:
     figure.update_layout(margin={"r": 16, "t": 10}, height=280)
     figure.layout.annotations = ()
     figure.update_xaxes(title=None, nticks=4)
-    st.plotly_chart(figure, config=STILL, key="home:arms", alt="Scores of the arms")
+    _still(figure, "arms", "Scores of the arms")
     st.caption(f"{row.title}, {row.unit}; {len(table)} fine-tunes of one model, equal steps")

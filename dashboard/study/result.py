@@ -21,7 +21,7 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import study as study_charts
 from dashboard.charts import theme
 from dashboard.escape import plain
-from dashboard.frame import job_card, overlap, state
+from dashboard.frame import job_card, overlap, state, widgets
 from dashboard.frame.page_words import plain_words
 from dashboard.study import form, tabs, take
 from dashboard.study.view import BY_ITEM, View
@@ -77,7 +77,9 @@ def show(artifact: Artifact) -> None:
     figure = _figure(table, key, usable[key], base, seen)
     figure.update_layout(modebar={"bgcolor": "rgba(0,0,0,0)", "color": theme.MUTED})
     config = take.picture_options(artifact.id, key)
-    st.plotly_chart(figure, config=config, alt="What each arm scored")
+    with widgets.lead("arms"):
+        alt = first or "What each arm scored"
+        st.plotly_chart(figure, config=config, height="stretch", alt=alt)
     _caption(artifact, table, s, key, test)
     _offers(artifact, table, key)
     _warnings(artifact, table)

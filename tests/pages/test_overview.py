@@ -6,6 +6,7 @@ from core import jobs
 from core.edits import labels
 from core.nouns import DURATION
 from core.workspace.store import Workspace
+from dashboard.story import tour
 from tests.conftest import NAME
 from tests.pages.conftest import button, fine, flags, go, has_button, press, unescaped, words
 
@@ -148,3 +149,15 @@ def test_a_workspace_that_cannot_be_made_says_so_instead_of_breaking(visit, tmp_
     assert not at.exception
     (shown,) = at.error
     assert "could not be started" in shown.value
+
+
+def test_the_tour_goes_from_page_to_page_and_does_not_come_back_once_stopped(visit, finished):
+    at = visit(finished.root, "overview")
+    assert "Tour:" not in words(at)
+    press(at, "Show me around")
+    assert f"Tour: 1 of {len(tour.STOPS)}" in words(at)
+    fine(at.button(key="tour:next").click().run())
+    assert (at.header[0].value, f"Tour: 2 of {len(tour.STOPS)}" in words(at)) == ("Dataset", True)
+    at.button(key="tour:stop").click().run()
+    assert "Tour:" not in words(go(at, "clusters"))
+    assert "Tour:" not in words(go(at, "overview"))
