@@ -25,8 +25,13 @@ STYLE = """<style>
   height: max(440px, 66vh)}
 [class*="st-key-strip-"], [class*="st-key-strip-"] > div:has(.stPlotlyChart) {
   height: max(300px, 66vh - 110px)}
+[data-testid="stBaseButton-primary"]:enabled, [data-testid="stBaseButton-primaryFormSubmit"]:enabled,
+[data-testid="stMultiSelect"] [data-baseweb="tag"] {
+  background-color: #4361d8; border-color: #4361d8; color: #fff}
+[data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
 </style>"""
-"""No blank band above the title; leading pictures that grow with the screen."""
+"""No blank band above the title, leading pictures that grow with the screen, white on one blue in
+both schemes: the dark one's accent is light, to be read as text (docs/accessibility.md)."""
 BESIDE = (1, 3.05)
 """Widths of a form and of the leading picture beside it, which takes 60% of the screen."""
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}

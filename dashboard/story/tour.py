@@ -67,7 +67,7 @@ def draw() -> None:
         return
     stop, last = STOPS[at], at == len(STOPS) - 1
     with st.container(border=True, key="tour", gap="small"):
-        st.caption(f"Tour: {at + 1} of {len(STOPS)}")
+        st.caption(f"Tour: {at + 1:,} of {len(STOPS):,}")
         st.markdown(f"**{stop.title}.** {stop.sentence}")
         with st.container(horizontal=True, gap="small"):
             if not last and st.button("Next", type="primary", key="tour:next"):
