@@ -25,7 +25,8 @@ STYLE = """<style>
   height: max(440px, 66vh)}
 [class*="st-key-strip-"], [class*="st-key-strip-"] > div:has(.stPlotlyChart) {
   height: max(300px, 66vh - 110px)}
-[data-testid="stBaseButton-primary"]:enabled, [data-testid="stBaseButton-primaryFormSubmit"]:enabled,
+[data-testid="stBaseButton-primary"]:enabled,
+[data-testid="stBaseButton-primaryFormSubmit"]:enabled,
 [data-testid="stMultiSelect"] [data-baseweb="tag"] {
   background-color: #4361d8; border-color: #4361d8; color: #fff}
 [data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
