@@ -66,12 +66,12 @@ def checked(names: list[str], n_rows: int, where: str) -> None:
 def rows_of(table: pa.Table, start: int = 0) -> Rows:
     """Return a table as rows, its first at index `start`."""
     columns = {
-        name: _plain(column) for name, column in zip(table.column_names, table.columns, strict=True)
+        name: plain(column) for name, column in zip(table.column_names, table.columns, strict=True)
     }
     return Rows(columns, range(start, start + table.num_rows), "index", [])
 
 
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column whose every type can be filtered, written and turned into Python values."""
     arrow_type = plain_type(column.type)
     return column if arrow_type == column.type else column.cast(arrow_type)

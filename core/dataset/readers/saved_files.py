@@ -1,8 +1,8 @@
 """Files that `save_to_disk` wrote: refused where their values are not written out, before decoding.
 
 The datasets library writes arrow streams as they lie in memory, neither compressed nor with
-dictionaries, so what a folder takes in memory is what its files take on disk. Anything else was not
-written by it, and may be a few kilobytes that become gigabytes.
+dictionaries, so what a folder takes in memory is what its files take on disk; views of texts are
+counted. Anything else was not written by it, and may be a few kilobytes that become gigabytes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import struct
 
 import pyarrow as pa
 
+from core.dataset.readers.arrow_files import plain
+from core.dataset.readers.repeated import FEW, SWELLS_UNREAD
+from core.dataset.readers.sources import refuse_swollen
 from core.errors import InputError
 
-SHARED = ("dictionary", "run_end_encoded", "_view")
+SHARED = ("dictionary", "run_end_encoded")
 """Parts of the names of types whose values may be stored once for many rows."""
 HEADER, COMPRESSION = 2, 3
 """Fields of a Message and of a RecordBatch, by the format's `Message.fbs`."""
@@ -24,7 +27,7 @@ def refuse_not_written_out(folder: pathlib.Path) -> None:
     """Refuse a saved folder whose files are compressed, or store a value once for many rows.
 
     Raises:
-        InputError: they do.
+        InputError: they do, or their views swell too much.
     """
     for path in sorted(folder.rglob("*.arrow")):
         try:
@@ -45,6 +48,19 @@ def refuse_not_written_out(folder: pathlib.Path) -> None:
                 f"{path} {what}, which the datasets library does not write and which may grow "
                 "beyond reason; load it there and save it again, or write it as JSON lines"
             )
+        if "view" in str(kinds):
+            _refuse_swollen_views(path)
+
+
+def _refuse_swollen_views(path: pathlib.Path) -> None:
+    """Refuse a file whose views name a long text so often that it swells when written out."""
+    size, n_bytes = path.stat().st_size, 0
+    with pa.memory_map(str(path)) as f:
+        for batch in pa.ipc.open_stream(f):
+            for start in range(0, len(batch), FEW):
+                table = pa.Table.from_batches([batch.slice(start, FEW)])
+                n_bytes += sum(plain(c).nbytes for c in table.columns if "view" in str(c.type))
+                refuse_swollen(path, n_bytes, size, SWELLS_UNREAD, "write it as JSON lines")
 
 
 def is_compressed(message: bytes) -> bool:
