@@ -13,9 +13,10 @@ from typing import Any
 from core.dataset.artifact import Understanding
 from core.dataset.detection import SAMPLE, Reading, UnclearColumns
 from core.dataset.examples import as_text, first_cells, to_examples
+from core.dataset.privacy import HIDDEN, unquoted
 from core.dataset.readers import Rows, head
 from core.dataset.report import sentences
-from core.dataset.settings import Settings, read_columns
+from core.dataset.settings import Settings, own_words, quiet, read_columns
 from core.errors import InputError
 from core.model.conversation import Turn
 
@@ -59,11 +60,28 @@ def preview(path: str | pathlib.Path, settings: Settings, rows: int = 50) -> Pre
     Raises:
         InputError: it is missing or cannot be read as rows.
     """
-    return understand(head(path, SAMPLE, settings.split), settings, rows)
+    with quiet(settings):
+        return understand(head(path, SAMPLE, settings.split), settings, rows)
 
 
 def understand(rows_read: Rows, settings: Settings, rows: int = 50) -> Preview:
-    """Return what an import with these settings makes of rows that were read; they stay as read."""
+    """Return what an import with these settings makes of rows that were read; they stay as read.
+
+    Of private rows that are skipped nothing is quoted.
+    """
+    seen = _understand(rows_read, settings, rows)
+    if not settings.hides:
+        return seen
+    known = own_words(settings)
+    skipped: dict[str, list[dict[str, Any]]] = {}
+    for reason, records in seen.skipped.items():
+        told = unquoted(reason, known)
+        hidden = [{**record, "reason": told, "preview": HIDDEN} for record in records]
+        skipped[told] = skipped.get(told, []) + hidden
+    return dataclasses.replace(seen, problem=unquoted(seen.problem, known), skipped=skipped)
+
+
+def _understand(rows_read: Rows, settings: Settings, rows: int) -> Preview:
     rows_read = dataclasses.replace(rows_read, skipped=list(rows_read.skipped))
     seen = Preview(
         {name: first_cells(rows_read, name, rows) for name in rows_read.columns},

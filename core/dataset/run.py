@@ -15,11 +15,9 @@ from collections.abc import Iterator
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core.dataset import mapping
 from core.dataset.artifact import DatasetSummary, examples_file
-from core.dataset.privacy import unquoting
 from core.dataset.readers import data_in
-from core.dataset.settings import BEFORE, FIRST, Settings
+from core.dataset.settings import BEFORE, FIRST, Settings, quiet
 from core.dataset.store import store
 from core.errors import InputError
 from core.model.conversation import conversations, stored_columns
@@ -47,20 +45,12 @@ def run(workspace: Workspace, settings: Settings) -> str:
         fingerprint=fingerprint("dataset", identity(settings, first=FIRST, before=BEFORE)),
     )
     try:
-        with _quiet(settings), unchanged(pathlib.Path(settings.path)), _uncollected():
+        with quiet(settings), unchanged(pathlib.Path(settings.path)), _uncollected():
             summary = store(draft.path, settings)
         return draft.seal(summary).id
     except BaseException:
         draft.discard()
         raise
-
-
-def _quiet(settings: Settings) -> contextlib.AbstractContextManager[None]:
-    """Return a context in which errors quote nothing but the settings where the data is private."""
-    if not settings.hides:
-        return contextlib.nullcontext()
-    written = [value for value in to_config(settings).values() if isinstance(value, str)]
-    return unquoting([*written, *mapping.lines(settings.map).values()])
 
 
 @contextlib.contextmanager

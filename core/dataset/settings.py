@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 
 from core.dataset import mapping, row_formats
 from core.dataset.detection import SAMPLE, Reading, UnclearColumns, detect
 from core.dataset.examples import first_cells
+from core.dataset.privacy import unquoting
 from core.dataset.readers import FILE_TYPES, Rows
 from core.errors import InputError
-from core.settings import Group, setting
+from core.settings import Group, setting, to_config
 
 BEFORE = {"holdout_rule": 1}
 """What imports did before there were these settings, where that is not the default."""
@@ -101,6 +103,17 @@ class Settings(Group):
             raise InputError("--split-column says which rows to hold out; leave --holdout away")
         if not self.path:
             raise InputError("--path is empty; give a file or a hub dataset")
+
+
+def own_words(settings: Settings) -> list[str]:
+    """Return what a person wrote in the settings: it may be quoted, whatever the file holds."""
+    written = [value for value in to_config(settings).values() if isinstance(value, str)]
+    return [*written, *mapping.lines(settings.map).values()]
+
+
+def quiet(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which errors quote nothing but the settings where the data is private."""
+    return unquoting(own_words(settings)) if settings.hides else contextlib.nullcontext()
 
 
 def read_columns(rows: Rows, settings: Settings) -> Reading:

@@ -15,6 +15,7 @@ from core.dataset.detection import SAMPLE, Reading
 from core.dataset.preview import Preview, understand
 from core.dataset.readers import Rows, head
 from core.dataset.row_formats import ROW_FORMATS
+from core.dataset.settings import quiet
 from core.errors import InputError
 from dashboard.dataset import column_widgets
 from dashboard.escape import plain
@@ -39,7 +40,8 @@ def panel(path: str, settings: Settings) -> str | None:
     """
     st.subheader(plain(pathlib.Path(path).name), anchor=False)
     try:
-        rows = _rows(path, settings.split, _stamp(path))
+        with quiet(settings):
+            rows = _rows(path, settings.split, _stamp(path))
     except InputError as e:
         st.error(plain_words(str(e)), icon=":material/error:")
         return None
@@ -50,7 +52,9 @@ def panel(path: str, settings: Settings) -> str | None:
     seen = detected
     if mapping:
         try:
-            seen = understand(rows, dataclasses.replace(settings, map=mapping))
+            mapped = dataclasses.replace(settings, map=mapping)
+            with quiet(mapped):
+                seen = understand(rows, mapped)
         except InputError as e:
             seen = dataclasses.replace(detected, reading=None, problem=str(e), rows=[], skipped={})
     _show(seen, key, mapped=bool(mapping))

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.__main__ import main
+from core.dataset.preview import preview
 from core.dataset.privacy import HIDDEN, unquoted
 from core.dataset.run import Settings, run
 from core.errors import InputError
@@ -47,6 +48,20 @@ def test_no_reason_quotes_a_private_file(bare, tmp_path):
     made = bare.open(run(bare, Settings(path=str(path), private=True)), "dataset")
     assert made.summary["set_aside"] == {f"unknown role {HIDDEN}": 1}
     assert "ZEBRA" not in (made.path / "set_aside.jsonl").read_text() + json.dumps(made.manifest)
+
+
+def test_a_preview_quotes_no_private_problem(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("ZEBRA a,ZEBRA b\n1,2\n")
+    settings = Settings(path=str(path), private=True)
+    assert "ZEBRA" not in preview(path, settings).problem
+    assert "ZEBRA" in preview(path, Settings(path=str(path))).problem
+    path.write_text("prompt,output\nq,a\nZEBRA\n")
+    (records,) = preview(path, settings).skipped.values()
+    assert [(record["line"], record["preview"]) for record in records] == [(3, HIDDEN)]
+    path.write_text("ZEBRA,ZEBRA\na,b\n")
+    with pytest.raises(InputError, match=r"names a column twice in .private."):
+        preview(path, settings)
 
 
 def test_what_the_person_wrote_stays(bare, tmp_path):
