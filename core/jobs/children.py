@@ -1,8 +1,10 @@
-"""What processes that train, score or answer are given in their environment."""
+"""What processes that train, score or answer are given, and how helpers end with their parent."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 from core.jobs.progress import JOB_VARIABLE
 
@@ -11,7 +13,30 @@ QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 threads that spin on; alone on the machine 1.1 s and 1.0 s. Read when torch loads its threads."""
 
 
+PARENT_VARIABLE = "S2L_PARENT"
+"""Process that started a helper."""
+LOOK = 0.2
+"""Seconds between two looks at whether the parent lives."""
+
+
 def environment() -> dict[str, str]:
     """Return ours, for a process that is no job's: nothing of a job in it, its threads quiet."""
     ours = {k: v for k, v in os.environ.items() if k != JOB_VARIABLE}
-    return QUIET_THREADS | ours
+    return QUIET_THREADS | ours | {PARENT_VARIABLE: str(os.getpid())}
+
+
+def end_with_parent() -> None:
+    """Let this helper end at once when the process that started it is gone, however that ended.
+
+    A signal of the system for it (PR_SET_PDEATHSIG) comes when the *thread* that started a helper
+    ends, and a page's thread ends with every rerun: so a thread looks.
+    """
+    parent = int(os.environ.get(PARENT_VARIABLE) or 0)
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
+        os._exit(1)
+
+    if parent:
+        threading.Thread(target=look, daemon=True).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+from core.jobs.children import end_with_parent
 from core.layout.projection import warm_up
 from core.layout.run import run
 from core.layout.settings import Settings
@@ -13,6 +14,7 @@ from core.workspace.store import Workspace
 
 def main() -> None:
     """Read the settings of a layout from stdin once UMAP is ready; none are no order."""
+    end_with_parent()
     warm_up()
     order = sys.stdin.read()
     if order:

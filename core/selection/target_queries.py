@@ -20,7 +20,7 @@ import numpy as np
 from core.arrays import Float32s, Halves, Ints
 from core.dataset.run import load_any
 from core.errors import InputError
-from core.jobs.children import environment
+from core.jobs.children import end_with_parent, environment
 from core.jobs.progress import Progress, say
 from core.model import loading, tokenizers
 from core.model.scoring import score
@@ -236,6 +236,7 @@ def read_apart(trajectories: Artifact, text: str) -> str:
 
 def main() -> None:
     """Read queries as `read_apart` asks."""
+    end_with_parent()
     root, id, text = sys.argv[1:]
     try:
         load(Workspace(root).open(id, "trajectories"), TargetQueries(queries=text))

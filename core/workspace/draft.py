@@ -11,6 +11,7 @@ import datetime as dt
 import fcntl
 import pathlib
 import shutil
+import time
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -95,17 +96,30 @@ class Draft:
         self.lock.close()
 
 
-def lock_draft(draft: pathlib.Path) -> IO[bytes]:
+DYING = 3.0
+"""Seconds that a killed run may take to give its memory, and then its locks, back."""
+
+
+def lock_draft(draft: pathlib.Path, patience: float = 0.0) -> IO[bytes]:
     """Lock a draft; the lock lasts as long as the file returned is open.
+
+    Args:
+        draft: Its folder.
+        patience: Seconds to wait for who has it.
 
     Raises:
         InUse: another process has it.
     """
     lock = (draft / RUN).open("r+b")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        name = draft.name.removesuffix(PARTIAL)
-        raise InUse(f"{name} is being worked on; wait for that run or stop it") from None
-    return lock
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                break
+        time.sleep(0.05)
+    lock.close()
+    name = draft.name.removesuffix(PARTIAL)
+    raise InUse(f"{name} is being worked on; wait for that run or stop it")

@@ -25,7 +25,7 @@ from core.workspace.artifact import (
     new_id,
     utc_now,
 )
-from core.workspace.draft import Draft, lock_draft
+from core.workspace.draft import DYING, Draft, lock_draft
 from core.workspace.files import SETTLED, read_json, rename, write_json
 from core.workspace.roles import editors, person
 
@@ -110,7 +110,7 @@ class Workspace:
             if not run or shape.begun(run):
                 continue
             if run["fingerprint"] == fingerprint and name in ("", run["name"]):
-                return Draft(path, run, lock_draft(path))
+                return Draft(path, run, lock_draft(path, DYING))
         return None
 
     def finished(self, kind: Kind, fingerprint: str, name: str = "") -> Artifact | None:

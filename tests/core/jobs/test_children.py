@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from core.jobs.children import environment
@@ -36,3 +38,20 @@ def test_a_command_quiets_its_threads(tmp_path: pathlib.Path) -> None:
         "OMP_WAIT_POLICY": "PASSIVE",
         "GOMP_SPINCOUNT": "2000",
     }
+
+
+def test_a_helper_ends_when_its_parent_is_killed(tmp_path: pathlib.Path) -> None:
+    helper = (
+        "from core.jobs.children import end_with_parent as e; import time; e(); time.sleep(600)"
+    )
+    script = (
+        "import subprocess, sys; from core.jobs.children import environment; "
+        f"p = subprocess.Popen([sys.executable, '-c', {helper!r}], env=environment()); "
+        "print(p.pid, flush=True); p.wait()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    child.wait(timeout=60)

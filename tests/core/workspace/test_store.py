@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -115,7 +116,8 @@ def test_what_was_killed_after_its_manifest_is_finished_and_not_made_again(works
     assert workspace.finished("dataset", "h") is None
 
 
-def test_a_draft_in_work_is_neither_continued_nor_deleted_by_others(workspace):
+def test_a_draft_in_work_is_neither_continued_nor_deleted_by_others(workspace, monkeypatch):
+    monkeypatch.setattr(store, "DYING", 0.0)
     draft = make(workspace, fingerprint="f")
     for other in (lambda: workspace.unfinished("dataset", "f"), lambda: workspace.delete(draft.id)):
         with pytest.raises(ValueError, match="being worked on"):
@@ -123,6 +125,12 @@ def test_a_draft_in_work_is_neither_continued_nor_deleted_by_others(workspace):
     draft.lock.close()  # as the end of its process does
     workspace.delete(draft.id)
     assert workspace.entries() == []
+
+
+def test_a_run_that_was_killed_a_moment_ago_is_waited_for(workspace):
+    dying = workspace.draft("dataset", name="a", config={}, parents={}, fingerprint="f")
+    threading.Timer(0.3, dying.lock.close).start()
+    assert workspace.unfinished("dataset", "f").id == dying.id
 
 
 def test_unfinished_finds_the_newest_by_fingerprint_and_name(workspace):
