@@ -15,7 +15,7 @@ from dashboard.frame import job_card, state
 from dashboard.frame.page_words import plain_words
 
 PROBLEM = "queue:problem"
-EVERY = 5.0
+EVERY = 10.0
 """Seconds between two looks at the queue."""
 
 

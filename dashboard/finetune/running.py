@@ -19,8 +19,10 @@ from dashboard.escape import label, plain
 from dashboard.finetune import curves
 from dashboard.frame import job_card, reader, state, widgets
 
+DRAWN = "finetune:drawn"
+"""In the session: the charts of the run that is watched, and what they were drawn from."""
 RUN = "finetune-run"
-EVERY = 4.0
+EVERY = 5.0
 """Seconds between two looks at a run."""
 AXES = {"step": "Steps", "tokens": "Tokens", "seconds": "Time"}
 SMALL = {
@@ -142,15 +144,20 @@ def _of_gpu(gpu: devices.Gpu) -> list[tuple[str, str]]:
 def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
     place = widgets.lead("curves")
     axis, smoothing, beside = controls(frame, runs, job.id)
-    own = training.Curve("this run", frame, theme.ACCENT)
-    drawn = training.losses([own, *beside], axis, smoothing)
+    newest = str(frame.iloc[-1].to_list()), len(frame), int(frame["held_out"].count())
+    about = job.id, axis, smoothing, [(b.name, b.colour) for b in beside], newest
+    if st.session_state.get(DRAWN, ("",))[0] != about:  # a step may take longer than a look
+        own = training.Curve("this run", frame, theme.ACCENT)
+        large = training.losses([own, *beside], axis, smoothing)
+        small = {c: training.small(frame, c, SMALL[c], axis) for c in SMALL if c in frame}
+        st.session_state[DRAWN] = about, large, small
+    _, large, small = st.session_state[DRAWN]
     place.plotly_chart(
-        drawn, key="finetune-losses", config=figure.READ_ONLY, height="stretch", alt=LOSSES
+        large, key="finetune-losses", config=figure.READ_ONLY, height="stretch", alt=LOSSES
     )
-    shown = [c for c in SMALL if c in frame]
-    for column, place in zip(shown, st.columns(max(1, len(shown))), strict=False):
-        drawn = training.small(frame, column, SMALL[column], axis)
-        place.plotly_chart(drawn, key=f"finetune-small:{column}", config=figure.READ_ONLY)
+    for column, place in zip(small, st.columns(max(1, len(small))), strict=False):
+        key = f"finetune-small:{column}"
+        place.plotly_chart(small[column], key=key, config=figure.READ_ONLY)
 
 
 def curves_of(artifact: Artifact, others: dict[str, str]) -> None:
