@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset.readers import head, read
-from core.errors import InputError
 
 
 def read_text(tmp_path, text, name="data.csv", encoding="utf-8"):
@@ -110,7 +109,10 @@ def test_the_encoding_is_told_and_said(tmp_path, encoding, said, suffix):
     assert found.read_as["encoding"] == said
 
 
-CELL = st.text(st.sampled_from("ab ,;\t|\"'\n\\é中") | st.characters(codec="utf-8"), max_size=12)
+CELL = st.text(
+    st.sampled_from("ab ,;\t|\"'\n\\é中") | st.characters(codec="utf-8", exclude_characters="\0"),
+    max_size=12,
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -134,13 +136,9 @@ def test_what_a_writer_quotes_is_read_back(
     writer.writerows(cells)
     path = tmp_path_factory.mktemp("csv") / "data.csv"
     path.write_bytes(out.getvalue().encode(encoding))
-    try:
-        found = read(str(path), "train")
-    except InputError:
-        assert any("\0" in cell for row in cells for cell in row)
-        return
-    assert table(found) == cells
-    assert not found.skipped
+    rows = read(str(path), "train")
+    assert table(rows) == cells
+    assert not rows.skipped
     assert table(head(path, 2)) == cells[:2]
 
 
