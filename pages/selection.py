@@ -66,7 +66,7 @@ def budget_control(pool: int, tokens: int) -> str:
             persist_state="session",
         )
         return f"{rows}"
-    wanted = st.number_input(
+    asked = st.number_input(
         f"Budget (response tokens of {tokens:,})",
         1,
         max(1, tokens),
@@ -74,7 +74,7 @@ def budget_control(pool: int, tokens: int) -> str:
         key="selection:tokens",
         persist_state="session",
     )
-    return f"{wanted} tokens"
+    return f"{asked} tokens"
 
 
 def facts(made: preview.Allocated, tokens: int) -> None:

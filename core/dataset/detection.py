@@ -90,8 +90,8 @@ def detect(
             if len(chats) == 1 and not {c.strip().lower() for c in columns} & {*ASKED}:
                 parts = _parts(ROW_FORMATS["messages"], columns, {**named, "chat": chats[0]}, look)
                 return _reading("messages", parts, columns, "likely")
-    if found := _test_file(tried, columns, named, sample):
-        return found
+    if test_file := _test_file(tried, columns, named, sample):
+        return test_file
     raise _unclear(columns, wanted, sample)
 
 

@@ -70,14 +70,14 @@ def parse(rows: Rows, form: str, parts: Given) -> Parsed:
     }
     message_parts = [(part, cell) for part, cell in columns.items() if part not in BY_NAME]
     answers = columns.get("answer")
-    found = Parsed([], [])
+    parsed = Parsed([], [])
     for at in range(len(rows.places)):
         try:
             messages = turns({part: cell(at) for part, cell in message_parts})
-            found.rows.append((at, messages, text(answers(at)) if answers else ""))
+            parsed.rows.append((at, messages, text(answers(at)) if answers else ""))
         except SkippedRow as e:
-            found.skipped.append((at, str(e)))
-    return found
+            parsed.skipped.append((at, str(e)))
+    return parsed
 
 
 def usable(parsed: Parsed, *, trainable: bool, answered: bool) -> Parsed:
@@ -162,10 +162,10 @@ def _unusable(turns: list[Turn], answer: str, *, trainable: bool, answered: bool
 
 def first_cells(rows: Rows, column: str, n: int) -> list[Any]:
     """Return a column's cells of the first n rows."""
-    found = rows.columns.get(column)
-    if found is None:
+    cells = rows.columns.get(column)
+    if cells is None:
         return rows.first(n).values(column)
-    return found[:n] if isinstance(found, list) else found.slice(0, n).to_pylist()
+    return cells[:n] if isinstance(cells, list) else cells.slice(0, n).to_pylist()
 
 
 def own_id(value: Any) -> str | None:
@@ -173,10 +173,10 @@ def own_id(value: Any) -> str | None:
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
     try:
-        found = text(value)
+        id = text(value)
     except SkippedRow:
         return None
-    return found if found.strip() else None
+    return id if id.strip() else None
 
 
 def _reply(turns: list[Turn]) -> int | None:
@@ -244,9 +244,9 @@ class AsText:
 
 def as_text(rows: Rows, parts: Given) -> dict[str, str]:
     """Return column -> how its cells are written as text, where they are no texts."""
-    found = AsText(parts)
-    found.add(rows, first=True)
-    return found.said()
+    texts = AsText(parts)
+    texts.add(rows, first=True)
+    return texts.said()
 
 
 def _label(value: Any) -> str:

@@ -183,15 +183,15 @@ def given(declared: str, flags: Mapping[str, str], columns: Sequence[str]) -> Gi
     Raises:
         InputError: a column does not exist, or a part is named by both.
     """
-    found: Given = {}
+    parts: Given = {}
     for part, name in flags.items():
-        found[part] = column(name, columns, f"--{part}-column")
+        parts[part] = column(name, columns, f"--{part}-column")
     for part, written in lines(declared).items():
-        if part in found:
+        if part in parts:
             raise InputError(f"--map and --{part}-column both name the {part}; give one of them")
         key = "chat" if part == "conversation" else part
         if part in TEXTS and ("{" in written or "}" in written):
-            found[key] = template(written, columns)
+            parts[key] = template(written, columns)
         else:
-            found[key] = column(written.strip(), columns, f"--map {part}=")
-    return found
+            parts[key] = column(written.strip(), columns, f"--map {part}=")
+    return parts

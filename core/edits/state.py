@@ -188,8 +188,8 @@ class EditState:
         if op in BACK:
             differs = self._sides(op)[0][rows] != (op in INSTEAD)
         else:
-            had = [self.notes.get(row, "") != asked["text"] for row in rows.tolist()]
-            differs = np.array(had, bool)
+            other_text = [self.notes.get(row, "") != asked["text"] for row in rows.tolist()]
+            differs = np.array(other_text, bool)
         changed: Ints = rows[differs]
         return changed
 

@@ -92,8 +92,8 @@ def judge(
         return Verdict(False, "", NO_GOLD, name, ran_on)
     if name in ("number", "maths") and is_program(first) and not final_answer.marked(first):
         return Verdict(False, "", PROGRAM, name, ran_on)
-    right, found = MATCHERS[name].judge(first, gold, item)
-    return Verdict(right, found.text, found.where, name, ran_on)
+    right, answer = MATCHERS[name].judge(first, gold, item)
+    return Verdict(right, answer.text, answer.where, name, ran_on)
 
 
 def matcher_of(gold: str, item: Mapping[str, Any] | None = None) -> str:
@@ -107,29 +107,29 @@ def matcher_of(gold: str, item: Mapping[str, Any] | None = None) -> str:
 def bare(gold: str) -> str:
     r"""Return the answer of a gold that is a whole solution: what its `\boxed{}` or #### says."""
     if "\\boxed" in gold or "\\fbox" in gold or "####" in gold:
-        found = final_answer.marked(gold)
-        return found.text if found else gold
+        answer = final_answer.marked(gold)
+        return answer.text if answer else gold
     return gold
 
 
 def _number(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
     right = understand(gold)
-    found = final_answer.marked(said, digits=True)
-    if found:
-        if not isinstance(understand(found.text), Expression) and found.where != "in a box":
-            after = found.text.rpartition("=")[2] if "=" in found.text else found.text
-            found = Found(final_answer.one_amount(after) or found.text, found.where)
-        return same(understand(found.text), right), found
-    found = _unmarked(said, numbers=True)
-    return same(understand(found.text), right), found
+    answer = final_answer.marked(said, digits=True)
+    if answer:
+        if not isinstance(understand(answer.text), Expression) and answer.where != "in a box":
+            after = answer.text.rpartition("=")[2] if "=" in answer.text else answer.text
+            answer = Found(final_answer.one_amount(after) or answer.text, answer.where)
+        return same(understand(answer.text), right), answer
+    answer = _unmarked(said, numbers=True)
+    return same(understand(answer.text), right), answer
 
 
 def _maths(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
-    found = final_answer.marked(said) or _unmarked(said, numbers=False)
-    inner = final_answer.last_formula(found.text)
-    if inner and isinstance(understand(found.text), Words):
-        found = Found(inner[1].text, found.where)
-    return same(understand(found.text), understand(gold)), found
+    answer = final_answer.marked(said) or _unmarked(said, numbers=False)
+    inner = final_answer.last_formula(answer.text)
+    if inner and isinstance(understand(answer.text), Words):
+        answer = Found(inner[1].text, answer.where)
+    return same(understand(answer.text), understand(gold)), answer
 
 
 def _unmarked(said: str, *, numbers: bool) -> Found:
@@ -154,11 +154,11 @@ def _unmarked(said: str, *, numbers: bool) -> Found:
 
 def _choice(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
     right = plain_letter(gold)
-    found = final_answer.marked(said)
-    text = WORDED.sub(r"\1", plain((found.text if found else said).strip("* "))).strip("{}* ")
+    answer = final_answer.marked(said)
+    text = WORDED.sub(r"\1", plain((answer.text if answer else said).strip("* "))).strip("{}* ")
     chosen = CHOSEN.match(text if len(text) > 1 else text.upper())
-    where = found.where if found else "beginning"
-    if not chosen and (not found or text.startswith("not ")):
+    where = answer.where if answer else "beginning"
+    if not chosen and (not answer or text.startswith("not ")):
         others = list(re.finditer(r"\(([A-J])\)|\b([B-J])(?=[.\s]*$)", text))
         chosen, where = (others[-1] if others else None), "last letter"
     if chosen and (
@@ -167,24 +167,26 @@ def _choice(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]
     ):
         chosen = None
     if not chosen:
-        return False, Found(found.text, found.where) if found else NOTHING
+        return False, Found(answer.text, answer.where) if answer else NOTHING
     letter = (chosen[1] or chosen[2]).upper()
     return letter == right, Found(letter, where)
 
 
 def plain_letter(gold: str) -> str:
     r"""Return the letter of a choice, "" if a gold is none: B, (B), \text{(B)}."""
-    found = LETTER.fullmatch(WORDED.sub(r"\1", gold.strip(" $.")))
-    return found[1] if found else ""
+    letter = LETTER.fullmatch(WORDED.sub(r"\1", gold.strip(" $.")))
+    return letter[1] if letter else ""
 
 
 def _text(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
-    found = final_answer.marked(said) or Found(said.strip(), "whole text")
-    wanted, got = _words(gold), _words(found.text)
-    opening = OPENING.match(found.text)
-    if wanted in ("yes", "no", "true", "false") and opening:
-        return opening[1].lower() == wanted, Found(opening[1], found.where)
-    return got == wanted, found if len(found.text) <= 500 else Found(found.text[:500], found.where)
+    answer = final_answer.marked(said) or Found(said.strip(), "whole text")
+    expected, got = _words(gold), _words(answer.text)
+    opening = OPENING.match(answer.text)
+    if expected in ("yes", "no", "true", "false") and opening:
+        return opening[1].lower() == expected, Found(opening[1], answer.where)
+    return got == expected, answer if len(answer.text) <= 500 else Found(
+        answer.text[:500], answer.where
+    )
 
 
 def _words(text: str) -> str:
@@ -198,12 +200,12 @@ def _pattern(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found
     import regex
 
     try:
-        found = regex.search(gold, said, timeout=SECONDS)
+        match = regex.search(gold, said, timeout=SECONDS)
     except regex.error as e:
         return False, Found("", f"the expression is broken: {e}")
     except TimeoutError:
         return False, Found("", "the expression took too long")
-    return found is not None, Found(found[0][:200], "found") if found else NOTHING
+    return match is not None, Found(match[0][:200], "found") if match else NOTHING
 
 
 def _verified(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Found]:
@@ -216,11 +218,11 @@ def _verified(said: str, gold: str, item: Mapping[str, Any]) -> tuple[bool, Foun
         "answer": item["answer"],
         "metadata": json.loads(item["metadata"]),
     }
-    found = Found(said.strip(), "whole text")
+    answer = Found(said.strip(), "whole text")
     try:
-        return bool(check(found.text, entry) >= EXACT), found
+        return bool(check(answer.text, entry) >= EXACT), answer
     except Exception:  # some verifiers fall over nonsense instead of scoring it 0
-        return False, found
+        return False, answer
 
 
 def _is_number(gold: str) -> bool:

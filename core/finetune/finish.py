@@ -114,9 +114,9 @@ def finish(ready: Ready, draft: Draft, trained: Fitted, looked: str) -> Artifact
     Raises:
         InputError: the training broke the model, or what was saved is not what was trained.
     """
-    s, found, recipe, (test, split) = ready.settings, ready.found, ready.recipe, ready.test
+    s, read_rows, recipe, (test, split) = ready.settings, ready.found, ready.recipe, ready.test
     dataset = ready.selection.ancestor("dataset")
-    tokens, rows, left_out = found.tokens, found.rows, found.left_out()
+    tokens, rows, left_out = read_rows.tokens, read_rows.rows, read_rows.left_out()
     after = ready.before.after(ready.model, recipe.lr)
     if after["warning"]:
         say(after["warning"])
@@ -130,7 +130,7 @@ def finish(ready: Ready, draft: Draft, trained: Fitted, looked: str) -> Artifact
     others = more_tests.run(ready.more, measured, dataset, rows, draft.path)
     summary: FinetuneSummary = {
         "rows": len(rows),
-        "left_out": len(found.selected) - len(rows),
+        "left_out": len(read_rows.selected) - len(rows),
         "steps": trained.steps,
         "epochs": round(epochs_of(len(rows), trained.steps, s.batch_size), 2),
         "response_tokens": int(tokens.response_lengths()[rows].sum()),

@@ -239,9 +239,9 @@ class FitRun:
         log = (self.folder / "log").read_text(errors="replace").strip().splitlines()
         return {"error": f"the try ended with exit code {code}: {' '.join(log[-3:])[-500:]}"}
 
-    def _done(self, found: Fit) -> Fit:
-        self.found = dataclasses.replace(found, at=time.time())
-        if not found.problem:
+    def _done(self, fit: Fit) -> Fit:
+        self.found = dataclasses.replace(fit, at=time.time())
+        if not fit.problem:
             write_json(self.folder / FOUND, dataclasses.asdict(self.found))
         return self.found
 

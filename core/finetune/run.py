@@ -178,13 +178,13 @@ def make(
     return done[0] if done else workspace.open(id, "finetune")
 
 
-def _finished(workspace: Workspace, wanted: str, s: Settings, found: list[Artifact]) -> str:
+def _finished(workspace: Workspace, fingerprint: str, s: Settings, finished: list[Artifact]) -> str:
     """Return the id of what a run made before it was killed, and add it to a list; "" if none."""
-    done = workspace.finished("finetune", wanted, s.name)
+    done = workspace.finished("finetune", fingerprint, s.name)
     if done is None or loading.changed_since(s.model, done.id, done.manifest["created"]):
         return ""
     say(f"{done.id} was finished before")
-    found.append(done)
+    finished.append(done)
     return done.id
 
 

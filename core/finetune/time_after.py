@@ -56,7 +56,7 @@ def sizes(
     s: Settings,
     tests: Sequence[tuple[Artifact, str]],
     more: Sequence[Named],
-    found: Read,
+    rows: Read,
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[dict[str, Any]]:
@@ -65,6 +65,6 @@ def sizes(
 
     every = [*tests, *((one.dataset, "all") for one in more)]
     return [
-        {**fit_trial.sizes(workspace, test, split, tokenizer, found, model, s), "times": 1}
+        {**fit_trial.sizes(workspace, test, split, tokenizer, rows, model, s), "times": 1}
         for test, split in every
     ]

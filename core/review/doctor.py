@@ -264,10 +264,10 @@ def _noted(patient: Patient) -> list[Finding]:
 def _marks(patient: Patient) -> Finding:
     marks, n = patient.render.marks, len(patient.tokens)
     findings = [_none(), _none()]
-    for i, (column, wanted) in enumerate(
+    for i, (column, asked) in enumerate(
         (("prompt", marks.special), ("response", set(marks.special) - set(marks.own)))
     ):
-        if pattern := "|".join(map(re.escape, sorted(wanted))):
+        if pattern := "|".join(map(re.escape, sorted(asked))):
             findings[i] = _rows(patient, f"regexp_matches({column}, ?)", pattern)
     ends = [m for m in (*marks.ends, marks.stop) if m]
     ended = _none()

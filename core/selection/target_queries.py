@@ -97,8 +97,8 @@ def load(trajectories: Artifact, settings: TargetQueries) -> Queries:
             "that the target is for"
         )
     dataset = trajectories.open(id, "dataset")
-    found = np.asarray(_embeddings(trajectories, dataset), np.float32)
-    points, read = unit(found)
+    embeddings = np.asarray(_embeddings(trajectories, dataset), np.float32)
+    points, read = unit(embeddings)
     if not read.any():
         raise InputError(f"no row of {dataset.name} has a token that the proxy reads")
     if points.shape[1] != (rows := _embeddings(trajectories, own)).shape[1]:
@@ -206,9 +206,9 @@ def _read(trajectories: Artifact, dataset: Artifact) -> Halves:
         rows = np.intersect1d(rows, np.flatnonzero(load_flags(trajectories)["flag"] == ""))
     say(f"reading {len(rows):,} rows of {dataset.name} with the proxy, to compare them")
     progress = Progress(f"read {dataset.name}", len(rows))
-    found = score(model, tokens, rows, pool="by position", report=progress.update).pooled
-    out = np.zeros((len(tokens), found.shape[1]), np.float16)
-    out[rows] = found
+    pooled = score(model, tokens, rows, pool="by position", report=progress.update).pooled
+    out = np.zeros((len(tokens), pooled.shape[1]), np.float16)
+    out[rows] = pooled
     return out
 
 

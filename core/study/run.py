@@ -83,10 +83,10 @@ def run(workspace: Workspace, settings: Settings) -> str:
     kept.begin(draft, len(planned))
     base, others, shared = untuned.measure(workspace, opened, tested, ready, draft)
     del ready  # its memory is the arms'
-    wanted = [
+    tunings = [
         tuning(s, made, run.train_seed, steps) for run, made in zip(planned, drawn, strict=True)
     ]
-    lines, made = _tune(workspace, draft, tested, list(zip(planned, drawn, wanted, strict=True)))
+    lines, made = _tune(workspace, draft, tested, list(zip(planned, drawn, tunings, strict=True)))
     if made is None:
         draft.discard()
         raise InputError(f"all {len(lines)} fine-tunes failed: {lines[0]['failed']}")
@@ -213,7 +213,7 @@ def _line(
     tested: Tests,
     run: Run,
     drawn: Artifact,
-    wanted: finetune.Settings,
+    tuned: finetune.Settings,
 ) -> tuple[dict[str, Any], Artifact | None]:
     """Train or reuse one run, and return its line with it; a failure is a line, too."""
     facts = {
@@ -228,8 +228,8 @@ def _line(
         "failed": "",
     }
     try:
-        made = made_before(workspace, drawn, tested, wanted) if wanted.resume else None
-        made = made or _make(workspace, wanted, drawn, tested)
+        made = made_before(workspace, drawn, tested, tuned) if tuned.resume else None
+        made = made or _make(workspace, tuned, drawn, tested)
         scores = scores_of(workspace, made, *tested)
     except (Stopped, InUse):
         raise
@@ -243,12 +243,12 @@ def _line(
 
 
 def _make(
-    workspace: Workspace, wanted: finetune.Settings, drawn: Artifact, tested: Tests
+    workspace: Workspace, tuned: finetune.Settings, drawn: Artifact, tested: Tests
 ) -> Artifact:
     """Fine-tune here, or in the processes that the settings ask for."""
-    if id := launched("finetune", workspace, wanted):
+    if id := launched("finetune", workspace, tuned):
         return drawn.open(id, "finetune")
-    return finetune.make(workspace, wanted, drawn, *tested)
+    return finetune.make(workspace, tuned, drawn, *tested)
 
 
 def _told(run: Run, why: str) -> str:

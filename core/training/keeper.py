@@ -42,11 +42,11 @@ class Keeper(TrainerCallback):
         save_seconds: float,
         recorder: Recorder | None,
         watcher: Watcher | None,
-        found: dict[str, Any],
+        measured: dict[str, Any],
     ) -> None:
         """Keep a run's files in `folder`; add to what the trainer has `found` in each step."""
         self.folder, self.progress, self.report = folder, progress, report
-        self.save_seconds, self.found = save_seconds, found
+        self.save_seconds, self.found = save_seconds, measured
         self.recorder, self.watcher = recorder, watcher
         self.saved_at = time.monotonic()
         self.stopped = self.discarded = False

@@ -199,7 +199,7 @@ class Workspace:
         """Compare every file's content with the manifest; return a sentence per problem."""
         return self.open(id).verify()
 
-    def made_from(self, wanted: str, kind: Kind) -> list[Entry]:
+    def made_from(self, of: str, kind: Kind) -> list[Entry]:
         """List the sealed artifacts of a kind that come from this one, newest first.
 
         Nothing is opened; what comes from something damaged or unfinished is not in.
@@ -212,7 +212,7 @@ class Workspace:
             if one is None or one.state != "sealed":
                 return False
             above = ((role, parent) for role, parent in one.parents.items() if role in KINDS)
-            return id == wanted or any(comes(parent, role) for role, parent in above)
+            return id == of or any(comes(parent, role) for role, parent in above)
 
         return [e for e in listed(kind).values() if comes(e.id, kind)]
 

@@ -45,27 +45,27 @@ def scores(artifact: Artifact) -> None:
 
 def more_tests(summary: Mapping[str, Any]) -> None:
     """Show the scores of the tests beside the first, what got worse, and all without overlap."""
-    if told := summary.get("regression"):
-        st.info(plain(told), icon=":material/healing:")
+    if scores := summary.get("regression"):
+        st.info(plain(scores), icon=":material/healing:")
     tests = {"": {"title": "test set", **summary}, **summary.get("tests", {})}
     lines = [
         {
-            "test": told["title"],
-            "measure": metric.called(told.get("seen", 0)),
-            "score": metric.written(told[key], told),
-            "without overlap": without_overlap(key, told),
+            "test": scores["title"],
+            "measure": metric.called(scores.get("seen", 0)),
+            "score": metric.written(scores[key], scores),
+            "without overlap": without_overlap(key, scores),
         }
-        for told in tests.values()
-        for key, metric in metrics.known(told).items()
+        for scores in tests.values()
+        for key, metric in metrics.known(scores).items()
     ]
     if len(tests) > 1 or "clean_items" in summary:
         which = "Every test" if len(tests) > 1 else "The test"
         st.caption(f"{which}, with and without the items that have words in common with the pool")
         shown = pd.DataFrame(lines)  # one test needs no column that names it
         st.dataframe(shown if len(tests) > 1 else shown.drop(columns="test"), hide_index=True)
-    for told in tests.values():
-        if reason := told.get("bert_score_absent"):
-            st.caption(plain(f"{told['title']}: no BERTScore, {reason}."))
+    for scores in tests.values():
+        if reason := scores.get("bert_score_absent"):
+            st.caption(plain(f"{scores['title']}: no BERTScore, {reason}."))
 
 
 def without_overlap(key: str, scores: Mapping[str, Any]) -> str:

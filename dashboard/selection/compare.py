@@ -89,12 +89,12 @@ def _differences(
     known: pd.DataFrame, sets: dict[str, Ints], a: str, b: str, names: dict[str, str]
 ) -> None:
     """Show in what size, facets, sources and clusters selections differ most."""
-    found, sums = comparison.facets(known, sets), comparison.totals(known, sets)
-    units = found.table["unit"].map(lambda unit: f" ({unit})" if unit else "")
+    facets, sums = comparison.facets(known, sets), comparison.totals(known, sets)
+    units = facets.table["unit"].map(lambda unit: f" ({unit})" if unit else "")
     table = pd.DataFrame(
-        {"mean of": found.table["label"] + units, "distance": found.table["distance"]}
+        {"mean of": facets.table["label"] + units, "distance": facets.table["distance"]}
         | {
-            names[id]: found.table[id].map(lambda x: "" if np.isnan(x) else f"{x:,.3g}")
+            names[id]: facets.table[id].map(lambda x: "" if np.isnan(x) else f"{x:,.3g}")
             for id in sets
         }
     )
@@ -102,7 +102,7 @@ def _differences(
     st.dataframe(table, hide_index=True, column_config={"distance": bar})
     st.caption(
         "Facets that differ, furthest apart first (0 the same, 1 nothing in common); "
-        f"{found.equal:,} do not differ."
+        f"{facets.equal:,} do not differ."
     )
     if len(sums.table):
         totals = sums.table.drop(columns="difference").rename(columns=names)

@@ -35,12 +35,12 @@ def batches(where: str, split: str = "train", *, some: bool = False) -> Generato
     else:
         files = shards(path, split) if path.is_dir() else [path]
         held = [_held(file, split) for file in files]
-        found = [source for sources, _ in held for source in sources]
+        files_inside = [source for sources, _ in held for source in sources]
         left = [name for _, others in held for name in others]
-        for source in found:
+        for source in files_inside:
             for rows in read_source(source, split, some):
-                if len(found) > 1:
-                    rows.read_as["files"] = len(found)
+                if len(files_inside) > 1:
+                    rows.read_as["files"] = len(files_inside)
                 if left:
                     rows.read_as["other_files"] = left
                 yield rows

@@ -48,8 +48,8 @@ def in_turn(points: Float32s, queries: Float32s, n: int) -> tuple[Ints, list[int
         rows, at = ranked.get(query, (np.zeros(0, np.int64), 0))
         while at == len(rows) or taken[rows[at]]:
             if at == len(rows):
-                wanted = 2 * len(rows) or n // len(queries) + SPARE
-                rows = _likest(points @ queries[query], wanted)
+                depth = 2 * len(rows) or n // len(queries) + SPARE
+                rows = _likest(points @ queries[query], depth)
             else:
                 at += 1
         ranked[query] = rows, at + 1
