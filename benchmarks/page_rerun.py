@@ -3,7 +3,9 @@
 Both begin with the same small pipeline, made here; the others are copies of its artifacts with ids
 of their own, of every kind in turn. Reruns of the two alternate, so that a slow moment hits both.
 
-Run: python benchmarks/page_rerun.py [--artifacts 1000] [--against 10] [--reruns 15]
+Run: python benchmarks/page_rerun.py [--artifacts 1000] [--jobs 0] [--against 10] [--reruns 15]
+
+With --jobs the larger workspace has so many ended jobs, too; the smaller has none.
 The last line of stdout is one JSON object: per page the median milliseconds of either and the
 median of the ratios of pairs.
 """
@@ -105,6 +107,23 @@ def copies(workspace: Workspace, originals: dict[str, Artifact], total: int) -> 
         write_json(folder / manifest.NAME, manifest.signed(facts))
 
 
+def ended_jobs(workspace: Workspace, total: int) -> None:
+    """Add jobs that are done, a noun after the other."""
+    nouns = itertools.cycle(["dataset", "trajectories", "clusters", "finetune", "study"])
+    for number in range(total):
+        folder = workspace.root / "jobs" / f"20200101-{number:09}-0000"
+        folder.mkdir(parents=True)
+        argv = ["python", "-m", "core", next(nouns)]
+        moment = "2020-01-01T00:00:00.000+00:00"
+        facts = {"id": folder.name, "argv": argv, "created": moment, "title": f"job {number}"}
+        write_json(folder / "spec.json", {**facts, "cwd": ".", "device": "cpu", "key": ""})
+        write_json(folder / "worker.json", {"pgid": 1, "supervisor": 1, "started": moment})
+        write_json(folder / "status.json", {"state": "done", "result": "", "message": ""})
+        write_jsonl(folder / "progress.jsonl", [{"stage": "train", "step": 9, "total": 9}])
+        for name in ("lock", "supervisor.lock", "log"):
+            (folder / name).touch()
+
+
 def rerun(at: AppTest, workspace: Workspace) -> float:
     """Run a page again; return milliseconds."""
     os.environ["S2L_WORKSPACE"] = str(workspace.root)
@@ -132,6 +151,7 @@ def main() -> None:
     """Make both workspaces, time every page, print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artifacts", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("--against", type=int, default=10)
     parser.add_argument("--reruns", type=int, default=15)
     args = parser.parse_args()
@@ -143,6 +163,7 @@ def main() -> None:
         shutil.copytree(few.root, many.root)
         copies(few, originals, args.against)
         copies(many, {k: many.open(a.id) for k, a in originals.items()}, args.artifacts)
+        ended_jobs(many, args.jobs)
         time.sleep(SETTLED)
         for page, kind in PAGES.items():
             ids = {kind: originals[kind].id} if kind else {}
@@ -155,7 +176,11 @@ def main() -> None:
                 "ratio": round(statistics.median(b / a for a, b in times), 2),
             }
             print(page, result[page], flush=True)
-    print(json.dumps({"artifacts": [args.against, args.artifacts], "pages": result}))
+    print(
+        json.dumps(
+            {"artifacts": [args.against, args.artifacts], "jobs": args.jobs, "pages": result}
+        )
+    )
 
 
 if __name__ == "__main__":

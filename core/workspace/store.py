@@ -7,6 +7,7 @@ import functools
 import os
 import pathlib
 import shutil
+import sys
 import time
 from typing import Any
 
@@ -25,7 +26,7 @@ from core.workspace.artifact import (
     new_id,
     utc_now,
 )
-from core.workspace.draft import DYING, Draft, lock_draft
+from core.workspace.draft import DYING, Draft, InUse, lock_draft
 from core.workspace.files import SETTLED, read_json, rename, write_json
 from core.workspace.roles import editors, person
 
@@ -97,7 +98,27 @@ class Workspace:
         except OSError:
             path.rmdir()
             raise
-        return Draft(path, run, lock_draft(path))
+        draft = Draft(path, run, lock_draft(path))
+        if twin := self._at_work(kind, fingerprint, path):
+            sys.stderr.write(
+                f"{twin} is an equal run that is at work now; this one, {new}, makes a second\n"
+            )
+        return draft
+
+    def _at_work(self, kind: Kind, fingerprint: str, but: pathlib.Path) -> str:
+        """Return the id of another run with this fingerprint that a process works on, or "".
+
+        Looked up after our own is there: of two that begin at once, one at least sees the other.
+        """
+        for path in (self.root / kind).glob("*" + PARTIAL) if fingerprint else ():
+            if path != but and (read_json(path / RUN) or {}).get("fingerprint") == fingerprint:
+                try:
+                    lock_draft(path).close()
+                except InUse:
+                    return path.name.removesuffix(PARTIAL)
+                except OSError:  # sealed, or deleted, meanwhile
+                    continue
+        return ""
 
     def unfinished(self, kind: Kind, fingerprint: str, name: str = "") -> Draft | None:
         """Return the newest unfinished run with this fingerprint (and name, if given).

@@ -127,6 +127,19 @@ def test_a_draft_in_work_is_neither_continued_nor_deleted_by_others(workspace, m
     assert workspace.entries() == []
 
 
+def test_of_two_equal_runs_at_once_the_second_says_so(workspace, capsys):
+    first, _ = make(workspace, fingerprint="f"), make(workspace, fingerprint="other")
+    assert capsys.readouterr().err == ""
+    second = make(workspace, fingerprint="f")
+    assert f"{first.id} is an equal run that is at work now; this one, {second.id}" in (
+        capsys.readouterr().err
+    )
+    first.lock.close()
+    second.lock.close()
+    make(workspace, fingerprint="f")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_run_that_was_killed_a_moment_ago_is_waited_for(workspace):
     dying = workspace.draft("dataset", name="a", config={}, parents={}, fingerprint="f")
     threading.Timer(0.3, dying.lock.close).start()
