@@ -45,7 +45,12 @@ def sentence(comparison: Comparison, metric: Metric) -> str:
             f"{metric.short} over {test.n} seeds, and two evaluations of one model by "
             f"{number(comparison.noise, metric)}."
         )
-    if test.mean and not test.sd:
+    if not test.mean and not test.sd:
+        return (
+            f"{ours} and {other} score the same in each of {test.n} seeds: no interval can be made "
+            "of that."
+        )
+    if not test.sd:
         how = "better" if (test.mean < 0) == metric.lower_is_better else "worse"
         return (
             f"{ours} is {number(abs(test.mean), metric)} {metric.short} {how} than {other} in each "
@@ -69,7 +74,7 @@ def sentence(comparison: Comparison, metric: Metric) -> str:
         f"{number(test.high, metric, sign=True)}, {test.n} seeds"
     )
     said = f"{ours} is not distinguishable from {other}: difference {size}, {between}{p}"
-    return f"{said}; {_settled_by(comparison, metric)}." if test.sd else f"{said}."
+    return f"{said}; {_settled_by(comparison, metric)}."
 
 
 def _settled_by(comparison: Comparison, metric: Metric) -> str:
