@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import pathlib
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 from core.workspace import shape
 from core.workspace.artifact import utc_now
@@ -71,6 +71,8 @@ class ProgressRecord(TypedDict):
     left: float | None
     """Seconds of this stage, as estimated then."""
     time: float
+    clock: NotRequired[float]
+    """Seconds since the machine started, which nobody can set; early lines have none."""
 
 
 def load_spec(folder: pathlib.Path) -> JobSpec:

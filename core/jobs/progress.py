@@ -148,6 +148,7 @@ class Progress:
                 "total": self.total,
                 "left": left,
                 "time": time.time(),
+                "clock": time.monotonic(),
             }
             append_jsonl(self._log / PROGRESS, {**record, **metrics})
 

@@ -133,14 +133,14 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
     elif (folder / "STOP").exists():
         state = "stopping"
     if state == "running" and record.get("left") is not None:
-        passed = max(0.0, time.time() - record["time"])  # a clock may be put back
+        passed = _since(record, time.time() - record["time"])
         seconds_left = max(0.0, record["left"] - passed)
-    if state in ("running", "stopping") and (quiet := _quiet(folder)) > SILENT:
+    if state in ("running", "stopping") and (quiet := _since(record, _quiet(folder))) > SILENT:
         message = (
             f"not responding: no sign of life for {quiet / 60:,.0f} min; it is frozen, or "
             "busy with one long step"
         )
-    known = ("stage", "step", "total", "left", "time")
+    known = ("stage", "step", "total", "left", "time", "clock")
     return Job(
         id=folder.name,
         title=str(spec.get("title", folder.name)),
@@ -164,6 +164,16 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         key=str(spec.get("key", "")),
         place=_place(folder),
     )
+
+
+def _since(record: dict[str, Any], wall: float) -> float:
+    """Return the seconds since a line of progress; the machine's time may be set either way.
+
+    The clock that counts from the machine's start cannot be; one of another machine, or of before
+    a restart, is ahead of ours, or makes the time no longer.
+    """
+    own = time.monotonic() - record.get("clock", math.inf)
+    return max(0.0, min(wall, own) if own >= 0 else wall)
 
 
 def _quiet(folder: pathlib.Path) -> float:

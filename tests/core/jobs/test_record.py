@@ -1,5 +1,8 @@
 """What stands in a folder of a job is listed, damaged or not."""
 
+import fcntl
+import json
+import os
 import pathlib
 import time
 
@@ -67,3 +70,20 @@ def test_redrawn_lines_show_their_last_state(workspace):
     make(workspace, "1", log="epoch\r\n 10%\r 50%\r100%\nend\n")
     assert jobs.log_tail(workspace, "1") == "epoch\n100%\nend"
     assert jobs.log_tail(workspace, "1", lines=1) == "end"
+
+
+@pytest.mark.parametrize(("ago", "frozen"), [(5.0, False), (1200.0, True)])
+def test_a_clock_put_forward_makes_no_job_silent_and_ends_no_time_left(workspace, ago, frozen):
+    record = {"stage": "a", "step": 1, "total": 2, "left": 60.0}
+    line = {**record, "time": time.time() - 7200, "clock": time.monotonic() - ago}
+    worker = {"pgid": 1, "supervisor": 1, "started": "2026-01-01T00:00:00+00:00"}
+    make(workspace, "1", progress_jsonl=json.dumps(line) + "\n", worker_json=json.dumps(worker))
+    folder = workspace.root / "jobs" / "1"
+    for file in folder.iterdir():
+        os.utime(file, (line["time"], line["time"]))
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        job = jobs.status(workspace, "1")
+    assert job.state == "running"
+    assert ("not responding" in job.message) == frozen
+    assert (job.seconds_left == 0) == frozen
