@@ -7,6 +7,7 @@ machine does, so processor seconds stand beside it. Memory is the highest reside
 process, libraries included. `datasets` reads into an empty cache; it does nothing but read.
 
 Run: python benchmarks/importing.py [--rows 262040] [--many 1000000] [--folder FOLDER]
+Or:  python benchmarks/importing.py --preview FILE [FILE ...]
 The last line of stdout is one JSON object.
 """
 
@@ -48,6 +49,14 @@ datasets.disable_progress_bars()
 datasets.load_dataset("json", data_files=sys.argv[1], cache_dir=sys.argv[2], split="train")
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(time.time() - start, used.ru_utime + used.ru_stime, used.ru_maxrss)
+"""
+PREVIEW = """
+import sys, time
+from core.dataset import Settings
+from core.dataset.preview import preview
+start = time.perf_counter()
+seen = preview(sys.argv[1], Settings(path=sys.argv[1]))
+print(f"{seen.n_usable} rows understood in {time.perf_counter() - start:.2f} s")
 """
 
 
@@ -109,7 +118,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=262_040)
     parser.add_argument("--many", type=int, default=1_000_000, help="0: leave it away")
     parser.add_argument("--folder", type=pathlib.Path, default=None, help="for the files; kept")
+    parser.add_argument("--preview", nargs="+", help="only show the first rows of these files")
     args = parser.parse_args()
+    if args.preview:
+        for path in args.preview:
+            done = subprocess.run(
+                [sys.executable, "-c", PREVIEW, path],
+                check=True, capture_output=True, text=True, cwd=ROOT,
+            )  # fmt: skip
+            print(
+                f"{path}: {pathlib.Path(path).stat().st_size / 1e9:.2f} GB, {done.stdout}", end=""
+            )
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or pathlib.Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
