@@ -14,6 +14,7 @@ import pandas as pd
 
 from core.dataset.sides import PAIRS, POOL_PAIRS
 from core.finetune import more_tests
+from core.finetune.artifact import SCORES
 from core.finetune.metrics import METRICS
 from core.study.artifact import BASE_FOLDER
 from core.study.artifact import table as table_of
@@ -21,6 +22,7 @@ from core.study.items import tested_on
 from core.study.pairs import FULL
 from core.study.sentences import BASE
 from core.workspace.artifact import Artifact
+from core.workspace.files import read_json
 
 CLEAN = "clean_"
 
@@ -69,6 +71,19 @@ def beside(table: pd.DataFrame, base: Mapping[str, Any], metric: str) -> pd.Data
             line["left"] = int(good[CLEAN + of].max())
             lines.append(line | {"without": good[CLEAN + metric].mean()})
     return pd.DataFrame(lines)
+
+
+def counts(study: Artifact, test: str = "") -> dict[str, int]:
+    """Return how many rows of a test the pool gives away (`core.dataset.overlap`); {} if unknown.
+
+    Args:
+        study: The study.
+        test: Key of a test beside the first.
+    """
+    if not test:
+        return dict(study.summary.get("overlap", {}))
+    scores = read_json(more_tests.folder_of(study.path / BASE_FOLDER, test) / SCORES) or {}
+    return dict(scores.get("overlap", {}).get("pool", {}))
 
 
 def alike(study: Artifact, test: str = "") -> Alike | None:

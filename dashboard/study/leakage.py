@@ -25,11 +25,10 @@ def show(view: View) -> None:
     """Show every score with and without the items that the pool has, and which rows are alike."""
     artifact, table, key, test = view
     counts = artifact.summary_as(StudySummary).get("overlap")
-    if test:
-        st.markdown(plain(base_of(artifact, test).get("overlap_told", "")))
-    elif said := describe(counts or {}, "rows of the pool"):
+    counts = leakage.counts(artifact, test)
+    if said := describe(counts, "rows of the pool"):
         st.markdown(plain(said[0].upper() + said[1:] + "."))
-    elif counts is None:
+    elif not counts:
         st.caption("This study is older than the count of overlapping rows.")
     without = leakage.without(table)
     if without is not None:
@@ -49,7 +48,7 @@ def show(view: View) -> None:
         if len(found_by_item):
             _beside(found_by_item, measure, table)
             st.caption(f"Without the {len(gone):,} items that rows of some arm give away.")
-    elif "overlap" in artifact.summary:
+    elif counts:
         st.markdown("No test row has anything in common with the rows of the pool.")
     if pairs_file := leakage.alike(artifact, test):
         dataset = artifact.open(artifact.parents["clusters"]).ancestor("dataset").id

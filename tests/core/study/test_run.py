@@ -318,6 +318,8 @@ def test_tests_beside_the_first_have_their_own_scores(copied, tmp_path):
         (row, "copies") for row in pool.index
     ], "rows of the pool, though no arm had them all"
     assert leakage.alike(found) is None
+    assert leakage.counts(found, key)["copies"] == 2
+    assert leakage.counts(found)["given_away"] == 0
     assert set(found.summary["noise_of_tests"][key]) >= {"loss", "exact_match"}
     assert findings.noise_of(found, key, "loss") == 0, "no such test"
     told = findings.as_data(found)["tests"][key]["loss"]["without_overlap"]
