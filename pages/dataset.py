@@ -108,7 +108,10 @@ def picture(artifact: Artifact) -> None:
         overlap.tell(notice.text, warns=notice.warns)
     overlap.side_by_side(artifact.path / sides.PAIRS, artifact.id, artifact.id, "pool row")
     lengths = data.lengths(artifact.id)
-    st.plotly_chart(loss_charts.length_histogram(lengths[["prompt", "response"]], "characters"))
+    st.plotly_chart(
+        loss_charts.length_histogram(lengths[["prompt", "response"]], "characters"),
+        alt="Lengths of prompts and responses in characters",
+    )
 
 
 def rows(artifact: Artifact) -> None:

@@ -78,12 +78,18 @@ def picture(artifact: Artifact) -> None:
 def by_source(artifact: Artifact) -> None:
     """Show the mean loss of each source."""
     means, counts = data.by_source(artifact.id)
-    st.plotly_chart(loss_charts.source_curves(data.steps(artifact.id), means, counts))
+    st.plotly_chart(
+        loss_charts.source_curves(data.steps(artifact.id), means, counts),
+        alt="Mean loss of each source over training",
+    )
 
 
 def training_loss(artifact: Artifact) -> None:
     """Show the training loss, with the recordings marked."""
-    st.plotly_chart(loss_charts.live_loss(data.metrics(artifact.path), data.steps(artifact.id)))
+    st.plotly_chart(
+        loss_charts.live_loss(data.metrics(artifact.path), data.steps(artifact.id)),
+        alt="Training loss over the steps, with the recordings marked",
+    )
 
 
 def flagged(artifact: Artifact) -> None:

@@ -50,6 +50,8 @@ def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "clo
             hovermode=hovermode,
             paper_bgcolor=clear,
             plot_bgcolor=clear,
+            xaxis={"tickfont": {"color": theme.INK}, "title": {"font": {"color": theme.INK}}},
+            yaxis={"tickfont": {"color": theme.INK}, "title": {"font": {"color": theme.INK}}},
             modebar={
                 "bgcolor": clear,
                 "color": rgba(theme.MUTED, 0.7),

@@ -28,9 +28,15 @@ def which_k(artifact: Artifact, settings: clusters.Settings) -> None:
     with st.spinner("Clustering at several K…", show_time=True):
         sweep = compared(*key)
     st.markdown(f"**{plain(k_sweep.verdict(sweep))}**")
-    st.plotly_chart(k_sweep_charts.sweep_curves(sweep.table, int(settings.k)))
+    st.plotly_chart(
+        k_sweep_charts.sweep_curves(sweep.table, int(settings.k)),
+        alt="Quality of the clustering by the number of clusters",
+    )
     st.markdown("How much of the selection stays with another K; on the diagonal, another seed")
-    st.plotly_chart(k_sweep_charts.sweep_agreement(k_sweep.by_k(sweep.agreement)))
+    st.plotly_chart(
+        k_sweep_charts.sweep_agreement(k_sweep.by_k(sweep.agreement)),
+        alt="Agreement of the clustering with one of another seed, by the number of clusters",
+    )
     st.caption(
         "Agreement of the rows' chances of being selected at a budget of 11% (weighted Jaccard). A "
         f"plain random draw agrees {sweep.table['random'].mean():.2f} with them."

@@ -38,7 +38,10 @@ def profile(
         )
         inside = np.isin(drawn, picked.rows)
         if inside.any():
-            st.plotly_chart(profile_charts.profile(facts, inside, UNITS, sampled=said))
+            st.plotly_chart(
+                profile_charts.profile(facts, inside, UNITS, sampled=said),
+                alt="What sets the rows apart from all others, quantity by quantity",
+            )
         else:
             st.caption("None of the rows picked is clustered, or in the sample of all.")
     else:
@@ -46,10 +49,16 @@ def profile(
     st.markdown("**What separates the clusters?**")
     n = min(len(everything), explained_by.SAMPLE)
     whole = separates(artifact.id, made, made.key, None)
-    st.plotly_chart(profile_charts.explained(whole, f"the clustering of {n:,} rows"))
+    st.plotly_chart(
+        profile_charts.explained(whole, f"the clustering of {n:,} rows"),
+        alt="How much of the clustering each quantity explains",
+    )
     if chosen is not None:
         one = separates(artifact.id, made, made.key, chosen)
-        st.plotly_chart(profile_charts.explained(one, f"cluster {chosen} against the rest"))
+        st.plotly_chart(
+            profile_charts.explained(one, f"cluster {chosen} against the rest"),
+            alt="How much each quantity sets the cluster apart",
+        )
     st.caption(
         "How much of the clustering (entropy of the labels) a row's response length, source or "
         "final loss tells alone, beyond chance. Near 100%: the clusters are little more than that."

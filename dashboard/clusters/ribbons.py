@@ -59,6 +59,7 @@ def ribbons(artifact: Artifact, made: Preview, settings: Settings, chosen: int |
         on_select=_clicked,
         selection_mode="points",
         config={"displayModeBar": False},
+        alt="Loss of each cluster over training: median and middle band, one panel a cluster",
     )
     st.caption(
         "Median, 10-90% band and a few trajectories of each cluster, all on one scale"
@@ -70,7 +71,10 @@ def ribbons(artifact: Artifact, made: Preview, settings: Settings, chosen: int |
         + ". Click one to read it and light it up on the map."
     )
     example = int(known["cluster"].iloc[0]) if chosen is None else chosen
-    st.plotly_chart(inside_across(artifact, made, example, first))
+    st.plotly_chart(
+        inside_across(artifact, made, example, first),
+        alt="Losses inside a cluster and across all rows",
+    )
     st.caption(
         "Left, pairs of rows of one cluster against pairs of two. The farther apart the humps, the "
         "more a cluster says about its rows."

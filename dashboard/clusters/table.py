@@ -73,7 +73,10 @@ def card(
         sample = strands(artifact.id, made, made.key)[cluster]
         pool = data.overview(artifact.id)[0]["q50"].tolist()
         part = made.quantiles[made.quantiles["cluster"] == cluster]
-        st.plotly_chart(loss_charts.cluster_ribbon(part, sample, pool, cluster=cluster, k=made.k))
+        st.plotly_chart(
+            loss_charts.cluster_ribbon(part, sample, pool, cluster=cluster, k=made.k),
+            alt="Loss of the cluster over training, beside that of all rows",
+        )
     with right:
         n = int((made.labels >= 0).sum())
         inside = data.flags(artifact.id)["source"][made.labels == cluster].value_counts()

@@ -155,6 +155,7 @@ def _map(made: Artifact, rows: pd.DataFrame, by_cluster: pd.DataFrame | None) ->
         map_charts.cluster_map(frame, mode="value", k=0, title=title, span=span),
         key="gains:map",
         config=widgets.CHART,
+        alt="Map of the rows, coloured by what the fine-tune gained on them",
     )
     st.caption(
         f"Each dot is a scored row ({len(frame):,}), where its losses in the proxy place it. "

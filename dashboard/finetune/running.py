@@ -157,7 +157,8 @@ def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
     )
     for column, place in zip(small, st.columns(max(1, len(small))), strict=False):
         key = f"finetune-small:{column}"
-        place.plotly_chart(small[column], key=key, config=figure.READ_ONLY)
+        alt = f"{SMALL[column].capitalize()} over the run"
+        place.plotly_chart(small[column], key=key, config=figure.READ_ONLY, alt=alt)
 
 
 def curves_of(artifact: Artifact, others: dict[str, str]) -> None:

@@ -27,8 +27,9 @@ STYLE = """<style>
   height: max(300px, 66vh - 110px)}
 [data-testid="stBaseButton-primary"]:enabled,
 [data-testid="stBaseButton-primaryFormSubmit"]:enabled,
-[data-testid="stMultiSelect"] [data-baseweb="tag"] {
+[data-testid="stMultiSelect"] [data-tag] {
   background-color: #4361d8; border-color: #4361d8; color: #fff}
+.stGraphVizChart text {fill: currentColor}
 [data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
 </style>"""
 """No blank band above the title, leading pictures that grow with the screen, white on one blue in

@@ -30,9 +30,15 @@ def before(clusters: str, edited: int, made: Allocated) -> None:
     compared_with = compared(clusters, edited, made.chosen, made.key)
     st.markdown(plain(compared_with.sentence()))
     st.plotly_chart(
-        review_charts.facet_distances(compared_with.facets, compared_with.draws, compared_with.rows)
+        review_charts.facet_distances(
+            compared_with.facets, compared_with.draws, compared_with.rows
+        ),
+        alt="Distance of the selection from the pool in each facet, beside random draws",
     )
-    st.plotly_chart(review_charts.facet_panels(compared_with.facets, compared_with.shares))
+    st.plotly_chart(
+        review_charts.facet_panels(compared_with.facets, compared_with.shares),
+        alt="Each facet in the pool, in random draws and in the selection",
+    )
     st.caption(
         f"Grey: the pool. Bars: where {DRAWS} random draws of the same size lie. Dots: this "
         "selection. Distances are total variation for categories, Kolmogorov-Smirnov for numbers."
@@ -41,7 +47,10 @@ def before(clusters: str, edited: int, made: Allocated) -> None:
     if len(made.sources) < 2:
         st.caption("There is one source: its share cannot change, so no picture is drawn.")
         return
-    st.plotly_chart(selection_charts.share_change(made.sources))
+    st.plotly_chart(
+        selection_charts.share_change(made.sources),
+        alt="Share of each source in the pool and in the selection",
+    )
     st.caption("Share of each source in the pool and in the selection.")
 
 

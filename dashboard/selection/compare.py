@@ -54,7 +54,10 @@ def others(clusters: str, edited: int, dataset: Artifact) -> None:
     sets = comparison.read(workspace, chosen)
     a, b = chosen[:2]
     st.markdown(plain(comparison.sentence(sets[a], sets[b], len(frame(clusters, edited)))))
-    st.plotly_chart(review_charts.overlap_matrix(comparison.jaccard(sets), names))
+    st.plotly_chart(
+        review_charts.overlap_matrix(comparison.jaccard(sets), names),
+        alt="Share of rows that two selections have in common, pair by pair",
+    )
     known = comparison.settings({id: workspace.open(id).config for id in chosen})
     st.dataframe(known.table.astype(str).rename(columns=names), hide_index=True)
     st.caption(f"Settings that differ; {known.equal:,} are equal.")
@@ -113,4 +116,7 @@ def _differences(
         part = comparison.allocation(known, sets, facet)
         if len(part.table):
             st.markdown(f"**Rows by {facet}**")
-            st.plotly_chart(review_charts.difference_bars(part.table, a, b, names))
+            st.plotly_chart(
+                review_charts.difference_bars(part.table, a, b, names),
+                alt="Where two selections differ most",
+            )

@@ -47,7 +47,9 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
     tokens = proxy_cost.tokens(trajectories, chosen)
     bill = costs.operations(done, tokens, 1e6 * float(size or 1), float(epochs or 1))
     st.markdown(plain(bill.sentence()))
-    st.plotly_chart(cost_charts.cost_bars(bill.table(), bill.unit))
+    st.plotly_chart(
+        cost_charts.cost_bars(bill.table(), bill.unit), alt="What each way of training costs"
+    )
     tuned = _finetuned(trajectories)
     if tuned is not None:
         seconds = costs.measured(done, tuned, tokens.share, float(epochs or 1))
@@ -55,7 +57,10 @@ def cost(clusters: Artifact, chosen: Sequence[int] | Ints) -> None:
             f"As measured with a target of {tuned.parameters / 1e6:,.1f} million parameters: "
             f"{plain(seconds.sentence())}"
         )
-        st.plotly_chart(cost_charts.cost_bars(seconds.table(), seconds.unit))
+        st.plotly_chart(
+            cost_charts.cost_bars(seconds.table(), seconds.unit),
+            alt="Seconds of each way of training on this machine",
+        )
     else:
         st.markdown(
             f"{plain(done.sentence())} Fine-tune a target on a selection to see here how "

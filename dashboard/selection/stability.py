@@ -30,7 +30,8 @@ def how_stable(clusters: Artifact, edited: int, share: float, seed: int) -> None
         stability = stabilities(*key)
     st.markdown(f"**{plain(stability.headline())}**")
     st.plotly_chart(
-        review_charts.stability_figure(stability.table, stability.switches, stability.chance)
+        review_charts.stability_figure(stability.table, stability.switches, stability.chance),
+        alt="Agreement of selections when one switch changes, beside chance",
     )
     where = (
         ""

@@ -214,7 +214,9 @@ def keep(project: Project, *, masked: bool) -> None:
     )
     if len(made.sources) > 1:
         st.plotly_chart(
-            selection_charts.share_change(made.sources, 8), config={"displayModeBar": False}
+            selection_charts.share_change(made.sources, 8),
+            config={"displayModeBar": False},
+            alt="Share of each source before and after",
         )
     st.caption(
         f"{len(made.chosen):,} of {made.pool:,} examples, spread evenly over {len(made.clusters)} "

@@ -91,12 +91,16 @@ def live(job: Job) -> None:
     _numbers(job, start, columns, len(plan))
     rows = [[c["step"], *c["quantiles"]] for c in columns if c["quantiles"]]
     ribbon = run_charts.growing(pd.DataFrame(rows, columns=["step", *QUANTILES]), planned)
-    st.plotly_chart(ribbon, key="live-quantiles")
+    st.plotly_chart(
+        ribbon,
+        key="live-quantiles",
+        alt="Loss of all rows at each recording so far: median and bands",
+    )
     st.caption("Loss of all rows at each recording: median, middle half and 10-90% band.")
     log = data.metrics(folder) if folder else pd.DataFrame({"step": [], "loss": []})
     steps = [c["step"] for c in columns]
     loss = loss_charts.live_loss(log, steps, last_step=max([1, *planned]), height=240)
-    st.plotly_chart(loss, key="live")
+    st.plotly_chart(loss, key="live", alt="Training loss so far")
 
 
 def _numbers(job: Job, start: dict[str, Any], columns: list[Recording], total: int) -> None:
@@ -170,7 +174,11 @@ def cost(artifact: Artifact) -> None:
             "train": s["train_seconds"],
             "record": s["record_seconds"],
         }
-        st.plotly_chart(run_charts.cost_split(parts), key="cost")
+        st.plotly_chart(
+            run_charts.cost_split(parts),
+            key="cost",
+            alt="Seconds of tokenising, training and recording",
+        )
 
 
 def _note(job: Job, name: str) -> dict[str, Any]:

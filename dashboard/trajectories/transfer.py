@@ -109,7 +109,10 @@ def picture(made: Artifact) -> None:
     s = made.summary_as(transfer.TransferSummary)
     st.markdown(f"**{plain(transfer.verdict(s))}**")
     table = transfer.load_table(made)
-    st.plotly_chart(transfer_charts.agreement_curves(table, transfer.YES, transfer.PART))
+    st.plotly_chart(
+        transfer_charts.agreement_curves(table, transfer.YES, transfer.PART),
+        alt="Agreement of the clusters of two models, by the number of clusters",
+    )
     st.caption(
         f"At the same share of training, are the {s['rows']:,} rows in the same order of loss? "
         "1 is the same order, 0 no relation. Look at the right end, and whether the line rises. "

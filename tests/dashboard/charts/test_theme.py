@@ -7,6 +7,7 @@ import pytest
 from streamlit.elements.lib.streamlit_plotly_theme import BG_COLOR, GRAY_90
 
 from dashboard.charts import theme
+from dashboard.frame import widgets
 
 CONFIG = tomllib.loads((Path(__file__).parents[3] / ".streamlit/config.toml").read_text())
 BACKGROUNDS = [CONFIG["theme"][scheme]["backgroundColor"] for scheme in ("light", "dark")]
@@ -114,10 +115,13 @@ def test_streamlit_still_replaces_ink_and_paper_by_the_colours_of_the_scheme():
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_accent_carries_white_button_text_and_stands_out(scheme):
+def test_the_accent_can_be_read_as_text_and_buttons_have_white_on_their_own_blue(scheme):
     settings = CONFIG["theme"][scheme]
-    assert contrast(settings["primaryColor"], "#ffffff") >= 4
-    assert contrast(settings["primaryColor"], settings["backgroundColor"]) >= 4
+    assert contrast(settings["primaryColor"], settings["backgroundColor"]) >= 4.5
+    assert contrast(settings["textColor"], settings["secondaryBackgroundColor"]) >= 7
+    button = CONFIG["theme"]["light"]["primaryColor"]
+    assert f"background-color: {button}" in widgets.STYLE
+    assert contrast(button, "#ffffff") >= 4.5
 
 
 def test_server_listens_to_this_machine_only_and_reports_nothing():
