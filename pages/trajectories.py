@@ -55,15 +55,16 @@ def picture(artifact: Artifact) -> None:
     proxy_run.warn(artifact)
     proxy_run.facts(artifact)
     quantiles, samples = data.overview(artifact.id)
+    measured = artifact.summary_as(TrajectoriesSummary)["measured"]
     with widgets.lead("losses"):
         st.plotly_chart(
             loss_charts.trajectory_overview(data.steps(artifact.id), quantiles, samples),
             height="stretch",
-            alt=f"Loss of {artifact.summary['measured']:,} rows over training: it falls from "
+            alt=f"Loss of {measured:,} rows over training: it falls from "
             f"{quantiles['q50'].iloc[0]:.2f} to {quantiles['q50'].iloc[-1]:.2f} in the median",
         )
     st.caption(
-        f"Loss of {artifact.summary_as(TrajectoriesSummary)['measured']:,} rows over training: "
+        f"Loss of {measured:,} rows over training: "
         f"median, middle half and 10-90% band, with {len(samples)} rows drawn at random. A wide "
         "band late in training means the proxy still finds some examples much harder than others."
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from core.dataset.privacy import is_private
 from core.evaluations.load import Named
 from core.finetune.answers import JUDGED
-from core.finetune.artifact import ITEMS, load_generations, weights
+from core.finetune.artifact import ITEMS, FinetuneSummary, load_generations, weights
 from core.finetune.evaluate import load_items
 from core.finetune.generate import Answered, next_turn
 from core.finetune.kept_answers import LIKELIHOOD, counts, judged_answer
@@ -38,7 +38,7 @@ def rejudged(
         split: Which rows of that.
         more: The tests beside it.
     """
-    summary = made.summary
+    summary = made.summary_as(FinetuneSummary)
     tests = summary.get("tests", {})
     if summary.get("judged") not in SAME_ANSWERS or not {one.key for one in more} <= set(tests):
         return None

@@ -16,7 +16,7 @@ from core.dataset.sides import PAIRS, POOL_PAIRS
 from core.finetune import more_tests
 from core.finetune.artifact import SCORES
 from core.finetune.metrics import METRICS
-from core.study.artifact import BASE_FOLDER
+from core.study.artifact import BASE_FOLDER, StudySummary
 from core.study.artifact import table as table_of
 from core.study.items import tested_on
 from core.study.pairs import FULL
@@ -81,7 +81,7 @@ def counts(study: Artifact, test: str = "") -> dict[str, int]:
         test: Key of a test beside the first.
     """
     if not test:
-        return dict(study.summary.get("overlap", {}))
+        return dict(study.summary_as(StudySummary).get("overlap", {}))
     scores = read_json(more_tests.folder_of(study.path / BASE_FOLDER, test) / SCORES) or {}
     return dict(scores.get("overlap", {}).get("pool", {}))
 

@@ -151,7 +151,9 @@ def test_d4_is_refused_where_most_rows_are_near_duplicates_to_it(holes):
         draw(copied, strategy="d4", budget="20", space="trajectories")
 
 
-@pytest.mark.parametrize("strategy", [s for s in STRATEGIES if s != "d4"])  # refused here
+@pytest.mark.parametrize(
+    "strategy", [s for s in STRATEGIES if s not in ("d4", "like_target")]
+)  # refused here: too many near-duplicates, and imported losses without a proxy
 def test_pinned_rows_without_a_loss_are_in_and_others_never(holes, strategy, capsys):
     copied, odd = holes
     how = {"strategy": strategy, "budget": "20"}
