@@ -45,7 +45,7 @@ SHORTEST = 64
 FOUND = "fit.json"
 VERSION = 1
 """Of what is measured: raise it when forecasts need something else."""
-OWN = ("resume", "name", "dry_run", "price", "processes", "launcher")
+OWN = ("resume", "name", "dry_run", "price", "processes", "launcher", "shard")
 """Settings that change nothing in what one process of a run takes."""
 
 

@@ -74,5 +74,5 @@ class Before(NamedTuple):
 
 
 def _loss(model: PreTrainedModel, tokens: Tokens, rows: Ints) -> float:
-    loading.place(model)
+    loading.place_if_it_fits(model)
     return float(score(model, tokens, rows).losses.mean())

@@ -163,5 +163,6 @@ def recipe_of(s: Settings, n_rows: int) -> Recipe:
         precision=s.precision,
         packing=s.packing,
         neftune=s.neftune,
+        shard=s.shard,
         **s.optimizing(),
     )

@@ -20,6 +20,7 @@ from core.jobs.progress import Stopped, discard_requested, say
 from core.model import adapters, loading
 from core.selection.artifact import SelectionSummary
 from core.settings import identity, to_config
+from core.training import sharding
 from core.training.reporting import check_trackers, identify
 from core.training.unfinished import unfinished
 from core.workspace.artifact import Artifact
@@ -77,6 +78,8 @@ def make(
     from core.training.loop import fit
 
     s = resolve(settings)
+    if s.shard:
+        sharding.check(method=s.method, keep=s.keep, keep_every=s.keep_every)
     dataset = selection.ancestor("dataset")
     fingerprint = key(selection, test, s, more)
     done: list[Artifact] = []

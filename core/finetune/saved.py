@@ -53,7 +53,7 @@ def check(
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(base(), str(folder))
-    loading.place(model)
+    loading.place_if_it_fits(model)
     losses = score(model, tokens, rows, precision="fp32").losses
     gap = float(np.abs(losses - expected).max())
     exact = model.device.type == "cpu" and all(p.dtype.itemsize == 4 for p in model.parameters())

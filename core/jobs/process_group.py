@@ -105,6 +105,15 @@ def gather(part: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return parts or []
 
 
+def most(number: int) -> int:
+    """Return the largest of all processes' numbers."""
+    if world() == 1:
+        return number
+    numbers: list[Any] = [None] * world()
+    _group().all_gather_object(numbers, number)
+    return max(numbers)
+
+
 def _group() -> Any:
     import torch
     import torch.distributed as group

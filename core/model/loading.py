@@ -218,6 +218,15 @@ def place(model: PreTrainedModel) -> None:
         model.to(device())  # type: ignore[arg-type]
 
 
+def place_if_it_fits(model: PreTrainedModel) -> None:
+    """Move a model to where training runs, unless that is a GPU with less room than it takes."""
+    import torch
+
+    needed = sum(p.numel() * p.element_size() for p in model.parameters())
+    if device() != "cuda" or needed < torch.cuda.mem_get_info()[0]:
+        place(model)
+
+
 def size(model: PreTrainedModel) -> int:
     """Return the number of parameters; one in 4 bits holds two in each of its numbers."""
     return sum(

@@ -6,6 +6,7 @@ held-out rows (`core.training.watching`). Resuming takes the newest whole checkp
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,7 @@ from core.training.micro_batches import MicroBatches
 from core.training.order import schedule, shards
 from core.training.recipe import Recipe
 from core.training.reporting import METRICS, Report, load_metrics
+from core.training.sharding import Sharded, load_weights
 from core.training.watch import Watch
 from core.training.watching import Watcher, drop_after
 from core.workspace.files import read_json
@@ -100,7 +102,15 @@ def fit(
     if process_group.main():
         drop_after(folder / METRICS, step if resume else -1)
     on_gpu = torch.cuda.is_available()
-    recipe = settle(model, tokens, rows, recipe, folder / "checkpoints")
+    sharded = None
+    if recipe.shard:
+        if resume:
+            load_weights(model, resume)
+        sharded = Sharded(model)
+        again = recipe.gradient_checkpointing is True
+        recipe = dataclasses.replace(recipe, gradient_checkpointing=again)
+    else:
+        recipe = settle(model, tokens, rows, recipe, folder / "checkpoints")
     args = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         max_steps=recipe.steps,
@@ -125,6 +135,8 @@ def fit(
         use_cpu=loading.device() == "cpu" or (process_group.world() > 1 and not on_gpu),
         ddp_find_unused_parameters=False,
         ddp_backend="gloo" if process_group.world() > 1 and not on_gpu else None,
+        # the fused one takes no parts of weights beside whole ones
+        optim="adamw_torch" if sharded else TrainingArguments.default_optim,
         neftune_noise_alpha=recipe.neftune or None,
         logging_strategy="steps" if trackers or recorder else "no",
         logging_steps=max(1, recipe.steps // 200) if recorder else 1,
@@ -141,7 +153,7 @@ def fit(
     )
     planned = schedule(tokens.lengths(), rows, recipe)
     measured: dict[str, Any] = {}
-    watcher = Watcher(watch, model, folder, step) if watch else None
+    watcher = Watcher(watch, model, folder, step, together=recipe.shard) if watch else None
     report = Report(folder, recipe.steps, tensorboard=tensorboard) if process_group.main() else None
     keeper = Keeper(
         folder,
@@ -174,7 +186,9 @@ def fit(
         recorder.by_row if recorder else None,
         recipe.token_budget,
         packing=recipe.packing,
+        together=recipe.shard,
     )
+    trainer.sharded = sharded
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     finally:
@@ -188,6 +202,8 @@ def fit(
     if "loss" not in measured:  # nothing was left to train
         measured |= load_metrics(folder)[-1]
     kept_step = watcher.put_back() if watcher and watcher.losses else done
+    if sharded:
+        sharded.restore()
     return Fitted(seconds, done, measured["loss"], kept_step)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from core.arrays import Ints
 from core.errors import InputError
 from core.jobs.failures import name_of
+from core.jobs.process_group import most
 from core.jobs.progress import say
 from core.model.output_layer import output_layer
 from core.model.tokens import IGNORED, Tokens, batches, pad
@@ -48,17 +49,19 @@ class MicroBatches:
         budget: int = 0,
         *,
         packing: bool = False,
+        together: bool = False,
     ) -> None:
         """Split by padded tokens: `budget`, or `micro_batch` rows of the longest row's length.
 
-        With `packing`, rows share sequences and there is hardly any padding.
+        With `packing`, rows share sequences and there is hardly any padding. `together`, all
+        processes go through as many parts: each computes layers that the others hold parts of.
 
         Raises:
             InputError: the model is not one whose losses can be computed, or that keeps rows of a
                 sequence apart.
         """
         self.model, self.tokens, self.by_row = model, tokens, by_row
-        self.packing = packing
+        self.packing, self.together = packing, together
         self.out = output_layer(model)
         if packing:
             check_isolation(model, self.out)
@@ -106,6 +109,8 @@ class MicroBatches:
 
         while True:
             parts = self.split(rows)
+            if self.together:
+                parts += [rows[:0]] * (most(len(parts)) - len(parts))
             part = rows
             try:
                 total = torch.zeros((), device=self.model.device)
@@ -116,10 +121,12 @@ class MicroBatches:
                 if "memory" not in str(e).lower():
                     raise
                 size = self.size(part)
-                if len(part) <= 1:
+                if len(part) <= 1 or self.together:  # the others would wait for this one's part
+                    what = f"one row of {size:,}" if len(part) <= 1 else f"{size:,}"
+                    lower = "--max-length" if len(part) <= 1 else "--micro-batch or --max-length"
                     raise OutOfMemoryError(
-                        f"out of memory while training on one row of {size:,} tokens; lower "
-                        "--max-length, add --gradient-checkpointing, or take a smaller model",
+                        f"out of memory while training on {what} tokens; lower {lower}, add "
+                        "--gradient-checkpointing, or take a smaller model",
                         failure=name_of(e) or "device-memory",
                     ) from e
             self.budget = size // 2

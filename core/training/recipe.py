@@ -32,5 +32,7 @@ class Recipe:
     """Padded tokens that go through the model at once, where that was found; 0 by micro_batch."""
     packing: bool = False
     """Whether short rows share a sequence, each read by itself."""
+    shard: bool = False
+    """Whether the model is split over the processes."""
     neftune: float = 0.0
     """Alpha of the noise on embeddings while training; 0 is none."""

@@ -270,3 +270,12 @@ class Shared(Group):
 
     processes: int = processes(later=True)
     launcher: str = launcher(later=True)
+    shard: bool = setting(
+        False,
+        help="Split a target too large for one device over the processes (FSDP2): each holds a "
+        "part of every layer, of its gradients and of its moments; the result is the same",
+        label="Split the target",
+        identity=False,
+        advanced=True,
+        later=True,
+    )

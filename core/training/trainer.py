@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.distributed.tensor import DTensor
 from transformers import Trainer
 
 from core.arrays import Ints
@@ -17,6 +18,7 @@ from core.jobs import process_group
 from core.jobs.failures import tenth
 from core.training.checkpoints import check_room
 from core.training.micro_batches import MicroBatches
+from core.training.sharding import Sharded, whole_moments
 
 NAMED = 8
 """Rows named in a sentence."""
@@ -34,6 +36,10 @@ class StepTrainer(Trainer):  # type: ignore[misc]
     """Of the step at hand: loss (nats per response token), lr, grad_norm before clipping, and what
     others add."""
     checked = False
+    sharded: Sharded | None = None
+    """The model in parts, where it is split over the processes."""
+    whole: dict[str, torch.Tensor] | None = None
+    """Its weights while they are saved, on the process that does."""
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Any = None
@@ -55,7 +61,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
             raise self._not_finite("loss", float(loss), step)
         weights = [p for p in self.parts.model.parameters() if p.requires_grad]
         if process_group.world() > 1:
-            _add_up(weights)
+            _add_up([p for p in weights if not isinstance(p, DTensor)])
         return loss
 
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> float:
@@ -88,7 +94,43 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         """
         folder = pathlib.Path(str(self.args.output_dir))
         process_group.once(lambda: check_room(folder, self.parts.model))
+        self.whole = self.sharded.whole_weights() if self.sharded else None
         super()._save_checkpoint(model, trial)
+        self.whole = None
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save the weights on one process, those of a split model as they were gathered."""
+        if self.sharded is None or process_group.main():
+            super()._save(output_dir, self.whole if self.sharded else state_dict)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.sharded is None:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        moments = whole_moments(self.optimizer.state_dict())
+        if process_group.main():
+            torch.save(moments, pathlib.Path(output_dir) / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), pathlib.Path(output_dir) / "scheduler.pt")
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if self.sharded is None or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        folder = pathlib.Path(checkpoint)
+        moments = torch.load(folder / "optimizer.pt", "cpu", weights_only=True, mmap=True)
+        weights = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.optimizer.load_state_dict(self.sharded.parts_of(moments, weights))
+        self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.sharded is None:  # a split model was given its weights when it was whole
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _sync_replicated_trainable_parameters(self, model: torch.nn.Module) -> None:
+        """Do nothing: `training_step` adds up the gradients of what is not split."""
+
+    def _has_mixed_mesh_grads(self, model: Any) -> bool:
+        return self.sharded is not None
 
     def _not_finite(self, what: str, value: float, step: int) -> InputError:
         rows = np.sort(self.plan[step]).tolist()

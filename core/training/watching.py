@@ -31,8 +31,20 @@ BEST = "best"
 class Watcher(TrainerCallback):
     """Looks when it is time; ends training that has stopped helping."""
 
-    def __init__(self, watch: Watch, model: PreTrainedModel, folder: pathlib.Path, step: int):
-        """Look at a model whose run keeps its files in `folder` and goes on from `step`."""
+    def __init__(
+        self,
+        watch: Watch,
+        model: PreTrainedModel,
+        folder: pathlib.Path,
+        step: int,
+        *,
+        together: bool = False,
+    ) -> None:
+        """Look at a model whose run keeps its files in `folder` and goes on from `step`.
+
+        `together`, all processes look at once: the model is in parts. One of them writes.
+        """
+        self.together = together
         self.watch, self.model, self.folder = watch, model, folder
         if process_group.main():
             drop_after(folder / LOOKS, step)
@@ -89,7 +101,10 @@ class Watcher(TrainerCallback):
 
     def _look(self, step: int) -> None:
         began = time.monotonic()
-        self.losses[step] = process_group.once(lambda: self._measure(step))
+        if self.together:
+            self.losses[step] = self._measure(step)
+        else:
+            self.losses[step] = process_group.once(lambda: self._measure(step))
         self.seconds += time.monotonic() - began
         self.looked += 1
 
@@ -111,7 +126,8 @@ class Watcher(TrainerCallback):
         if watch.best and loss < min(self.losses.values(), default=math.inf):
             self._save(step)
         line = {"step": step, "loss": loss, "rows": len(watch.rows), "answers": watch.answers()}
-        append_jsonl(self.folder / LOOKS, line)
+        if process_group.main():
+            append_jsonl(self.folder / LOOKS, line)
         return loss
 
     def _file(self, step: int) -> pathlib.Path:

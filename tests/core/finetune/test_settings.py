@@ -72,6 +72,7 @@ def test_forms_keep_their_order():
         "report_to",
         "processes",
         "launcher",
+        "shard",
         "name",
     ]
     assert shown(study.Settings, advanced=False) == [
@@ -115,6 +116,7 @@ def test_forms_keep_their_order():
         "margin_points",
         "processes",
         "launcher",
+        "shard",
         "name",
     ]
     assert shown(transfer.Settings, advanced=False) == ["model", "method", "rows", "seed"]
