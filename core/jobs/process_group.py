@@ -109,7 +109,7 @@ def most(number: int) -> int:
     """Return the largest of all processes' numbers."""
     if world() == 1:
         return number
-    numbers: list[Any] = [None] * world()
+    numbers = [0] * world()
     _group().all_gather_object(numbers, number)
     return max(numbers)
 

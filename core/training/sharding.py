@@ -48,7 +48,7 @@ class Sharded:
         Raises:
             InputError: its layers are not known.
         """
-        from torch.distributed import init_device_mesh
+        from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         process_group.barrier()
@@ -86,28 +86,32 @@ class Sharded:
         if process_group.main():
             self.model.to("cpu")  # type: ignore[arg-type]
 
-    def parts_of(self, state: dict[str, Any], weights: list[torch.Tensor]) -> dict[str, Any]:
-        """Return an optimizer's whole state with each moment split as its weight is.
 
-        Args:
-            state: Of an optimizer, as it was saved.
-            weights: What it trains, in the order of its groups.
-        """
-        from torch.distributed.tensor import DTensor, distribute_tensor
-
-        for i, kept in state["state"].items():
-            of = weights[i]
-            if isinstance(of, DTensor):
-                for key, value in kept.items():
-                    if value.shape == of.shape:
-                        there = value.to(of.device)
-                        kept[key] = distribute_tensor(there, of.device_mesh, of.placements)
-        return state
-
-
-def whole_moments(state: dict[str, Any]) -> dict[str, Any]:
+def whole_moments(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return an optimizer's state with nothing split, on the first process; else what there is."""
+    state = optimizer.state_dict()
     return {**state, "state": {i: _on_first(kept) for i, kept in state["state"].items()}}
+
+
+def load_moments(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimizer a whole state, each moment split as its weight is.
+
+    Args:
+        optimizer: Of a model in parts.
+        state: As it was saved, of a model in parts or not; its tensors are taken over.
+    """
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    for i, kept in state["state"].items():
+        of = weights[i]
+        for key, value in kept.items():
+            if isinstance(of, DTensor) and value.shape == of.shape:
+                there = value.to(of.device)
+                kept[key] = distribute_tensor(there, of.device_mesh, of.placements)
+    for group in state["param_groups"]:
+        group["fused"] = None  # as an unsplit run has it, which parts cannot
+    optimizer.load_state_dict(state)
 
 
 def load_weights(model: PreTrainedModel, checkpoint: pathlib.Path) -> None:

@@ -18,7 +18,7 @@ from core.jobs import process_group
 from core.jobs.failures import tenth
 from core.training.checkpoints import check_room
 from core.training.micro_batches import MicroBatches
-from core.training.sharding import Sharded, whole_moments
+from core.training.sharding import Sharded, load_moments, whole_moments
 
 NAMED = 8
 """Rows named in a sentence."""
@@ -104,10 +104,13 @@ class StepTrainer(Trainer):  # type: ignore[misc]
             super()._save(output_dir, self.whole if self.sharded else state_dict)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        """Save the moments of a split model whole, on one process."""
         if self.sharded is None:
             super()._save_optimizer_and_scheduler(output_dir)
             return
-        moments = whole_moments(self.optimizer.state_dict())
+        assert self.optimizer
+        assert self.lr_scheduler
+        moments = whole_moments(self.optimizer)
         if process_group.main():
             torch.save(moments, pathlib.Path(output_dir) / "optimizer.pt")
             torch.save(self.lr_scheduler.state_dict(), pathlib.Path(output_dir) / "scheduler.pt")
@@ -116,10 +119,11 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         if self.sharded is None or checkpoint is None:
             super()._load_optimizer_and_scheduler(checkpoint)
             return
+        assert self.optimizer
+        assert self.lr_scheduler
         folder = pathlib.Path(checkpoint)
         moments = torch.load(folder / "optimizer.pt", "cpu", weights_only=True, mmap=True)
-        weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.optimizer.load_state_dict(self.sharded.parts_of(moments, weights))
+        load_moments(self.optimizer, moments)
         self.lr_scheduler.load_state_dict(torch.load(folder / "scheduler.pt", weights_only=True))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
