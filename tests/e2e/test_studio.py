@@ -100,13 +100,13 @@ def test_a_job_outlives_the_server_and_is_stopped_after_its_restart(serve, tab, 
     server = serve(copied.root)
     address = server.url(f"/trajectories?dataset={copied.dataset}")
     page = tab(address)
-    page.get_by_role("textbox", name="Epochs").fill("900")
+    page.get_by_role("textbox", name="Epochs").fill("300")
     page.get_by_role("textbox", name="Epochs").press("Enter")
     settled(page)
     button(page, "Train proxy").click()
     expect(stop_button(page)).to_be_visible()
     (job,) = jobs.active(copied.workspace)
-    assert "900.0" in job.argv
+    assert "300.0" in job.argv
     deadline = time.monotonic() + 120
     while jobs.status(copied.workspace, job.id).step < 1:
         assert time.monotonic() < deadline, jobs.log_tail(copied.workspace, job.id)
