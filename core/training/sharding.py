@@ -109,8 +109,8 @@ def load_moments(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> Non
             if isinstance(of, DTensor) and value.shape == of.shape:
                 there = value.to(of.device)
                 kept[key] = distribute_tensor(there, of.device_mesh, of.placements)
-    for group in state["param_groups"]:
-        group["fused"] = None  # as an unsplit run has it, which parts cannot
+    for group in state["param_groups"]:  # kernels of an unsplit run take no parts
+        group["fused"], group["foreach"] = None, False
     optimizer.load_state_dict(state)
 
 

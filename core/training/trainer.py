@@ -64,6 +64,28 @@ class StepTrainer(Trainer):  # type: ignore[misc]
             _add_up([p for p in weights if not isinstance(p, DTensor)])
         return loss
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Make the optimizer; of a split model as of a whole one, so that either reads the other's.
+
+        The library would give parts and whole weights groups of their own.
+        """
+        if self.sharded is None or self.optimizer is not None:
+            return super().create_optimizer(model)  # type: ignore[no-any-return]
+        model, decay = self.parts.model, self.args.weight_decay
+        decayed = set(self.get_decay_parameter_names(model))
+        named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        groups = [
+            {
+                "params": [p for n, p in named if n in decayed],
+                "weight_decay": self.args.weight_decay,
+            },
+            {"params": [p for n, p in named if n not in decayed], "weight_decay": 0.0},
+        ]
+        kind, how = self.get_optimizer_cls_and_kwargs(self.args, model)
+        made: torch.optim.Optimizer = kind(groups, **how, foreach=False)
+        self.optimizer = made
+        return made
+
     def _get_grad_norm(self, model: torch.nn.Module, grad_norm: Any = None) -> float:
         """Return the norm of the step's gradients, before any weight is changed by them.
 

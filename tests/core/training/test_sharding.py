@@ -15,32 +15,36 @@ from tests.conftest import TUNE
 
 GROUP = """
 import os, sys
+from transformers import AutoModelForCausalLM
 from core import finetune
 from core.jobs.progress import JOB_VARIABLE, Stopped
 from core.training.checkpoints import damage, newest_complete
 from core.workspace.store import Workspace
 
 workspace = Workspace(sys.argv[1])
-given = {"selection": sys.argv[2], "name": "in parts", "shard": True, **SETTINGS}
-try:
-    finetune.run(workspace, finetune.Settings(**given))
-    sys.exit("it was not stopped")
-except Stopped as e:
-    assert "stopped at step 1 of" in str(e), e
-del os.environ[JOB_VARIABLE]
-(run,) = workspace.root.glob("finetune/*.partial")
-saved = newest_complete(run / "checkpoints")
-assert not damage(saved), damage(saved)
-if os.environ["RANK"] == "0":
-    from transformers import AutoModelForCausalLM
-    plain, about = AutoModelForCausalLM.from_pretrained(saved, output_loading_info=True)
-    assert not about["missing_keys"], about
-id = finetune.run(workspace, finetune.Settings(**given, resume=True))
-print("made", id)
+job = os.environ[JOB_VARIABLE]
+for first, then in ((True, True), (True, False), (False, True)):
+    os.environ[JOB_VARIABLE] = job
+    given = {"selection": sys.argv[2], "name": f"{first} {then}", **SETTINGS}
+    try:
+        finetune.run(workspace, finetune.Settings(**given, shard=first))
+        sys.exit("it was not stopped")
+    except Stopped as e:
+        assert "stopped at step 1 of" in str(e), e
+    del os.environ[JOB_VARIABLE]
+    (run,) = workspace.root.glob("finetune/*.partial")
+    saved = newest_complete(run / "checkpoints")
+    assert not damage(saved), damage(saved)
+    if os.environ["RANK"] == "0":
+        plain, about = AutoModelForCausalLM.from_pretrained(saved, output_loading_info=True)
+        assert not about["missing_keys"], about
+    id = finetune.run(workspace, finetune.Settings(**given, shard=then, resume=True))
+    if os.environ["RANK"] == "0":
+        print("made", id)
 """
 
 
-def test_in_parts_it_stops_goes_on_and_ends_as_one_process_does(finished, tmp_path):
+def test_in_parts_or_not_it_stops_goes_on_and_ends_as_one_process_does(finished, tmp_path):
     (tmp_path / "STOP").touch()
     code = tmp_path / "group.py"
     code.write_text(GROUP.replace("SETTINGS", repr(TUNE)))
@@ -53,12 +57,16 @@ def test_in_parts_it_stops_goes_on_and_ends_as_one_process_does(finished, tmp_pa
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    id = done.stdout.rsplit("made ", 1)[1].split()[0]
-    one, two = (finished.workspace.open(i) for i in (finished.finetune, id))
-    curves = [list(read_jsonl(t.path / "metrics.jsonl")) for t in (one, two)]
-    for name in ("loss", "grad_norm"):
-        np.testing.assert_allclose(*([r[name] for r in c] for c in curves), atol=1e-5)
-    assert two.manifest["fingerprint"] == one.manifest["fingerprint"], "how it is run is no part"
+    made = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("made ")]
+    assert len(made) == 3
+    for id in made:
+        one, two = (finished.workspace.open(i) for i in (finished.finetune, id))
+        curves = [list(read_jsonl(t.path / "metrics.jsonl")) for t in (one, two)]
+        for name in ("loss", "grad_norm"):
+            np.testing.assert_allclose(*([r[name] for r in c] for c in curves), atol=1e-5)
+        assert two.manifest["fingerprint"] == one.manifest["fingerprint"], (
+            "how it is run counts not"
+        )
 
 
 def test_what_a_split_target_cannot_do_is_said_before_it_is_loaded(finished, monkeypatch):
