@@ -71,7 +71,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         """
         if self.sharded is None or self.optimizer is not None:
             return super().create_optimizer(model)  # type: ignore[no-any-return]
-        model, decay = self.parts.model, self.args.weight_decay
+        model = self.parts.model
         decayed = set(self.get_decay_parameter_names(model))
         named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
         groups = [
