@@ -6,9 +6,13 @@ What a number means stands in the docstring that uses it.
 from __future__ import annotations
 
 import ctypes
+import pathlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from core.errors import InputError
 
 Ints = npt.NDArray[np.int64]
 """Rows of a dataset, positions, counts, steps."""
@@ -23,6 +27,22 @@ Losses = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 Float32s = npt.NDArray[np.float32]
 Float64s = npt.NDArray[np.float64]
+
+
+def load_given(path: pathlib.Path) -> npt.NDArray[Any]:
+    """Open an array that a person gave, without reading it; its header may be of any content.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as e:  # NumPy runs a Python parser over the header: it may raise anything
+        why = (str(e).strip() or type(e).__name__).splitlines()[0][:200]
+        raise InputError(f"{path} cannot be read as a NumPy array: {why}") from e
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} cannot be read as a NumPy array: it is an archive of several")
+    return array
 
 
 def release() -> None:

@@ -77,7 +77,8 @@ def named(spec: str) -> pathlib.Path:
 def load_error(spec: str, part: str, error: Exception) -> InputError:
     """Say why a part of a model could not be loaded, and what to give instead."""
     text = str(error).strip()
-    first = text.split("\n")[0][:300]
+    first = text.split("\n")[0].strip()
+    first = (" ".join(text.split()) if first.endswith(":") else first)[:300]
     if pathlib.Path(spec).expanduser().is_dir():
         message = f"the {part} in {spec} cannot be read: {first}"
         return InputError(message, failure="missing-model")

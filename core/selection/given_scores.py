@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Float64s
+from core.arrays import Float64s, load_given
 from core.dataset import readers
 from core.errors import InputError
 from core.settings import Group, setting
@@ -165,10 +165,7 @@ def _changed(path: pathlib.Path) -> int:
 def _read(path: str, column: str, _at: int) -> tuple[npt.NDArray[np.object_] | None, Float64s]:
     """Return ids, None for an array in order of rows, and scores; read again when it changed."""
     if path.endswith(".npy"):
-        try:
-            array = np.load(path, allow_pickle=False, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as e:
-            raise InputError(f"{pathlib.Path(path).name} is no NumPy array: {e}") from None
+        array = load_given(pathlib.Path(path))
         if array.ndim != 1 or array.dtype.kind not in "fiu":
             raise InputError(
                 f"{pathlib.Path(path).name} has the shape {array.shape} of {array.dtype}; one "

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from core.arrays import Float32s
+from core.arrays import Float32s, load_given
 from core.dataset.artifact import DatasetSummary, load_examples
 from core.errors import InputError
 from core.jobs.progress import say
@@ -179,22 +179,21 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
         InputError: it is neither, or does not fit the dataset.
     """
     if path.suffix == ".npy" and path.is_file():
-        try:
-            table = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as e:
-            raise InputError(f"{path} cannot be read as a NumPy array: {e}") from e
+        table = load_given(path)
         if table.ndim != 2 or table.dtype.kind not in "fiu" or not table.shape[1]:
             raise InputError(f"{path} is no table of numbers: {table.dtype} {table.shape}")
         _fit(table[:, 0], dataset)
         beside = regular(path.with_name(STEPS))
-        steps = (
-            np.load(beside, allow_pickle=False) if beside.exists() else range(1, 1 + len(table.T))
-        )
-        if len(steps) != table.shape[1]:
-            raise InputError(f"{beside} has {len(steps)} steps for {table.shape[1]} columns")
+        at_steps = load_given(beside) if beside.exists() else np.arange(1, 1 + table.shape[1])
+        numbers = at_steps.ndim == 1 and at_steps.dtype.kind in "iuf"
+        if not numbers or not all(float(at).is_integer() for at in at_steps):
+            kind = f"{at_steps.dtype} {at_steps.shape}"
+            raise InputError(f"{beside} is no list of whole numbers: {kind}")
+        if len(at_steps) != table.shape[1]:
+            raise InputError(f"{beside} has {len(at_steps)} steps for {table.shape[1]} columns")
         return [
             ScoredColumn(int(at), lambda t=t: _fit(table[:, t], dataset))  # type: ignore[misc]
-            for t, at in enumerate(steps)
+            for t, at in enumerate(at_steps)
         ]
     if path.suffix != ".parquet" or not path.is_file():
         raise InputError(

@@ -187,8 +187,14 @@ def _in_archive(path: pathlib.Path, size: int, types: tuple[str, ...]) -> list[S
 
     def member(name: str) -> Source:
         def opened() -> BinaryIO:
-            with zipfile.ZipFile(path) as archive:  # what is open in it stays open
-                return _watched(archive.open(name), path, size)
+            try:
+                with zipfile.ZipFile(path) as archive:  # what is open in it stays open
+                    inner = archive.open(name)
+            except (*BROKEN, NotImplementedError, RuntimeError) as e:  # its own header, in the file
+                raise InputError(
+                    f"{name} in {path} cannot be unpacked ({e}); compress it again"
+                ) from e
+            return _watched(inner, path, size)
 
         return Source(path, pathlib.PurePath(name).suffix.lower(), opened, name)
 

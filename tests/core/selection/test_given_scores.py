@@ -79,7 +79,7 @@ def test_arrays_must_be_one_number_a_row(tmp_path):
         (np.zeros(5), "5 scores and the dataset 6 rows"),
         (np.zeros((6, 2)), "one number for each row"),
         (np.array(["a"] * 6), "one number for each row"),
-        (np.array([{}] * 6, object), "no NumPy array"),
+        (np.array([{}] * 6, object), "cannot be read as a NumPy array"),
     ):
         np.save(tmp_path / "s.npy", array)
         with pytest.raises(InputError, match=words):

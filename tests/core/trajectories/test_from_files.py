@@ -15,7 +15,7 @@ from core.model import loading, tokenizers
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.model.tokens import tokenize
-from core.trajectories import run
+from core.trajectories import from_files, run
 from core.trajectories.artifact import load_flags, load_losses, load_steps
 from core.trajectories.settings import Settings
 from tests.conftest import write
@@ -249,3 +249,31 @@ def test_losses_of_files_that_changed_are_imported_anew(take, numbers, tmp_path)
     again = take(path, seed=7, resume=True)
     assert again.id != made.id
     np.testing.assert_array_equal(load_losses(again), kept(numbers + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "header",
+            b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'shape': )),`}".ljust(117) + b"\n",
+        ),
+        ("deep", b"\x93NUMPY\x01\x00v\x00" + b"(" * 118),
+        ("zip", b"PK\x03\x04 and no archive"),
+        ("empty", b""),
+    ],
+)
+def test_an_array_whose_header_is_anything_is_refused_in_a_sentence(data, tmp_path, name, content):
+    for file in ("losses.npy", "steps.npy"):
+        np.save(tmp_path / "losses.npy", np.zeros((40, 3), np.float32))
+        (tmp_path / file).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{file} cannot be read as a NumPy array"):
+            from_files.matrix(tmp_path / "losses.npy", data)
+
+
+@pytest.mark.parametrize("steps", [np.array(3), np.array(["x", "y", "z"]), np.full(3, np.nan)])
+def test_steps_that_are_no_whole_numbers_are_refused(data, tmp_path, steps):
+    np.save(tmp_path / "losses.npy", np.zeros((40, 3), np.float32))
+    np.save(tmp_path / "steps.npy", steps)
+    with pytest.raises(InputError, match="no list of whole numbers"):
+        from_files.matrix(tmp_path / "losses.npy", data)

@@ -148,6 +148,13 @@ def test_a_file_that_swells_is_refused_at_once(tmp_path, suffix):
         ("a.jsonl.gz", b"\x1f\x8b and then nothing", "is broken"),
         ("a.csv.zst", zstd(CELLS)[:-9], "is broken"),
         ("a.zip", archive(rows_csv=CELLS)[:-30], "is a broken zip file"),
+        (
+            "a.zip",
+            b"PK\3\4".join(archive(a_md=b"", b_csv=CELLS).split(b"PK\3\4", 2)[:2])
+            + b"PK\0\0"
+            + archive(a_md=b"", b_csv=CELLS).split(b"PK\3\4", 2)[2],
+            "cannot be unpacked",
+        ),
         ("a.zip", archive(README_md=b"no data"), "has no data file"),
         ("a.zip", archive(a_csv=CELLS, b_csv=CELLS), "there are a, b: name one with --split"),
         ("a.xlsx", archive(xl__workbook_xml=b"<nothing"), "is a broken workbook"),
