@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import pathlib
+import time
 from typing import Any, NotRequired, TypedDict, cast
 
 from core.workspace import shape
@@ -44,6 +45,8 @@ class WorkerFacts(TypedDict, total=False):
     supervisor: int
     started: str
     """UTC, ISO 8601."""
+    clock: float
+    """Seconds since the machine started, which nobody can set; early ones have none."""
 
 
 class Outcome(TypedDict, total=False):
@@ -94,7 +97,12 @@ def write_worker(folder: pathlib.Path, pgid: int, supervisor: int) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the job was deleted", str(folder))
     started = utc_now().isoformat(timespec="milliseconds")
-    facts: WorkerFacts = {"pgid": pgid, "supervisor": supervisor, "started": started}
+    facts: WorkerFacts = {
+        "pgid": pgid,
+        "supervisor": supervisor,
+        "started": started,
+        "clock": time.monotonic(),
+    }
     write_json(folder / WORKER, facts)
 
 

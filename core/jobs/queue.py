@@ -238,7 +238,7 @@ def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:
             if same or (asked["key"] and job.key == asked["key"]):
                 return job.id
         now = utc_now()
-        id = new_id(now)
+        id = new_id(now, [p.name for p in folders(folder)])
         draft = folder / (".new-" + id)  # nobody sees the job before its locks are held
         draft.mkdir()
         moment = now.isoformat(timespec="milliseconds")

@@ -135,7 +135,8 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
     if state == "running" and record.get("left") is not None:
         passed = _since(record, time.time() - record["time"])
         seconds_left = max(0.0, record["left"] - passed)
-    if state in ("running", "stopping") and (quiet := _since(record, _quiet(folder))) > SILENT:
+    quiet = _since(record or cast(dict[str, Any], worker), _quiet(folder))
+    if state in ("running", "stopping") and quiet > SILENT:
         message = (
             f"not responding: no sign of life for {quiet / 60:,.0f} min; it is frozen, or "
             "busy with one long step"

@@ -7,8 +7,9 @@ import dataclasses
 import datetime as dt
 import os
 import pathlib
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args
 
 from core.errors import InputError
@@ -38,6 +39,8 @@ MATCHES = "matches"
 BESIDE = (EXTENDS, MATCHES)
 """Parents that have a lineage of their own."""
 RUN = "run.json"
+DATED = re.compile("[0-9]{8}-[0-9]{9}")
+"""How an id begins: the time it was made, to the millisecond."""
 Summary = TypeVar("Summary")
 """The TypedDict that a noun declares of its manifests' summaries, in its `artifact.py`."""
 
@@ -152,9 +155,21 @@ class Entry(NamedTuple):
         return cast(Summary, self.summary)
 
 
-def new_id(now: dt.datetime) -> str:
-    """Return a UTC time to the millisecond plus 4 hex digits: ids sort by age."""
-    return f"{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}-{secrets.token_hex(2)}"
+def new_id(now: dt.datetime, others: Iterable[str] = ()) -> str:
+    """Return a UTC time to the millisecond plus 4 hex digits, later than those of others.
+
+    So ids sort by age even where the clock was put back since the last one was made.
+    """
+    newest = max((found[0] for id in others if (found := DATED.match(id))), default="")
+    if _dated(now) <= newest:
+        with contextlib.suppress(ValueError, OverflowError):  # no time, or the last there is
+            made = dt.datetime.strptime(newest + "000", "%Y%m%d-%H%M%S%f").replace(tzinfo=dt.UTC)
+            now = made + dt.timedelta(milliseconds=1)
+    return f"{_dated(now)}-{secrets.token_hex(2)}"
+
+
+def _dated(now: dt.datetime) -> str:
+    return f"{now:%Y%m%d-%H%M%S}{now.microsecond // 1000:03d}"
 
 
 def is_id(text: str) -> bool:

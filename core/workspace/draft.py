@@ -61,7 +61,7 @@ class Draft:
         for folder in (p for p in self.path.rglob("*") if p.is_dir()):
             fsync(folder)
         started = dt.datetime.fromisoformat(self.run["created"])
-        seconds = round((utc_now() - started).total_seconds(), 1)
+        seconds = max(0.0, round((utc_now() - started).total_seconds(), 1))  # clocks are put back
         facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
         manifest = manifests.signed(facts)
         write_json(self.path / manifests.NAME, manifest)

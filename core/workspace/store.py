@@ -76,7 +76,7 @@ class Workspace:
         folder.mkdir(parents=True, exist_ok=True)
         now = utc_now()
         while True:
-            new = new_id(now)
+            new = new_id(now, os.listdir(folder))  # noqa: PTH208
             if not (folder / new).exists():
                 with contextlib.suppress(FileExistsError):
                     (folder / (new + PARTIAL)).mkdir()
@@ -206,13 +206,13 @@ class Workspace:
         for kind in kinds or KINDS:
             folder = str(self.root / kind)
             try:
-                changed, now = pathlib.Path(folder).stat().st_mtime_ns, time.time()
+                changed, clock = pathlib.Path(folder).stat().st_mtime_ns, time.monotonic()
             except (FileNotFoundError, NotADirectoryError):
                 continue
             kept = _LISTED.get(folder)
-            settled = changed < (now - SETTLED) * 1e9
-            if kept is None or kept[0] != changed or not settled or now - kept[1] > RECHECK:
-                kept = _LISTED[folder] = (changed, now, self.entries(kind))
+            settled = changed < (time.time() - SETTLED) * 1e9
+            if kept is None or kept[0] != changed or not settled or clock - kept[1] > RECHECK:
+                kept = _LISTED[folder] = (changed, clock, self.entries(kind))
             out += kept[2]
         return sorted(out, key=lambda e: e.id, reverse=True)
 

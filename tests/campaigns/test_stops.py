@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import sys
 
-from tests.campaigns import command_lines
+from tests.campaigns import clocks, command_lines
 
 
 def test_two_processes_stopped_twice_leave_whole_checkpoints():
@@ -25,3 +25,7 @@ def test_two_processes_stopped_twice_leave_whole_checkpoints():
 def test_bad_command_lines_are_refused_in_one_sentence_and_leave_nothing():
     found = command_lines.campaign(500)
     assert (found["wrong"], found["tried"]) == ({}, 500)
+
+
+def test_jobs_and_artifacts_stay_in_order_whatever_the_clock_does(tmp_path):
+    assert clocks.campaign(30, tmp_path)["wrong"] == []
