@@ -3,7 +3,8 @@
 `python -m tests.campaigns.disk_full 60 [MINUTES]` runs so many commands at most, each in a
 workspace on a small disk of its own (tmpfs: needs the right to mount) that has a little more room
 than the one before, until the command fits. The last line is JSON: tried, full and fitted of every
-command, and what did something else.
+command, what became of each job (refused as it was submitted, or how it ended and with which words), and
+what did something else.
 """
 
 import collections
@@ -23,7 +24,7 @@ from core.jobs.record import ENDED
 from core.workspace.store import Workspace
 
 STEP = 16
-"""KiB of room at first; each disk has 1.9 times that of the one before."""
+"""KiB of room at first; each disk has 1.9 times that of the one before, for a job a page more."""
 FULL = ("disk is full", " MiB are free ")
 """Words of the sentence: noticed in the middle, or before anything was begun."""
 ROWS = 300
@@ -69,8 +70,6 @@ def small_disk(place, kib):
 def attempt(noun, flags, workspace):
     """Run a command; return whether it fitted, and what was wrong with how it did not."""
     before = {e.id for e in workspace.entries() if e.state == "sealed"}
-    if noun == "job":
-        return submitted(flags, workspace)
     told = io.StringIO()
     with contextlib.redirect_stderr(told), contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -93,18 +92,20 @@ def attempt(noun, flags, workspace):
 
 
 def submitted(flags, workspace):
-    """Submit a job; return whether it was done, and what is wrong if it neither ends nor fails."""
+    """Submit a job; return whether it was done, what is wrong if it never ends, what became of it."""
     try:
         id = jobs.submit(workspace, flags, title="job", device="none")
-    except OSError:
-        return False, ""
+    except OSError as e:
+        left = [p.name for p in (workspace.root / "jobs").glob("[!.]*")]
+        return False, f"refused and left {left}" if left else "", f"refused: {e.strerror}"
     end = time.monotonic() + 90
     while time.monotonic() < end:
         found = jobs.status(workspace, id)
         if found.state in ENDED:
-            return found.state == "done", ""
+            wrong = "ended without a word" if found.state != "done" and not found.message else ""
+            return found.state == "done", wrong, f"{found.state}: {found.message[:90]}"
         time.sleep(0.2)
-    return False, f"still {found.state} after 90 s"
+    return False, f"still {found.state} after 90 s", found.state
 
 
 def campaign(most, minutes):
@@ -114,9 +115,15 @@ def campaign(most, minutes):
         "tried": 0,
         "full": collections.Counter(),
         "fitted": collections.Counter(),
+        "jobs": [],
         "wrong": [],
     }
     with tempfile.TemporaryDirectory() as folder:
+        try:
+            with small_disk(pathlib.Path(folder) / "disk", 64):
+                pass
+        except (OSError, subprocess.CalledProcessError) as e:
+            return {**found, "skipped": f"no disk can be mounted here: {e}"}
         made, commands = base(pathlib.Path(folder))
         used = sum(4 * -(-p.stat().st_size // 4096) for p in made.root.rglob("*") if p.is_file())
         share = max(1, most // len(commands))
@@ -124,10 +131,15 @@ def campaign(most, minutes):
             for number in range(share):
                 if time.monotonic() > end:
                     return found
-                room = round(STEP * 1.9**number)
+                room = 4 * number if noun == "job" else round(STEP * 1.9**number)
                 with small_disk(pathlib.Path(folder) / "disk", used + room) as place:
                     shutil.copytree(made.root, place / "w")
-                    fitted, wrong = attempt(noun, flags, Workspace(place / "w"))
+                    workspace = Workspace(place / "w")
+                    if noun == "job":
+                        fitted, wrong, became = submitted(flags, workspace)
+                        found["jobs"].append([room, became])
+                    else:
+                        fitted, wrong = attempt(noun, flags, workspace)
                 found["tried"] += 1
                 found["fitted" if fitted else "full"][noun] += 1
                 if wrong:
