@@ -46,16 +46,17 @@ def bill(project: Project, *, masked: bool) -> None:
             count = project.selection.summary_as(SelectionSummary)["rows"]
         with column.container(border=True):
             st.markdown(f"#### {title}")
+            left, right = st.columns(2)
             known = int(line["rows"]) if line is not None else count
-            st.metric("examples", "not chosen yet" if known is None else f"{known:,}")
+            left.metric("examples", "not chosen yet" if known is None else f"{known:,}")
             if line is not None:
-                st.metric("tokens to learn", f"{int(line['response_tokens']):,}")
+                left.metric("tokens to learn", f"{int(line['response_tokens']):,}")
                 seconds = float(line["train_seconds"])
-                st.metric("training took", duration(seconds) + money(seconds, price))
+                right.metric("training took", duration(seconds) + money(seconds, price))
             if arm == "s2l" and line is not None and "full" in arms:
                 seconds = as_often(arms["full"], line)
-                st.metric(
-                    "if each example is seen as often as in all the data (estimate)",
+                right.metric(
+                    "seen as often (estimate)",
                     f"about {duration(seconds)}{money(seconds, price)}",
                 )
     if arms:
@@ -63,8 +64,9 @@ def bill(project: Project, *, masked: bool) -> None:
         words = f" Finding the selection took {duration(proxy)} once." if proxy else ""
         st.caption(
             "Measured in a comparison where both were trained for the same number of steps: there "
-            "a selection saves examples, not time. The estimate is the time of all the data in "
-            f"proportion to the examples.{words}"
+            "a selection saves examples, not time. The estimate, for each example seen as often "
+            "as in all the data, is the time of all the data in proportion to the examples."
+            f"{words}"
         )
     else:
         st.caption("Times are known once a study has trained on both: see the Study page.")
@@ -245,12 +247,14 @@ def outcome(project: Project, *, masked: bool) -> None:
         base.get(key),
         float(full.mean()) if len(full) else None,
     )
-    figure.update_layout(height=max(figure.layout.height, 420))
-    st.plotly_chart(
-        figure,
-        config={"displayModeBar": False},
-        alt="What each arm scored",
-    )
+    figure.update_layout(height=None)
+    with st.container(key="strip-story"):
+        st.plotly_chart(
+            figure,
+            height="stretch",
+            config={"displayModeBar": False},
+            alt="What each arm scored",
+        )
     place = comparison.place_among_random(table, key)
     st.caption(
         f"{plain(place)} Study {plain(project.study.id)}, {len(table)} fine-tunes "
