@@ -10,7 +10,7 @@ import collections
 import html
 import importlib
 import json
-import pathlib
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -38,6 +38,8 @@ BEFORE = {"dataset": IMPORTED_BEFORE, "selection": SELECTED_BEFORE}
 """What artifacts did before there were some settings, where that is not the default."""
 LISTED = 30
 """Sources shown one by one."""
+FOLDERS = re.compile(r"((?:^|,)(?:[\w.-]+=)?)[/~](?:[^,]*/)?")
+"""Before a value, a part of a list or what follows NAME=: the folders of a path of this machine."""
 SIZES = {
     10**3: "n<1K",
     10**4: "1K<n<10K",
@@ -151,7 +153,7 @@ def commands(line: list[Artifact]) -> list[str]:
                 ]
         argv = []
         for arg in to_argv(settings):
-            shown = pathlib.PurePath(arg).name if arg.startswith("/") else arg
+            shown = without_folders(arg)
             known = [names.get(id, "") for id in shown.split(",")]  # ids can stand in a list
             argv.append(",".join(known) if all(known) else shlex.quote(shown))
         letter = VARIABLES[one.kind]
@@ -162,6 +164,15 @@ def commands(line: list[Artifact]) -> list[str]:
         if sha256 := one.summary_as(FromFile).get("source_sha256"):
             out[-1] += f"  # a file of sha256 {sha256}"
     return out
+
+
+def without_folders(value: str) -> str:
+    """Return a setting's value with the names of its files alone, in a list and after NAME= too.
+
+    >>> without_folders("gsm8k,svamp=/home/me/svamp.jsonl")
+    'gsm8k,svamp=svamp.jsonl'
+    """
+    return FOLDERS.sub(r"\1", value)
 
 
 def settings_of(artifact: Artifact) -> Any:

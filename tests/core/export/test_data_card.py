@@ -11,6 +11,7 @@ import yaml
 
 from core import dataset, export, selection
 from core.export import writers
+from core.export.data_card import without_folders
 from tests.conftest import SOURCE
 from tests.core.conftest import write_export
 from tests.core.export.conftest import chosen_rows, load, records
@@ -110,3 +111,20 @@ def test_the_cards_commands_make_the_same_selection(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["summary"] == workspace.open(first).summary
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("/home/me/rows.jsonl", "rows.jsonl"),
+        ("gsm8k,svamp=/home/me/svamp.jsonl", "gsm8k,svamp=svamp.jsonl"),
+        ("/a/b/c.jsonl,math500=~/d e/f.jsonl,x", "c.jsonl,math500=f.jsonl,x"),
+        ("~/models/mine", "mine"),
+        ("owner/name", "owner/name"),
+        ("prompt={context}/{question}", "prompt={context}/{question}"),
+        ("1/2", "1/2"),
+        ("", ""),
+    ],
+)
+def test_a_command_tells_no_folder(value, told):
+    assert without_folders(value) == told
