@@ -24,7 +24,7 @@ from core.training import sharding
 from core.training.reporting import check_trackers, identify
 from core.training.unfinished import unfinished
 from core.workspace.artifact import Artifact
-from core.workspace.draft import Draft
+from core.workspace.draft import Draft, InUse
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
@@ -109,6 +109,8 @@ def make(
         nonlocal draft
         draft = unfinished(workspace, "finetune", fingerprint, s)
         if draft is None:
+            if s.resume and (twin := _finished(workspace, fingerprint, s, [])):
+                raise InUse(f"another process made it meanwhile, as {twin}; start again to use it")
             disk.check(workspace, model, s, recipe.steps)
             draft = workspace.draft(
                 "finetune",
@@ -127,6 +129,7 @@ def make(
                     **({"base": base.id} if base else {}),
                 },
                 fingerprint=fingerprint,
+                alone=s.resume,
             )
         identify(draft.id)
         return str(draft.path)

@@ -6,13 +6,15 @@ directory without the suffix is whole.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import fcntl
+import os
 import pathlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from core.errors import InputError
@@ -23,6 +25,10 @@ from core.workspace.files import fsync, rename, sha256_file, write_json
 
 class InUse(InputError):
     """A process is at work on it."""
+
+
+class Ended(InputError):
+    """It was sealed or deleted a moment ago: its folder is no draft any more."""
 
 
 @dataclasses.dataclass
@@ -109,17 +115,44 @@ def lock_draft(draft: pathlib.Path, patience: float = 0.0) -> IO[bytes]:
 
     Raises:
         InUse: another process has it.
+        Ended: who had it has ended it meanwhile.
     """
-    lock = (draft / RUN).open("r+b")
+    name = draft.name.removesuffix(PARTIAL)
+    try:
+        lock = (draft / RUN).open("r+b")
+    except FileNotFoundError:
+        raise Ended(f"{name} ended just now; look again") from None
     deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
+            if _stands(draft, lock):
+                return lock
+            lock.close()
+            raise Ended(f"{name} ended just now; look again")
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 break
         time.sleep(0.05)
     lock.close()
-    name = draft.name.removesuffix(PARTIAL)
     raise InUse(f"{name} is being worked on; wait for that run or stop it")
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Let one process at a time go through, where the file system can lock folders."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _stands(draft: pathlib.Path, lock: IO[bytes]) -> bool:
+    """Return whether the file that was locked is still the one in the draft's folder."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), (draft / RUN).stat())
+    except FileNotFoundError:
+        return False

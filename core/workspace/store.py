@@ -26,7 +26,7 @@ from core.workspace.artifact import (
     new_id,
     utc_now,
 )
-from core.workspace.draft import DYING, Draft, InUse, lock_draft
+from core.workspace.draft import DYING, Draft, Ended, InUse, lock_draft, locked
 from core.workspace.files import SETTLED, read_json, rename, write_json
 from core.workspace.roles import editors, person
 
@@ -59,6 +59,7 @@ class Workspace:
         config: dict[str, Any],
         parents: dict[str, str],
         fingerprint: str = "",
+        alone: bool = False,
     ) -> Draft:
         """Begin an artifact.
 
@@ -68,9 +69,11 @@ class Workspace:
             config: Its settings, plain data.
             parents: Role -> artifact id.
             fingerprint: Equal for runs that would give the same result.
+            alone: Only where no other process makes one of this fingerprint; else that is said.
 
         Raises:
             OSError: the workspace cannot be written.
+            InUse: `alone`, and an equal run is at work.
         """
         folder = self.root / kind
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +102,13 @@ class Workspace:
             path.rmdir()
             raise
         draft = Draft(path, run, lock_draft(path))
-        if twin := self._at_work(kind, fingerprint, path):
+        with locked(folder):  # of two that look at once, the second sees that the first goes on
+            twin = self._at_work(kind, fingerprint, path)
+            if twin and alone:
+                draft.discard()
+        if twin and alone:
+            raise InUse(f"{twin} is an equal run that is at work now; wait for it or stop it")
+        if twin:
             sys.stderr.write(
                 f"{twin} is an equal run that is at work now; this one, {new}, makes a second\n"
             )
@@ -116,7 +125,7 @@ class Workspace:
                     lock_draft(path).close()
                 except InUse:
                     return path.name.removesuffix(PARTIAL)
-                except OSError:  # sealed, or deleted, meanwhile
+                except (Ended, OSError):  # of a person whose files are not ours
                     continue
         return ""
 
@@ -131,7 +140,8 @@ class Workspace:
             if not run or shape.begun(run):
                 continue
             if run["fingerprint"] == fingerprint and name in ("", run["name"]):
-                return Draft(path, run, lock_draft(path, DYING))
+                with contextlib.suppress(Ended):
+                    return Draft(path, run, lock_draft(path, DYING))
         return None
 
     def finished(self, kind: Kind, fingerprint: str, name: str = "") -> Artifact | None:
@@ -246,7 +256,7 @@ class Workspace:
         """Delete an artifact or unfinished run.
 
         Raises:
-            InputError: something depends on it, or a process is at work on it.
+            InputError: something depends on it, or a process is at work on it or ended it just now.
         """
         path = self.find(id)
         if (path / RUN).exists():

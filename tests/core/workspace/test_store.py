@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import os
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from core.__main__ import main
+from core.errors import InputError
 from core.workspace import artifact, files, manifest, store
 from core.workspace import draft as drafts
 from core.workspace.store import Workspace
@@ -140,10 +142,72 @@ def test_of_two_equal_runs_at_once_the_second_says_so(workspace, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_of_two_that_want_to_be_alone_one_goes_on(workspace):
+    first = make(workspace, fingerprint="f", alone=True)
+    with pytest.raises(drafts.InUse, match=f"{first.id} is an equal run that is at work"):
+        make(workspace, fingerprint="f", alone=True)
+    assert states(workspace) == {first.id: "unfinished"}
+
+
+def test_of_many_that_begin_at_the_same_moment_one_goes_on(workspace):
+    together, made = threading.Barrier(8), []
+
+    def begin():
+        together.wait()
+        with contextlib.suppress(drafts.InUse):
+            made.append(make(workspace, fingerprint="f", alone=True))
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert states(workspace) == {made[0].id: "unfinished"}
+
+
 def test_a_run_that_was_killed_a_moment_ago_is_waited_for(workspace):
     dying = workspace.draft("dataset", name="a", config={}, parents={}, fingerprint="f")
     threading.Timer(0.3, dying.lock.close).start()
     assert workspace.unfinished("dataset", "f").id == dying.id
+
+
+def at_the_end_of(draft, way):
+    """End a draft 0.3 s from now, as another process that works on it does."""
+    threading.Timer(0.3, way, [draft]).start()
+
+
+@pytest.mark.parametrize("look", ["finished", "unfinished"])
+def test_a_run_that_is_sealed_while_it_is_waited_for_is_not_begun_again(workspace, look):
+    draft = make(workspace, fingerprint="f")
+    at_the_end_of(draft, lambda d: d.seal({"rows": 3}))
+    found = getattr(workspace, look)("dataset", "f")
+    assert found == (workspace.open(draft.id) if look == "finished" else None)
+    assert states(workspace) == {draft.id: "sealed"}
+
+
+def test_a_run_that_is_discarded_while_it_is_waited_for_leaves_the_next(workspace):
+    older = make(workspace, fingerprint="f")
+    newer = make(workspace, fingerprint="f")
+    older.lock.close()
+    at_the_end_of(newer, lambda d: d.discard())
+    assert workspace.unfinished("dataset", "f").id == older.id
+
+
+@pytest.mark.parametrize("way", ["seal", "discard"])
+def test_what_ends_between_opening_and_locking_is_not_locked(workspace, monkeypatch, way):
+    draft = make(workspace, fingerprint="f")
+    flock = drafts.fcntl.flock
+
+    def ends_first(*args):
+        monkeypatch.setattr(drafts.fcntl, "flock", flock)
+        draft.seal({"rows": 3}) if way == "seal" else draft.discard()
+        return flock(*args)
+
+    monkeypatch.setattr(drafts.fcntl, "flock", ends_first)
+    with pytest.raises(InputError, match=f"{draft.id} ended just now"):
+        workspace.delete(draft.id)
+    assert list(states(workspace).values()) == (["sealed"] if way == "seal" else [])
 
 
 def test_unfinished_finds_the_newest_by_fingerprint_and_name(workspace):
