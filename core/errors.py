@@ -17,7 +17,6 @@ class InputError(ValueError):
         """Say what is wrong.
 
         Args:
-            message: One sentence.
             failure: A name of `core.jobs.failures.FAILURES`, where it is one of those.
             fix: Setting -> value that mends it, where the raiser knows better than the table.
         """

@@ -44,7 +44,6 @@ def answer(
 
     Args:
         model: In evaluation mode, where it shall compute.
-        tokenizer: Its tokenizer.
         template: That it was trained with.
         talk: Turns, the last one a person's.
         sampling: Temperature, longest answer, seed.

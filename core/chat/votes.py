@@ -84,9 +84,7 @@ class Tally:
         """Name the pair.
 
         Args:
-            workspace: Where.
             model: Whose win rate it is: a fine-tune's id, or `base:<id>`.
-            other: Against whom.
             sampling: How their answers are written; its seed may be another for each vote.
             fresh: A word that keeps a sitting apart from others on the same pair.
 
@@ -117,12 +115,8 @@ class Tally:
         Of runs on private data neither prompt nor answers are kept.
 
         Args:
-            prompt: What both were asked.
             answers: As they were shown, the first first.
-            choice: Which was better.
             swapped: Whether the other's answer was shown first.
-            seed: Of the answers.
-            user: Who voted, where known.
 
         Raises:
             InputError: another process writes to this tally.

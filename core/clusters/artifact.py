@@ -104,11 +104,7 @@ def write(
     """Describe a clustering and seal it.
 
     Args:
-        workspace: Where.
-        trajectories: What was clustered.
         settings: With the number of clusters as `k`.
-        edits: That were honoured.
-        result: The clustering.
         names: Of the clusters, by number.
         facts: What else the summary holds.
     """

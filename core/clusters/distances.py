@@ -88,7 +88,6 @@ def pairs(
         losses: Nats per response token (n_rows, n_checkpoints).
         labels: Cluster of each row (n_rows,), -1 for none.
         n: Pairs of each kind, at most.
-        seed: Of the draw.
 
     Returns:
         In nats per response token; empty where there is no such pair.

@@ -64,10 +64,8 @@ def seal(
     """Extend a clustering to trajectories that extend those it was made from, and keep it.
 
     Args:
-        workspace: Where.
         trajectories: What the new clustering is of.
         settings: As `resolved` gives them.
-        edits: That are honoured.
     """
     old = trajectories.open(settings.extend, "clusters")
     clustered = old.ancestor("trajectories")
@@ -131,13 +129,7 @@ def nearest(x: Losses, centroids: Losses) -> tuple[Labels, npt.NDArray[np.float6
 
 
 def carried(old: Artifact, labels: Labels, trajectories: Artifact) -> Labels:
-    """Return the old cluster of every row that has its old losses, -1 of the others (n_rows,).
-
-    Args:
-        old: The trajectories that were clustered.
-        labels: Their clusters.
-        trajectories: Those that extend them.
-    """
+    """Return the old cluster of every row that has its old losses, -1 of the others (n_rows,)."""
     place = pd.Index(load_flags(old)["id"]).get_indexer(load_flags(trajectories)["id"])
     same = (load_losses(old)[place] == load_losses(trajectories)).all(1) & (place >= 0)
     return np.where(same, labels[place], -1).astype(np.int32)

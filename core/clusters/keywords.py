@@ -82,7 +82,6 @@ def name(dataset: Artifact, ids: npt.NDArray[np.object_], labels: Labels) -> lis
     Those of a private dataset have no names: keywords are words of its texts.
 
     Args:
-        dataset: Has the prompts.
         ids: Row ids (n_rows,): a permuted dataset gives the same names.
         labels: Cluster of every row (n_rows,).
     """

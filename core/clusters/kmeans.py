@@ -46,7 +46,6 @@ def fit(x: Float32s, k: int, seed: int) -> Fit:
 
     Args:
         x: Rows to cluster (n_rows, n_features), finite, at least k.
-        k: Centres.
         seed: Of k-means++ and of the sample.
     """
     if len(x) <= EXACT_ROWS:
@@ -127,7 +126,6 @@ def cluster(
         losses: Nats per response token (n_rows, n_checkpoints).
         ids: Row ids (n_rows,), unique.
         k: Clusters; fewer come back when fewer trajectories are distinct.
-        kind: Features compared.
         include_start: Whether step 0 counts.
         seed: Of k-means++.
 

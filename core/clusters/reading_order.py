@@ -94,7 +94,6 @@ def order(
         labels: Cluster of all rows (n_rows,), -1 for none.
         centroids: (n_clusters, n_features) of the clustering.
         how: A key of ORDERS.
-        seed: Of the random order.
         kind: Features that were clustered.
         include_start: Whether step 0 was one of them.
 

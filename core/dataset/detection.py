@@ -55,7 +55,6 @@ def detect(
     """Choose the format, and the column of each part.
 
     Args:
-        columns: What the data has.
         wanted: A format, or "auto".
         named: The user's choice for some parts.
         sample: Cells of the first rows, by column; without them names alone decide.

@@ -120,7 +120,6 @@ def near_duplicates(examples: pathlib.Path, order: Ints) -> Ints:
 
     Args:
         examples: The dataset's examples.parquet.
-        order: The rows to compare.
     """
     place = np.full(order.max(initial=-1) + 1, -1, np.int64)
     rows = array.array("q")

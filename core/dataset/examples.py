@@ -55,7 +55,6 @@ def parse(rows: Rows, form: str, parts: Given) -> Parsed:
     """Turn rows into conversations.
 
     Args:
-        rows: What was read.
         form: A key of ROW_FORMATS.
         parts: Part -> column or template.
     """

@@ -94,7 +94,6 @@ def groups(compared: Compared, order: Sequence[int]) -> list[int]:
     """Return the group of every row, as one of its rows.
 
     Args:
-        compared: The rows.
         order: All rows in an order that does not depend on their place, such as that of their ids.
     """
     asked = questions(compared)

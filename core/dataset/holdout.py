@@ -51,10 +51,8 @@ def draw(
     Args:
         ids: Distinct, one a row.
         groups: Rows of equal number stand on one side.
-        sources: The strata.
         n: Rows wanted; fewer come back when the groups that are left are larger than what is
             missing.
-        seed: Of the draw.
 
     Returns:
         Row numbers, ascending.

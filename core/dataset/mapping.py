@@ -176,9 +176,7 @@ def given(declared: str, flags: Mapping[str, str], columns: Sequence[str]) -> Gi
     """Return what a person said of the columns: by --map and by the flags of single parts.
 
     Args:
-        declared: The mapping.
         flags: Part -> column, of --prompt-column and the like.
-        columns: What the data has.
 
     Raises:
         InputError: a column does not exist, or a part is named by both.

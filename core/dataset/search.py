@@ -66,8 +66,6 @@ def fetch(dataset: Artifact, rows: Sequence[int] | Ints, columns: str = "*") -> 
     Each row is there once, however often it is asked for; unknown rows are not in.
 
     Args:
-        dataset: The dataset.
-        rows: A page of rows.
         columns: Of examples.parquet, `row` among them; messages come as whole turns.
     """
     asked = list(dict.fromkeys(int(r) for r in rows))
@@ -93,7 +91,6 @@ def search(dataset: Artifact, text: str, *, regex: bool = False) -> Ints:
     Args:
         dataset: The dataset; all its rows are searched.
         text: A substring, or a regular expression in RE2's syntax.
-        regex: Which of both.
 
     Raises:
         InputError: the expression is not one, or too long.
@@ -212,8 +209,6 @@ def matching(dataset: Artifact, conditions: Sequence[Condition], known: list[Fil
     """Return the rows that meet all conditions on columns of the input.
 
     Args:
-        dataset: The dataset.
-        conditions: At least one.
         known: Its columns, as `columns` gives them.
 
     Raises:

@@ -55,7 +55,6 @@ def choose(
         words: Of the rows; told only where rule 2 needs them.
         texts: Returns what rule 1 compares.
         wanted: How many to hold out, "auto" or a number.
-        seed: Of the draw.
         rule: 2, or 1 as it was done before questions were compared.
         column: The split column, "" for none.
         marks: Its cells, one a row.

@@ -111,7 +111,6 @@ def finished(
     Args:
         table: As `as_table` has it.
         start: Number of its first row.
-        ids: Of its rows.
         held: Which of them are held out.
         extras: Whether some row of any batch has extras.
     """

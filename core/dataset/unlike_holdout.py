@@ -26,9 +26,7 @@ def draw(
     Args:
         ids: Distinct, one a row.
         texts: What is compared between rows.
-        sources: The strata.
         n: Rows wanted; fewer come back when too few are unlike all others.
-        seed: Of the draw.
 
     Returns:
         Row numbers, ascending.

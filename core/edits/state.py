@@ -148,7 +148,6 @@ class EditState:
         """Return the data and the inverse that the log will hold; None where nothing changes.
 
         Args:
-            op: What is asked.
             asked: Its data, with rows as numbers; the log keeps those that change.
 
         Raises:

@@ -46,10 +46,6 @@ def choose(
     """Return what a model chooses.
 
     Args:
-        model: A causal language model.
-        tokenizer: Its tokenizer.
-        render: Writes conversations in the template.
-        template: Its name.
         talks: What is said before the reply, one a question.
         choices: The texts to choose from, of each question.
     """

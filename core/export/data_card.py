@@ -78,7 +78,6 @@ def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str]
     """Return the card as markdown.
 
     Args:
-        artifact: The selection.
         format: A key of EXPORT_FORMATS.
         command: How a trainer is started on the data, empty where none was asked for.
         left_out: What the format or the trainer leaves out, a sentence each.

@@ -41,10 +41,7 @@ def check(workspace: Workspace, model: Any, s: Settings, steps: int) -> None:
     """Refuse to begin what the disk has no room for.
 
     Args:
-        workspace: Where it is written.
         model: With its adapter, where it gets one.
-        s: Resolved.
-        steps: Of the run.
 
     Raises:
         InputError: less is free than is written.

@@ -64,7 +64,6 @@ def load_items(dataset: Artifact, split: str) -> pd.DataFrame:
     """Return the test items of a dataset in order of id.
 
     Args:
-        dataset: Any dataset.
         split: `holdout`, or `all` for a file that is a test set as a whole.
 
     Raises:
@@ -133,10 +132,6 @@ def evaluate(
     """Score a model on the test items of a dataset.
 
     Args:
-        workspace: Holds the token cache.
-        model: What to test.
-        tokenizer: Its tokenizer.
-        dataset: Where the items are.
         split: holdout or all.
         template: The template the model was trained with.
         max_length: Longest input, in tokens.

@@ -63,7 +63,6 @@ def cut(text: str, stops: Sequence[str] = ()) -> tuple[str, bool]:
     """Return the first answer of a text, and whether it went on to a next question.
 
     Args:
-        text: What a model said.
         stops: What its template writes before a next question, at the beginning of a line.
     """
     own = "|".join(rf"\n{BLANK}{re.escape(stop)}" for stop in stops)
@@ -84,7 +83,6 @@ def marked(text: str, *, digits: bool = False) -> Found | None:
     """Return what follows the last mark, None without any.
 
     Args:
-        text: A solution.
         digits: Whether "the answer is" only counts before a number: "our answer is correct".
     """
     marks = [

@@ -107,8 +107,6 @@ def finish(ready: Ready, draft: Draft, trained: Fitted, looked: str) -> Artifact
 
     Args:
         ready: With the model as trained; it holds none any more when this returns.
-        draft: Of the run.
-        trained: How the training went.
         looked: What was looked at on the way.
 
     Raises:

@@ -93,7 +93,6 @@ def training(
         say: Told what is done.
         model: Trained, so not to be used for anything else.
         read_rows: What it is trained on.
-        recipe: Of the run.
         patience: Seconds that the steps should take, about.
         only_fit: Whether the time does not matter.
 
@@ -173,10 +172,6 @@ def testing(
     """Score and answer a few items of the first test; return its rates, and what every test has.
 
     Args:
-        workspace: Holds the token cache.
-        model: As it is.
-        tokenizer: Its tokenizer.
-        read_rows: What was trained on.
         tests: Datasets, which of their rows, and how often a run goes through them.
         s: How many items are answered.
     """

@@ -62,17 +62,10 @@ def watch(
     """Return what to look at, and what a summary says of it.
 
     Args:
-        workspace: Holds the token cache.
-        s: The settings.
-        steps: Of the run.
         test: The dataset tested on, and which of its rows.
         dataset: That the training rows are from.
-        model: That trains.
-        tokenizer: Its tokenizer.
-        template: How conversations are written.
         max_length: Longest input, in tokens.
         save: Writes model and tokenizer into a folder, to be loaded as they are.
-        folder: Of the run.
         pace: Told what the answers take.
 
     Raises:

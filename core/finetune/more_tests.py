@@ -32,11 +32,9 @@ def run(
     """Test a model on several tests; write what they give and return what a summary says of each.
 
     Args:
-        tests: What to test on.
         measured: `core.finetune.evaluate.evaluate` with all given but the test.
         dataset: Where the rows trained on are from.
         trained: These rows of it; the pool is compared with the tests, too.
-        folder: Of the artifact.
     """
     out = {}
     for test in tests:
@@ -85,7 +83,6 @@ def worsened(
     Args:
         before: As `skills` counted before the training.
         tested: As `run` returned it.
-        folder: Of the artifact.
     """
     if "regression" not in tested:
         return ""

@@ -69,7 +69,6 @@ def model_of(
     where all weights are to train.
 
     Args:
-        s: The settings.
         dataset: That the training rows are from.
         bare: Leave away the adapter that is gone on with, too.
 

@@ -34,9 +34,6 @@ def rejudged(
 
     Args:
         made: The fine-tune; it stays as it is.
-        test: What it was tested on.
-        split: Which rows of that.
-        more: The tests beside it.
     """
     summary = made.summary_as(FinetuneSummary)
     tests = summary.get("tests", {})

@@ -35,13 +35,6 @@ def scores_of(
     An earlier version judged answers in another way, the first answered other items. Where its
     answers are those of today, they are judged again; else the model is loaded and tested again.
     Nothing is trained and the fine-tune stays as it is.
-
-    Args:
-        workspace: Holds the token cache.
-        made: The fine-tune.
-        test: What it was tested on.
-        split: Which rows of that.
-        more: The tests beside it.
     """
     summary = made.summary_as(FinetuneSummary)
     if summary.get("judged") == JUDGED:

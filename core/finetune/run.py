@@ -62,12 +62,7 @@ def make(
     Of several processes all train, and one writes and tests.
 
     Args:
-        workspace: Where it is made.
         settings: Its `tests` are given loaded, as `more`.
-        selection: What is trained on.
-        test: The dataset tested on.
-        split: Of its rows.
-        more: Tests beside it.
 
     Raises:
         InputError: bad settings, or nothing to test on.

@@ -37,7 +37,6 @@ def check(
     """Load a model, or an adapter on its base, and score rows; return the largest gap.
 
     Args:
-        folder: What was saved.
         base: Loads what the adapter is for; None where a whole model was saved.
         tokens: Of the dataset trained on.
         rows: Rows of it (n_rows,).

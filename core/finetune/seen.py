@@ -82,7 +82,6 @@ def seen(dataset: Artifact, trained: Ints, test: Artifact, split: str) -> Seen:
     Args:
         dataset: Where the training rows are from.
         trained: Rows of it; the pool is compared, too.
-        test: The dataset tested on.
         split: Which of its rows, "holdout" or "all".
     """
     asked, pool = _rows(test, "" if split == "all" else split), _rows(dataset, "pool")

@@ -45,7 +45,6 @@ def load_base(
     An adapter that went on from another fine-tune's adapter is for the same model as that.
 
     Args:
-        made: The fine-tune.
         frozen: Whether it is to be used as it is: in bf16 on a GPU. In fp32 otherwise.
         precision: As `core.model.loading.load` takes it.
         four_bits: Likewise.
@@ -72,7 +71,6 @@ def load_merged(made: Artifact, **how: Any) -> tuple[PreTrainedModel, PreTrained
     """Load what a fine-tune saved as one model, an adapter merged into its base.
 
     Args:
-        made: The fine-tune.
         how: As for `load_base`.
 
     Raises:
@@ -92,7 +90,6 @@ def load_trained(made: Artifact, *, frozen: bool = False) -> tuple[Any, PreTrain
     """Load what a fine-tune saved: a whole model, or its base with the adapter on it.
 
     Args:
-        made: The fine-tune.
         frozen: As for `load_base`.
 
     Raises:

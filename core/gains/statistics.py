@@ -20,7 +20,6 @@ def draw(groups: Any, n: int, seed: int) -> tuple[Ints, Any]:
     Args:
         groups: The group of each row, any hashable (n_rows,).
         n: Rows wanted; fewer than LEAST a group where there are too many groups.
-        seed: Of the draw.
 
     Returns:
         Places of the drawn rows, ascending, and how many rows of its group each stands for.

@@ -57,8 +57,6 @@ def choose(jobs: Iterable[Job], noun: str, processes: int = 1) -> str:
     """Return the device for new work: the GPUs with the fewest jobs, else the processor.
 
     Args:
-        jobs: Those there are.
-        noun: What the work is.
         processes: How many processes share it, a GPU each.
     """
     there = [gpu.device for gpu in gpus()]

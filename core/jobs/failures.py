@@ -177,8 +177,6 @@ def mended(name: str, settings: Group, fix: Changes) -> Group | None:
     """Return a failed run's settings with the fix; None where no setting mends it.
 
     Args:
-        name: Of the failure.
-        settings: The failed run's.
         fix: What the run itself said; before what the table says.
     """
     there = {s.name for s in specs(type(settings))}

@@ -65,14 +65,10 @@ def submit(
     """Start `python -m core <argv>` detached and return the job's id.
 
     Args:
-        workspace: Where it works and is recorded.
-        argv: Noun and flags.
-        title: What people see.
         device: Of `devices.devices`, several with commas between. Jobs of one device run one after
             the other; "" or "none" never wait.
         key: Idempotency key: one that was used before returns the job it made. Without one, too,
             a queued or running job with the same argv is returned rather than started twice.
-        user: Who asked, where known.
         grace: Seconds a worker has to save and exit when asked to stop, before SIGTERM.
         kill_after: Seconds from SIGTERM to SIGKILL.
 

@@ -56,8 +56,6 @@ def script(folder: pathlib.Path, argv: Sequence[str], processes: int) -> str:
 
     Args:
         folder: Of the job's files.
-        argv: Noun and flags.
-        processes: How many.
     """
     job = shlex.quote(str(folder))
     run = shlex.join([sys.executable, "-m", "core", *argv])

@@ -74,7 +74,6 @@ def with_adapter(
 
     Args:
         model: Changed in place.
-        seed: Draws the adapter.
         rank: Of the adapter's matrices.
         alpha: The adapter counts alpha / rank times.
         dropout: Share of the adapter's inputs left out.

@@ -52,11 +52,6 @@ def check_kind(spec: str, config: Any) -> None:
 def check_weights(spec: str, model: PreTrainedModel, report: dict[str, Any]) -> None:
     """Refuse a model that did not get all its weights from its files, or got NaN; say what is left.
 
-    Args:
-        spec: As the person named it.
-        model: As loaded.
-        report: The library's.
-
     Raises:
         InputError: weights are missing, have another shape, or are not finite.
     """

@@ -201,7 +201,6 @@ def changed_since(spec: str, id: str, created: str) -> bool:
 
     Args:
         spec: As for `load`.
-        id: Of the run.
         created: When it began: ISO 8601, UTC.
     """
     if is_scratch(spec) or not (folder := named(base_of(spec))).is_dir():

@@ -60,7 +60,6 @@ def score(
 
     Args:
         model: A causal language model, on any device.
-        tokens: The tokenized dataset.
         rows: The rows to score (n_rows,), in any order; results come in that order.
         pool: Also average each row's last hidden states: over all its tokens alike, or by
             position, the n-th token counting n times.

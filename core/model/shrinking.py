@@ -70,7 +70,6 @@ def trim(
 
     Args:
         model: Changed in place.
-        tokenizer: Left as it is.
         texts: As the model will see them, template included.
 
     Raises:

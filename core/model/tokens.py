@@ -213,9 +213,6 @@ def in_memory(
 
     Args:
         tokenizer: Splits the text.
-        render: The template.
-        talks: The conversations.
-        template: Its name.
         rows: What to call them in remarks (n_talks,); their place where left out.
     """
     collect = Collector(render, range(len(talks)) if rows is None else rows.tolist())

@@ -36,7 +36,6 @@ def convert(folder: pathlib.Path, out: pathlib.Path, kind: str) -> None:
 
     Args:
         folder: As `save_pretrained` wrote it, with its tokenizer.
-        out: The file.
         kind: f32, f16 or bf16.
 
     Raises:

@@ -41,7 +41,6 @@ def write(made: Artifact, form: str, facts: dict[str, Any], license: str) -> str
     """Return the card as markdown.
 
     Args:
-        made: The fine-tune.
         form: A key of TITLES.
         facts: What the publishing found: base, precision, difference, compared_rows.
         license: As the hub names it; empty where nobody said.

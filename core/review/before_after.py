@@ -78,7 +78,6 @@ def compare(
         frame: The pool, as `core.review.facets.load` gives it, in order of id.
         rows: Rows of the dataset that are selected (n_selected,).
         draws: Random draws of the same number of rows.
-        seed: Of the draws.
 
     Raises:
         ValueError: no draw, or a selected row is not in the pool.

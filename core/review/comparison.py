@@ -98,7 +98,6 @@ def facets(frame: pd.DataFrame, sets: Sets) -> Compared:
 
     Args:
         frame: The pool, as `core.review.facets.load` gives it.
-        sets: Rows of each selection.
 
     Raises:
         InputError: a selected row is not in the pool.
@@ -127,7 +126,6 @@ def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
 
     Args:
         frame: The pool, as `core.review.facets.load` gives it.
-        sets: Rows of each selection.
         facet: A category: `cluster`, `source`, `copies`.
 
     Raises:

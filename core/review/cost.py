@@ -163,9 +163,7 @@ def operations(done: ProxyCost, tokens: TokenCounts, parameters: float, epochs: 
     counted, it is next to nothing.
 
     Args:
-        done: What came before.
         tokens: Of the selected rows and of the pool.
-        parameters: Of the target.
         epochs: Of the target, on the selection as on all rows.
     """
     _check(tokens.share, parameters, epochs)
@@ -187,7 +185,6 @@ def measured(done: ProxyCost, tuned: MeasuredTarget, tokens_share: float, epochs
     Proxy and target must have run on the same machine for the comparison to mean anything.
 
     Args:
-        done: What came before.
         tuned: A fine-tune of the target, on whatever selection of this pool.
         tokens_share: Tokens selected over tokens of the pool.
         epochs: Of the target, on the selection as on all rows.

@@ -69,11 +69,8 @@ def sweep(
         losses: Nats per response token (n_rows, n_checkpoints).
         ids: Row ids (n_rows,), unique.
         ks: Numbers of clusters, at most the rows clustered.
-        seeds: Of k-means.
-        kind: Features compared.
         include_start: Whether step 0 counts.
         share: Budget as a share of the rows.
-        sample_seed: Draws the sample.
 
     Raises:
         ValueError: fewer than two seeds, or a K that the rows do not allow.

@@ -113,13 +113,9 @@ def explain(
     """Explain one row of the pool.
 
     Args:
-        pool: What could be selected.
         chosen: Positions of the pool that are selected.
-        row: Of the dataset.
         draw: Finds the budget the row needs, see `needed`; None leaves that out.
         reason: The selection's own, where the row is in it.
-        guess: Of that budget, see `needed`.
-        stays: Of that budget, see `needed`.
 
     Raises:
         InputError: the row is not in the pool (`outside` says why).
@@ -165,7 +161,6 @@ def needed(position: int, pool: int, draw: DrawRows, guess: int = 0, stays: int 
 
     Args:
         position: Of the row in the pool.
-        pool: Rows of the pool.
         draw: From a number of rows to the positions selected.
         guess: Tried first, such as `by_cluster`; a wrong one costs two draws.
         stays: Rows that are in before the strategy draws: no budget can be smaller.

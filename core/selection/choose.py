@@ -35,10 +35,7 @@ def choose(
     rows. Where it shares the budget over clusters or sources, the totals are shared.
 
     Args:
-        pool: What may be chosen.
-        strategy: A selector's name.
         budget: Of all rows chosen, those that stay included.
-        seed: Of the draw.
         stay: What is in already, pinned or kept, in order of rank.
         switches: Of S2L's family; those of the pool where left out.
 

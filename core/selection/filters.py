@@ -86,7 +86,6 @@ def leave_out(
     Reasons without rows are left.
 
     Args:
-        filters: Which.
         usable: Whether a row could be chosen otherwise (n_rows,).
         ids: Of all rows (n_rows,); of copies the first by id stays.
         tokens: Response tokens (n_rows,); empty where they were not counted.

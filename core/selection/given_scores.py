@@ -81,7 +81,6 @@ def load(settings: GivenScores, ids: npt.NDArray[np.object_]) -> Given:
     """Read the scores of a dataset's rows.
 
     Args:
-        settings: Naming the file.
         ids: Of the dataset's rows, in their order (n_rows,).
 
     Raises:

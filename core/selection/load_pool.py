@@ -39,8 +39,6 @@ def load_pool(
 
     Args:
         parent: A dataset, trajectories or clusters.
-        strategy: What will choose.
-        excluded: Rows that people excluded.
         filters: What else is taken out; nothing where left out.
         pinned: Rows that are in though they have no loss or no cluster; no filter takes them out.
         kept: Other rows that no filter takes out.

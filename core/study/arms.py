@@ -174,8 +174,6 @@ def of(clusters: Artifact, settings: Arms, *, epochs: float = 0.0) -> list[Arm]:
     """Return the arms: the strategies, then the saved selections that are not among them already.
 
     Args:
-        clusters: The study's clusters, opened.
-        settings: Which arms.
         epochs: Passes over its rows that every arm makes; 0 for equal steps.
 
     Raises:

@@ -130,7 +130,6 @@ def table(study: Artifact, test: str = "") -> pd.DataFrame:
     """Read a line for each fine-tune at the study's own budget.
 
     Args:
-        study: The study.
         test: Key of a test beside the first, whose scores the lines then have.
     """
     lines = all_lines(study, test)

@@ -43,9 +43,7 @@ def check(workspace: Workspace, dataset: Artifact, s: Target, seed: int) -> Chec
     """Load the target, render and cut the data, and try one row.
 
     Args:
-        workspace: Holds the token cache.
         dataset: What the arms are drawn from.
-        s: The target's settings.
         seed: Of the weights of a model from scratch.
 
     Raises:

@@ -37,7 +37,6 @@ def by_run(study: Artifact, test: str = "") -> dict[tuple[str, int], pd.DataFram
     """Return (arm, seed) -> its items, of the fine-tunes that kept them.
 
     Args:
-        study: The study.
         test: Key of a test beside the first.
     """
     lines = table_of(study)[["arm", "seed", "finetune"]].itertuples(index=False)

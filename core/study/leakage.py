@@ -36,11 +36,7 @@ class Alike(NamedTuple):
 
 
 def without(table: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the runs with the scores that they have without these items; None without any.
-
-    Args:
-        table: A line a run.
-    """
+    """Return the runs with the scores that they have without these items; None without any."""
     clean = [c for c in table if str(c).startswith(CLEAN)]
     if not any(str(c).removeprefix(CLEAN) in METRICS for c in clean):
         return None
@@ -55,7 +51,6 @@ def beside(table: pd.DataFrame, base: Mapping[str, Any], metric: str) -> pd.Data
     The untuned base is the first line, where it was measured so; without such scores no line.
 
     Args:
-        table: A line a run.
         base: Scores of the untuned base.
         metric: A key of METRICS.
 
@@ -77,7 +72,6 @@ def counts(study: Artifact, test: str = "") -> dict[str, int]:
     """Return how many rows of a test the pool gives away (`core.dataset.overlap`); {} if unknown.
 
     Args:
-        study: The study.
         test: Key of a test beside the first.
     """
     if not test:
@@ -93,7 +87,6 @@ def alike(study: Artifact, test: str = "") -> Alike | None:
     where an arm was trained on the whole pool.
 
     Args:
-        study: The study.
         test: Key of a test beside the first.
     """
     lines = table_of(study)

@@ -215,8 +215,6 @@ def bootstrap(differences: Float64s, *, draws: int = 10_000, seed: int = 0) -> F
 
     Args:
         differences: Arm minus other of each item (n_comparisons, n_seeds, n_items).
-        draws: How many.
-        seed: Of the draws.
 
     Returns:
         Low and high (n_comparisons, 2).

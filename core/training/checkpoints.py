@@ -55,7 +55,6 @@ def damage(folder: pathlib.Path, world: int = 0) -> str:
     archives that end where they should, and the step that they are of.
 
     Args:
-        folder: The checkpoint.
         world: Processes that wrote it; 0 is as many as there are now.
     """
     from safetensors import safe_open

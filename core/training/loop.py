@@ -69,7 +69,6 @@ def fit(
 
     Args:
         model: Changed in place.
-        tokens: The tokenized dataset.
         rows: What to train on (n_rows,); their order is part of the result.
         recipe: Steps, batch, learning rate, seed.
         folder: Where this run keeps its files.

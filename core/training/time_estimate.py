@@ -196,11 +196,6 @@ def propose(
     """List ways to make a run shorter.
 
     Args:
-        now: The run as it stands.
-        epochs: Its epochs.
-        rows: Its rows.
-        parameters: The model's size.
-        smaller: Other models -> parameters.
         sample_flag: The setting that says how many rows are used.
     """
     out: list[Way] = []

@@ -144,11 +144,9 @@ def known(
     """Find rows in an earlier run: by id, and only where the model sees the same as it saw then.
 
     Args:
-        old: The earlier run.
         before: The tokens of its dataset.
         tokens: The tokens of the new dataset.
         ids: The ids of the new dataset (n_rows,).
-        rows: The rows to find.
 
     Returns:
         Each row's place in the earlier run, -1 where it was not measured (len(rows),); and how many

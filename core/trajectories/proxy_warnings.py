@@ -31,11 +31,7 @@ def note_start(
 
     Args:
         draft: The run; what a resumed one wrote at first is kept.
-        tokens: The tokenized dataset.
-        rows: The rows to train on.
         flags: As `load_flags` gives them.
-        steps: Optimizer steps planned.
-        seconds: What tokenizing took.
     """
     facts = read_json(draft.path / START) or {
         "rows": len(flags),
@@ -60,8 +56,6 @@ def warnings(
     """Say what makes these trajectories doubtful, a sentence each, with what to do.
 
     Args:
-        summary: Of the trajectories.
-        config: Theirs.
         lengths: Tokens of every row before the cut (n_rows,).
         first_step: Step of the first recording; the fall of the loss is judged from step 0 only.
     """

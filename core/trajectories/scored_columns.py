@@ -79,7 +79,6 @@ def record(
         draft: Gets losses.npy, steps.npy and columns.jsonl.
         columns: In order of step.
         rows: The rows to take from each; the others are NaN.
-        n: Rows of the dataset.
         stage: What progress is reported as.
 
     Raises:

@@ -117,7 +117,6 @@ def clusterings(
         proxy: (n_rows, n_checkpoints), finite.
         target: The same rows, (n_rows, n_other_checkpoints).
         ids: Row ids (n_rows,).
-        k: Clusters on either side.
         seed: The first of the k-means seeds; draws the halves and the shuffles.
         include_start: Whether the first column counts, for the proxy and for the target.
     """
@@ -166,7 +165,6 @@ def ari_so_far(
         target: The same rows, (n_rows, n_other_checkpoints).
         pairs: As `match` gives them (n_pairs, 2).
         ids: Row ids (n_rows,).
-        k: Clusters on either side.
         seed: The first of the k-means seeds.
         include_start: Whether the first column counts, for the proxy and for the target.
     """

@@ -47,7 +47,6 @@ def finish(
 
     Args:
         draft: With losses and steps of all drawn rows.
-        proxy: The proxy's trajectories.
         rows: The drawn rows of the dataset (n_drawn,), in order of id.
         lengths: Their response tokens in the target's tokenizer (n_drawn,).
         s: How many clusters, and the seed.

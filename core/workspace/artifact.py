@@ -203,7 +203,6 @@ def load(
 
     Args:
         root: The workspace's directory.
-        id: The artifact's.
         kinds: The kinds accepted; any when empty.
         opened: What a lineage has opened so far; the artifact is added.
 

@@ -110,7 +110,6 @@ def lock_draft(draft: pathlib.Path, patience: float = 0.0) -> IO[bytes]:
     """Lock a draft; the lock lasts as long as the file returned is open.
 
     Args:
-        draft: Its folder.
         patience: Seconds to wait for who has it.
 
     Raises:

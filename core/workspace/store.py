@@ -64,9 +64,6 @@ class Workspace:
         """Begin an artifact.
 
         Args:
-            kind: What it will be.
-            name: What people call it.
-            config: Its settings, plain data.
             parents: Role -> artifact id.
             fingerprint: Equal for runs that would give the same result.
             alone: Only where no other process makes one of this fingerprint; else that is said.

@@ -96,8 +96,6 @@ def inside_across(
         steps: (T,) optimizer steps of the example.
         members: (n, T) trajectories of the example cluster; the first 12 are drawn.
         others: (m, T) trajectories of other clusters; the first 12 are drawn.
-        cluster: The example.
-        colour: Of the example cluster.
     """
     fig = small_multiples.grid(2, 2, height=300, shared=False)
     top = float(np.quantile(np.concatenate([inside, across]), 0.995))

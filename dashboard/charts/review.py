@@ -153,7 +153,6 @@ def overlap_matrix(jaccard: pd.DataFrame, names: Mapping[str, str]) -> go.Figure
 
     Args:
         jaccard: Ids by ids, 0 to 1.
-        names: Of the ids.
     """
     ids, values = list(jaccard.index), jaccard.to_numpy()
     n = len(ids)
@@ -194,9 +193,6 @@ def difference_bars(table: pd.DataFrame, a: str, b: str, names: Mapping[str, str
     Args:
         table: group (a name, as it is to be read), pool, and the rows each selection took, under
             its id; largest change first. The first 20 lines are drawn.
-        a: Id of the first selection.
-        b: Id of the second.
-        names: Of the ids.
     """
     table = table.head(_DIFFERENCES).iloc[::-1].reset_index(drop=True)
     fig = figure.rows(table["group"].astype(str), right=90)

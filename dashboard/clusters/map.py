@@ -166,8 +166,6 @@ def draw(
     """Draw a map, coloured as asked, the picked rows lit up.
 
     Args:
-        artifact: The trajectories.
-        made: The clustering.
         map: One that is made.
         chosen: Cluster to light up.
         picked: Rows to light up (n_rows,).

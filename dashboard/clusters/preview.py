@@ -89,7 +89,6 @@ def distinct(names: Sequence[str], final_loss: Sequence[float]) -> list[str]:
     that is equal too they get a number.
 
     Args:
-        names: Of the clusters.
         final_loss: Mean of each, nats per response token.
     """
     alike = collections.Counter(names)

@@ -41,7 +41,6 @@ def panel(settings: Settings, form: str) -> None:
     """Offer a try of the settings, show one under way, or what it has found; then the rows.
 
     Args:
-        settings: As the form stands.
         form: Prefix of the form's widgets, which a press changes.
     """
     try:

@@ -18,8 +18,6 @@ def pick(label: str, key: str, dataset: Artifact, *, none: str, help: str) -> st
     """Ask for a dataset or file; return it as a job may be given it, "" for none.
 
     Args:
-        label: Of the field.
-        key: Of the widget.
         dataset: Not offered: the one at work.
         none: What to call no other rows.
         help: Beside the field.

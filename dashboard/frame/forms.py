@@ -25,7 +25,6 @@ def form(
     Values survive page changes. Settings marked advanced stand under "More settings".
 
     Args:
-        cls: The dataclass.
         key: Prefix of the widget keys.
         fixed: Values that the page knows and does not ask for.
         leave_out: Settings that keep their default here.

@@ -27,9 +27,7 @@ def reader(dataset: str, rows: Sequence[int], key: str, facts: pd.DataFrame | No
     """Show rows as question and answer, 20 a page.
 
     Args:
-        dataset: Dataset id.
         rows: Rows, in the order to read them.
-        key: Of the page control.
         facts: Indexed by row; its columns stand beside each row's number.
     """
     if not len(rows):

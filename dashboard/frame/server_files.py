@@ -39,7 +39,6 @@ def path(key: str, *, suffixes: tuple[str, ...] = SUFFIXES, marks: tuple[str, ..
     """Ask for a path below the allowed folders; return it, or "" and say what is wrong with it.
 
     Args:
-        key: Of the widget.
         suffixes: Of the files in the list; folders that have such files are in it, too.
         marks: How names begin by which a folder is known that can be read as a whole.
     """

@@ -61,8 +61,6 @@ def store(folder: pathlib.Path, name: str, file: IO[bytes]) -> pathlib.Path:
     Content that is there under another name is linked to, not stored again.
 
     Args:
-        folder: Where uploads stand.
-        name: As people gave it.
         file: Read from its beginning, in blocks.
 
     Raises:

@@ -167,7 +167,6 @@ def download(label: str, data: Any, **named: Any) -> None:
     """Offer a file to editors; viewers see that there is one, and their page holds nothing of it.
 
     Args:
-        label: Of the button.
         data: As `st.download_button` takes it.
         **named: The rest of it.
     """

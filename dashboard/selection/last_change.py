@@ -71,7 +71,6 @@ def by_cluster(moved: list[int], came: Labels, went: Labels) -> str:
     """Say how many rows more or fewer the clusters moved by hand have, and all others.
 
     Args:
-        moved: Clusters.
         came: Cluster of each row that came in.
         went: Cluster of each row that went out.
     """

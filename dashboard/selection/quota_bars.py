@@ -97,7 +97,6 @@ def chart(clusters: str, tried: Tried, *, box: bool) -> Chosen | None:
 
     Args:
         clusters: Id of the clustering.
-        tried: What is drawn.
         box: Whether a box may be drawn.
     """
     table = tried.made.clusters
@@ -168,7 +167,6 @@ def panel(
 
     Args:
         chosen: By a click or a box.
-        tried: What the bars show.
         known: The clustering, with the names of its clusters.
         dataset: Id, to read rows of.
         settable: Whether the strategy and the budget have quotas.

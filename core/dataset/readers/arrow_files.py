@@ -17,8 +17,6 @@ def read_parquet(source: Source, encoding: str, split: str, some: bool) -> Itera
     """Yield the rows of a parquet file.
 
     Args:
-        source: The file.
-        encoding: Not used.
         split: Not used: a file is one split.
         some: Whether the beginning is enough.
 

@@ -69,7 +69,6 @@ def told(sample: str, suffix: str) -> Dialect:
     """Tell the dialect of a file.
 
     Args:
-        sample: Its first lines.
         suffix: Of its name; it decides where the lines do not.
     """
     lines = list(itertools.islice(sample.splitlines(keepends=True), LINES))

@@ -62,8 +62,6 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
     """Yield the rows of a table of text.
 
     Args:
-        source: The file.
-        encoding: Of its text.
         split: Not used: a table is one split.
         some: Not used: a table is read from its beginning anyway.
 

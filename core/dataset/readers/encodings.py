@@ -48,7 +48,6 @@ def encoding_of(source: Source, *, whole: bool, damaged: float) -> str:
     """Return the encoding of a text file, "" if it is no text.
 
     Args:
-        source: The file.
         whole: Whether to look at all of it, rather than at its beginning.
         damaged: Share of the lines up to which those that are not UTF-8 are damaged ones, rather
             than a sign of an older encoding.

@@ -23,8 +23,6 @@ def read_excel(source: Source, encoding: str, split: str, some: bool) -> Iterato
     """Yield the rows of a workbook's first table; the other sheets are named.
 
     Args:
-        source: The file.
-        encoding: Not used.
         split: The sheet of this name is read where there is one.
         some: Not used: a sheet is read from its beginning.
 

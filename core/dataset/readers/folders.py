@@ -82,7 +82,6 @@ def by_split(where: str, files: list[F], names: list[str], *, alone: bool) -> di
     Args:
         where: What holds them, for the message.
         files: In the order of their names.
-        names: Theirs.
         alone: Whether several without numbers are datasets of their own, rather than splits.
 
     Raises:

@@ -73,8 +73,6 @@ def from_hub(name: str, split: str, *, some: bool = False) -> pa.Table:
     """Return a split of a hub dataset, given as owner/name or owner/name:config.
 
     Args:
-        name: Of the dataset.
-        split: Which one.
         some: Whether its first rows are enough: then no more of it is fetched.
 
     Raises:

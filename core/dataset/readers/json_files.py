@@ -25,8 +25,6 @@ def read_json(source: Source, encoding: str, split: str, some: bool) -> Iterator
     """Yield the rows of a JSON file.
 
     Args:
-        source: The file.
-        encoding: Of its text.
         split: Which one to read where the file holds several.
         some: Whether its beginning is enough.
 

@@ -40,8 +40,6 @@ def bounded(
     """Yield the rows of a parquet file in batches; few are decoded at once, and counted.
 
     Args:
-        file: The file.
-        path: What people call it.
         size: Its bytes.
         rows: How many a batch has, at most.
         counted: The bytes of all rows, where they are known already: then few may be one batch.

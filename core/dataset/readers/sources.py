@@ -89,9 +89,7 @@ def refuse_swollen(
     """Refuse a file whose first `size` bytes, or all of them, grow to n_bytes.
 
     Args:
-        path: The file.
         n_bytes: What they grow to.
-        size: How many they are.
         start: Bytes up to which they may grow by any factor.
         instead: What to do where it is wanted.
 
@@ -140,7 +138,6 @@ def sources(path: pathlib.Path, types: tuple[str, ...]) -> list[Source]:
     """Return the data files that a file holds: itself, what is compressed, those of an archive.
 
     Args:
-        path: A file.
         types: Suffixes of data files.
 
     Raises:

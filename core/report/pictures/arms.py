@@ -35,8 +35,6 @@ def picture(
     Args:
         key: Of the picture.
         title: For who cannot see it.
-        arms: In order.
-        form: Of a value.
         axis_title: With its unit and which way is better.
         lines: Name -> value of dotted lines: the untuned base, all the data.
     """

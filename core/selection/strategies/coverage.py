@@ -95,7 +95,6 @@ def farthest_first(x: Float32s, n: int, start: Float32s | None = None) -> tuple[
 
     Args:
         x: Points (n_rows, width).
-        n: Rows wanted.
         start: Points taken already (n_taken, width); without any, the first row is the nearest to
             the mean.
 
