@@ -94,7 +94,7 @@ def write(artifact: Artifact, format: str, command: str, left_out: Sequence[str]
         ("budget", f"{plain(str(config['budget']))}: {share}"),
         ("seed", f"{config['seed']}"),
         ("response tokens", _tokens(summary)),
-        ("excluded or pinned by people", _edits(summary)),
+        ("excluded or pinned by people", edits_of(summary)),
         ("sha256 of the ids, sorted, joined by line feeds", f"`{summary['ids_sha256']}`"),
     ]
     origins = [
@@ -277,7 +277,8 @@ def _tokens(summary: SelectionSummary) -> str:
     return f"{summary['response_tokens']:,} of {summary['pool_response_tokens']:,}, by the proxy"
 
 
-def _edits(summary: SelectionSummary) -> str:
+def edits_of(summary: SelectionSummary) -> str:
+    """Say how many rows people took out and put in."""
     counts = summary.get("excluded", 0), summary.get("pinned", 0)
     return f"{words(counts[0])} excluded, {words(counts[1])} pinned"
 

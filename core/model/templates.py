@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import InputError
 from core.model.chat_template import chat
 from core.model.conversation import Turn, tools_of
-from core.model.marks import Inner, marks_of_chat, marks_of_plain
+from core.model.marks import Inner, Marks, marks_of_chat, marks_of_plain
 from core.model.rendering import Renderer, Tools, try_tools
 from core.model.spans import render_spans as render_spans
 
@@ -61,9 +61,7 @@ ALPACA_JINJA = (
 """The Alpaca template, for any other tool that loads what was trained with it."""
 
 
-def _plain(tokenizer: Any) -> Inner:
-    bos, eos = _added_bos(tokenizer), tokenizer.eos_token or ""
-
+def _plain(bos: str, eos: str) -> Inner:
     def render(messages: list[Turn], opened: bool) -> str:
         text = bos + _offered(messages, "\n")
         for m in messages:
@@ -78,9 +76,7 @@ def _plain(tokenizer: Any) -> Inner:
     return render
 
 
-def _alpaca(tokenizer: Any) -> Inner:
-    bos, eos = _added_bos(tokenizer), tokenizer.eos_token or ""
-
+def _alpaca(bos: str, eos: str) -> Inner:
     def render(messages: list[Turn], opened: bool) -> str:
         text = bos + ALPACA_INTRO + _offered(messages, "\n\n")
         for m in messages:
@@ -120,7 +116,9 @@ def _chat(tokenizer: Any) -> Inner:
     return render
 
 
-TEMPLATES: dict[str, Callable[[Any], Inner]] = {"chat": _chat, "alpaca": _alpaca, "plain": _plain}
+OURS: dict[str, Callable[[str, str], Inner]] = {"alpaca": _alpaca, "plain": _plain}
+"""Of the texts that begin a conversation and end a reply."""
+TEMPLATES = ("chat", *OURS)
 
 
 def choose(name: str, tokenizer: Any, *, scratch: bool) -> str:
@@ -162,10 +160,16 @@ def renderer(name: str, tokenizer: Any) -> Renderer:
     Raises:
         InputError: the model's chat template fails even on a question and its answer.
     """
-    inner = TEMPLATES[name](tokenizer)
     if name != "chat":
+        inner = OURS[name](_added_bos(tokenizer), tokenizer.eos_token or "")
         return Renderer(inner, marks_of_plain(tokenizer), Tools())
+    inner = _chat(tokenizer)
     return Renderer(inner, marks_of_chat(tokenizer, inner), try_tools(inner))
+
+
+def without_model(name: str, end: str) -> Renderer:
+    """Return a template of ours where there is no tokenizer, but what ends a reply."""
+    return Renderer(OURS[name]("", end), Marks((end,), ends=(end,)), Tools())
 
 
 def _added_bos(tokenizer: Any) -> str:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from core.dataset.artifact import examples_file
 from core.edits.row_sets import words
-from core.export.data_card import LIMITS, S2L_LIMITS, commands, plain, table
+from core.export.data_card import LIMITS, S2L_LIMITS, commands, edits_of, plain, table
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import known
 from core.finetune.settings import Settings
@@ -171,15 +171,10 @@ def _data(made: Artifact, selection: Artifact) -> list[tuple[str, str]]:
         ),
         ("seed of the draw", f"{config['seed']}"),
         ("left out in training", f"{left_out:,} of {rows:,} selected rows"),
-        ("excluded or pinned by people", _edits(summary)),
+        ("excluded or pinned by people", edits_of(summary)),
         ("sources", f"{len(source_names(dataset)):,}"),
         ("sha256 of the ids, sorted, joined by line feeds", f"`{summary['ids_sha256']}`"),
     ]
-
-
-def _edits(summary: SelectionSummary) -> str:
-    counts = summary.get("excluded", 0), summary.get("pinned", 0)
-    return f"{words(counts[0])} excluded, {words(counts[1])} pinned"
 
 
 def source_names(dataset: Artifact) -> list[str]:

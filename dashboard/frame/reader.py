@@ -6,15 +6,16 @@ import base64
 import html
 import json
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from core.model.chat_template import Refused
 from core.model.conversation import Turn, is_trained, tools_of
-from core.model.templates import render_spans, renderer, reply_text
+from core.model.templates import render_spans, renderer, reply_text, without_model
 from core.model.token_roles import Piece, pieces
+from core.model.tokenizers import END
 from core.workspace.artifact import Artifact
 from dashboard.frame import data
 
@@ -123,20 +124,6 @@ def turn(one: Turn, text: str, marks: Sequence[tuple[int, int]] = ()) -> str:
     )
 
 
-class _PlainEnd:
-    """As much of a tokenizer as the plain template needs."""
-
-    eos_token = "<|end|>"
-    bos_token = ""
-    bos_token_id = -1
-    chat_template = None
-    all_special_tokens = (eos_token,)
-    added_tokens_decoder: ClassVar[dict[int, str]] = {}
-
-    def __call__(self, text: str) -> dict[str, list[int]]:
-        return {"input_ids": [0]}
-
-
 SHADES = {
     "read": ("transparent", "rgba(128,128,128,.14)"),
     "trained": ("rgba(67,97,216,.36)", "rgba(67,97,216,.20)"),
@@ -151,7 +138,7 @@ def by_template(messages: list[Turn], template: str) -> list[Piece]:
     Raises:
         Refused: the template cannot render it.
     """
-    text, spans = render_spans(renderer(template, _PlainEnd()), messages, template)
+    text, spans = render_spans(without_model(template, END), messages, template)
     parts: list[Piece] = []
     end = 0
     for a, b in spans:

@@ -11,11 +11,11 @@ import pandas as pd
 from core import layout
 from core.arrays import Float32s, Labels
 from core.clusters import how_learned, statistics
-from core.clusters.artifact import load_labels, load_quantiles, load_table
+from core.clusters.artifact import QUANTILES, TABLE, load_labels, load_quantiles, load_table
 from core.dataset.privacy import is_private
 from core.edits.log import replay
 from core.errors import InputError
-from core.layout.artifact import load_xy
+from core.layout.artifact import XY, load_xy
 from core.report import colours
 from core.report.document import (
     Block,
@@ -33,11 +33,10 @@ from core.report.document import (
 from core.report.pictures import bars, dots, ribbons
 from core.report.project import Project
 from core.report.sections.question import not_there
+from core.selection.artifact import TABLE as SELECTED
 from core.selection.artifact import load_table as selected_table
 from core.trajectories.artifact import from_start, load_flags, load_losses, load_steps
 from core.workspace.store import Workspace
-
-FILE, PLACES = "table.parquet", "xy.npy"
 
 
 class Kinds(NamedTuple):
@@ -156,17 +155,17 @@ def _map(project: Project, kinds: Kinds) -> list[Block]:
         " clusters: the largest, ",
         Quoted(str(large["shown"])),
         ", has ",
-        worked_out(made, FILE, f"{large['cluster']}/size", large["size"]),
+        worked_out(made, TABLE, f"{large['cluster']}/size", large["size"]),
         " examples, the smallest, ",
         Quoted(str(small["shown"])),
         ", ",
-        worked_out(made, FILE, f"{small['cluster']}/size", small["size"]),
+        worked_out(made, TABLE, f"{small['cluster']}/size", small["size"]),
         ".",
     )
-    all_of_them = worked_out(made, PLACES, "placed", there)
+    all_of_them = worked_out(made, XY, "placed", there)
     note: Spans = (
         "Drawn: ",
-        worked_out(made, PLACES, "drawn", len(rows)),
+        worked_out(made, XY, "drawn", len(rows)),
         " of ",
         all_of_them,
         " examples" + (", a random sample." if len(rows) < there else ".") + " Places are rounded "
@@ -198,7 +197,7 @@ def _ribbons(project: Project, kinds: Kinds) -> Picture:
     for i, (behaviour, number) in enumerate(counts.items()):
         words += [
             ", " if i else "",
-            worked_out(made, "quantiles.parquet", str(behaviour), number),
+            worked_out(made, QUANTILES, str(behaviour), number),
             f" {behaviour}",
         ]
     words.append(".")
@@ -207,7 +206,7 @@ def _ribbons(project: Project, kinds: Kinds) -> Picture:
     if len(shown) < len(kinds.table):
         note += [
             "Drawn: the ",
-            worked_out(made, FILE, "panels", len(shown)),
+            worked_out(made, TABLE, "panels", len(shown)),
             " largest clusters of ",
             fact(made, "summary", "clusters"),
             ". ",
@@ -215,9 +214,9 @@ def _ribbons(project: Project, kinds: Kinds) -> Picture:
     if drawn < compared:
         note += [
             "Drawn: ",
-            worked_out(made, "quantiles.parquet", "recordings drawn", drawn),
+            worked_out(made, QUANTILES, "recordings drawn", drawn),
             " of ",
-            worked_out(made, "quantiles.parquet", "recordings", compared),
+            worked_out(made, QUANTILES, "recordings", compared),
             " recordings. ",
         ]
     return Picture("ribbons", title, svg, tuple(words), tuple(note))
@@ -234,13 +233,13 @@ def _table(project: Project, kinds: Kinds) -> Table:
         c = line["cluster"]
         cells: list[Spans] = [
             (Quoted(str(line["shown"])),),
-            (worked_out(made, FILE, f"{c}/size", line["size"]),),
-            (worked_out(made, FILE, f"{c}/first_loss", line["first_loss"], "{:.2f}".format),),
-            (worked_out(made, FILE, f"{c}/final_loss", line["final_loss"], "{:.2f}".format),),
+            (worked_out(made, TABLE, f"{c}/size", line["size"]),),
+            (worked_out(made, TABLE, f"{c}/first_loss", line["first_loss"], "{:.2f}".format),),
+            (worked_out(made, TABLE, f"{c}/final_loss", line["final_loss"], "{:.2f}".format),),
             (str(line["behaviour"]),),
         ]
         if project.selection is not None:
-            cells.insert(2, (worked_out(project.selection, FILE, f"{c}/taken", line["taken"]),))
+            cells.insert(2, (worked_out(project.selection, SELECTED, f"{c}/taken", line["taken"]),))
         rows.append(cells)
     numbers = [int(c) for c in kinds.table["cluster"]]
     return Table("All clusters as a table", heads, rows, folded=True, clusters=numbers)
@@ -276,16 +275,16 @@ def kept(project: Project, kinds: Kinds | None) -> Section:
         " of ",
         fact(made, "summary", "pool"),
         " rows are selected; ",
-        worked_out(made, FILE, "clusters taken whole", whole),
+        worked_out(made, SELECTED, "clusters taken whole", whole),
         " of ",
-        worked_out(made, FILE, "clusters", len(kinds.table)),
+        worked_out(made, SELECTED, "clusters", len(kinds.table)),
         " clusters are taken whole. The most rows, ",
-        worked_out(made, FILE, f"{most['cluster']}/taken", most["taken"]),
+        worked_out(made, SELECTED, f"{most['cluster']}/taken", most["taken"]),
         ", come from ",
         Quoted(str(most["shown"])),
         ".",
     ]
     note: list[Span] = []
     if len(shown) < len(kinds.table):
-        note = ["Drawn: the ", worked_out(made, FILE, "bars", len(shown)), " largest clusters."]
+        note = ["Drawn: the ", worked_out(made, SELECTED, "bars", len(shown)), " largest clusters."]
     return Section("kept", title, [Picture("kept-bars", name, svg, tuple(words), tuple(note))])

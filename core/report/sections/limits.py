@@ -12,7 +12,7 @@ from core.report.sections.question import exact
 from core.selection.strategies.catalog import STRATEGIES
 from core.study import findings
 from core.study import sentences as said_of
-from core.study.artifact import StudySummary
+from core.study.artifact import TABLE, StudySummary
 from core.study.artifact import table as study_table
 from core.study.results import INTERVAL_FROM
 from core.trajectories.artifact import TrajectoriesSummary
@@ -55,7 +55,7 @@ def _study(study: Artifact | None) -> list[Spans]:
     table, out = study_table(study), list[Spans]()
     seeds = int(table["seed"].nunique())
     if seeds < INTERVAL_FROM:
-        number = worked_out(study, "table.parquet", "seeds", seeds)
+        number = worked_out(study, TABLE, "seeds", seeds)
         out.append(("Too few draws of each arm for an interval: ", number, "."))
     failed = study.summary_as(StudySummary).get("failed", [])
     out += [("Failed, and counts as worst: ", Quoted(s)) for s in failed]

@@ -27,8 +27,9 @@ from core.report.document import (
     worked_out,
 )
 from core.report.project import Project
+from core.selection.artifact import TABLE as SELECTED
 from core.selection.strategies.catalog import STRATEGIES
-from core.study.artifact import StudySummary
+from core.study.artifact import TABLE, StudySummary
 from core.study.artifact import table as study_table
 from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
@@ -154,7 +155,7 @@ def _sources(project: Project) -> list[Block]:
         shown = [(s, [a, b, a / pool, b / taken]) for s, (a, b) in spread.items()]
         title = "Rows of each source"
         heads = ("source", "pool", "selected", "share of the pool", "share of the selection")
-        made, file, keys = selection, "table.parquet", heads[1:]
+        made, file, keys = selection, SELECTED, heads[1:]
         forms = (whole, whole, share, share)
     rows = []
     for i, (source, numbers) in enumerate(shown[:SOURCES]):
@@ -242,10 +243,10 @@ def _target(project: Project) -> list[Spans]:
             if epochs
             else (fact(made, "summary", "steps"), " optimizer steps")
         )
-        seeds = worked_out(made, "table.parquet", "seeds", int(table["seed"].nunique()))
+        seeds = worked_out(made, TABLE, "seeds", int(table["seed"].nunique()))
         trained = (
             "The same target model was trained once for each arm and seed (",
-            worked_out(made, "table.parquet", "runs", len(table)),
+            worked_out(made, TABLE, "runs", len(table)),
             " fine-tunes, ",
             seeds,
             " of each arm), always for ",

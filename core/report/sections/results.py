@@ -31,13 +31,12 @@ from core.review import cost as bill
 from core.selection.artifact import load_rows
 from core.study import costs as study_costs
 from core.study import findings, pairs
-from core.study.artifact import StudySummary
+from core.study.artifact import TABLE, StudySummary
 from core.study.artifact import table as study_table
 from core.study.sentences import seen_of
 from core.trajectories import cost as proxy_cost
 from core.workspace.artifact import Artifact
 
-FILE = "table.parquet"
 SENTENCES = "core.study.findings.sentences"
 
 
@@ -120,7 +119,7 @@ def _arms(study: Artifact, table: pd.DataFrame, key: str, metric: Metric) -> Pic
 
 
 def _number(study: Artifact, arm: str, key: str, what: str, value: float, metric: Metric) -> Number:
-    return worked_out(study, FILE, f"{arm}/{key}/{what}", value, metric.form.format)
+    return worked_out(study, TABLE, f"{arm}/{key}/{what}", value, metric.form.format)
 
 
 def _scores(study: Artifact, table: pd.DataFrame, usable: dict[str, Metric]) -> Table:
@@ -133,8 +132,8 @@ def _scores(study: Artifact, table: pd.DataFrame, usable: dict[str, Metric]) -> 
     for name, arm in by_arm[next(iter(usable))].items():
         cells: list[Spans] = [
             (Quoted(name),),
-            (worked_out(study, FILE, f"{name}/rows", arm.rows),),
-            (worked_out(study, FILE, f"{name}/seeds", len(arm.seeds)),),
+            (worked_out(study, TABLE, f"{name}/rows", arm.rows),),
+            (worked_out(study, TABLE, f"{name}/seeds", len(arm.seeds)),),
         ]
         cells += [_cell(study, by_arm[key][name], key, metric) for key, metric in usable.items()]
         rows.append(cells)
@@ -176,19 +175,19 @@ def _planned(study: Artifact, table: pd.DataFrame, usable: dict[str, Metric]) ->
                 continue
             of, form = f"{comparison.arm} minus {comparison.other}/{key}", _signed(metric)
             low, high = (
-                worked_out(study, FILE, f"{of}/{what}", value, form)
+                worked_out(study, TABLE, f"{of}/{what}", value, form)
                 for what, value in (("low", test.low), ("high", test.high))
             )
             p: Spans = ("too few seeds",)
             if math.isfinite(comparison.p):
-                p = (worked_out(study, FILE, f"{of}/p", comparison.p, "{:.2g}".format),)
+                p = (worked_out(study, TABLE, f"{of}/p", comparison.p, "{:.2g}".format),)
             rows.append(
                 [
                     (Quoted(comparison.arm), " minus ", Quoted(comparison.other)),
                     (f"{metric.title} ({metric.short})",),
-                    (worked_out(study, FILE, f"{of}/difference", test.mean, form),),
+                    (worked_out(study, TABLE, f"{of}/difference", test.mean, form),),
                     (low, " to ", high),
-                    (worked_out(study, FILE, f"{of}/seeds", test.n),),
+                    (worked_out(study, TABLE, f"{of}/seeds", test.n),),
                     p,
                 ]
             )
@@ -227,7 +226,9 @@ def _by_arm(study: Artifact, by_arm: pd.DataFrame) -> list[Block]:
             what = f"{line['arm']}/{part}"
             there = math.isfinite(value)
             form = "{:,.1f}".format if part != "tokens" else "{:,.0f}".format
-            cells.append((worked_out(study, FILE, what, value, form),) if there else ("not known",))
+            cells.append(
+                (worked_out(study, TABLE, what, value, form),) if there else ("not known",)
+            )
         rows.append(cells)
     heads = ("arm", "training (s)", "testing (s)", "proxy (s)", "response tokens in its rows")
     return [
