@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.arrays import Float32s
+from core.arrays import Float32s, Ints
 from dashboard.charts import figure, theme
 
 HEIGHT = 480
@@ -32,43 +32,12 @@ def replay(
     top = float(max(np.nanmax(sample), max((np.nanmax(v) for v in named.values()), default=0)))
     fig.update_xaxes(range=[x.min(), x.max()])
     fig.update_yaxes(range=[0, top * 1.03])
-    gap = np.full((len(sample), 1), np.nan)
-
-    def traces(n: int) -> list[go.Scatter]:
-        crowd = np.hstack([sample[:, :n], gap]).ravel()
-        at = np.tile(np.append(x[:n].astype(float), np.nan), len(sample))
-        out = [
-            go.Scatter(
-                x=at,
-                y=crowd,
-                mode="lines",
-                hoverinfo="skip",
-                line={"width": 1, "color": figure.rgba(theme.MUTED, 0.35)},
-            ),
-            go.Scatter(
-                x=x[:n],
-                y=quantiles["q50"][:n],
-                mode="lines",
-                hovertemplate="half of all examples are below %{y:.2f}<extra></extra>",
-                line={"width": 3, "color": theme.MUTED},
-            ),
-        ]
-        for colour, values in zip(theme.SEQUENTIAL[::2], named.values(), strict=False):
-            out.append(
-                go.Scatter(
-                    x=x[:n],
-                    y=values[:n],
-                    mode="lines+markers",
-                    hovertemplate="%{y:.2f}<extra></extra>",
-                    line={"width": 4, "color": colour},
-                    marker={"size": 7},
-                )
-            )
-        return out
-
     whole = len(x)
-    fig.add_traces(traces(whole))
-    fig.frames = [go.Frame(data=traces(n), name=str(n)) for n in range(1, whole + 1)]
+    fig.add_traces(_traces(whole, x, quantiles, sample, named))
+    fig.frames = [
+        go.Frame(data=_traces(n, x, quantiles, sample, named), name=str(n))
+        for n in range(1, whole + 1)
+    ]
     ends = [float(v[-1]) for v in named.values()]
     for words, colour, y in zip(
         named, theme.SEQUENTIAL[::2], figure.dodge(ends, 0.07 * top, 0, top), strict=False
@@ -76,6 +45,49 @@ def replay(
         figure.note(
             fig, words, x=1, y=float(y), yref="y", xanchor="left", xshift=8, font={"color": colour}
         )
+    _controls(fig, x)
+    return fig
+
+
+def _traces(
+    n: int, x: Ints, quantiles: pd.DataFrame, sample: Float32s, named: Mapping[str, Float32s]
+) -> list[go.Scatter]:
+    """Draw the first n recordings: the crowd, its median, what is named."""
+    gap = np.full((len(sample), 1), np.nan)
+    crowd = np.hstack([sample[:, :n], gap]).ravel()
+    at = np.tile(np.append(x[:n].astype(float), np.nan), len(sample))
+    out = [
+        go.Scatter(
+            x=at,
+            y=crowd,
+            mode="lines",
+            hoverinfo="skip",
+            line={"width": 1, "color": figure.rgba(theme.MUTED, 0.35)},
+        ),
+        go.Scatter(
+            x=x[:n],
+            y=quantiles["q50"][:n],
+            mode="lines",
+            hovertemplate="half of all examples are below %{y:.2f}<extra></extra>",
+            line={"width": 3, "color": theme.MUTED},
+        ),
+    ]
+    for colour, values in zip(theme.SEQUENTIAL[::2], named.values(), strict=False):
+        out.append(
+            go.Scatter(
+                x=x[:n],
+                y=values[:n],
+                mode="lines+markers",
+                hovertemplate="%{y:.2f}<extra></extra>",
+                line={"width": 4, "color": colour},
+                marker={"size": 7},
+            )
+        )
+    return out
+
+
+def _controls(fig: go.Figure, x: Ints) -> None:
+    """Add the buttons and the slider, which the browser moves by itself."""
     play = {"frame": {"duration": FRAME_MS, "redraw": False}, "transition": {"duration": 0}}
     stop = {"frame": {"duration": 0, "redraw": False}, "mode": "immediate"}
     fig.update_layout(
@@ -102,7 +114,7 @@ def replay(
                 "x": 0.2,
                 "len": 0.8,
                 "y": -0.14,
-                "active": whole - 1,
+                "active": len(x) - 1,
                 "currentvalue": {"visible": False},
                 "bgcolor": theme.MUTED,
                 "bordercolor": theme.MUTED,
@@ -115,4 +127,3 @@ def replay(
         ],
         margin={"b": 120},
     )
-    return fig

@@ -65,20 +65,8 @@ def allocation(
     }
     fig.data[1].hoverinfo = "skip"
     fig.update_layout(barmode="overlay", bargap=0.25 if len(table) <= 60 else 0.1)
-    figure.axes(fig, "clusters, largest first", "")
     few = len(table) <= 40
-    fig.update_xaxes(
-        tickvals=table.index,
-        ticktext=table["cluster"],
-        showticklabels=few,
-        range=[-0.5, len(table) - 0.5],
-        fixedrange=True,
-    )
-    most, least = table["size"].max(), table.loc[table["size"] > 0, "size"].min()
-    log = bool(most > 50 * least)
-    fig.update_yaxes(range=[0, 1.1 * most], fixedrange=True)
-    if log:
-        fig.update_yaxes(type="log", dtick=1, range=[-0.3, np.log10(most) + 0.2])
+    log = _axes(fig, table, ticks=few)
     key = [f"rows: all pale, taken solid{' (logarithmic)' if log else ''}"]
     if len(moved):
         _marks(fig, moved.index, moved["quota"], "line-ew", len(table))
@@ -98,6 +86,24 @@ def allocation(
     figure.note(fig, "    ".join(key), x=0, y=1, yshift=8, xanchor="left", yanchor="bottom")
     _light_up(fig, table.index[table["cluster"].isin(list(chosen))], level)
     return fig
+
+
+def _axes(fig: go.Figure, table: pd.DataFrame, *, ticks: bool) -> bool:
+    """Settle the axes; return whether rows are drawn on a logarithmic one."""
+    figure.axes(fig, "clusters, largest first", "")
+    fig.update_xaxes(
+        tickvals=table.index,
+        ticktext=table["cluster"],
+        showticklabels=ticks,
+        range=[-0.5, len(table) - 0.5],
+        fixedrange=True,
+    )
+    most, least = table["size"].max(), table.loc[table["size"] > 0, "size"].min()
+    log = bool(most > 50 * least)
+    fig.update_yaxes(range=[0, 1.1 * most], fixedrange=True)
+    if log:
+        fig.update_yaxes(type="log", dtick=1, range=[-0.3, np.log10(most) + 0.2])
+    return log
 
 
 def largest_first(table: pd.DataFrame) -> pd.DataFrame:

@@ -89,6 +89,20 @@ def study_figure(
             hovertemplate="mean %{x:.4g}<br>%{customdata} seeds<extra></extra>",
         )
     )
+    _notes(fig, table, arms, ran)
+    references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
+    references |= floors or {}
+    better = "lower is better" if lower_is_better else "higher is better"
+    fig.update_xaxes(title={"text": f"{figure.label(label, 60)} · {better}", "standoff": 8})
+    drawn = [*table[metric], *intervals[np.isfinite(intervals)]]
+    values = drawn or list(references.values()) or [0.0]
+    _references(fig, references, min(values), max(values))
+    _failures(fig, failed, place, lower_is_better)
+    return fig
+
+
+def _notes(fig: go.Figure, table: pd.DataFrame, arms: pd.DataFrame, ran: pd.Series) -> None:
+    """Write each arm's mean, rows and seeds beside it; `ran` counts failed seeds, too."""
     sizes = table.groupby("arm")["rows"].agg(["min", "max"])
     for y, (arm, mean, count) in enumerate(
         zip(arms.index, arms["mean"], arms["count"], strict=True)
@@ -99,15 +113,6 @@ def study_figure(
         seeds = seeds if count == ran[arm] else f"{count} of {ran[arm]} seeds"
         text = f"{mean:#.4g}  ({rows} rows, {seeds})"
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
-    references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
-    references |= floors or {}
-    better = "lower is better" if lower_is_better else "higher is better"
-    fig.update_xaxes(title={"text": f"{figure.label(label, 60)} · {better}", "standoff": 8})
-    drawn = [*table[metric], *intervals[np.isfinite(intervals)]]
-    values = drawn or list(references.values()) or [0.0]
-    _references(fig, references, min(values), max(values))
-    _failures(fig, failed, place, lower_is_better)
-    return fig
 
 
 def _failures(
