@@ -50,6 +50,12 @@ class Finding(NamedTuple):
     remedy: str
 
 
+def _finding(name: str, title: str, hit: Bools, of: int, text: str, remedy: str) -> Finding:
+    rows = np.flatnonzero(hit)
+    sentence = f"{len(rows):,} of {of:,} {'rows' if of != 1 else 'row'} {text}"
+    return Finding(name, title, rows, sentence, remedy if len(rows) else "")
+
+
 def screen(
     flags: pd.DataFrame, losses: Losses, duplicates: Ints, *, start: bool = True
 ) -> list[Finding]:
@@ -73,20 +79,14 @@ def screen(
     flag = flags["flag"].to_numpy()
     pool = flag != "holdout"
     measured = (flag == "") & np.isfinite(losses).all(1)
-    n, n_measured = int(pool.sum()), int(measured.sum())
+    n = int(pool.sum())
     copies = np.zeros(len(flags), bool)
     copies[duplicates] = True
-    first, final = losses[:, 0], losses[:, -1]
-
-    def finding(name: str, title: str, hit: Bools, of: int, text: str, remedy: str) -> Finding:
-        rows = np.flatnonzero(hit)
-        sentence = f"{len(rows):,} of {of:,} {'rows' if of != 1 else 'row'} {text}"
-        return Finding(name, title, rows, sentence, remedy if len(rows) else "")
 
     silent = pool & (flag == "no response token")
     why = _why(flags[silent])
     checks = [
-        finding(
+        _finding(
             "no_response",
             "No response token",
             silent,
@@ -95,7 +95,7 @@ def screen(
             "They are in no cluster and no selection. Record again with a larger --max-length"
             + (", or with a template that takes them." if why else "."),
         ),
-        finding(
+        _finding(
             "not_finite",
             "Loss not finite",
             pool & (flag == "loss not finite"),
@@ -104,7 +104,7 @@ def screen(
             "They are in no cluster and no selection. Record again with a smaller --lr, or look "
             "for gaps in what was imported.",
         ),
-        finding(
+        _finding(
             "truncated",
             "Truncated",
             pool & flags["truncated"].to_numpy(bool),
@@ -113,7 +113,7 @@ def screen(
             "measured.",
             "Exclude them, or record again with a larger --max-length.",
         ),
-        finding(
+        _finding(
             "duplicate",
             "Duplicate",
             pool & copies,
@@ -122,29 +122,33 @@ def screen(
             "Exclude them; the first of each stays.",
         ),
     ]
-    if not start:
-        return checks
-    high = float(np.quantile(final[measured], HIGH)) if n_measured else np.inf
-    low = LOW * float(np.median(first[measured])) if n_measured else 0.0
+    return [*checks, *_against_before(losses, measured)] if start else checks
+
+
+def _against_before(losses: Losses, measured: Bools) -> list[Finding]:
+    """Compare the last recording with the one before training."""
+    first, final = losses[:, 0], losses[:, -1]
+    n = int(measured.sum())
+    high = float(np.quantile(final[measured], HIGH)) if n else np.inf
+    low = LOW * float(np.median(first[measured])) if n else 0.0
     flat = measured & never_learned(first, final, high)
     return [
-        *checks,
-        finding(
+        _finding(
             "never_learned",
             "Never learned",
             flat,
-            n_measured,
+            n,
             f"measured stay high and flat: less than {100 * FALL:.0f}% below their first loss, and "
             f"above {high:.2f} nats per response token, which {100 * HIGH:.0f}% of the pool stay "
             "below.",
             "Read some: wrong or random answers look like this, and so do the hardest right ones. "
             "Exclude what is wrong.",
         ),
-        finding(
+        _finding(
             "known",
             "Low from the start",
             measured & (first < low),
-            n_measured,
+            n,
             f"measured start below {low:.2f} nats per response token, a tenth of the pool's "
             "median before training.",
             "Read some: the answer may stand in the prompt, be empty talk, or be known from the "

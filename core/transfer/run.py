@@ -92,19 +92,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     proxy = workspace.open(s.trajectories, "trajectories")
     dataset = proxy.ancestor("dataset")
     rows = probe(proxy, s.rows, s.seed)
-    lora = s.method != "full"
-    methods.check(s.method, s.model)
-    if lora:
-        adapters.check_targets(s.model, s.lora_targets)
-    texts = pool_texts(dataset, s.model)
-    model, tokenizer = loading.load(
-        s.model,
-        seed=s.seed,
-        texts=texts,
-        frozen=lora,
-        precision=s.precision,
-        four_bits=s.method == methods.QLORA,
-    )
+    model, tokenizer = _load(s, dataset)
     tokens = _tokens(dataset, rows, tokenizer, loading.is_scratch(s.model), model, s.max_length)
     places = np.flatnonzero(tokens.response_lengths() > 0)
     if len(places) < FEWEST:
@@ -127,7 +115,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
         precision=s.precision,
         **s.optimizing(),
     )
-    if lora:
+    if s.method != "full":
         model = adapters.with_adapter(model, s.seed, **s.adapter())
 
     key = fingerprint("transfer", identity(s))
@@ -166,6 +154,22 @@ def run(workspace: Workspace, settings: Settings) -> str:
     artifact = finish(draft, proxy, rows, tokens.response_lengths(), s, facts)
     say(verdict(artifact.summary_as(TransferSummary)))
     return artifact.id
+
+
+def _load(s: Settings, dataset: Artifact) -> tuple[Any, Any]:
+    """Return the target and its tokenizer; an adapter is not yet on it."""
+    lora = s.method != "full"
+    methods.check(s.method, s.model)
+    if lora:
+        adapters.check_targets(s.model, s.lora_targets)
+    return loading.load(
+        s.model,
+        seed=s.seed,
+        texts=pool_texts(dataset, s.model),
+        frozen=lora,
+        precision=s.precision,
+        four_bits=s.method == methods.QLORA,
+    )
 
 
 def probe(proxy: Artifact, rows: int, seed: int) -> Ints:
