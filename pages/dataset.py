@@ -1,5 +1,5 @@
 import pathlib
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +17,7 @@ from dashboard.frame import data, job_card, overlap, reader, server_files, state
 from dashboard.frame.forms import form, kept
 from dashboard.frame.page_words import plain_words
 
-COLUMN_SETTINGS = (*(f"{part}_column" for part in COLUMN_FLAGS), "map")
+COLUMN_SETTINGS = tuple(f"{part}_column" for part in COLUMN_FLAGS)
 LAUNCHED = "dataset:launched"
 FETCHED = "dataset:fetched"
 
@@ -38,19 +38,18 @@ def chosen_path() -> tuple[str, bool]:
     return (uploads.ask("dataset") if how == "File" else server_files.path("dataset:server")), False
 
 
-def import_form(path: str, mapping: str | None, *, hub: bool, primary: bool) -> None:
+def import_form(path: str, said: dict[str, Any] | None, *, hub: bool, primary: bool) -> None:
     """Set how to read a file, launch the import.
 
     Args:
         path: What to import, "" for nothing yet.
-        mapping: What the columns mean; None where the form asks for it.
+        said: Settings of what the columns mean; None where the form asks for them.
         hub: Whether it is a dataset of the hub.
         primary: Whether nothing else on the page is to be done first.
     """
-    mapped = mapping is not None
     several = hub or (path and pathlib.Path(path).is_dir())
-    leave_out = (*(() if several else ("split",)), *(COLUMN_SETTINGS if mapped else ()))
-    fixed = {"path": path or "-", **({"map": mapping} if mapped else {})}
+    leave_out = (*(() if several else ("split",)), *(() if said is None else COLUMN_SETTINGS))
+    fixed = {"path": path or "-", **(said or {})}
     settings = form(dataset.Settings, "dataset", fixed=fixed, leave_out=leave_out)
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
     ready = bool(path) and settings is not None
@@ -185,15 +184,15 @@ with left:
         path, hub = chosen_path()
         looking = looked_at(path, hub=hub)
         form_place = st.container()
-mapping: str | None = None
+said: dict[str, Any] | None = None
 if looking:
-    unmapped = dict.fromkeys(COLUMN_SETTINGS, "")
+    unsaid = {**dict.fromkeys(COLUMN_SETTINGS, ""), "map": "", "no_header": False}
     with right, st.container(border=True):
-        mapping = first_rows.panel(
-            path, kept(dataset.Settings, "dataset", fixed={"path": path, **unmapped})
+        said = first_rows.panel(
+            path, kept(dataset.Settings, "dataset", fixed={"path": path, **unsaid})
         )
 with form_place:
-    import_form(path, mapping, hub=hub, primary=artifact is None)
+    import_form(path, said, hub=hub, primary=artifact is None)
 with right:
     if job is not None and job.state != "done":
         job_card.card(job)

@@ -275,10 +275,13 @@ def _unclear(columns: Sequence[str], part: str, sample: Sample | None) -> Unclea
             "role, or text with marks such as '### Human:' and '### Assistant:')",
             f"--response-column {columns[0]} trains on all of it as replies without a prompt",
         )
-    row = any(" " in c.strip() or len(c) > 30 or c.strip().isdecimal() for c in columns)
-    more = " (names of columns? if this is the first row, put a line of names before it)"
     return UnclearColumns(
-        f"{what}: there are {shown}{more if row else ''}",
+        f"{what}: there are {shown}",
         "name two of them with --prompt-column and --response-column, or a prompt of several with "
         + suggested(columns, sample),
     )
+
+
+def may_be_cells(names: Sequence[str]) -> bool:
+    """Return whether names of columns look like the cells of a row."""
+    return any(" " in name.strip() or len(name) > 30 or name.strip().isdecimal() for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -258,6 +259,12 @@ def _label(value: Any) -> str:
 
 def _cell(value: Any) -> Any:
     return value.as_py() if isinstance(value, pa.Scalar) else value
+
+
+def carried(conversations: Sequence[list[Turn]]) -> collections.Counter[str]:
+    """Count the turns that carry a key beside role and content."""
+    keys = (key for turns in conversations for turn in turns if len(turn) > 2 for key in turn)
+    return collections.Counter(key for key in keys if key not in ("role", "content"))
 
 
 def content_fingerprint(

@@ -20,7 +20,7 @@ from core.dataset.compared import Compared
 from core.dataset.detection import SAMPLE, Reading
 from core.dataset.examples import AsText, Parsed, examples_of, parse, shown_row, usable
 from core.dataset.readers import Rows
-from core.dataset.readers.rows import joined
+from core.dataset.readers.rows import joined, merged
 from core.dataset.tables import Original, Spool
 from core.dataset.understood import PREVIEW, Understood
 from core.errors import InputError
@@ -77,21 +77,24 @@ class OnePass(contextlib.ExitStack):
             self.callback(held.close)
         worker = self.enter_context(concurrent.futures.ThreadPoolExecutor(1))
         batches = self.enter_context(contextlib.closing(self.reads()))
-        first = _first(batches)
+        begun = _first(batches)
+        first = joined(begun)
         self._know(first)
         understood = Understood(self.names, self._reading(first, batches), self.trainable)
-        understood.place, understood.read_as = first.place, first.read_as
+        understood.place = begun[0].place
+        read_as: dict[str, dict[str, Any]] = {}
         said = AsText(understood.reading.parts)
         progress = Progress("import", expected(first), brief=len(first.places) <= SAMPLE)
         waiting: collections.deque[concurrent.futures.Future[None]] = collections.deque()
-        for rows in itertools.chain([first], batches):
+        for rows in itertools.chain(begun, batches):
+            read_as[rows.file] = rows.read_as
             if self._know(rows):
                 now = self.read_columns(self._full(first))
                 if (now.format, now.parts) != (understood.reading.format, understood.reading.parts):
                     raise _Again
                 understood.reading = now
             full = self._full(rows)
-            said.add(full, first=rows is first)
+            said.add(full, first=understood.n_parsed < len(first.places))
             kept = self._usable(understood, full, chosen)
             examples = examples_of(full, kept, understood.reading.parts)
             at = examples.at
@@ -109,7 +112,7 @@ class OnePass(contextlib.ExitStack):
             done.result()
         progress.total = max(understood.n_parsed, 1)
         progress.update(understood.n_parsed)
-        understood.as_text = said.said()
+        understood.as_text, understood.read_as = said.said(), merged(read_as)
         self.words.finish()
         return understood
 
@@ -123,7 +126,7 @@ class OnePass(contextlib.ExitStack):
         """Return a batch with all columns that are known, in their order."""
         none: list[Any] = [None] * len(rows.places)
         columns = {name: rows.columns.get(name, none) for name in self.names}
-        return Rows(columns, rows.places, rows.place, [])
+        return Rows(columns, rows.places, rows.place, [], rows.read_as, rows.file)
 
     def _reading(self, first: Rows, rest: Iterator[Rows]) -> Reading:
         """Say what the columns mean; where they do not by the first rows, by those of all."""
@@ -151,7 +154,8 @@ class OnePass(contextlib.ExitStack):
         kept = usable(parsed, trainable=understood.trainable, answered="answer" in parts)
         for at, reason in kept.skipped:
             preview = shown_row(full, at)[: PREVIEW + 1]
-            understood.unusable.append((full.places[at], reason, preview, len(self.names)))
+            where = (full.file, full.places[at])
+            understood.unusable.append((*where, reason, preview, len(self.names)))
         if chosen is not None:
             kept = Parsed([row for row in kept.rows if row[0] + understood.n_parsed in chosen], [])
         return kept
@@ -163,11 +167,11 @@ class OnePass(contextlib.ExitStack):
             self.words.add_stored(table["messages"].chunk(0), table["extras"].chunk(0))
 
 
-def _first(batches: Iterator[Rows]) -> Rows:
-    """Return as many batches as have the rows that detection looks at, as one."""
+def _first(batches: Iterator[Rows]) -> list[Rows]:
+    """Return as many batches as have the rows that detection looks at."""
     first_batches: list[Rows] = []
     for rows in batches:
         first_batches.append(rows)
         if sum(len(batch.places) for batch in first_batches) >= SAMPLE:
             break
-    return joined(first_batches)
+    return first_batches

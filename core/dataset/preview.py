@@ -12,7 +12,7 @@ from typing import Any
 
 from core.dataset.artifact import Understanding
 from core.dataset.detection import SAMPLE, Reading, UnclearColumns
-from core.dataset.examples import as_text, first_cells, to_examples
+from core.dataset.examples import as_text, carried, first_cells, to_examples
 from core.dataset.privacy import HIDDEN, unquoted
 from core.dataset.readers import Rows, head
 from core.dataset.report import sentences
@@ -61,7 +61,9 @@ def preview(path: str | pathlib.Path, settings: Settings, rows: int = 50) -> Pre
         InputError: it is missing or cannot be read as rows.
     """
     with quiet(settings):
-        return understand(head(path, SAMPLE, settings.split), settings, rows)
+        return understand(
+            head(path, SAMPLE, settings.split, header=not settings.no_header), settings, rows
+        )
 
 
 def understand(rows_read: Rows, settings: Settings, rows: int = 50) -> Preview:
@@ -106,6 +108,7 @@ def _understand(rows_read: Rows, settings: Settings, rows: int) -> Preview:
         "columns": reading.columns,
         "as_text": as_text(rows_read, reading.parts),
         "read_as": rows_read.read_as,
+        "carried": dict(carried(examples.messages)),
     }
     return dataclasses.replace(
         seen,

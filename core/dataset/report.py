@@ -16,6 +16,14 @@ NAMED = 8
 PROMPT = ("system", "history", "prompt", "input", "context", "choices", *OPTIONS)
 """Parts of a prompt in the order in which it is put together."""
 
+CARRIED = {
+    "train": "replies marked as context, which are read and not trained:",
+    "tools": "conversations with tools:",
+    "tool_calls": "turns that call tools:",
+    "reasoning_content": "replies with reasoning:",
+}
+"""What turns carry that decides what is trained -> how it is said."""
+
 
 def report(summary: DatasetSummary) -> None:
     """Say what was read, and what a person may have expected otherwise."""
@@ -63,6 +71,9 @@ def sentences(summary: Understanding) -> list[str]:
             else "labelled 0, 1, 2 where the answer is such a number, else A, B, C"
         )
         said.append(f"{', '.join(choices)}: a line each, {labels}")
+    counts = summary.get("carried", {})
+    if told := [f"{what} {counts[key]:,}" for key, what in CARRIED.items() if key in counts]:
+        said.append("; ".join(told))
     for column, written in summary["as_text"].items():
         said.append(f"{column}: written as {written}")
     return said

@@ -7,7 +7,7 @@ import dataclasses
 import re
 
 from core.dataset import mapping, row_formats
-from core.dataset.detection import SAMPLE, Reading, UnclearColumns, detect
+from core.dataset.detection import SAMPLE, Reading, UnclearColumns, detect, may_be_cells
 from core.dataset.examples import first_cells
 from core.dataset.privacy import unquoting
 from core.dataset.readers import FILE_TYPES, Rows
@@ -80,6 +80,13 @@ class Settings(Group):
         help="what is held out together: 2 is rows that ask the same, too, 1 as imports did before",
         hidden=True,
     )
+    no_header: bool = setting(
+        False,
+        help="the first row of a CSV, TSV or Excel file is data, not names; the columns are then "
+        "called column 1, column 2 and so on",
+        advanced=True,
+        later=True,
+    )
     private: bool = setting(
         False,
         help="texts may be read in the reader, and stand in no report, log, name or picture",
@@ -134,7 +141,11 @@ def read_columns(rows: Rows, settings: Settings) -> Reading:
     try:
         return detect(columns, settings.format, named, sample)
     except UnclearColumns as e:
+        what, flags = e.what, e.flags
+        if rows.read_as.keys() & {"delimiter", "sheet"} and may_be_cells(columns):
+            what += " (names of columns, or the first row?)"
+            flags = f"--no-header where that is the first row, else {flags}"
         if others := rows.read_as.get("other_sheets"):
-            read = f"; this is the sheet {rows.read_as['sheet']!r}, there are also {others!r:.200}"
-            raise UnclearColumns(e.what + read, f"{e.flags}, or another sheet with --split") from e
-        raise
+            what += f"; this is the sheet {rows.read_as['sheet']!r}, there are also {others!r:.200}"
+            flags += ", or another sheet with --split"
+        raise UnclearColumns(what, flags) from e

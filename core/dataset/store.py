@@ -46,7 +46,7 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
     """
 
     def reads() -> Generator[Rows]:
-        return batches(settings.path, settings.split)
+        return batches(settings.path, settings.split, header=not settings.no_header)
 
     with OnePass(folder, reads, lambda rows: read_columns(rows, settings)) as importing:
         expected = functools.partial(_expected, pathlib.Path(settings.path))
@@ -118,6 +118,7 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
         "trainable": found.trainable,
         "json_columns": json_columns,
         "read_as": found.read_as,
+        **({"carried": dict(found.carried)} if found.carried else {}),
         "source_sha256": sha256.result(),
     }
     report(whole)

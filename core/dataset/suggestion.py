@@ -13,6 +13,8 @@ APART = {
     *("role", "lang", "language", "rank", "mesh", "pred", "state"),
 }
 """Words in names of columns that say what these are."""
+GENERIC = ("text", "value", "content", "spans")
+"""Keys that say nothing of the text under them."""
 
 
 def suggested(columns: Sequence[str], sample: Mapping[str, Sequence[Any]] | None) -> str:
@@ -31,8 +33,12 @@ def suggested(columns: Sequence[str], sample: Mapping[str, Sequence[Any]] | None
 
 
 def _words(name: str) -> set[str]:
-    """Return the words of a name's last key, a plural as its singular, too."""
-    last = next(key for key in reversed(name.split(".")) if not key.isdecimal())
+    """Return the words of a name's last key, a plural as its singular, too.
+
+    A key that only says that a text stands there gives way to the one before it.
+    """
+    keys = [key for key in name.split(".") if not key.isdecimal()]
+    last = next((key for key in reversed(keys) if key.lower() not in GENERIC), keys[-1])
     words = last.lower().replace(" ", "_").split("_")
     return {*words, *(word.removesuffix(end) for word in words for end in ("s", "es"))}
 

@@ -7,6 +7,7 @@ asked when all are in.
 from __future__ import annotations
 
 import array
+import collections
 import json
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.arrays import Ints, by_id
 from core.dataset.detection import Reading
 from core.dataset.examples import (
     Examples,
+    carried,
     digest,
     own_id,
     shortened,
@@ -39,8 +41,8 @@ class Understood:
         self.read_as: dict[str, Any] = {}
         self.unread: list[dict[str, Any]] = []
         """What the reader skipped: place, reason, preview."""
-        self.unusable: list[tuple[int, str, str, int]] = []
-        """Place, reason and preview of the other rows skipped; columns that were known then."""
+        self.unusable: list[tuple[str, int, str, str, int]] = []
+        """File, place, reason and preview of the other rows skipped; columns known then."""
         self.at = array.array("q")
         self.sources: list[str] = []
         self.answers: list[str | None] = []
@@ -49,6 +51,8 @@ class Understood:
         self.digests = bytearray()
         self.lengths: dict[str, list[Ints]] = {"prompt": [], "response": []}
         self.has_extras = False
+        self.carried = collections.Counter[str]()
+        """Keys of turns beside role and content."""
         self.shapes: dict[tuple[str, ...], int] = {}
         self.keys: list[int] = []
         """Which of the shapes each row has."""
@@ -80,7 +84,9 @@ class Understood:
         found.at = [at + self.n_parsed for at in found.at]
         self.at.extend(found.at)
         table = as_table(found)
-        self.has_extras |= table["extras"].null_count < len(table)
+        if table["extras"].null_count < len(table):
+            self.has_extras = True
+            self.carried += carried(found.messages)
         for part, lengths in self.lengths.items():
             lengths.append(pc.utf8_length(table[part]).to_numpy())
         return table
@@ -132,12 +138,11 @@ class Understood:
         """Return all rows that were skipped: those that could not be read, then the others."""
         seen = {record["reason"] for record in self.unread}
         out = list(self.unread)
-        holder = Rows({}, [], self.place, out)
-        for place, reason, preview, known in self.unusable:
+        for file, place, reason, preview, known in self.unusable:
             if len(preview) <= PREVIEW:
                 late = (f", {json.dumps(n, ensure_ascii=False)}: null" for n in self.names[known:])
                 preview = preview[:-1] + "".join(late) + "}"
-            holder.skip(place, shortened(reason, seen), preview)
+            Rows({}, [], self.place, out, file=file).skip(place, shortened(reason, seen), preview)
         return out
 
     def key_table(self) -> pa.Table | None:

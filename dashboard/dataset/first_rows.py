@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -32,20 +32,26 @@ OFFERED = 8
 """Columns offered for the prompt by a button each."""
 
 
-def panel(path: str, settings: Settings) -> str | None:
+def panel(path: str, settings: Settings) -> dict[str, Any] | None:
     """Show the first rows of a file and ask what its columns mean.
 
     Returns:
-        The mapping; None where the file cannot be read.
+        The settings that say it; None where the file cannot be read.
     """
     st.subheader(plain(pathlib.Path(path).name), anchor=False)
+    key = f"dataset:columns:{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     try:
         with quiet(settings):
-            rows = _rows(path, settings.split, _stamp(path))
+            rows = _rows(path, settings.split, _stamp(path), header=True)
+            if rows.read_as.keys() & {"delimiter", "sheet"} and st.toggle(
+                "The first row is data, not names of columns", key=f"{key}:no_header"
+            ):
+                settings = dataclasses.replace(settings, no_header=True)
+                rows = _rows(path, settings.split, _stamp(path), header=False)
+                key += ":numbered"
     except InputError as e:
         st.error(plain_words(str(e)), icon=":material/error:")
         return None
-    key = f"dataset:columns:{hashlib.sha256(path.encode()).hexdigest()[:12]}"
     detected = understand(rows, settings)
     _say(detected, key)
     mapping = column_widgets.ask(key, list(rows.columns), detected.reading)
@@ -58,7 +64,7 @@ def panel(path: str, settings: Settings) -> str | None:
         except InputError as e:
             seen = dataclasses.replace(detected, reading=None, problem=str(e), rows=[], skipped={})
     _show(seen, key, mapped=bool(mapping))
-    return mapping
+    return {"map": mapping, "no_header": settings.no_header}
 
 
 def _stamp(path: str) -> tuple[int, int]:
@@ -68,9 +74,9 @@ def _stamp(path: str) -> tuple[int, int]:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the first rows")
-def _rows(path: str, split: str, stamp: tuple[int, int]) -> Rows:
+def _rows(path: str, split: str, stamp: tuple[int, int], *, header: bool) -> Rows:
     """Return the first rows of a file; read again when it has changed."""
-    return head(path, SAMPLE, split)
+    return head(path, SAMPLE, split, header=header)
 
 
 def _say(detected: Preview, key: str) -> None:

@@ -354,6 +354,16 @@ def test_columns_that_say_nothing_are_asked_for(visit, bare, folder):
     labelled(at.multiselect, "Prompt, in this order").set_value(["foo"]).run()
     at = fine(labelled(at.selectbox, "Reply").set_value("bar").run())
     assert "Of the first 1 rows 1 can be used" in words(at)
+    (folder / "odd.csv").write_text("Say apple,apple\nSay river,river\n")
+    at = choose(at, folder / "odd.csv")
+    assert "(names of columns, or the first row?)" in words(at)
+    at = fine(
+        labelled(at.toggle, "The first row is data, not names of columns").set_value(True).run()
+    )
+    labelled(at.multiselect, "Prompt, in this order").set_value(["column 1"]).run()
+    at = fine(labelled(at.selectbox, "Reply").set_value("column 2").run())
+    assert "Of the first 2 rows 2 can be used" in words(at)
+    assert any("--no-header" in code.value for code in at.code)
 
 
 def test_a_hub_dataset_is_shown_when_a_person_asks_and_not_before(visit, bare, monkeypatch):

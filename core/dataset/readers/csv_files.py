@@ -15,7 +15,7 @@ from typing import Any
 from core.dataset.readers.csv_dialect import Dialect, n_before, told
 from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.rows import BATCH_CHARS, BATCH_ROWS, Rows
-from core.dataset.readers.sources import Source
+from core.dataset.readers.sources import NO_HEADER, Source, Wanted
 from core.errors import InputError
 
 SAMPLE = 1 << 18
@@ -28,6 +28,16 @@ SEPARATOR_LINE = re.compile("\ufeff?sep=.\r?\n", re.IGNORECASE)
 """A first line by which Excel knows the delimiter."""
 LONG_NAME = 80
 """Characters above which a header's cell is hardly a name."""
+
+SHOWN = 5
+"""Lines named in a sentence."""
+
+
+def named(lines: list[int]) -> str:
+    """Name the first ones of some lines, and count them all."""
+    first = ", ".join(f"{number:,}" for number in lines[:SHOWN])
+    more = f" and {len(lines) - SHOWN:,} more" if len(lines) > SHOWN else ""
+    return f"line{'s' if len(lines) > 1 else ''} {first}{more}"
 
 
 class Lines:
@@ -49,21 +59,20 @@ class Lines:
         self.number += 1
         return line
 
-    def keep_one(self) -> list[str]:
-        """Give back all lines of a record but its first; return them."""
-        back = self.taken[1:]
+    def give_back(self, keep: int) -> list[str]:
+        """Give back the lines of a record but its first ones; return them."""
+        back = self.taken[keep:]
         self.again += reversed(back)
-        del self.taken[1:]
+        del self.taken[keep:]
         self.number -= len(back)
         return back
 
 
-def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[Rows]:
+def read_csv(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
     """Yield the rows of a table of text.
 
     Args:
-        split: Not used: a table is one split.
-        some: Not used: a table is read from its beginning anyway.
+        wanted: Whether its first row names the columns; a table is one split.
 
     Raises:
         InputError: it has no header, a name twice, or no row.
@@ -81,11 +90,11 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
     read_as: dict[str, Any] = {"encoding": encoding, **dialect.said()}
     if what:
         read_as[f"{what}_lines_before_the_header"] = n_skipped
-    trial = _Table(source, dialect, {})
+    trial = _Table(source, dialect, {}, header=wanted.header)
     for _ in trial.records(Lines(iter(sample.splitlines(keepends=True)))):
         pass
     with text_of(source, encoding, "") as f:
-        table = _Table(source, dialect, read_as)
+        table = _Table(source, dialect, read_as, header=wanted.header)
         table.quoting = trial.quoting
         lines = Lines(iter(f))
         for _ in range(n_skipped):
@@ -96,8 +105,14 @@ def read_csv(source: Source, encoding: str, split: str, some: bool) -> Iterator[
 class _Table:
     """Reads one table."""
 
-    def __init__(self, source: Source, dialect: Dialect, read_as: dict[str, Any]) -> None:
+    def __init__(
+        self, source: Source, dialect: Dialect, read_as: dict[str, Any], *, header: bool
+    ) -> None:
         self.source, self.dialect, self.read_as = source, dialect, read_as
+        self.header = header
+        """Whether the first row names the columns."""
+        self.stray: list[int] = []
+        """Lines whose quotes are text."""
         self.quoting = False
         """Whether some cell was surely quoted by a program."""
         self.suspect_to = 0
@@ -143,9 +158,16 @@ class _Table:
         """Yield the records below the header, each with its line."""
         reader = self.dialect.reader(lines)
         try:
-            self._header([name.strip() for name in next(reader)], lines.taken)
+            first = next(reader)
         except (csv.Error, StopIteration) as e:
             raise InputError(f"{self.source} has no header: {e or 'it is empty'}") from e
+        if self.header:
+            self._header([name.strip() for name in first], lines.taken)
+        else:
+            self.names = [f"column {i}" for i in range(1, len(first) + 1)]
+            self.read_as["header"] = NO_HEADER
+            lines.give_back(keep=0)
+            reader = self.dialect.reader(lines)
         width = len(self.names)
         while True:
             lines.taken.clear()
@@ -187,11 +209,12 @@ class _Table:
 
         Its quotes are text if the lines behind it, which they would swallow, are rows themselves.
         """
-        back = lines.keep_one()
+        back = lines.give_back(keep=1)
         self.suspect_to = max(self.suspect_to, number + len(back))
         first = lines.taken[0]
         if all(map(self._is_row, [first, *back[:LOOKED_AT]])):
-            self.read_as["stray_quotes"] = self.read_as.get("stray_quotes", 0) + 1
+            self.stray.append(number)
+            self.read_as["stray_quotes"] = f"kept as text in {named(self.stray)}"
             return self.dialect.literal(first)
         self.rows.skip(number, "stray quote", first)
         return []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.dataset.readers.rows import BATCH_ROWS, Rows
-from core.dataset.readers.sources import BROKEN, Source, refuse_swollen
+from core.dataset.readers.sources import BROKEN, NO_HEADER, Source, Wanted, refuse_swollen
 from core.errors import InputError
 
 BEFORE_HEADER = 20
@@ -19,12 +19,11 @@ TITLE_WORDS = 3
 """Words from which a cell alone in its row is a title, not the name of a column."""
 
 
-def read_excel(source: Source, encoding: str, split: str, some: bool) -> Iterator[Rows]:
+def read_excel(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
     """Yield the rows of a workbook's first table; the other sheets are named.
 
     Args:
-        split: The sheet of this name is read where there is one.
-        some: Not used: a sheet is read from its beginning.
+        wanted: The sheet of the split's name is read where there is one.
 
     Raises:
         InputError: it is broken, or its sheet has no row.
@@ -39,12 +38,13 @@ def read_excel(source: Source, encoding: str, split: str, some: bool) -> Iterato
                 n_bytes = sum(part.file_size for part in parts.infolist())
             refuse_swollen(source.path, n_bytes, path.stat().st_size)
             book = openpyxl.load_workbook(f, read_only=True, data_only=True)
-            sheet = book[split] if split in book.sheetnames else _first_table(book.worksheets)
+            named = wanted.split in book.sheetnames
+            sheet = book[wanted.split] if named else _first_table(book.worksheets)
             others = [name for name in book.sheetnames if name != sheet.title]
             read_as: dict[str, Any] = {"sheet": sheet.title}
             if others:
                 read_as["other_sheets"] = others
-            yield from _sheet(sheet, source, read_as)
+            yield from _sheet(sheet, source, read_as, header=wanted.header)
             book.close()
         except (*BROKEN, InvalidFileException, KeyError, IndexError, ValueError, SyntaxError) as e:
             if isinstance(e, InputError):
@@ -84,15 +84,18 @@ def _filled(record: tuple[Any, ...]) -> bool:
     return any(cell is not None and cell != "" for cell in record)
 
 
-def _sheet(sheet: Any, source: Source, read_as: dict[str, Any]) -> Iterator[Rows]:
-    at, header = _header(sheet.iter_rows(values_only=True))
-    names = ["" if cell is None else str(cell).strip() for cell in header]
+def _sheet(sheet: Any, source: Source, read_as: dict[str, Any], *, header: bool) -> Iterator[Rows]:
+    at, first = _header(sheet.iter_rows(values_only=True))
+    names = ["" if cell is None else str(cell).strip() for cell in first]
+    if not header:
+        names, at = [f"column {i}" for i in range(1, len(first) + 1)], at - 1
+        read_as["header"] = NO_HEADER
     named = [name for name in names if name]
     if len(set(named)) < len(named):
         raise InputError(f"{source} names a column twice in {named!r:.300}; rename one of them")
     if not named:
         raise InputError(f"{source} has no names of columns in its sheet {sheet.title!r}")
-    if at > 1:
+    if at > 1 and header:
         read_as["rows_before_the_header"] = at - 1
     records: list[tuple[Any, ...]] = []
     places: list[int] = []

@@ -12,7 +12,7 @@ from core.dataset.readers.encodings import encoding_of, text_of
 from core.dataset.readers.excel_files import read_excel
 from core.dataset.readers.json_files import JSON, read_json
 from core.dataset.readers.rows import Rows
-from core.dataset.readers.sources import COMPRESSIONS, Source
+from core.dataset.readers.sources import COMPRESSIONS, Source, Wanted
 from core.errors import InputError
 
 LOOK = 1 << 16
@@ -22,8 +22,8 @@ LOOK = 1 << 16
 class Reader(NamedTuple):
     """How files of one type are read."""
 
-    read: Callable[[Source, str, str, bool], Iterator[Rows]]
-    """From the file, its encoding, the split wanted, and whether its beginning is enough."""
+    read: Callable[[Source, str, Wanted], Iterator[Rows]]
+    """From the file, its encoding, and what is wanted of it."""
     magic: bytes = b""
     """First bytes, by which it is known whatever its name; empty for text."""
     damaged: float = 0.5
@@ -45,7 +45,7 @@ SUFFIXES = (*READERS, *COMPRESSIONS, ".zip")
 """Ends of names of all files that can be read."""
 
 
-def read_source(source: Source, split: str, some: bool) -> Iterator[Rows]:
+def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
     """Yield the rows of a data file, known by its first bytes, else by its name.
 
     Raises:
@@ -57,13 +57,13 @@ def read_source(source: Source, split: str, some: bool) -> Iterator[Rows]:
         raise InputError(f"{source} is empty; give a file with at least one row")
     for reader in READERS.values():
         if reader.magic and first.startswith(reader.magic):
-            yield from reader.read(source, "", split, some)
+            yield from reader.read(source, "", wanted)
             return
     named = READERS.get(source.suffix)
     damaged = named.damaged if named else 0.5
     encoding = ""
     if not (named and named.magic):
-        encoding = encoding_of(source, whole=not some, damaged=damaged)
+        encoding = encoding_of(source, whole=not wanted.some, damaged=damaged)
     if not encoding:
         raise InputError(
             f"{source} is binary or broken; give a file that ends in {FILE_TYPES}, its text in "
@@ -75,7 +75,7 @@ def read_source(source: Source, split: str, some: bool) -> Iterator[Rows]:
         raise InputError(f"{source} is not JSON; name it .csv if its cells are comma-separated")
     is_json = named is None or (begin[:1] == "{" and _is_object(begin))
     yield from (READERS[".json"] if is_json or named is None else named).read(
-        source, encoding, split, some
+        source, encoding, wanted
     )
 
 

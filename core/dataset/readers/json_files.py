@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.json_shapes import rows_within
 from core.dataset.readers.rows import Records, Rows
-from core.dataset.readers.sources import Source
+from core.dataset.readers.sources import Source, Wanted
 from core.errors import InputError
 
 JSON = json.JSONDecoder(strict=False)  # not strict: raw control characters are kept
@@ -21,12 +21,11 @@ SEEN_FROM = 64 << 20
 """Bytes from which the beginning of a file is shown before all of it is decoded."""
 
 
-def read_json(source: Source, encoding: str, split: str, some: bool) -> Iterator[Rows]:
+def read_json(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
     """Yield the rows of a JSON file.
 
     Args:
-        split: Which one to read where the file holds several.
-        some: Whether its beginning is enough.
+        wanted: Its split, where the file holds several.
 
     Raises:
         InputError: it holds no row.
@@ -51,7 +50,7 @@ def read_json(source: Source, encoding: str, split: str, some: bool) -> Iterator
         yield from _list(source, encoding, records)
     else:
         records = Records("index", read_as)
-        yield from _objects(source, encoding, records, split, some)
+        yield from _objects(source, encoding, records, wanted)
     if not records.n_read:
         seen = f"; the first one reads {records.first_skipped[:80]!r}" if records.n_skipped else ""
         raise InputError(
@@ -193,15 +192,13 @@ def _gathered(items: Iterator[tuple[Any, int]], records: Records) -> Iterator[Ro
     yield from records.gather(rows_within(numbered, records))
 
 
-def _objects(
-    source: Source, encoding: str, records: Records, split: str, some: bool
-) -> Iterator[Rows]:
+def _objects(source: Source, encoding: str, records: Records, wanted: Wanted) -> Iterator[Rows]:
     """Yield the rows of objects that follow each other, or of one that holds the rows."""
     from core.dataset.readers import json_shapes
 
     with text_of(source, encoding, "\n") as f:
         text = Text(source, encoding, f)
-        if some and source.path.stat().st_size > SEEN_FROM and _to_list(text):
+        if wanted.some and source.path.stat().st_size > SEEN_FROM and _to_list(text):
             yield from _gathered(text.items(), records)
             return
     with text_of(source, encoding, "\n") as f:
@@ -212,7 +209,7 @@ def _objects(
         if text.peek():
             yield from _gathered(itertools.chain([first], _following(text)), records)
             return
-    rows = json_shapes.rows_of(first[0], str(source), split, records)
+    rows = json_shapes.rows_of(first[0], str(source), wanted.split, records)
     yield from _gathered(((row, 0) for row in rows), records)
 
 

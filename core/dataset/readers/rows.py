@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,9 @@ BATCH_ROWS = 8_192
 """Rows read together, at most."""
 BATCH_CHARS = 32 << 20
 """Characters after which a batch ends, whatever its rows; few rows are longer than a kilobyte."""
+
+FILES_NAMED = 5
+"""Files named in a sentence."""
 
 
 class SkippedRow(Exception):
@@ -111,6 +114,21 @@ def _keys(batches: Sequence[Rows], names: tuple[str, ...]) -> list[tuple[str, ..
         for batch in batches
         for keys in (batch.keys or [(*batch.columns,)] * len(batch.places))
     ]
+
+
+def merged(read_as: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return how several files were read: what differs among them with the files' names."""
+    first = next(iter(read_as.values()))
+    out = {}
+    for key in dict.fromkeys(key for one in read_as.values() for key in one):
+        values = {file: one[key] for file, one in read_as.items() if key in one}
+        if len(values) == len(read_as) and all(v == first[key] for v in values.values()):
+            out[key] = first[key]
+            continue
+        told = [f"{value} in {file}" for file, value in list(values.items())[:FILES_NAMED]]
+        more = len(values) - len(told)
+        out[key] = ", ".join(told) + (f" and others in {more:,} more" if more else "")
+    return out
 
 
 def described(read_as: dict[str, Any]) -> str:

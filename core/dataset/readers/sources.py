@@ -24,6 +24,8 @@ SWELLS = 200
 """Times its size that a compressed file may grow; text grows 3 to 20 times."""
 SWELLS_FROM = 64 << 20
 """Bytes up to which it may grow by any factor."""
+NO_HEADER = "none: columns are numbered"
+"""How a table is read whose first row is data."""
 BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
 
 
@@ -102,6 +104,16 @@ def refuse_swollen(
             f"{path} swells to more than {SWELLS} times its {begun}{size:,} bytes, which no text "
             f"does; {instead} if it is what you want"
         )
+
+
+class Wanted(NamedTuple):
+    """What is to be read of a dataset, and how."""
+
+    split: str = "train"
+    some: bool = False
+    """Whether its beginning is enough; then less is looked at before the first rows."""
+    header: bool = True
+    """Whether the first row of a table of text, or of a sheet, names the columns."""
 
 
 class Source(NamedTuple):

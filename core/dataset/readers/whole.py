@@ -11,16 +11,19 @@ from core.dataset.readers.file_types import READERS, read_source
 from core.dataset.readers.folders import data_in, in_archive, is_saved, shards
 from core.dataset.readers.hub import from_disk, from_hub
 from core.dataset.readers.rows import Rows, joined
-from core.dataset.readers.sources import Source, sources
+from core.dataset.readers.sources import Source, Wanted, sources
 
 
-def batches(where: str, split: str = "train", *, some: bool = False) -> Generator[Rows]:
+def batches(
+    where: str, split: str = "train", *, some: bool = False, header: bool = True
+) -> Generator[Rows]:
     """Yield the rows of a file, a folder or a hub dataset, some thousands at a time.
 
     Args:
         where: A path, or the name of a hub dataset.
         split: Which one to read where there are several.
         some: Whether the beginning is enough; then less is looked at before the first rows.
+        header: Whether the first row of a table of text, or of a sheet, names the columns.
 
     Raises:
         InputError: it is missing or cannot be read as rows.
@@ -38,8 +41,10 @@ def batches(where: str, split: str = "train", *, some: bool = False) -> Generato
         files_inside = [source for sources, _ in held for source in sources]
         left = [name for _, others in held for name in others]
         for source in files_inside:
-            for rows in read_source(source, split, some):
+            for rows in read_source(source, Wanted(split, some, header)):
                 if len(files_inside) > 1:
+                    rows.file = source.inside or source.path.name
+                    rows.skipped = [{"file": rows.file, **record} for record in rows.skipped]
                     rows.read_as["files"] = len(files_inside)
                 if left:
                     rows.read_as["other_files"] = left
@@ -66,14 +71,16 @@ def read(where: str, split: str) -> Rows:
     return joined(list(batches(where, split)))
 
 
-def head(where: str | pathlib.Path, rows: int = 50, split: str = "train") -> Rows:
+def head(
+    where: str | pathlib.Path, rows: int = 50, split: str = "train", *, header: bool = True
+) -> Rows:
     """Read only the first rows of a dataset, however large it is.
 
     Raises:
         InputError: it is missing or cannot be read as rows.
     """
     first_batches: list[Rows] = []
-    with contextlib.closing(batches(str(where), split, some=True)) as parts:
+    with contextlib.closing(batches(str(where), split, some=True, header=header)) as parts:
         for part in parts:
             first_batches.append(part)
             if sum(len(batch.places) for batch in first_batches) >= rows:

@@ -95,7 +95,7 @@ REFUSED = {
     "q07": "names a column twice",
     "q10": "binary data",
     "v10": "names a column twice",
-    "v24": "'Say apple', 'apple' (names of columns? if this is the first row",
+    "v24": "(names of columns, or the first row?); --no-header where that is",
     "v27": "reads 'instruction,output'",
 }
 """Case -> what its refusal says."""

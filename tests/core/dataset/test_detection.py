@@ -133,8 +133,10 @@ def test_a_list_of_texts_is_a_conversation_only_by_the_name_of_its_column():
 
 
 def test_a_first_row_taken_for_names_is_suspected():
-    with pytest.raises(UnclearColumns, match="put a line of names before it"):
-        look({"Say apple": "Say river", "apple": "river"})
+    cells: dict[str, list[str]] = {"Say apple": ["Say river"], "apple": ["river"]}
+    table = Rows(cells, [2], "line", [], {"delimiter": "comma"})
+    with pytest.raises(UnclearColumns, match="--no-header where that is the first row"):
+        read_columns(table, Settings(path="x"))
 
 
 ENDINGS = {"ctx": "A man", "endings": ["sits", "runs"], "label": "1", "ind": 3}
@@ -204,6 +206,19 @@ def test_shapes_of_public_data(row, form, prompt, reply):
             "prompt={context.contexts}\\n\\n{question}\nresponse=long_answer",
             ["S\n\nT\n\nQ", "R"],
         ),
+        (
+            {
+                "document": {"title": "D", "tokens": {"token": ["a", "b"], "is_html": [True]}},
+                "question": {"text": "Q", "tokens": ["Q"]},
+                "annotations": {
+                    "long_answer": [{"start_token": 4}],
+                    "short_answers": [{"start_token": [2], "text": ["R"]}],
+                    "yes_no_answer": [-1],
+                },
+            },
+            "prompt={question.text}\nresponse=annotations.short_answers.0.text.0",
+            ["Q", "R"],
+        ),
         ({"instruction": "Q", "instances": [{"input": "", "output": "R"}]}, None, ["Q", "R"]),
     ],
 )
@@ -216,6 +231,7 @@ def test_what_is_not_clear_is_refused_with_the_mapping_that_reads_it(row, mapped
     response = mapped.rpartition("\n")[2]
     assert "--map prompt='" in str(refused.value)
     assert response in str(refused.value)
+    assert mapped.partition("\n")[0].partition("=")[2] in str(refused.value)
     reading = read_columns(table, Settings(path="x", map=mapped))
     (_, turns, _) = parse_rows(table, reading.format, reading.parts).rows[0]
     assert [turn["content"] for turn in turns] == said

@@ -45,3 +45,4 @@ def test_marks_are_seen(tmp_path):
     seen = see(tmp_path, [{"messages": turns}, {"messages": turns[:2]}])
     assert [turn.get("train") for turn in seen.rows[0].turns] == [None, False, None]
     assert list(seen.skipped) == ["no reply to train on: all are marked as context"]
+    assert "replies marked as context, which are read and not trained: 1" in seen.said

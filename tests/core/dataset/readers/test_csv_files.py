@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset.readers import head, read
+from core.dataset.readers import batches, head, read
+from core.dataset.readers.rows import joined
 
 
 def read_text(tmp_path, text, name="data.csv", encoding="utf-8"):
@@ -27,21 +28,22 @@ def lines_of(n, **others):
 
 
 @pytest.mark.parametrize(
-    "stray",
+    ("stray", "where"),
     [
-        {"r5": '"Say 5,word'},
-        {"r5": '"Say 5,word', "r15": '"Say 15,word'},
-        {"r5": 'Say 5,"word', "r6": 'Say 6,"word'},
-        {"r5": '"Say 5,word', "r15": '"Say 15, and 16","word, too"'},
-        {"r19": '"Say 19,word'},
-        {"r5": '"Say 5" he said,word'},
+        ({"r5": '"Say 5,word'}, "line 7"),
+        ({"r5": '"Say 5,word', "r15": '"Say 15,word'}, "lines 7, 17"),
+        ({"r5": 'Say 5,"word', "r6": 'Say 6,"word'}, "lines 7, 8"),
+        ({"r5": '"Say 5,word', "r15": '"Say 15, and 16","word, too"'}, "line 7"),
+        ({"r19": '"Say 19,word'}, "line 21"),
+        ({"r5": '"Say 5" he said,word'}, "line 7"),
+        ({f"r{i}": '"Say,word' for i in range(2, 10)}, "lines 4, 5, 6, 7, 8 and 3 more"),
     ],
 )
-def test_a_stray_quote_is_text_and_swallows_no_line(tmp_path, stray):
+def test_a_stray_quote_is_text_and_swallows_no_line(tmp_path, stray, where):
     found = read_text(tmp_path, lines_of(20, **stray))
     assert len(found.places) == 20
     assert not found.skipped
-    assert found.read_as["stray_quotes"] >= 1
+    assert found.read_as["stray_quotes"] == f"kept as text in {where}"
     assert max(len(cell) for cell in found.values("prompt")) < 20
 
 
@@ -164,3 +166,14 @@ def test_excels_line_for_the_delimiter_is_no_header(tmp_path):
     found = read_text(tmp_path, "sep=;\r\nprompt;output\r\na;b\r\nc,d;e\r\n")
     assert table(found) == [("a", "b"), ("c,d", "e")]
     assert list(found.places) == [3, 4]
+
+
+def test_the_first_row_may_be_data(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text('"a, b, e\nc",d\n"q",w\nx,"y\nz,"v\n')
+    found = joined(list(batches(str(path), header=False)))
+    assert list(found.columns) == ["column 1", "column 2"]
+    assert table(found) == [("a, b, e\nc", "d"), ("q", "w"), ("x", '"y'), ("z", '"v')]
+    assert found.places == [1, 3, 4, 5]
+    assert found.read_as["stray_quotes"] == "kept as text in lines 4, 5"
+    assert head(path, 1, header=False).values("column 2") == ["d"]

@@ -3,6 +3,8 @@
 import pandas as pd
 import pytest
 
+from core import dataset
+from core.dataset.artifact import DatasetSummary, load_skipped
 from core.dataset.readers import data_in, read
 from core.errors import InputError
 
@@ -51,3 +53,17 @@ def test_configurations_are_named(tmp_path):
     write(tmp_path, "main/train-00000-of-00001.parquet", "socratic/train-00000-of-00001.parquet")
     with pytest.raises(InputError, match="data in 2 folders: main, socratic; give one of them"):
         data_in(tmp_path)
+
+
+def test_a_row_skipped_in_a_shard_is_named_by_file_and_line(tmp_path, workspace):
+    (tmp_path / "train-00000.csv").write_text('instruction,output\nq,a\nr\ns,"b\n')
+    (tmp_path / "train-00001.csv").write_bytes("instruction,output\nu,é\nv,\n".encode("cp1252"))
+    made = workspace.open(dataset.run(workspace, dataset.Settings(path=str(tmp_path))), "dataset")
+    assert [(r["file"], r["line"], r["reason"]) for r in load_skipped(made)] == [
+        ("train-00000.csv", 3, "malformed line"),
+        ("train-00001.csv", 3, "empty response"),
+    ]
+    read_as = made.summary_as(DatasetSummary)["read_as"]
+    assert read_as["encoding"] == "utf-8 in train-00000.csv, cp1252 in train-00001.csv"
+    assert read_as["stray_quotes"] == "kept as text in line 4 in train-00000.csv"
+    assert read_as["delimiter"] == "comma"
