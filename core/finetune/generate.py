@@ -86,6 +86,7 @@ def generate(
         Stopped: someone asked for it.
     """
     import torch
+    from transformers import StoppingCriteria
 
     if not conversations:
         return []
@@ -100,15 +101,29 @@ def generate(
     left, done = list(range(len(read))), 0
     progress = None if quiet else Progress("answer test items", len(read))
     decode: Any = model.generate
-    pad = tokenizer.pad_token_id or 0
+    pad, stops = tokenizer.pad_token_id or 0, torch.tensor(ends, dtype=torch.long)
+
+    class Told(StoppingCriteria):
+        """Tells at each token how many answers have ended by now, and ends when asked to stop."""
+
+        def __init__(self, width: int) -> None:
+            self.width = width
+
+        def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
+            if progress and stop_requested():
+                raise Stopped("stopped while answering test items; --resume tests again")
+            if progress:
+                written = input_ids[:, self.width :]
+                ended = torch.isin(written, stops.to(written.device)).any(1)
+                progress.update(done + int(ended.sum()), tokens=written.shape[1])
+            return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
     with evaluating(model), torch.no_grad():
         for size in _stages(max_new):
             order = sorted(left, key=lambda i: -len(read[i]) - len(new[i]))
             left = []
             for start in range(0, len(order), batch):
-                if progress and stop_requested():
-                    raise Stopped("stopped while answering test items; --resume tests again")
-                part = order[start : start + batch]
+                part, unended = order[start : start + batch], len(left)
                 kept = [read[i] + new[i] for i in part]
                 width = max(map(len, kept))
                 ids = torch.full((len(part), width), pad)
@@ -123,16 +138,16 @@ def generate(
                     do_sample=False,
                     pad_token_id=pad,
                     eos_token_id=ends,
+                    stopping_criteria=[Told(width)],
                 )
                 for i, row in zip(part, made[:, width:].tolist(), strict=True):
                     end = next((at for at, token in enumerate(row) if token in ends), None)
                     new[i] += row[:size] if end is None else row[: end + 1]
                     if end is None:
                         left.append(i)
-                done += len(part)
-                if progress:
-                    progress.update(done - len(left))
-            done = len(read) - len(left)
+                done += len(part) - (len(left) - unended)
+    if progress:
+        progress.update(len(read))
     said = tokenizer.batch_decode(new, skip_special_tokens=True)
     at_limit = set(left)
     return [

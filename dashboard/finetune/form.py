@@ -177,7 +177,7 @@ def _back(place: Any, filled: dict[str, Any]) -> None:
     if not differs:
         return
     title = PRESETS[_preset()].title
-    place.caption(f"Changed from {title}:")
+    place.caption(f"Changed from {title}:", width="content")
     for name in differs:
         place.button(
             f":orange-badge[{plain(SPECS[name].label)}: {plain(_change(name, filled[name]))}]",

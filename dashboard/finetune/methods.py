@@ -30,7 +30,13 @@ def pick(spec: Spec, key: str) -> str:
             help=spec.help,
         )
         if "qlora" not in offered:
-            st.button(TITLES["qlora"], disabled=True, key=f"{key}:qlora", help=reason)
+            st.segmented_control(  # beside a button its words would stand at another height
+                "Not here",
+                [TITLES["qlora"]],
+                disabled=True,
+                key=f"{key}:qlora",
+                label_visibility="collapsed",
+            )
     if "qlora" not in offered:
         st.caption(f"QLoRA: {reason}")
     return str(method or spec.default)

@@ -1,4 +1,7 @@
+import itertools
 import json
+import time
+import types
 
 import numpy as np
 import pandas as pd
@@ -9,8 +12,11 @@ from core.finetune import generate as generating
 from core.finetune import settings
 from core.finetune.evaluate import evaluate, load_items
 from core.finetune.generate import generate
+from core.jobs import progress
+from core.jobs.progress import JOB_VARIABLE, Stopped
 from core.model import loading, tokenizers
 from core.model.templates import renderer
+from core.workspace.files import read_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +38,24 @@ def test_batches_answer_as_one_at_a_time(target):
     assert answers(batch=1) == together
     assert any(answer.text for answer in together)
     assert [answer.prompt for answer in together] == [render(talk, True) for talk in talks]
+
+
+def test_how_far_the_answers_are_is_told_at_each_token_and_a_stop_is_heard(
+    target, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(JOB_VARIABLE, str(tmp_path))
+    clock = types.SimpleNamespace(monotonic=itertools.count(0, 10).__next__, time=time.time)
+    monkeypatch.setattr(progress, "time", clock)
+    render = renderer("plain", target[1])
+    talks = [[{"role": "user", "content": q}] for q in QUESTIONS]
+    generate(*target, render, talks, max_length=200, max_new=30)
+    told = list(read_jsonl(tmp_path / "progress.jsonl"))
+    assert [r["step"] for r in told] == sorted(r["step"] for r in told)
+    assert told[-1]["step"] == told[-1]["total"] == len(QUESTIONS)
+    assert {*range(1, 25)} <= {r.get("tokens") for r in told}
+    (tmp_path / "STOP").touch()
+    with pytest.raises(Stopped):
+        generate(*target, render, talks, max_length=200, max_new=30)
 
 
 def test_a_long_prompt_leaves_room_for_the_answer(target):

@@ -23,9 +23,11 @@ from core.workspace.store import Workspace
 
 workspace = Workspace(sys.argv[1])
 job = os.environ[JOB_VARIABLE]
-for first, then in ((True, True), (True, False), (False, True)):
+ways = [("full", True, True), ("full", True, False), ("full", False, True), ("lora", True, True)]
+for method, first, then in ways:
     os.environ[JOB_VARIABLE] = job
-    given = {"selection": sys.argv[2], "name": f"{first} {then}", **SETTINGS}
+    given = {"selection": sys.argv[2], "name": f"{method} {first} {then}", **SETTINGS}
+    given["method"] = method
     try:
         finetune.run(workspace, finetune.Settings(**given, shard=first))
         sys.exit("it was not stopped")
@@ -35,7 +37,7 @@ for first, then in ((True, True), (True, False), (False, True)):
     (run,) = workspace.root.glob("finetune/*.partial")
     saved = newest_complete(run / "checkpoints")
     assert not damage(saved), damage(saved)
-    if os.environ["RANK"] == "0":
+    if os.environ["RANK"] == "0" and method == "full":
         plain, about = AutoModelForCausalLM.from_pretrained(saved, output_loading_info=True)
         assert not about["missing_keys"], about
     id = finetune.run(workspace, finetune.Settings(**given, shard=then, resume=True))
@@ -58,9 +60,11 @@ def test_in_parts_or_not_it_stops_goes_on_and_ends_as_one_process_does(finished,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     made = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("made ")]
-    assert len(made) == 3
-    for id in made:
-        one, two = (finished.workspace.open(i) for i in (finished.finetune, id))
+    assert len(made) == 4
+    given = {**TUNE, "selection": finished.selection, "method": "lora"}
+    adapter = finetune.run(finished.workspace, finetune.Settings(**given))
+    for alone, id in zip([finished.finetune] * 3 + [adapter], made, strict=True):
+        one, two = (finished.workspace.open(i) for i in (alone, id))
         curves = [list(read_jsonl(t.path / "metrics.jsonl")) for t in (one, two)]
         for name in ("loss", "grad_norm"):
             np.testing.assert_allclose(*([r[name] for r in c] for c in curves), atol=1e-5)
