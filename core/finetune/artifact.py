@@ -90,6 +90,8 @@ class FinetuneSummary(Counts, Trained):
     response_tokens: int
     train_seconds: NotRequired[float]
     """The first fine-tunes did not count the training apart."""
+    train_forecast: NotRequired[list[float]]
+    """Seconds of the training, from and to, as a try of these settings foretold."""
     train_loss: NotRequired[float]
     """Of the last step, nats per response token; not known of early fine-tunes."""
     planned_steps: NotRequired[int]

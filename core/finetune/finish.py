@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.evaluations.load import Named
 from core.finetune import more_tests, outcome, saved
 from core.finetune.artifact import FinetuneSummary, weights, write_result
+from core.finetune.fit import find
 from core.finetune.metrics import describe, headline
 from core.finetune.prepare import Read, model_of
 from core.finetune.seen import Seen, seen
@@ -145,6 +146,10 @@ def finish(ready: Ready, draft: Draft, trained: Fitted, looked: str) -> Artifact
     }
     if left_out:
         summary["left_out_why"] = {why: len(gone) for why, gone in left_out}
+    tried = find(ready.workspace, s)
+    if tried and tried.forecast:
+        part = tried.forecast.part("training")
+        summary["train_forecast"] = [round(part.low, 1), round(part.high, 1)]
     if looked:
         summary["looked_at"] = looked
     if trained.kept != trained.steps:

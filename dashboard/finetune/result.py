@@ -11,10 +11,12 @@ import streamlit as st
 from core.dataset.sides import PAIRS
 from core.finetune import metrics
 from core.finetune.artifact import FinetuneSummary, Generation, load_generations
+from core.finetune.forecast import between
 from core.jobs.progress import duration
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
 from dashboard.escape import plain
+from dashboard.finetune.models import count
 from dashboard.frame import overlap, reader, widgets
 from dashboard.frame.page_words import plain_words
 
@@ -24,6 +26,8 @@ def scores(artifact: Artifact) -> None:
     s, numbers = artifact.summary_as(FinetuneSummary), artifact.summary
     epochs = epochs_of(s["rows"], s["steps"], artifact.config["batch_size"])
     pairs = [("Steps", f"{s['steps']:,} on {s['rows']:,} rows ({epochs:.4g} epochs)")]
+    if trainable := s.get("trainable_parameters", 0):
+        pairs.append(("Trained", f"{count(trainable)} of {count(s['parameters'])} parameters"))
     seen = s.get("seen", 0)  # not in fine-tunes of earlier versions
     pairs += [
         (plain(m.called(seen)), plain(m.written(numbers[key], numbers)))
@@ -38,9 +42,18 @@ def scores(artifact: Artifact) -> None:
     more_tests(artifact.summary)
     st.caption(
         f"{how_answers_ended(artifact.summary)}Tested on {plain(s['test'])}; "
-        f"took {duration(artifact.manifest['seconds'])}. "
+        f"took {duration(artifact.manifest['seconds'])}{plain(training_took(s))}. "
         "Balanced loss is the mean over sources, so that large sources do not drown small ones."
     )
+
+
+def training_took(s: FinetuneSummary) -> str:
+    """Write what the training took of it, beside what a try of its settings foretold."""
+    if not (taken := s.get("train_seconds")):
+        return ""
+    foretold = s.get("train_forecast")
+    beside = f" ({between(*foretold)} foretold)" if foretold else ""
+    return f", the training {duration(taken)} of it{beside}"
 
 
 def more_tests(summary: Mapping[str, Any]) -> None:
