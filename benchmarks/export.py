@@ -53,7 +53,7 @@ def with_original(workspace: Workspace, rows: int) -> Artifact:
             writer.write_table(table)
         assert writer is not None
         writer.close()
-    return draft.seal({"rows": rows, "json_columns": [], "columns": {}})
+    return draft.seal({**bare.summary, "json_columns": [], "columns": {}})
 
 
 def peak() -> int:

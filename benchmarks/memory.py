@@ -41,6 +41,7 @@ from core.model.scoring import Scores, score
 from core.trajectories import artifact
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
+from tests.summaries import whole
 
 PART = 50_000
 """Rows written at once."""
@@ -78,7 +79,7 @@ def write(workspace: Workspace, rows: int) -> Artifact:
         writer.write_table(table)
     assert writer is not None
     writer.close()
-    return draft.seal({"rows": rows, "trainable": True})
+    return draft.seal(whole("dataset", rows=rows, trainable=True))
 
 
 def stub(checkpoints: int, real: int) -> Any:

@@ -74,7 +74,7 @@ def sentences(summary: Understanding) -> list[str]:
     counts = summary.get("carried", {})
     if told := [f"{what} {counts[key]:,}" for key, what in CARRIED.items() if key in counts]:
         said.append("; ".join(told))
-    for column, written in summary["as_text"].items():
+    for column, written in summary.get("as_text", {}).items():
         said.append(f"{column}: written as {written}")
     return said
 

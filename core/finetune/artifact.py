@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
 import pandas as pd
@@ -110,6 +111,19 @@ class FinetuneSummary(Counts, Trained):
     """Key of a test beside the first -> its title, dataset and scores."""
     regression: NotRequired[str]
     """What the training made worse, as a sentence."""
+
+
+def odd(summary: Mapping[str, Any]) -> str:
+    """Return what is wrong with the scores of a summary, which a table names; empty if nothing."""
+    from core.finetune.metrics import known
+
+    for key, metric in known(summary).items():
+        if isinstance(summary[key], bool) or not isinstance(summary[key], int | float):
+            return f"{key} in its summary is {summary[key]!a:.40}"
+        for count in filter(None, (metric.of, metric.hits)):
+            if count not in summary:
+                return f"{count} is missing in its summary, of which {key} is a share"
+    return ""
 
 
 class Generation(TypedDict):

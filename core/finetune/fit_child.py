@@ -114,7 +114,7 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     if s.method != "full":
         model = adapters.with_adapter(model, s.seed, **s.adapter())
     loading.place(model)
-    clock = {"start": time.time() - psutil.Process().create_time(), "load": loading_took}
+    clock = {"start": max(0.0, time.time() - psutil.Process().create_time()), "load": loading_took}
     longest = int(rows.tokens.lengths()[rows.rows].max())
     say = functools.partial(_stage, folder, longest=longest)
     only_fit = bool(order.get("only_fit"))

@@ -6,16 +6,23 @@ type is not there.
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import errno
+import math
+import os
 import pathlib
 import time
 from typing import Any, NotRequired, TypedDict, cast
 
 from core.workspace import shape
 from core.workspace.artifact import utc_now
-from core.workspace.files import read_json, read_jsonl, write_json
+from core.workspace.files import disk_full, read_json, read_jsonl, write_json
 
 SPEC, WORKER, STATUS, PROGRESS = "spec.json", "worker.json", "status.json", "progress.jsonl"
+ROOM = "room"
+"""A job's file that is deleted where a full disk has no place for the word on how it ended."""
+ROOM_BYTES = 8192
 
 
 class JobSpec(TypedDict, total=False):
@@ -63,6 +70,8 @@ class Outcome(TypedDict, total=False):
     """Settings that mend it, where the run itself knew them."""
     time: float
     """When a process of a group ended: the first that failed says why."""
+    clock: float
+    """Seconds since the machine started, as it ended; early ones have none."""
 
 
 class ProgressRecord(TypedDict):
@@ -111,10 +120,44 @@ def load_outcome(folder: pathlib.Path) -> Outcome:
     return cast(Outcome, shape.only_right(read_json(folder / STATUS) or {}, Outcome))
 
 
+def reserve(folder: pathlib.Path) -> None:
+    """Take the place on the disk that `write_outcome` may need.
+
+    Raises:
+        OSError: there is none.
+    """
+    (folder / ROOM).write_bytes(os.urandom(ROOM_BYTES))  # zeros would be packed by some systems
+
+
 def write_outcome(folder: pathlib.Path, outcome: Outcome) -> None:
-    """Write how it ended."""
-    if folder.is_dir():  # a workspace that was deleted meanwhile is not made again
+    """Write how it ended, on a full disk in the place that was reserved.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not folder.is_dir():  # a workspace that was deleted meanwhile is not made again
+        return
+    outcome = {**outcome, "clock": time.monotonic()}
+    try:
         write_json(folder / STATUS, outcome)
+    except OSError as e:
+        if not disk_full(e):
+            raise
+        (folder / ROOM).unlink(missing_ok=True)
+        write_json(folder / STATUS, outcome)
+    (folder / ROOM).unlink(missing_ok=True)
+
+
+def took(worker: WorkerFacts, how: Outcome, ended: str) -> float | None:
+    """Return how long a job took; by the clock that nobody can set, where both ends have it."""
+    if not (worker.get("started") and ended):
+        return None
+    seconds = how.get("clock", -math.inf) - worker.get("clock", math.inf)
+    if seconds < 0:  # of early jobs, lost ones, and before a restart of the machine
+        with contextlib.suppress(ValueError, TypeError):
+            began, end = (dt.datetime.fromisoformat(at) for at in (worker["started"], ended))
+            seconds = (end - began).total_seconds()
+    return seconds if seconds >= 0 else None
 
 
 def load_progress(folder: pathlib.Path) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from core.errors import InputError
 from core.jobs import devices
 from core.jobs.bounds import loosened
 from core.jobs.commands import noun_of, settings_of
-from core.jobs.files import SPEC, WORKER, load_progress
+from core.jobs.files import SPEC, WORKER, load_progress, reserve
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -243,6 +243,7 @@ def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:
         try:
             fds += [lock_file(draft / "lock"), lock_file(draft / "supervisor.lock")]
             write_json(draft / SPEC, spec)
+            reserve(draft)
             rename(draft, folder / id)
             _detach(folder / id, [str(fds[1])], (fds[1], fds[2]))
         except OSError:

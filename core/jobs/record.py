@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import time
 from collections.abc import Sequence
 from typing import Any, Literal, cast
@@ -30,6 +31,7 @@ from core.jobs.files import (
     load_spec,
     load_worker,
     outcome,
+    took,
     write_outcome,
 )
 from core.jobs.tails import last_record
@@ -48,6 +50,8 @@ RESUMED = ("trajectories", "finetune", "study", "transfer")
 """Nouns whose runs go on from what they saved."""
 SILENT = 600
 """Seconds without a line in log or progress after which a running job is said not to respond."""
+PAGE = 4096
+"""Bytes that the smallest file takes."""
 NOW = fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
@@ -85,6 +89,8 @@ class Job:
     key: str
     place: float = math.inf
     """In the queue, where somebody has put it in order; without one after those that have one."""
+    seconds: float | None = None
+    """From start to end; None where one is not known, or the clock was put back between them."""
 
     @property
     def turn(self) -> tuple[float, str]:
@@ -127,6 +133,9 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         message = "it vanished without a word (killed, or the machine went down); " + again(
             spec.get("argv") or []
         )
+        if shutil.disk_usage(folder).free < PAGE:
+            message = f"the disk is full, and it could not say how it ended: free some; {message}"
+            failure = "disk-full"
         for name in (SPEC, STATUS):
             if (folder / name).exists() and not read_json(folder / name):
                 message = f"{name} cannot be read; the log may tell more"
@@ -158,6 +167,7 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         created=str(spec.get("created", "")),
         started=str(worker.get("started", "")),
         ended=ended,
+        seconds=took(worker, how, ended),
         argv=tuple(spec.get("argv") or ()),
         device=str(spec.get("device", "")),
         ahead=0,

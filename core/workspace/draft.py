@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import fcntl
+import math
 import os
 import pathlib
 import shutil
@@ -41,6 +42,8 @@ class Draft:
     path: pathlib.Path
     run: dict[str, Any]
     lock: IO[bytes]
+    clock: float = math.inf
+    """Seconds since the machine started when it was begun, if this process began it."""
 
     @property
     def id(self) -> str:
@@ -66,9 +69,11 @@ class Draft:
             files[inside.as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256_file(file)}
         for folder in (p for p in self.path.rglob("*") if p.is_dir()):
             fsync(folder)
-        started = dt.datetime.fromisoformat(self.run["created"])
-        seconds = max(0.0, round((utc_now() - started).total_seconds(), 1))  # clocks are put back
-        facts = {**self.run, "summary": summary, "seconds": seconds, "files": files}
+        seconds = time.monotonic() - self.clock
+        if seconds < 0:  # resumed: by the time of day, which may have been put back
+            started = dt.datetime.fromisoformat(self.run["created"])
+            seconds = max(0.0, (utc_now() - started).total_seconds())
+        facts = {**self.run, "summary": summary, "seconds": round(seconds, 1), "files": files}
         manifest = manifests.signed(facts)
         write_json(self.path / manifests.NAME, manifest)
         return self.finish_rename(manifest)

@@ -45,10 +45,13 @@ def sealed(facts: dict[str, Any], kind: str) -> str:
             return f"{key} is missing"
         if not right(facts[key]):
             return f"{key} is not {what}"
-    for key, hint in _declared(kind).items():
-        if key in facts["summary"] and not is_of(facts["summary"][key], hint):
-            return f"{key} in its summary is {facts['summary'][key]!a:.40}"
-    return ""
+    declared = _declared(kind)
+    for key, value in facts["summary"].items():
+        if key in (hints := _hints(declared)) and not is_of(value, hints[key]):
+            return f"{key} in its summary is {value!a:.40}"
+    if missing := sorted(_required(declared) - facts["summary"].keys()):
+        return f"{missing[0]} is missing in its summary"
+    return odd(facts["summary"]) if (odd := getattr(_noun(kind), "odd", None)) else ""
 
 
 def _text(value: Any) -> bool:
@@ -115,10 +118,14 @@ SEALED: dict[str, tuple[Check, str]] = {
 
 
 @functools.cache
-def _declared(kind: str) -> dict[str, Any]:
-    """Return the keys of a kind's summary and their types, as its noun declares them."""
-    module = importlib.import_module(MODULES.get(kind, f"core.{kind}.artifact"))
-    return typing.get_type_hints(getattr(module, f"{kind.title()}Summary"))
+def _declared(kind: str) -> Any:
+    """Return the TypedDict that the noun of a kind declares of its summaries."""
+    return getattr(_noun(kind), f"{kind.title()}Summary")
+
+
+def _noun(kind: str) -> Any:
+    """Return where the summary is declared; its `odd` says what no type can, where it has one."""
+    return importlib.import_module(MODULES.get(kind, f"core.{kind}.artifact"))
 
 
 def only_right(value: dict[str, Any], cls: type) -> dict[str, Any]:
@@ -130,6 +137,14 @@ def only_right(value: dict[str, Any], cls: type) -> dict[str, Any]:
 @functools.cache
 def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
+
+
+@functools.cache
+def _required(cls: Any) -> frozenset[str]:
+    """Return the keys that every summary of a kind has had since the first version."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    optional = {k for k, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
+    return frozenset(hints.keys() - optional - cls.__optional_keys__)
 
 
 def is_of(value: Any, hint: Any) -> bool:
@@ -151,4 +166,10 @@ def is_of(value: Any, hint: Any) -> bool:
         return isinstance(value, list)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, dict) and all(is_of(v, args[1]) for v in value.values())
-    return not typing.is_typeddict(hint) or isinstance(value, dict)
+    if typing.is_typeddict(hint):
+        return (
+            isinstance(value, dict)
+            and _required(hint) <= value.keys()
+            and all(is_of(value[k], h) for k, h in _hints(hint).items() if k in value)
+        )
+    return True

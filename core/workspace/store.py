@@ -98,7 +98,7 @@ class Workspace:
         except OSError:
             path.rmdir()
             raise
-        draft = Draft(path, run, lock_draft(path))
+        draft = Draft(path, run, lock_draft(path), time.monotonic())
         with locked(folder):  # of two that look at once, the second sees that the first goes on
             twin = self._at_work(kind, fingerprint, path)
             if twin and alone:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -275,10 +274,7 @@ def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) 
 
 
 def _took(job: Job) -> str:
-    if not (job.started and job.ended):
-        return ""
-    seconds = dt.datetime.fromisoformat(job.ended) - dt.datetime.fromisoformat(job.started)
-    return duration(seconds.total_seconds())
+    return "" if job.seconds is None else duration(job.seconds)
 
 
 def sidebar_jobs() -> None:

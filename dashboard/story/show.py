@@ -159,7 +159,7 @@ def _switch(label: str, key: str) -> bool:
 
 @st.fragment(run_every=1.0)
 def _clock(began: float) -> None:
-    minutes, seconds = divmod(int(time.time() - began), 60)
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
     st.text(f"{minutes}:{seconds:02d}")
 
 
@@ -168,7 +168,7 @@ def _timer() -> None:
     if not _switch("Timer", "t"):
         st.session_state.pop("story:began", None)
         return
-    _clock(st.session_state.setdefault("story:began", time.time()))
+    _clock(st.session_state.setdefault("story:began", time.monotonic()))
 
 
 def wanted() -> bool:

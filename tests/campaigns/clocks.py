@@ -23,6 +23,7 @@ from unittest import mock
 from core import jobs
 from core.jobs.record import SILENT
 from core.workspace.store import Workspace
+from tests.summaries import whole
 
 JUMPS = (1, 59, 601, 3600, 86_400, 366 * 86_400, 3653 * 86_400)
 """Seconds."""
@@ -81,7 +82,7 @@ def order(root: pathlib.Path, rng: random.Random) -> list[str]:
             submitted.append(jobs.submit(workspace, argv, title=f"{n}", device="cpu"))
             draft = workspace.draft("selection", name=f"{n}", config={}, parents={})
             clock.ahead += jump(rng)
-            begun.append(draft.seal({}).id)
+            begun.append(draft.seal(whole("selection")).id)
             if workspace.open(begun[-1]).manifest["seconds"] < 0:
                 wrong.append("an artifact took less than no time")
             if [e.id for e in workspace.recent("selection")] != begun[::-1]:
@@ -141,7 +142,9 @@ def pages(root: pathlib.Path, rng: random.Random) -> list[str]:
     """Damage an artifact that a page has listed; after a jump the page must see it as soon."""
     workspace, clock = Workspace(root), Clock()
     with patched(clock), mock.patch("core.workspace.store.RECHECK", 0.0):
-        made = workspace.draft("selection", name="a", config={}, parents={}).seal({})
+        made = workspace.draft("selection", name="a", config={}, parents={}).seal(
+            whole("selection")
+        )
         old = time.time() - 86_400 * 5000
         os.utime(root / "selection", (old, old))
         workspace.recent("selection")

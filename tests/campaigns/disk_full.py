@@ -102,7 +102,9 @@ def submitted(flags, workspace):
     while time.monotonic() < end:
         found = jobs.status(workspace, id)
         if found.state in ENDED:
-            wrong = "ended without a word" if found.state != "done" and not found.message else ""
+            wrong = ""
+            if found.state != "done" and "disk is full" not in found.message:
+                wrong = f"{found.state}, and no word of the disk: {found.message[:200]}"
             return found.state == "done", wrong, f"{found.state}: {found.message[:90]}"
         time.sleep(0.2)
     return False, f"still {found.state} after 90 s", found.state

@@ -1,9 +1,11 @@
 """Kill every stage at random moments, the first and last 100 ms among them; then run it again.
 
-`python -m tests.campaigns.kills 80 [SEED] [MINUTES]`; each kill is in a copy of one small workspace,
+`python -m tests.campaigns.kills 80 [SEED] [MINUTES] [FOLDER]`; each kill is in a copy of one small workspace,
 in a fork of this process, which has loaded the libraries: so it hits the work and not the start of
-Python. Every tenth is a job that `jobs.submit` starts anew, whose worker, supervisor or both are hit.
-The last line is JSON: kills by stage and moment, how many hit, and everything that was wrong.
+Python. Every third is a job (`tests.campaigns.job_kills`): its worker, its supervisor or both are hit.
+In a FOLDER that stays a later call goes on with the workspace of an earlier one, and adds its kills to
+`kills.jsonl` there. The last line is JSON: kills by stage and moment, how many hit, and everything that was
+wrong, of all calls.
 """
 
 import collections
@@ -20,15 +22,16 @@ import tempfile
 import time
 
 from core import jobs
-from core.jobs.files import load_worker
-from core.jobs.record import RESUMED, folder_of
+from core.jobs.record import RESUMED
 from core.review import whole_workspace
 from core.training import time_estimate
 from core.workspace.artifact import PARTIAL
+from core.workspace.files import append_jsonl, read_jsonl
 from core.workspace.store import Workspace
 from tests.campaigns.disk_full import base
 
 PATIENCE = 240.0
+LOG = "kills.jsonl"
 MOMENTS = ("first", "middle", "last", "sealing")
 TWICE = 2
 """Runs that nobody kills: what differs between them (seconds, ids) is not compared."""
@@ -68,13 +71,17 @@ def fork(argv: list[str], log: pathlib.Path) -> int:
         os.dup2(to, 1)
         os.dup2(to, 2)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        quick = time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
-        time_estimate.measure = lambda *args, **kwargs: quick
+        time_estimate.measure = quick
         sys.argv = ["core", *argv]
         code = importlib.import_module("core.__main__").main()
         sys.stdout.flush()
     finally:
         os._exit(code)
+
+
+def quick(*args, **kwargs) -> time_estimate.Rates:
+    """Stand in for the timing run before a training."""
+    return time_estimate.Rates((1e-6, 1e-6), (1e-6, 1e-6))
 
 
 def ended(child: int, seconds: float = PATIENCE) -> int | None:
@@ -148,6 +155,10 @@ class Trial:
         self.noun = command[0]
         self.before = {e.id for e in made.entries()}
         seen, self.took = [], 0.0
+        known = folder / f"{self.noun}.json"
+        if known.exists():
+            self.expected, self.files, self.took = json.loads(known.read_text())
+            return
         for _ in range(TWICE):
             root, began = self.fresh(), time.monotonic()
             argv = argv_in(root, command, again=False)
@@ -157,6 +168,7 @@ class Trial:
             seen.append(contents(root, self.before))
         self.expected = {k: v for k, v in seen[0].items() if seen[1].get(k) == v}
         self.files = len(seen[0])
+        known.write_text(json.dumps([self.expected, self.files, self.took]))
 
     def fresh(self) -> pathlib.Path:
         shutil.rmtree(self.folder / "w", ignore_errors=True)
@@ -192,56 +204,16 @@ class Trial:
         code = ended(child)
         return code == -signal.SIGKILL, self.again(root)
 
-    def as_job(self, rng: random.Random) -> tuple[str, list[str]]:
-        """Kill the processes of a job; return which, and what was wrong."""
-        root = self.fresh()
-        workspace, argv = Workspace(root), argv_in(root, self.command, again=False)[:-2]
-        id = jobs.submit(workspace, argv, title=self.noun, device="none", grace=5.0)
-        folder, end = folder_of(workspace, id), time.monotonic() + PATIENCE
-        victim = rng.choice(("supervisor at once", "worker", "supervisor", "both"))
-        while not (facts := load_worker(folder)) and victim != "supervisor at once":
-            if time.monotonic() > end:
-                return victim, ["never began"]
-            time.sleep(0.002)
-        time.sleep(rng.choice([rng.random() * 0.1, rng.random() * (self.took + 8)]))
-        for pid in pids(folder, facts, victim):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                victim += ", over already"
-        while (state := jobs.status(workspace, id).state) in jobs.ACTIVE:
-            if time.monotonic() > end:
-                return victim, [f"still shown as {state}"]
-            time.sleep(0.1)
-        return victim, self.again(root)
-
-
-def pids(folder: pathlib.Path, facts: dict, victim: str) -> list[int]:
-    """Return whom to kill."""
-    if victim == "worker":
-        return [facts["pgid"]]
-    if facts:
-        return [facts["supervisor"], *([facts["pgid"]] if victim == "both" else [])]
-    found = []
-    for process in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = process.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"core.jobs.supervisor" in words and os.fsencode(folder) in words:
-            found.append(int(process.parent.name))
-    return found
-
 
 def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 15.0) -> dict:
     """Kill so often, or so long; return what was seen."""
+    from tests.campaigns import job_kills
+
     rng, end = random.Random(seed), time.monotonic() + 60 * minutes
     for name in LIBRARIES:
         importlib.import_module(name)
     made, needs = prepared(folder)
     trials: dict[str, Trial] = {}
-    found = {"kills": 0, "hit": 0, "jobs": collections.Counter(), "wrong": []}
-    found |= {"stages": collections.Counter(), "moments": collections.Counter()}
     names = list(needs)
     rng.shuffle(names)
     for number in range(kills):
@@ -250,26 +222,33 @@ def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 1
         noun = names[number % len(names)]
         if noun not in trials:
             trials[noun] = Trial(folder, made, needs[noun])
-        trial = trials[noun]
-        if number % 10 == 9:
-            victim, wrong = trial.as_job(rng)
-            hit = "over already" not in victim
-            found["jobs"][victim] += 1
+        moment = MOMENTS[(number // len(names)) % len(MOMENTS)]
+        if number % 3 == 2:
+            victim, hit, wrong = job_kills.kill(trials[noun], rng, moment)
         else:
-            victim = MOMENTS[(number // len(names)) % len(MOMENTS)]
-            hit, wrong = trial.forked(rng, victim)
-            found["moments"][victim] += hit
-        found["kills"] += 1
-        found["hit"] += hit
-        found["stages"][noun] += hit
-        found["wrong"] += [[noun, victim, text] for text in wrong]
-        sys.stderr.write(f"{number} {noun} {victim} {hit} {wrong}\n")
-    compared = {n: f"{len(t.expected)} of {t.files} files" for n, t in trials.items()}
-    return {**found, "compared": compared}
+            victim = "command"
+            hit, wrong = trials[noun].forked(rng, moment)
+        line = {"stage": noun, "victim": victim, "moment": moment, "hit": hit, "wrong": wrong}
+        append_jsonl(folder / LOG, {**line, "seed": seed, "number": number})
+        sys.stderr.write(f"{number} {noun} {victim} {moment} {hit} {wrong}\n")
+    return summed(list(read_jsonl(folder / LOG))) | {
+        "compared": {n: f"{len(t.expected)} of {t.files} files" for n, t in trials.items()}
+    }
+
+
+def summed(kills: list[dict]) -> dict:
+    """Count what there was."""
+    hits = [kill for kill in kills if kill["hit"]]
+    count = lambda key: dict(collections.Counter(kill[key] for kill in hits))  # noqa: E731
+    wrong = [[k["stage"], k["victim"], k["moment"], text] for k in kills for text in k["wrong"]]
+    counts = {key + "s": count(key) for key in ("stage", "victim", "moment")}
+    return {"kills": len(kills), "hit": len(hits), **counts, "wrong": wrong}
 
 
 def prepared(folder: pathlib.Path) -> tuple[Workspace, dict[str, list[str]]]:
     """Make the workspace in a process of its own: a fork of one that has computed may hang."""
+    if (folder / "made.json").exists():
+        return Workspace(folder / "base"), commands(json.loads((folder / "made.json").read_text()))
     child = os.fork()
     if not child:
         code = 1
@@ -287,7 +266,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         seed = int(asked[1]) if len(asked) > 1 else 0
         minutes = float(asked[2]) if len(asked) > 2 else 15.0
-        found = campaign(int(asked[0]), pathlib.Path(folder), seed, minutes)
+        kept = pathlib.Path(asked[3] if len(asked) > 3 else folder)
+        kept.mkdir(exist_ok=True)
+        found = campaign(int(asked[0]), kept, seed, minutes)
     sys.stdout.write(json.dumps(found) + "\n")
     return int(bool(found["wrong"]))
 

@@ -78,7 +78,7 @@ def test_a_clustering_without_a_fingerprint_is_found_by_its_config(copied):
     younger = ("extend", "without")
     config = {name: value for name, value in made.config.items() if name not in younger}
     old = copied.workspace.draft("clusters", name="old", config=config, parents=made.parents)
-    old = old.seal({})
+    old = old.seal(dict(made.summary))
     copied.workspace.delete(made.id)
     assert (
         clusters.find(

@@ -6,6 +6,7 @@ import pytest
 
 from core import edits
 from core.workspace.store import Workspace
+from tests.summaries import whole
 
 N, K = 200, 5
 
@@ -21,7 +22,7 @@ class Place:
 
     def seal(self, kind, n, **parents):
         draft = self.workspace.draft(kind, name="x", config={}, parents=parents)
-        return draft.seal({"rows": n, "k": K})
+        return draft.seal(whole(kind, rows=n, k=K))
 
     @property
     def log(self):

@@ -1,5 +1,6 @@
 """What stands in a folder of a job is listed, damaged or not."""
 
+import datetime as dt
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from core import jobs
+from core.jobs import files
 from core.workspace.store import Workspace
 
 
@@ -87,3 +89,24 @@ def test_a_clock_put_forward_makes_no_job_silent_and_ends_no_time_left(workspace
     assert job.state == "running"
     assert ("not responding" in job.message) == frozen
     assert (job.seconds_left == 0) == frozen
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "by", "took"),
+    [
+        (10.0, 25.0, 0, 15),
+        (10.0, 25.0, -3600, 15),
+        (10.0, 25.0, 3600, 15),
+        (None, None, 15, 15),
+        (None, None, -3600, None),
+        (900.0, 25.0, 15, 15),
+    ],
+    ids=["as it is", "put back", "put forward", "early job", "early, put back", "restarted"],
+)
+def test_how_long_a_job_took_is_never_negative(began, ended, by, took):
+    """`by` seconds lie between start and end by the time of day."""
+    start = dt.datetime(2026, 1, 2, 3, tzinfo=dt.UTC)
+    worker = {"started": start.isoformat()} | ({"clock": began} if began else {})
+    how = {"state": "done"} | ({"clock": ended} if ended else {})
+    end = (start + dt.timedelta(seconds=by)).isoformat()
+    assert files.took(worker, how, end) == took

@@ -6,6 +6,7 @@ import pytest
 from core import layout, trajectories
 from core.layout.settings import Settings
 from core.workspace.files import fingerprint
+from tests.summaries import whole
 
 
 def run(finished, **more):
@@ -60,7 +61,7 @@ def test_layouts_from_before_there_were_maps_of_texts_are_found(finished):
         "layout", name="old", config=old, parents={}, fingerprint=fingerprint("layout", old)
     )
     np.save(draft.path / "xy.npy", np.zeros((160, 2), np.float32))
-    made = draft.seal({}).id
+    made = draft.seal(whole("layout")).id
     assert layout.run(finished.workspace, Settings(**old)) == made
 
 

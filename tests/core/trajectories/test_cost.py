@@ -10,6 +10,7 @@ from core.selection import matched_size, reproduce
 from core.trajectories import cost as proxy_cost
 from core.trajectories.cost import TokenCounts
 from core.workspace.store import Workspace
+from tests.summaries import whole
 
 LENGTHS = np.repeat([10, 20, 30, 90], 10)  # a window of 40 cuts the last ten: 1,000 tokens in all
 SELECTED = [0, 1, 2, 3, 30, 31, 32, 33, 34, 35]  # 4 x 10 and 6 x 40: 280 tokens
@@ -19,7 +20,9 @@ SELECTED = [0, 1, 2, 3, 30, 31, 32, 33, 34, 35]  # 4 x 10 and 6 x 40: 280 tokens
 def made(tmp_path):
     """Return a function that seals trajectories of 1,000 parameters, 2 epochs, 3 recordings."""
     workspace = Workspace(tmp_path / "workspace")
-    data = workspace.draft("dataset", name="d", config={}, parents={}).seal({"rows": 41})
+    data = workspace.draft("dataset", name="d", config={}, parents={}).seal(
+        whole("dataset", rows=41)
+    )
 
     def make(record="all", parents=(), **facts):
         flags = pd.DataFrame(
@@ -30,9 +33,8 @@ def made(tmp_path):
             "trajectories", name="t", config=config, parents={"dataset": data.id, **dict(parents)}
         )
         flags.to_parquet(draft.path / "flags.parquet")
-        return draft.seal(
-            {"checkpoints": 3, "parameters": 1000, "train_seconds": 1, "record_seconds": 1, **facts}
-        )
+        known = {"checkpoints": 3, "parameters": 1000, "train_seconds": 1, "record_seconds": 1}
+        return draft.seal(whole("trajectories", **known | facts))
 
     make.workspace, make.dataset = workspace, data
     return make
@@ -44,7 +46,7 @@ def matched(made, trajectories, **more):
     )
     table = pd.DataFrame({"row": SELECTED, "rank": range(len(SELECTED))})
     table.to_parquet(draft.path / "table.parquet")
-    old = draft.seal({"rows": 10, "response_tokens": 5})
+    old = draft.seal(whole("selection", rows=10, response_tokens=5))
     wanted = matched_size.Matching(match=old.id, target_parameters=1500, target_epochs=4, **more)
     return matched_size.measure(wanted, made.dataset, cost=True)
 
@@ -66,7 +68,7 @@ def test_the_bill_says_the_same_as_the_baseline(made, record):
     paths = made(record)
     groups = made.workspace.draft(
         "clusters", name="c", config={}, parents={"trajectories": paths.id}
-    ).seal({"cluster_seconds": 1})
+    ).seal(whole("clusters", cluster_seconds=1))
     tokens = proxy_cost.tokens(paths, SELECTED)
     assert tokens == TokenCounts(280, 960), "a row without a finite loss cannot be selected"
     bill = cost.operations(cost.proxy(groups), tokens, 1500, 4)

@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import shutil
+import typing
 import zlib
 
 import pytest
@@ -18,10 +19,11 @@ from core.commands import Listing, list_
 from core.edits.state import OPS
 from core.errors import InputError
 from core.jobs.record import load
-from core.workspace import manifest
+from core.workspace import manifest, shape
 from core.workspace.files import write_json
 from core.workspace.store import Workspace
 from tests.core.edits.conftest import Place
+from tests.summaries import whole
 
 ODD = st.one_of(
     st.none(),
@@ -37,6 +39,7 @@ BYTES = st.one_of(
     st.just(b'{"a":' * 800 + b"1" + b"}" * 800),
     st.binary(max_size=40),
 )
+
 MANIFEST = "manifest.json"
 
 
@@ -66,7 +69,7 @@ def three(tmp_path_factory):
     for _ in range(3):
         draft = workspace.draft("layout", name="n", config={"k": 1}, parents=parents)
         (draft.path / "xy.npy").write_bytes(b"abc")
-        made.append(draft.seal({"rows": 3, "placed": 3}))
+        made.append(draft.seal(whole("layout", rows=3, placed=3)))
         parents = {"extends": made[-1].id, "layout": made[-1].id}
     return workspace, made
 
@@ -154,12 +157,12 @@ def test_a_manifest_with_any_value_for_a_key_is_right_or_damaged(three, key, val
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_artifacts_made_from_each_other_are_damage_and_the_rest_works(three, length):
     workspace, made = three
-    one = workspace.draft("layout", name="n", config={}, parents={}).seal({"rows": 1})
+    one = workspace.draft("layout", name="n", config={}, parents={}).seal(whole("layout"))
     circle = [one]
     for _ in range(length - 1):
         parents = {"extends": circle[-1].id, "layout": circle[-1].id}
         circle.append(
-            workspace.draft("layout", name="n", config={}, parents=parents).seal({"rows": 1})
+            workspace.draft("layout", name="n", config={}, parents=parents).seal(whole("layout"))
         )
     try:
         signed(one.path, parents={"extends": circle[-1].id, "layout": circle[-1].id})
@@ -179,7 +182,7 @@ def test_artifacts_made_from_each_other_are_damage_and_the_rest_works(three, len
 
 def test_a_parent_that_a_clock_put_back_made_younger_is_no_damage(three):
     workspace, made = three
-    young = workspace.draft("layout", name="n", config={}, parents={}).seal({"rows": 1})
+    young = workspace.draft("layout", name="n", config={}, parents={}).seal(whole("layout"))
     try:
         signed(made[0].path, parents={"extends": young.id})
         assert {e.state for e in workspace.entries()} == {"sealed"}
@@ -219,7 +222,7 @@ def test_a_summary_whose_number_is_none_is_damage(three, value):
     path = made[2].path / MANIFEST
     before = path.read_bytes()
     try:
-        signed(made[2].path, summary={"fitted_on": value, "placed": 3})
+        signed(made[2].path, summary=whole("layout", fitted_on=value))
         right = type(value) is int and abs(value) < 2**63
         check(workspace, made, sealed=right)
     finally:
@@ -320,3 +323,32 @@ def test_packed_rows_that_would_unpack_to_gigabytes_are_refused(place):
     place.log.write_text(json.dumps(entry) + "\n")
     with pytest.raises(InputError, match="line 1 of"):
         edits.read(place.workspace, place.dataset)
+
+
+NEVER = {int: "x", float: "x", str: 3, bool: "x", list: {}}
+"""What a value of such a type never is; an object is never a list."""
+
+
+@pytest.mark.parametrize(
+    "kind", ["dataset", "trajectories", "clusters", "selection", "finetune", "study"]
+)
+def test_a_summary_without_what_each_has_or_of_another_type_is_damage_by_name(finished, kind):
+    made = finished.workspace.open(getattr(finished, kind))
+    declared = shape._declared(kind)
+    hints, summary = shape._hints(declared), dict(made.summary)
+    facts = made.manifest
+    assert not shape.sealed(facts, kind)
+    for key in shape._required(declared):
+        rest = {k: v for k, v in summary.items() if k != key}
+        assert key in shape.sealed({**facts, "summary": rest}, kind)
+    for key in hints.keys() & summary.keys():
+        odd = NEVER.get(typing.get_origin(hints[key]) or hints[key], [])
+        assert key in shape.sealed({**facts, "summary": {**summary, key: odd}}, kind)
+
+
+@pytest.mark.parametrize("key", ["loss_items", "decoded", "right", "loss"])
+def test_a_score_without_what_it_was_measured_on_or_that_is_no_number_is_damage(finished, key):
+    facts = finished.workspace.open(finished.finetune).manifest
+    rest = {k: v for k, v in facts["summary"].items() if k != key}
+    rest |= {"loss": "low"} if key == "loss" else {}
+    assert key in shape.sealed({**facts, "summary": rest}, "finetune")

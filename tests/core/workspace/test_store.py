@@ -15,6 +15,7 @@ from core.errors import InputError
 from core.workspace import artifact, files, manifest, store
 from core.workspace import draft as drafts
 from core.workspace.store import Workspace
+from tests.summaries import whole
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def make(workspace, kind="dataset", parents=None, **more):
 
 
 def sealed(workspace, kind="dataset", parents=None, **more):
-    return make(workspace, kind, parents, **more).seal({"rows": 3})
+    return make(workspace, kind, parents, **more).seal(whole(kind, rows=3))
 
 
 def states(workspace):
@@ -45,7 +46,7 @@ def test_a_sealed_artifact_opens_with_what_was_put_in(workspace):
         "dataset",
         "a name",
         {"k": 1},
-        {"rows": 3},
+        whole("dataset", rows=3),
     )
     assert again.manifest["schema"] == 1
     assert set(again.manifest["files"]) == {"part/data.bin"}
@@ -67,9 +68,9 @@ def test_what_is_dropped_survives_until_sealed(workspace, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(drafts, "write_json", full)
         with pytest.raises(OSError, match="No space"):
-            draft.seal({}, drop=("checkpoints",))
+            draft.seal(whole("dataset"), drop=("checkpoints",))
     assert (draft.path / "checkpoints" / "big").exists()
-    made = draft.seal({}, drop=("checkpoints",))
+    made = draft.seal(whole("dataset"), drop=("checkpoints",))
     assert not (made.path / "checkpoints").exists()
     assert set(made.manifest["files"]) == {"part/data.bin"}
 
@@ -88,7 +89,7 @@ def test_killed_between_manifest_and_rename_it_is_unfinished_and_can_be_sealed_a
     with monkeypatch.context() as patch:
         patch.setattr(pathlib.Path, "rename", killed)
         with pytest.raises(Killed):
-            draft.seal({"rows": 3})
+            draft.seal(whole("dataset", rows=3))
     (draft.path / ".manifest.json.dead").write_text("a killed writer's")
     draft.lock.close()
     assert states(workspace) == {draft.id: "unfinished"}
@@ -96,7 +97,7 @@ def test_killed_between_manifest_and_rename_it_is_unfinished_and_can_be_sealed_a
         workspace.open(draft.id)
     again = workspace.unfinished("dataset", "f")
     (again.path / "part" / "more").write_bytes(b"1234")
-    made = again.seal({"rows": 4})
+    made = again.seal(whole("dataset", rows=4))
     assert set(made.manifest["files"]) == {"part/data.bin", "part/more"}
     assert workspace.verify(made.id) == []
 
@@ -109,7 +110,7 @@ def test_what_was_killed_after_its_manifest_is_finished_and_not_made_again(works
     draft = workspace.unfinished("dataset", "f")
     monkeypatch.setattr(draft, "finish_rename", lambda manifest: draft.lock.close())
     (draft.path / "checkpoints").mkdir()
-    draft.seal({"rows": 3}, drop=("checkpoints",))
+    draft.seal(whole("dataset", rows=3), drop=("checkpoints",))
     made = workspace.finished("dataset", "f")
     assert made.id == draft.id
     assert {p.name for p in made.path.iterdir()} == {"part", "manifest.json"}
@@ -180,7 +181,7 @@ def at_the_end_of(draft, way):
 @pytest.mark.parametrize("look", ["finished", "unfinished"])
 def test_a_run_that_is_sealed_while_it_is_waited_for_is_not_begun_again(workspace, look):
     draft = make(workspace, fingerprint="f")
-    at_the_end_of(draft, lambda d: d.seal({"rows": 3}))
+    at_the_end_of(draft, lambda d: d.seal(whole("dataset", rows=3)))
     found = getattr(workspace, look)("dataset", "f")
     assert found == (workspace.open(draft.id) if look == "finished" else None)
     assert states(workspace) == {draft.id: "sealed"}
@@ -201,7 +202,7 @@ def test_what_ends_between_opening_and_locking_is_not_locked(workspace, monkeypa
 
     def ends_first(*args):
         monkeypatch.setattr(drafts.fcntl, "flock", flock)
-        draft.seal({"rows": 3}) if way == "seal" else draft.discard()
+        draft.seal(whole("dataset", rows=3)) if way == "seal" else draft.discard()
         return flock(*args)
 
     monkeypatch.setattr(drafts.fcntl, "flock", ends_first)
@@ -393,7 +394,7 @@ def test_a_listing_reads_again_only_what_changed(workspace, reads, monkeypatch):
     del reads[:]
     assert set(states(workspace)) == {one.id, three.id, draft.id}
     assert set(reads) == {three.id}
-    draft.seal({})
+    draft.seal(whole("dataset"))
     assert states(workspace)[draft.id] == "sealed"
 
 
