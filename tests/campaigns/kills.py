@@ -35,6 +35,8 @@ LOG = "kills.jsonl"
 MOMENTS = ("first", "middle", "last", "sealing")
 TWICE = 2
 """Runs that nobody kills: what differs between them (seconds, ids) is not compared."""
+TIMED = ("start.json",)
+"""Files that say how many seconds something took, which may be the same twice by chance."""
 LIBRARIES = ("torch", "transformers", "pandas", "sklearn.cluster", "core.finetune.run")
 
 
@@ -103,7 +105,8 @@ def contents(root: pathlib.Path, before: set[str]) -> dict[str, list[str]]:
     workspace = Workspace(root)
     for e in workspace.entries():
         if e.state == "sealed" and e.id not in before:
-            for name, facts in workspace.open(e.id).manifest["files"].items():
+            files = workspace.open(e.id).manifest["files"]
+            for name, facts in ((n, f) for n, f in files.items() if n not in TIMED):
                 found[f"{e.kind}/{name}"].append(facts["sha256"])
     for file in sorted((root / "exports").rglob("*")):
         if file.is_file():
