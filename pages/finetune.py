@@ -4,7 +4,17 @@ from core import finetune, jobs
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
-from dashboard.finetune import after, as_file, fit, form, offered, queue, result, running
+from dashboard.finetune import (
+    after,
+    as_file,
+    fit,
+    form,
+    offered,
+    queue,
+    result,
+    running,
+    unfinished,
+)
 from dashboard.frame import job_card, state, widgets
 
 
@@ -33,12 +43,12 @@ def _start(settings: finetune.Settings) -> None:
     same = jobs.latest(state.workspace(), "finetune", settings)
     at_work = same is not None and same.state in jobs.ACTIVE
     if at_work:
-        st.caption("This very run is at work or waits already: it is shown above.")
+        st.caption("This very run is at work or waits already; the queue below shows it.")
     device = queue.choose_device(settings)
     if st.button(
         "Start fine-tune", type="primary", width="stretch", disabled=at_work
     ):  # not on_click: its arguments would be those before a last edit
-        title = f"Fine-tune {short(settings.model)}"
+        title = settings.name or f"Fine-tune {short(settings.model)}"
         job_card.launch("finetune", settings, title, form.FORM, device=device)
         st.rerun()
 
@@ -109,6 +119,7 @@ else:
     if done is not None:
         after.draw(done)
 queue.panel()
+unfinished.panel(selection, job)
 if runs:
     st.subheader("Runs so far", anchor=False)
     result.table(runs)

@@ -121,7 +121,8 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     patience = float(order.get("train_seconds", 40.0))
     recipe = recipe_of(s, len(rows.rows))
     trained = fit_trial.training(say, model, rows, recipe, patience, only_fit=only_fit)
-    sized = {"longest": longest, "parameters": loading.size(model)}
+    known = {"longest": longest, "parameters": loading.size(model)}
+    sized = {**known, "left_out": rows.left_out_sentences()}
     out = {"fits": True, **trained, **sized, **sizes(model, s.method)._asdict()}
     if only_fit:
         return out

@@ -14,7 +14,6 @@ from core.evaluations.load import load
 from core.finetune.artifact import weights
 from core.finetune.settings import Settings, default_lr, planned_steps, resolve
 from core.finetune.trained import adapter_of, base_run, load_base, load_merged
-from core.jobs.progress import say
 from core.model import adapters, loading, methods
 from core.model.pool_texts import pool_texts
 from core.model.remarks import by_reason, named, remedy
@@ -45,6 +44,13 @@ class Read(NamedTuple):
         """Return the selected rows that are not trained on, by reason, the commonest first."""
         why = self.tokens.untrained()
         return by_reason({r: why[r] for r in self.selected.tolist() if r in why})
+
+    def left_out_sentences(self) -> list[str]:
+        """Say which selected rows are not trained on, a sentence a reason."""
+        return [
+            f"{len(gone):,} of {len(self.selected):,} selected rows ({named(gone)}) left out: {why}"
+            for why, gone in self.left_out()
+        ]
 
     def check(self) -> None:
         """Refuse a selection of which nothing can be trained on.
@@ -120,15 +126,6 @@ def read(
     tokens = tokens.cut(longest(s.max_length, tokens.full_lengths(), positions))
     selected = load_rows(selection, by="id")
     return Read(tokens, template, selected, selected[tokens.response_lengths()[selected] > 0])
-
-
-def tell_left_out(rows: Read) -> None:
-    """Say which selected rows are not trained on, and why."""
-    for reason, gone in rows.left_out():
-        say(
-            f"{len(gone):,} of {len(rows.selected):,} selected rows ({named(gone)}) left out: "
-            f"{reason}"
-        )
 
 
 def test_set(workspace: Workspace, dataset: Artifact, name: str) -> tuple[Artifact, str]:

@@ -11,7 +11,7 @@ from core.evaluations import second_opinion
 from core.evaluations.load import Named, load_all
 from core.finetune import disk
 from core.finetune.fit import find
-from core.finetune.prepare import model_of, read, recipe_of, tell_left_out, test_set
+from core.finetune.prepare import model_of, read, recipe_of, test_set
 from core.finetune.settings import Settings, Tested, resolve, short
 from core.finetune.trained import base_run
 from core.jobs import process_group
@@ -88,7 +88,8 @@ def make(
     positions = loading.positions(model)
     rows = process_group.first(lambda: read(workspace, s, selection, tokenizer, positions))
     loading.check_vocabulary(model, rows.tokens.highest())
-    tell_left_out(rows)
+    for sentence in rows.left_out_sentences():
+        say(sentence)
     rows.check()
     recipe = recipe_of(s, len(rows.rows))
     if s.method != "full":

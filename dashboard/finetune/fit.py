@@ -107,6 +107,8 @@ def _show(fit: Fit, form: str) -> None:
     else:
         st.error(f"Does not fit: {plain_words(fit.why)}.", icon=":material/error:")
         _ways(fit.ways, form)
+    for sentence in fit.measured.get("left_out", ()):
+        st.warning(plain_words(sentence), icon=":material/content_cut:")
     if fit.forecast is not None:
         _times(fit.forecast)
     _disk(fit)

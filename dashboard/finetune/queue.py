@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.jobs import devices
 from core.jobs.record import NO_QUEUE, Job
 from dashboard.escape import plain
+from dashboard.finetune.unfinished import differences
 from dashboard.frame import job_card, state
 from dashboard.frame.page_words import plain_words
 
@@ -59,19 +60,21 @@ def _lines() -> None:
     active = jobs.active(state.workspace())
     if not active:
         st.caption("Nothing runs or waits.")
+    apart = differences(active)
     for device in dict.fromkeys(j.device for j in sorted(active, key=lambda j: j.device)):
         of_it = [j for j in active if j.device == device]
         waiting = sorted((j for j in of_it if j.state == "queued"), key=lambda j: j.turn)
         st.caption(plain("beside the queue" if device in NO_QUEUE else device))
         for job in (j for j in of_it if j.state != "queued"):
-            _line(job, job_card.STATES[job.state][0], 0, 0)
+            _line(job, apart.get(job.id, ""), job_card.STATES[job.state][0], 0, 0)
         for i, job in enumerate(waiting):
-            _line(job, f"{i + 1:,} in line", i, len(waiting))
+            _line(job, apart.get(job.id, ""), f"{i + 1:,} in line", i, len(waiting))
 
 
-def _line(job: Job, words: str, at: int, of: int) -> None:
+def _line(job: Job, apart: str, words: str, at: int, of: int) -> None:
+    name = f"{plain(job.title)}{plain(f' ({apart})') if apart else ''}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"{plain(job.title)} · {words}", width="stretch")
+        st.markdown(f"{name} · {words}", width="stretch")
         for places, icon, what in ((1, "arrow_upward", "Earlier"), (-1, "arrow_downward", "Later")):
             if of > 1:
                 st.button(

@@ -34,6 +34,10 @@ def scores(artifact: Artifact) -> None:
         for key, m in metrics.known(numbers).items()
     ]
     widgets.facts(*pairs)
+    for why, n in s.get("left_out_why", {}).items():
+        selected = s["rows"] + s["left_out"]
+        sentence = f"{n:,} of {selected:,} selected rows were left out: {why}"
+        st.warning(plain_words(sentence), icon=":material/content_cut:")
     if warning := s.get("warning", ""):
         st.warning(plain_words(warning))
     overlap.tell(s.get("overlap", ""), warns=seen > 0)

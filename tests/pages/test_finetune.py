@@ -166,13 +166,14 @@ def test_the_fit_panel_says_what_a_run_takes_and_offers_what_fits(page, monkeypa
     assert has_button(page, "Try it: memory, time, disk")
     size = {"device": 0.0, "host": 2.0**30}
     known = {**MEASURED, "peak": size, "room": {"device": 0.0, "host": 2.0**33}, "budget": 640}
-    known |= {"checkpointing": False, "device": "cpu"}
+    known |= {"checkpointing": False, "device": "cpu", "left_out": ["2 of 34 rows left out: why"]}
     monkeypatch.setattr(trying, "find", lambda *args: Fit(fits=True, measured=known, at=1e12))
     page.run()
     told = words(page)
     assert "Fits: 1.0 GiB of the 8.0 GiB" in told
     assert "At most 640 tokens go through the model at once" in told
     assert "free." in told
+    assert "2 of 34 rows left out: why" in [unescaped(w.value) for w in page.warning]
     (minutes,) = [m for m in page.metric if m.label == "Time"]
     assert " to " in minutes.value
     page.text_input(key="finetune-fit:price").set_value("2.5").run()
@@ -217,6 +218,15 @@ def at_work(copied):
     said = {"prompt": "Two and two?", "answer": "4", "said": "five **bold**"}
     append_jsonl(draft.path / "looks.jsonl", {"step": 20, "loss": 1.5, "answers": [said]})
     lock = lock_file(folder / "lock")
+    stopped = finetune.Settings(selection=copied.selection, model="scratch:tiny", steps=80)
+    old = copied.root / "jobs" / "20991230-000000000-abcd"
+    old.mkdir()
+    argv = [sys.executable, "-m", "core", "finetune", *to_argv(stopped)]
+    write_json(old / "spec.json", {**spec, "argv": [*argv, "--workspace", str(copied.root)]})
+    write_json(old / "status.json", {"state": "stopped", "message": "stopped at step 5 of 80"})
+    append_jsonl(old / "progress.jsonl", {**progress, "saved": 5})
+    left = copied.workspace.draft("finetune", name="b", config=to_config(stopped), parents={})
+    left.lock.close()
     yield
     os.close(lock)
     draft.lock.close()
@@ -247,3 +257,4 @@ def test_a_run_at_work_shows_what_its_files_say(visit, copied, at_work):
     assert any("training" in a["text"] for a in drawn["layout"]["annotations"])
     assert has_button(page, "Stop and keep")
     assert has_button(page, "Discard this run")
+    assert has_button(page, "Resume from step 5"), "stopped before, and not lost from sight"
