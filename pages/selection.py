@@ -113,16 +113,14 @@ def sources(made: preview.Allocated) -> None:
     )
 
 
-widgets.title(
-    "Selection",
-    "The budget is shared evenly over the clusters: small clusters are taken whole, the large ones "
-    "share what is left.",
-)
+head = st.container()
 state.settle(("dataset", "clusters", "selection"))
 inputs = widgets.chips("dataset", "clusters")
 shown = saved.opened()
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
+    with head:
+        widgets.title("Selection", STRATEGIES["s2l"].sentence)
     widgets.empty(
         "bubble_chart",
         "A selection is drawn from clusters; keep a clustering first.",
@@ -143,6 +141,8 @@ with left, st.container(border=True):
         persist_state="session",
     )
     row = STRATEGIES[strategy]
+    with head:
+        widgets.title("Selection", row.sentence)
     budget = budget_control(len(pool), int(pool.tokens.sum()))
     earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     match = settings_panel.matched(dataset) if row.size == "matched" else ""
@@ -175,7 +175,7 @@ with left, st.container(border=True):
         quota_bars.reset_all("form")
         st.stop()
     settings = dataclasses.replace(chosen, name=name)
-    st.caption(f":material/label: {plain(selection.title(settings))}")
+    st.caption(f":material/label: {plain(selection.title(settings, state.workspace()))}")
     try:
         pool, staying = preview.prepared(settings)
         if earlier:

@@ -93,7 +93,7 @@ def seal(workspace: Workspace, source: Source) -> Artifact:
     sentences += [repeated] if repeated else []
     draft = workspace.draft(
         "selection",
-        name=settings.name or f"{source.dataset.name} · {title(settings)}",
+        name=settings.name or f"{source.dataset.name} · {title(settings, workspace)}",
         config=to_config(settings),
         parents={parent.kind: parent.id}
         | ({EXTENDS: settings.keep} if settings.keep else {})

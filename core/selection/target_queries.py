@@ -13,6 +13,7 @@ import pathlib
 import secrets
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -213,24 +214,39 @@ def _read(trajectories: Artifact, dataset: Artifact) -> Halves:
 
 
 @editors("let the proxy read examples")
-def read_apart(trajectories: Artifact, text: str) -> str:
+def read_apart(
+    trajectories: Artifact, text: str, report: Callable[[str], None] = lambda line: None
+) -> str:
     """Read queries in a process that gives the model's memory back; return their dataset's id.
+
+    Args:
+        trajectories: Of the proxy that reads.
+        text: A file or id of the queries.
+        report: Told each line of progress.
 
     Raises:
         InputError: as `load`.
     """
     id = dataset_of(trajectories, text)
-    ended = subprocess.run(
+    last = ""
+    with subprocess.Popen(
         [sys.executable, "-m", __name__, str(trajectories.root), trajectories.id, id],
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
+        errors="replace",
         cwd=ROOT,
         env=environment(),
-        check=False,
-    )
-    if ended.returncode:
-        said = ended.stderr.strip().splitlines()
-        raise InputError(said[-1] if said else "the proxy was ended while it read the examples")
+    ) as reading:
+        assert reading.stderr is not None
+        try:
+            for line in filter(None, map(str.strip, reading.stderr)):
+                last = line
+                report(line)
+        except BaseException:  # a page that is left
+            reading.kill()
+            raise
+    if reading.returncode:
+        raise InputError(last or "the proxy was ended while it read the examples")
     return id
 
 

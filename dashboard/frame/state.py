@@ -55,6 +55,7 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
 
     What comes from something damaged is not usable either. An address that names something
     unusable shows why and falls back to nothing. Given `above`, only what was made from it counts.
+    A file that was named as a test or as queries is a dataset too, but no page begins with it.
     """
     named = st.query_params.get(kind)
     if named:
@@ -77,13 +78,19 @@ def current(kind: Kind, above: Artifact | None = None) -> Artifact | None:
         return artifact
     remembered = st.session_state.get(f"current:{kind}")
     entries = workspace().made_from(above.id, kind) if above else sealed(kind)
-    for entry in sorted(entries, key=lambda e: e.id != remembered):  # newest first otherwise
+    for entry in sorted(entries, key=lambda e: (e.id != remembered, _is_aside(e))):
         with contextlib.suppress(InputError):
             artifact = _whole(workspace().open(entry.id, kind))
             remember(artifact)
             st.query_params[kind] = artifact.id
             return artifact
     return None
+
+
+def _is_aside(entry: Entry) -> bool:
+    """Return whether a dataset seems to be for tests: nothing is held out or trained on."""
+    aside = entry.kind == "dataset" and entry.config.get("holdout") == "0"
+    return aside and not workspace().made_from(entry.id, "trajectories")
 
 
 def settle(kinds: Sequence[Kind]) -> None:

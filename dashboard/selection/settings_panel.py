@@ -14,6 +14,7 @@ from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import specs
 from core.workspace.artifact import Artifact, is_id
+from dashboard.escape import plain
 from dashboard.frame import dataset_or_file, server_files, state, uploads
 from dashboard.frame.page_words import plain_words
 
@@ -115,8 +116,10 @@ def queries(trajectories: Artifact) -> str:
 
 def _read(trajectories: Artifact, text: str, key: str) -> None:
     try:
-        with st.spinner("The proxy reads the examples"):
-            st.session_state[key] = target_queries.read_apart(trajectories, text)
+        with st.status("The proxy reads the examples") as reading:
+            st.session_state[key] = target_queries.read_apart(
+                trajectories, text, lambda line: reading.update(label=plain(line))
+            )
     except InputError as e:
         st.session_state[f"{key}:problem"] = str(e)
 
