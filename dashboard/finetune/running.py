@@ -213,10 +213,9 @@ def controls(
         width=320,
     )
     colours = theme.source_colours(map(str, chosen))
+    short = curves.short_names({id: runs[id] for id in chosen if id in runs})
     beside = [
-        training.Curve(label(runs[id]), curves.of_sealed(id), colours[id])
-        for id in chosen
-        if id in runs
+        training.Curve(label(name), curves.of_sealed(id), colours[id]) for id, name in short.items()
     ]
     return str(axis or "step"), share / 100, beside
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from core.training.watch import load_looks
 from core.workspace.files import append_jsonl
@@ -29,3 +30,17 @@ def test_runs_of_earlier_versions_have_steps_losses_and_rates(tmp_path):
 def test_a_run_without_a_line_is_empty(tmp_path):
     assert list(curves.read(tmp_path)) == ["step", "loss", "held_out"]
     assert not len(curves.read(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("names", "short"),
+    [
+        ({"1": "maths · s2l 11% → tiny"}, ["maths · s2l 11% → tiny"]),
+        ({"1": "maths · s2l → tiny", "2": "maths · full → tiny"}, ["s2l → tiny", "full → tiny"]),
+        ({"1": "a b", "2": "a"}, ["a b", "a"]),
+        ({"x-0001": "a · b", "x-0002": "a · b"}, ["b 0001", "b 0002"]),
+        ({"x-0001": "a", "x-0002": "a", "3": "c"}, ["a 0001", "a 0002", "c"]),
+    ],
+)
+def test_runs_drawn_together_are_named_by_what_tells_them_apart(names, short):
+    assert list(curves.short_names(names).values()) == short
