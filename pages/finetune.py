@@ -4,6 +4,7 @@ from core import finetune, jobs
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import short
 from core.workspace.artifact import Artifact
+from dashboard.escape import plain
 from dashboard.finetune import (
     after,
     as_file,
@@ -50,6 +51,7 @@ def _start(settings: finetune.Settings) -> None:
     ):  # not on_click: its arguments would be those before a last edit
         title = settings.name or f"Fine-tune {short(settings.model)}"
         job_card.launch("finetune", settings, title, form.FORM, device=device)
+        st.query_params.pop("finetune", None)  # what was started is what is watched
         st.rerun()
 
 
@@ -60,10 +62,11 @@ def next_step(selection: Artifact) -> None:
         widgets.next_step("Compare selections", "study", clusters=clusters)
 
 
-def newest(selection: Artifact) -> Artifact | None:
+def shown_run(selection: Artifact) -> Artifact | None:
     """Return the fine-tune that the address names, else the newest of this selection."""
-    if st.query_params.get("finetune"):
-        return state.current("finetune")
+    named = state.current("finetune") if st.query_params.get("finetune") else None
+    if named is not None and named.parents.get("selection") == selection.id:
+        return named
     mine = [e for e in runs if e.parents.get("selection") == selection.id][:1]
     return next((state.workspace().open(e.id, e.kind) for e in mine), None)
 
@@ -93,9 +96,9 @@ if selection is None:
     st.stop()
 runs = [e for e in state.sealed("finetune") if e.summary_as(FinetuneSummary)["rows"]][:50]
 job = running.job_of(selection)
-at_work = job is not None and job.state in jobs.ACTIVE
-done = None if at_work else newest(selection)
-if job is not None and at_work:
+done = shown_run(selection)
+looked_at = done is not None and st.query_params.get("finetune") == done.id
+if job is not None and job.state in jobs.ACTIVE and not looked_at:
     running.show(job, runs)
     with st.expander("Start another fine-tune", icon=":material/add:", key="finetune-another"):
         panel(selection, wide=True)
@@ -109,7 +112,14 @@ elif done is None and (job is None or job.state == "done"):
 else:
     left, right = st.columns(widgets.BESIDE)
     with right:  # drawn first: what ended must not stand while the form is drawn
-        if job is not None and job.state != "done":
+        if job is not None and job.state in jobs.ACTIVE:
+            st.button(
+                f"Watch {plain(job.title)}, which is {job.state}",
+                icon=":material/monitoring:",
+                on_click=st.query_params.pop,
+                args=("finetune", ""),
+            )
+        elif job is not None and job.state != "done":
             job_card.card(job)
         if done is not None:
             finished(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -149,8 +150,20 @@ def answers(artifact: Artifact) -> None:
                     st.code(reader.cut(r["asked"]), language=None, wrap_lines=True)
 
 
+TABLE = "finetune:runs"
+
+
+def open_chosen(runs: list[Entry]) -> None:
+    """Let the address name the run of the line that was chosen."""
+    chosen = st.session_state[TABLE]["selection"]["rows"]
+    if chosen:
+        entry = runs[chosen[0]]
+        st.query_params["selection"] = entry.parents["selection"]
+        st.query_params["finetune"] = entry.id
+
+
 def table(runs: list[Entry]) -> None:
-    """List the runs so far."""
+    """List the runs so far; one that is chosen is opened."""
     made = [(e, e.summary_as(FinetuneSummary)) for e in runs]
     measured = {key for e in runs for key in e.summary}
     st.dataframe(
@@ -171,4 +184,8 @@ def table(runs: list[Entry]) -> None:
         ),
         hide_index=True,
         column_config=widgets.metric_columns(),
+        key=TABLE,
+        on_select=functools.partial(open_chosen, runs),
+        selection_mode="single-row",
     )
+    st.caption("Choose a line to open its run.")

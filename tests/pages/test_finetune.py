@@ -258,3 +258,8 @@ def test_a_run_at_work_shows_what_its_files_say(visit, copied, at_work):
     assert has_button(page, "Stop and keep")
     assert has_button(page, "Discard this run")
     assert has_button(page, "Resume from step 5"), "stopped before, and not lost from sight"
+    page.query_params["finetune"] = copied.finetune
+    fine(page.run())
+    assert "After the training" in words(page), "a finished one can be opened meanwhile"
+    press(page, "Watch My run, which is running")
+    assert "Closing this tab" in words(fine(page))

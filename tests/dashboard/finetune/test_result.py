@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import types
 
+import pytest
+import streamlit as st
+
+from dashboard.finetune import result
 from dashboard.finetune.result import training_took, without_overlap
 
 SCORES = {"items": 306, "exact_match": 0.0, "right": 0, "decoded": 4, "coverage": 0.0}
@@ -27,3 +31,14 @@ def test_what_the_training_took_stands_beside_what_was_foretold():
     assert training_took({"train_seconds": 61.0}) == ", the training 1 min 1 s of it"
     foretold = {"train_seconds": 61.0, "train_forecast": [40.0, 70.2]}
     assert training_took(foretold).endswith("1 min 1 s of it (40 s to 1 min 10 s foretold)")
+
+
+@pytest.mark.parametrize(
+    ("rows", "address"), [([1], {"selection": "s", "finetune": "b"}), ([], {})]
+)
+def test_a_chosen_line_opens_its_run(rows, address, monkeypatch):
+    runs = [types.SimpleNamespace(id=id, parents={"selection": "s"}) for id in "ab"]
+    monkeypatch.setattr(st, "session_state", {result.TABLE: {"selection": {"rows": rows}}})
+    monkeypatch.setattr(st, "query_params", found := {})
+    result.open_chosen(runs)
+    assert found == address
