@@ -114,7 +114,7 @@ else:
     with right:  # drawn first: what ended must not stand while the form is drawn
         if job is not None and job.state in jobs.ACTIVE:
             st.button(
-                f"Watch {plain(job.title)}, which is {job.state}",
+                f"Watch {plain(job.title)}, which is {plain(job.state)}",
                 icon=":material/monitoring:",
                 on_click=st.query_params.pop,
                 args=("finetune", ""),
