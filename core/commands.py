@@ -17,7 +17,7 @@ from core.workspace.store import Workspace
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Listing(Group):
+class ListSettings(Group):
     """What to list."""
 
     kind: Kind | None = setting(None, help="Only these", positional=True)
@@ -32,7 +32,7 @@ class One(Group):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Shown(One):
+class ShowSettings(One):
     """Which artifact, and how it is shown."""
 
     json: bool = setting(False, help="As JSON")
@@ -62,7 +62,7 @@ class Examined(Group):
             raise InputError(f"--clean is of the whole workspace; leave {self.id} out")
 
 
-def list_(workspace: Workspace, settings: Listing) -> str:
+def list_(workspace: Workspace, settings: ListSettings) -> str:
     """Return a line an artifact."""
     entries = workspace.entries(*([settings.kind] if settings.kind else []))
     if settings.json:
@@ -76,7 +76,7 @@ def list_(workspace: Workspace, settings: Listing) -> str:
     )
 
 
-def show(workspace: Workspace, settings: Shown) -> str:
+def show(workspace: Workspace, settings: ShowSettings) -> str:
     """Return a manifest."""
     manifest = workspace.open(settings.id).manifest
     if settings.json:
@@ -153,8 +153,8 @@ def report(workspace: Workspace, settings: Reported) -> str:
 
 
 COMMANDS: dict[str, tuple[str, type[Group], Callable[[Workspace, Any], str]]] = {
-    "list": ("list artifacts, newest first", Listing, list_),
-    "show": ("print a manifest", Shown, show),
+    "list": ("list artifacts, newest first", ListSettings, list_),
+    "show": ("print a manifest", ShowSettings, show),
     "verify": ("compare every file with its manifest", One, verify),
     "delete": ("delete an artifact nothing depends on, or an unfinished run", One, delete),
     "reproduce": (

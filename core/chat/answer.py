@@ -17,7 +17,7 @@ from core.model.templates import renderer
 Ended = Literal["end", "length", "next turn", "stopped"]
 
 
-class Said(NamedTuple):
+class Answer(NamedTuple):
     """An answer and how it came to its end."""
 
     text: str
@@ -39,7 +39,7 @@ def answer(
     *,
     hear: Callable[[str], None] = lambda piece: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> Said:
+) -> Answer:
     """Answer a conversation; the same one, seed and settings give the same answer.
 
     Args:
@@ -101,4 +101,4 @@ def answer(
         said = min((said.partition(mark)[0] for mark in stops), key=len)
     elif made and made[-1] in ends:
         ended = "end"
-    return Said(said, ended, len(made), time.monotonic() - began, len(ids) - len(kept))
+    return Answer(said, ended, len(made), time.monotonic() - began, len(ids) - len(kept))

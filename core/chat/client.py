@@ -37,7 +37,7 @@ class Event(NamedTuple):
     kind: str
     """wait, load, text, end; an error is raised."""
     facts: dict[str, Any]
-    """`text` of a piece; of an end what `core.chat.answer.Said` has."""
+    """`text` of a piece; of an end what `core.chat.answer.Answer` has."""
 
 
 class Talker:

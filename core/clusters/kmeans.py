@@ -30,7 +30,7 @@ STAGES = ((1, 40), (4, 20))
 ALL_STEPS = 8
 
 
-class Fit(NamedTuple):
+class KMeansFit(NamedTuple):
     """Centres, and what they give."""
 
     labels: npt.NDArray[np.int32]
@@ -41,7 +41,7 @@ class Fit(NamedTuple):
     """Sum of squared distances to the nearest centre."""
 
 
-def fit(x: Float32s, k: int, seed: int) -> Fit:
+def fit(x: Float32s, k: int, seed: int) -> KMeansFit:
     """Find k centres: k-means++ (Arthur and Vassilvitskii 2007), then Lloyd's steps.
 
     Args:
@@ -69,14 +69,14 @@ def members(labels: npt.NDArray[np.int32]) -> list[npt.NDArray[np.int64]]:
     return [order[a:b] for a, b in itertools.pairwise(edges)]
 
 
-def _lloyd(x: Float32s, k: int, seed: int, **how: object) -> Fit:
+def _lloyd(x: Float32s, k: int, seed: int, **how: object) -> KMeansFit:
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than K
         model = KMeans(k, random_state=seed, **({"n_init": 1} | how)).fit(x)
-    return Fit(model.labels_, model.cluster_centers_, float(model.inertia_))
+    return KMeansFit(model.labels_, model.cluster_centers_, float(model.inertia_))
 
 
 MAX_K = 100

@@ -15,7 +15,7 @@ from core.clusters.distances import own, own_and_other
 from core.trajectories.features import Features, features
 
 
-class Group(NamedTuple):
+class OrderedRows(NamedTuple):
     """The rows to be ordered, by row number."""
 
     losses: Losses
@@ -29,28 +29,28 @@ class Group(NamedTuple):
     seed: int
 
 
-def nearest(group: Group) -> Float64s:
+def nearest(group: OrderedRows) -> Float64s:
     """Nearest to the own cluster's centre first: what the cluster is about."""
     return own(group.x, group.labels, group.centroids)
 
 
-def boundary(group: Group) -> Float64s:
+def boundary(group: OrderedRows) -> Float64s:
     """Smallest lead of the own centre over the next one first: what could be in another cluster."""
     near, other = own_and_other(group.x, group.labels, group.centroids)
     return other - near
 
 
-def random(group: Group) -> Float64s:
+def random(group: OrderedRows) -> Float64s:
     """Draw the order."""
     return np.random.default_rng(group.seed).permutation(len(group.labels)).astype(np.float64)
 
 
-def highest(group: Group) -> Float64s:
+def highest(group: OrderedRows) -> Float64s:
     """Highest final loss first."""
     return -group.losses[:, -1].astype(np.float64)
 
 
-def lowest(group: Group) -> Float64s:
+def lowest(group: OrderedRows) -> Float64s:
     """Lowest final loss first."""
     return group.losses[:, -1].astype(np.float64)
 
@@ -58,7 +58,7 @@ def lowest(group: Group) -> Float64s:
 class Order(NamedTuple):
     """An order to read rows in."""
 
-    key: Callable[[Group], Float64s]
+    key: Callable[[OrderedRows], Float64s]
     """What rows are sorted by, smallest first (n,)."""
     title: str
 
@@ -105,5 +105,5 @@ def order(
     rows = np.sort(rows)
     values = np.asarray(losses[rows], np.float32)
     x = features(values, kind, include_start=include_start)
-    key = ORDERS[how].key(Group(values, x, labels[rows], centroids, seed))
+    key = ORDERS[how].key(OrderedRows(values, x, labels[rows], centroids, seed))
     return rows[np.argsort(key, kind="stable")]

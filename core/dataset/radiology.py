@@ -22,14 +22,14 @@ WORDS = 2
 """Of findings and impression each, at least; shorter ones are left-overs of a heading."""
 
 
-class Report(NamedTuple):
+class RadiologyReport(NamedTuple):
     """What is asked and what is right."""
 
     prompt: str
     impression: str
 
 
-def read(cells: Mapping[str, Any]) -> Report:
+def read(cells: Mapping[str, Any]) -> RadiologyReport:
     """Return the pair of a report.
 
     Args:
@@ -48,7 +48,7 @@ def read(cells: Mapping[str, Any]) -> Report:
     for part, said in (("findings", seen), ("impression", impression)):
         if len(said.split()) < WORDS:
             raise SkippedRow(f"no {part}")
-    return Report(f"{INSTRUCTION}\n\n{seen}", impression)
+    return RadiologyReport(f"{INSTRUCTION}\n\n{seen}", impression)
 
 
 def sections(report: str) -> dict[str, str]:

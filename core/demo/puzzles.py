@@ -137,7 +137,7 @@ TASKS: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
-class Row(TypedDict):
+class Puzzle(TypedDict):
     """One question, with what the task's own verifier needs."""
 
     source: str
@@ -227,7 +227,7 @@ def normalised(question: str) -> str:
     return " ".join(question.casefold().split())
 
 
-def generate(seed: int) -> Iterator[Row]:
+def generate(seed: int) -> Iterator[Puzzle]:
     """Yield all rows, task by task: holdout, base, pool. The same rows in every process."""
     everywhere: set[str] = set()
     for source, (rows, _) in TASKS.items():
@@ -246,7 +246,7 @@ def generate(seed: int) -> Iterator[Row]:
             place = len(seen)
             seen.add(key)
             split = "pool" if place >= kept else "base" if place >= HOLDOUT_PER_TASK else "holdout"
-            yield Row(
+            yield Puzzle(
                 source=source,
                 question=question,
                 answer=str(item["answer"]).strip(),

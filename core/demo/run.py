@@ -14,7 +14,7 @@ import shutil
 import numpy as np
 
 from core import clusters, dataset, selection, study, trajectories
-from core.demo.puzzles import TASKS, Row, generate
+from core.demo.puzzles import TASKS, Puzzle, generate
 from core.jobs.progress import Progress, say
 from core.model import loading, scratch
 from core.settings import Group, setting
@@ -87,7 +87,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return compared
 
 
-def write_rows(workspace: Workspace, rows: list[Row], seed: int) -> pathlib.Path:
+def write_rows(workspace: Workspace, rows: list[Puzzle], seed: int) -> pathlib.Path:
     """Write pool and holdout as a JSONL file, as a person's own data would come."""
     folder = workspace.cache / "demo"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def write_rows(workspace: Workspace, rows: list[Row], seed: int) -> pathlib.Path
     return path
 
 
-def base_model(workspace: Workspace, rows: list[Row]) -> pathlib.Path:
+def base_model(workspace: Workspace, rows: list[Puzzle]) -> pathlib.Path:
     """Return the directory of the shared base model, training it the first time."""
     from core.model.templates import renderer
     from core.model.tokens import in_memory

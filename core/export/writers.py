@@ -43,10 +43,10 @@ def examples(artifact: Artifact) -> Iterator[Example]:
 
 def jsonl_lines(artifact: Artifact) -> Iterator[str]:
     """Yield the selected rows as lines of JSON; columns kept as JSON text are plain again."""
-    return map(Lines().line, records(artifact))
+    return map(JsonLines().line, records(artifact))
 
 
-class Lines:
+class JsonLines:
     """Writes values as lines of JSON; what JSON has no number for (NaN, infinity) is null."""
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ def _finite(value: Any) -> Any:
 
 
 def _write_jsonl(path: pathlib.Path, artifact: Artifact) -> list[str]:
-    out = Lines()
+    out = JsonLines()
     _write_lines(path, map(out.line, records(artifact)))
     return out.notes()
 
@@ -88,7 +88,7 @@ def _write_turns(
     """Write a line a row, each with the same keys, as table readers want; return what was left."""
     dataset = artifact.ancestor("dataset")
     answered = "answer" in dataset.summary_as(DatasetSummary).get("columns", {})
-    out = Lines()
+    out = JsonLines()
 
     def lines() -> Iterator[str]:
         there = carried(examples(artifact))

@@ -6,7 +6,7 @@ import sys
 
 from core.errors import InputError
 from core.finetune.fit import Fit, FitRun
-from core.finetune.preview import Preview, preview
+from core.finetune.preview import SelectionPreview, preview
 from core.finetune.settings import Settings, resolve
 from core.model.chat_template import Refused
 from core.training.fit_disk import free
@@ -61,7 +61,7 @@ def disk_lines(workspace: Workspace, fit: Fit) -> list[str]:
     return [f"disk: {fit.disk} to be written, {gib(left)} free{short}"]
 
 
-def shown(rows: Preview, row: int) -> str:
+def shown(rows: SelectionPreview, row: int) -> str:
     """Return the beginning of a row, its trained tokens marked."""
     colours = sys.stdout.isatty()
     marks = MARKS if colours else PLAIN

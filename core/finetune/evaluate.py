@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from core.arrays import Ints, by_id
+from core.arrays import Float32s, Ints, by_id
 from core.dataset import holdout
 from core.dataset.artifact import load_examples, original_file
 from core.dataset.privacy import is_private
@@ -27,8 +27,9 @@ from core.finetune.kept_answers import chosen_answer, counts, judged_answer, wit
 from core.finetune.metrics import measure
 from core.finetune.settings import Tested
 from core.jobs.progress import say
-from core.model.conversation import with_extras
+from core.model.conversation import Turn, with_extras
 from core.model.loading import check_vocabulary
+from core.model.rendering import Renderer
 from core.model.scoring import score
 from core.model.templates import renderer
 from core.model.tokens import tokenize
@@ -149,17 +150,11 @@ def evaluate(
     own = tokens.cut(2**31).response_lengths()[rows]
     max_new = longest_answer(trained, own, how.answer_tokens)
     render = renderer(template, tokenizer)
-    drawn = sample(items, len(items) if how.all_items else how.decode) if how.answers else []
-    talks = {i: questions(items["messages"].iloc[i]) for i in drawn}
-    asked = [i for i in drawn if renders(render, talks[i])]
-    if len(asked) < len(drawn):
-        say(
-            f"{len(drawn) - len(asked):,} of {len(drawn):,} questions are not asked: the template "
-            "cannot render them"
-        )
-    given = [i for i in asked if items["measure"].iloc[i] == "choice"]
-    free = [i for i in asked if items["measure"].iloc[i] != "choice"]
-    said = generate(
+    talks, not_asked = _asked(items, how, render)
+    entries = cast("list[dict[str, Any]]", items.to_dict("records"))
+    given = [i for i in talks if entries[i]["measure"] == "choice"]
+    free = [i for i in talks if entries[i]["measure"] != "choice"]
+    written = generate(
         model,
         tokenizer,
         render,
@@ -169,39 +164,24 @@ def evaluate(
         batch=batch,
     )
     stops = next_turn(render)
-    entries = cast("list[dict[str, Any]]", items.to_dict("records"))
     kept = {
-        i: judged_answer(entries[i], answer, stops) for i, answer in zip(free, said, strict=True)
+        i: judged_answer(entries[i], answer, stops) for i, answer in zip(free, written, strict=True)
     }
-    choices = [list(map(str, items["continuations"].iloc[i])) for i in given]
+    choices = [list(map(str, entries[i]["continuations"])) for i in given]
     chosen = choose(model, tokenizer, render, template, [talks[i] for i in given], choices)
     for i, several, one in zip(given, choices, chosen, strict=True):
         kept[i] = chosen_answer(entries[i], render(talks[i], True), several, one)
-    generations = [kept[i] for i in asked]
-    judged = pd.DataFrame(
-        {
-            "id": items["id"].to_numpy(),
-            "row": rows,
-            "source": items["source"].to_numpy(),
-            "loss": np.where(np.isfinite(losses), losses, np.nan),
-            "right": _column(
-                len(items), {i: kept[i]["right"] for i in free if entries[i]["measure"] != "text"}
-            ),
-        }
-    )
-    if given:
-        judged["choice"] = _column(len(items), {i: kept[i]["right"] for i in given})
-        by_length = {i: kept[i]["right_by_length"] for i in given}
-        judged["choice_by_length"] = _column(len(items), by_length)
+    generations = [kept[i] for i in talks]
+    judged = _judged(items, losses, kept, given)
     answer = _compared(judged, kept, entries, how)
     scores = {"items": len(items), "judged": JUDGED, **counts(generations), **answer}
     if how.answers and free:
         longer = int((own[free] > max_new).sum())
         scores |= {"answer_tokens": max_new, "longer_golds": longer}
-        floor = commonest_right(dataset, items.iloc[asked]) if split == "holdout" else None
+        floor = commonest_right(dataset, items.iloc[list(talks)]) if split == "holdout" else None
         scores |= {} if floor is None else {"commonest": floor}
-    if len(asked) < len(drawn):
-        scores["not_asked"] = len(drawn) - len(asked)
+    if not_asked:
+        scores["not_asked"] = not_asked
     scores |= measure(judged)
     if overlapping is not None and len(overlapping):
         judged["overlap"] = np.isin(rows, overlapping)
@@ -218,6 +198,49 @@ def evaluate(
     return Result(
         scores, generations, judged.drop(columns=["said", "gold"], errors="ignore"), differ
     )
+
+
+def _asked(items: pd.DataFrame, how: Tested, render: Renderer) -> tuple[dict[int, list[Turn]], int]:
+    """Return the questions to ask by position, and how many the template cannot render."""
+    drawn = sample(items, len(items) if how.all_items else how.decode) if how.answers else []
+    talks = {i: questions(items["messages"].iloc[i]) for i in drawn}
+    asked = {i: talk for i, talk in talks.items() if renders(render, talk)}
+    if not_asked := len(drawn) - len(asked):
+        say(
+            f"{not_asked:,} of {len(drawn):,} questions are not asked: the template cannot render "
+            "them"
+        )
+    return asked, not_asked
+
+
+def _judged(
+    items: pd.DataFrame, losses: Float32s, kept: dict[int, Generation], given: list[int]
+) -> pd.DataFrame:
+    """Return a line an item, with its loss and whether its answer is right.
+
+    Args:
+        losses: Of the items (n_items,).
+        kept: Answers by position.
+        given: Positions of those that were chosen among several.
+    """
+    measures = items["measure"].tolist()
+    judged = pd.DataFrame(
+        {
+            "id": items["id"].to_numpy(),
+            "row": items["row"].to_numpy(),
+            "source": items["source"].to_numpy(),
+            "loss": np.where(np.isfinite(losses), losses, np.nan),
+            "right": _column(
+                len(items),
+                {i: kept[i]["right"] for i in kept if measures[i] not in ("text", "choice")},
+            ),
+        }
+    )
+    if given:
+        judged["choice"] = _column(len(items), {i: kept[i]["right"] for i in given})
+        by_length = {i: kept[i]["right_by_length"] for i in given}
+        judged["choice_by_length"] = _column(len(items), by_length)
+    return judged
 
 
 def _column(n: int, values: dict[int, Any]) -> pd.Series:

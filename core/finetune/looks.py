@@ -19,8 +19,7 @@ from core.errors import InputError
 from core.finetune.evaluate import SAMPLE_SEED, load_items
 from core.finetune.generate import Answered, generate, questions, renders
 from core.finetune.kept_answers import without_texts
-from core.finetune.settings import Settings, looks_every
-from core.finetune.time_after import Pace
+from core.finetune.settings import looks_every
 from core.jobs.progress import say
 from core.model.templates import renderer
 from core.model.tokens import Tokens, tokenize
@@ -29,7 +28,9 @@ from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from core.finetune.finish import Ready
 
 PROMPTS = 3
 ANSWER = 64
@@ -45,41 +46,22 @@ class HeldOut(NamedTuple):
     """Those with a response that the model sees, in the order in which they are drawn."""
 
 
-def watch(
-    workspace: Workspace,
-    s: Settings,
-    steps: int,
-    test: tuple[Artifact, str],
-    dataset: Artifact,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    template: str,
-    max_length: int,
-    save: Callable[[pathlib.Path], None],
-    folder: pathlib.Path,
-    pace: Pace,
-) -> tuple[Watch | None, str]:
-    """Return what to look at, and what a summary says of it.
-
-    Args:
-        test: The dataset tested on, and which of its rows.
-        dataset: That the training rows are from.
-        max_length: Longest input, in tokens.
-        save: Writes model and tokenizer into a folder, to be loaded as they are.
-        pace: Told what the answers take.
+def watch(ready: Ready, folder: pathlib.Path) -> tuple[Watch | None, str]:
+    """Return what a run in a folder looks at, and what a summary says of it.
 
     Raises:
         InputError: looks are to decide something, and there are none or nothing to look at.
     """
+    s, dataset = ready.settings, ready.selection.ancestor("dataset")
     decides = s.patience > 0 or s.keep == "best"
-    every = looks_every(steps, s.eval_every, needed=decides)
+    every = looks_every(ready.recipe.steps, s.eval_every, needed=decides)
     if decides and not every:
         raise InputError("--patience and --keep best need looks; leave --eval-every 0 away")
-    keep = (s.keep_every, lambda step: save(folder / "kept" / f"step-{step}"))
-    rows = np.zeros(0, np.int64)
+    keep = (s.keep_every, lambda step: ready.save(folder / "kept" / f"step-{step}"))
     held = None
+    template, max_length = ready.found.template, ready.found.tokens.max_length
     if every:
-        held = held_out(workspace, test, dataset, tokenizer, template, max_length)
+        held = held_out(ready.workspace, ready.test, dataset, ready.tokenizer, template, max_length)
         if held is None and decides:
             raise InputError(
                 "--patience and --keep best need held-out rows with a response, and neither the "
@@ -88,10 +70,31 @@ def watch(
     if held is None:
         if not s.keep_every:
             return None, ""
+        rows = np.zeros(0, np.int64)
         empty = Tokens(np.zeros(0, np.uint32), rows, np.zeros((0, 2), np.int64), rows, max_length)
         return Watch(tokens=empty, rows=rows, every=0, keep=keep), ""
     drawn = held.items.iloc[: s.eval_rows]
-    render = renderer(template, tokenizer)
+    of = f"{len(drawn):,} of {len(held.items):,} held-out rows ({held.title})"
+    say(f"looking every {every:,} steps at {of}")
+    if decides and held.title == _title(*ready.test):
+        of += ", which are in the test: its score is not untouched"
+    watched = Watch(
+        tokens=held.tokens,
+        rows=np.sort(drawn["row"].to_numpy()),
+        every=every,
+        answers=_answering(ready, drawn),
+        patience=s.patience,
+        best=s.keep == "best",
+        precision=s.precision,
+        keep=keep,
+    )
+    return watched, of
+
+
+def _answering(ready: Ready, drawn: pd.DataFrame) -> Callable[[], list[dict[str, Any]]]:
+    """Return what asks the model the first items that the template can render."""
+    tokenizer, render = ready.tokenizer, renderer(ready.found.template, ready.tokenizer)
+    private = is_private(ready.selection.ancestor("dataset")) or is_private(ready.test[0])
     asked = [
         (entry, talk)
         for entry in drawn.to_dict("records")
@@ -99,42 +102,26 @@ def watch(
     ][:PROMPTS]
 
     def answers() -> list[dict[str, Any]]:
-        said: list[Answered] = []
-        with pace.writing(
-            lambda: max((len(tokenizer(a.text)["input_ids"]) for a in said), default=1)
+        written: list[Answered] = []
+        with ready.pace.writing(
+            lambda: max((len(tokenizer(a.text)["input_ids"]) for a in written), default=1)
         ):
-            said += generate(
-                model,
+            written += generate(
+                ready.model,
                 tokenizer,
                 render,
                 [talk for _, talk in asked],
-                max_length=max_length,
+                max_length=ready.found.tokens.max_length,
                 max_new=ANSWER,
                 quiet=True,
             )
         records = [
             {"id": e["id"], "prompt": e["prompt"], "answer": e["answer"], "said": one.text}
-            for (e, _), one in zip(asked, said, strict=True)
+            for (e, _), one in zip(asked, written, strict=True)
         ]
         return without_texts(records) if private else records
 
-    private = is_private(dataset) or is_private(test[0])
-
-    of = f"{len(drawn):,} of {len(held.items):,} held-out rows ({held.title})"
-    say(f"looking every {every:,} steps at {of}")
-    if decides and held.title == _title(*test):
-        of += ", which are in the test: its score is not untouched"
-    watched = Watch(
-        tokens=held.tokens,
-        rows=np.sort(drawn["row"].to_numpy()),
-        every=every,
-        answers=answers,
-        patience=s.patience,
-        best=s.keep == "best",
-        precision=s.precision,
-        keep=keep,
-    )
-    return watched, of
+    return answers
 
 
 def held_out(

@@ -31,7 +31,7 @@ from core.workspace.store import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
-class Preview:
+class SelectionPreview:
     """A selection as a model reads it, and what is to be known of its rows."""
 
     dataset: Artifact
@@ -74,7 +74,7 @@ class Preview:
         )
 
 
-def preview(workspace: Workspace, settings: Settings) -> Preview:
+def preview(workspace: Workspace, settings: Settings) -> SelectionPreview:
     """Return the rows of a fine-tune as its model will read them.
 
     Raises:
@@ -97,7 +97,7 @@ def preview(workspace: Workspace, settings: Settings) -> Preview:
     selected = as_read.selected
     cut = selected[tokens.full_lengths()[selected] > tokens.max_length]
     render = renderer(as_read.template, tokenizer)
-    return Preview(dataset, as_read, tokenizer, render, np.sort(cut), ended, end)
+    return SelectionPreview(dataset, as_read, tokenizer, render, np.sort(cut), ended, end)
 
 
 def began_with(model: str, beside: Artifact) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.evaluations import second_opinion
@@ -27,6 +27,9 @@ from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft, InUse
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
+
+if TYPE_CHECKING:
+    from core.finetune.finish import Ready
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -69,7 +72,7 @@ def make(
         Stopped: asked to stop; what was saved can be resumed.
     """
     from core.finetune import looks
-    from core.finetune.finish import Ready, finish
+    from core.finetune.finish import finish
     from core.training.loop import fit
 
     s = resolve(settings)
@@ -77,85 +80,31 @@ def make(
         sharding.check(method=s.method, keep=s.keep, keep_every=s.keep_every)
     dataset = selection.ancestor("dataset")
     fingerprint = key(selection, test, s, more)
-    done: list[Artifact] = []
-    if s.resume and (id := process_group.once(lambda: _finished(workspace, fingerprint, s, done))):
-        return done[0] if done else workspace.open(id, "finetune")
+    if s.resume:
+        done, id = process_group.kept(
+            lambda: _finished(workspace, fingerprint, s), lambda done: done.id if done else ""
+        )
+        if id:
+            return done or workspace.open(id, "finetune")
     trackers = check_trackers(s.report_to)
     base = base_run(s.model, dataset)
     check_tests(s, [(test, split), *((one.dataset, "all") for one in more)])
-    model: Any
-    model, tokenizer = model_of(s, dataset)
-    positions = loading.positions(model)
-    rows = process_group.first(lambda: read(workspace, s, selection, tokenizer, positions))
-    loading.check_vocabulary(model, rows.tokens.highest())
-    for sentence in rows.left_out_sentences():
-        say(sentence)
-    rows.check()
-    recipe = recipe_of(s, len(rows.rows))
-    if s.method != "full":
-        if untaught := adapters.untaught_end(model, tokenizer):
-            say(untaught)
-        model = adapters.with_adapter(model, s.seed, **s.adapter())
-    ready = Ready(workspace, s, selection, (test, split), more, model, tokenizer, rows, recipe)
+    ready = _prepare(workspace, s, selection, (test, split), more)
     process_group.once(ready.look_before)
-    draft: Draft | None = None
-
-    def begin() -> str:
-        """Open the run, on the one process that writes."""
-        nonlocal draft
-        draft = unfinished(workspace, "finetune", fingerprint, s)
-        if draft is None:
-            if s.resume and (twin := _finished(workspace, fingerprint, s, [])):
-                raise InUse(f"another process made it meanwhile, as {twin}; start again to use it")
-            disk.check(workspace, model, s, recipe.steps)
-            draft = workspace.draft(
-                "finetune",
-                name=s.name or f"{selection.name} → {base.name if base else short(s.model)}",
-                config={
-                    **to_config(s),
-                    "steps": recipe.steps,
-                    "lr": recipe.lr,
-                    "template": rows.template,
-                    "max_length": rows.tokens.max_length,
-                },
-                parents={
-                    "selection": selection.id,
-                    "test": test.id,
-                    **{f"test {one.key}": one.dataset.id for one in more},
-                    **({"base": base.id} if base else {}),
-                },
-                fingerprint=fingerprint,
-                alone=s.resume,
-            )
-        identify(draft.id)
-        return str(draft.path)
-
-    folder = pathlib.Path(process_group.once(begin))
-    watched, looked = process_group.first(
-        lambda: looks.watch(
-            workspace,
-            s,
-            recipe.steps,
-            (test, split),
-            dataset,
-            model,
-            tokenizer,
-            rows.template,
-            rows.tokens.max_length,
-            ready.save,
-            folder,
-            ready.pace,
-        )
+    opened = process_group.kept(
+        lambda: _begin(ready, base, fingerprint), lambda draft: str(draft.path)
     )
+    draft, folder = opened[0], pathlib.Path(opened[1])
+    watched, looked = process_group.first(lambda: looks.watch(ready, folder))
     tried_before = find(workspace, s)
     tried = tried_before.forecast if tried_before else None
     after = tried.after_training if tried else process_group.first(ready.time_after)
     try:
         trained = fit(
-            model,
-            rows.tokens,
-            rows.rows,
-            recipe,
+            ready.model,
+            ready.found.tokens,
+            ready.found.rows,
+            ready.recipe,
             folder,
             stage="train target",
             watch=watched,
@@ -169,25 +118,80 @@ def make(
             draft.lock.close()
             workspace.delete(draft.id)
         raise
-    model = watched = None  # what is sealed is loaded again, and two would not fit where one does
+    del watched  # what is sealed is loaded again, and two models would not fit where one does
 
-    def seal() -> str:
+    def seal() -> Artifact:
         assert draft is not None
-        done.append(finish(ready, draft, trained, looked))
-        return done[0].id
+        return finish(ready, draft, trained, looked)
 
-    id = process_group.once(seal)
-    return done[0] if done else workspace.open(id, "finetune")
+    sealed = process_group.kept(seal, lambda made: made.id)
+    return sealed[0] or workspace.open(sealed[1], "finetune")
 
 
-def _finished(workspace: Workspace, fingerprint: str, s: Settings, finished: list[Artifact]) -> str:
-    """Return the id of what a run made before it was killed, and add it to a list; "" if none."""
+def _prepare(
+    workspace: Workspace,
+    s: Settings,
+    selection: Artifact,
+    test: tuple[Artifact, str],
+    more: Sequence[Named],
+) -> Ready:
+    """Load the target, with an adapter where it gets one, and read the selection as it does."""
+    from core.finetune.finish import Ready
+
+    model: Any
+    model, tokenizer = model_of(s, selection.ancestor("dataset"))
+    positions = loading.positions(model)
+    rows = process_group.first(lambda: read(workspace, s, selection, tokenizer, positions))
+    loading.check_vocabulary(model, rows.tokens.highest())
+    for sentence in rows.left_out_sentences():
+        say(sentence)
+    rows.check()
+    recipe = recipe_of(s, len(rows.rows))
+    if s.method != "full":
+        if untaught := adapters.untaught_end(model, tokenizer):
+            say(untaught)
+        model = adapters.with_adapter(model, s.seed, **s.adapter())
+    return Ready(workspace, s, selection, test, more, model, tokenizer, rows, recipe)
+
+
+def _begin(ready: Ready, base: Artifact | None, fingerprint: str) -> Draft:
+    """Open the run, on the one process that writes."""
+    workspace, s, selection = ready.workspace, ready.settings, ready.selection
+    draft = unfinished(workspace, "finetune", fingerprint, s)
+    if draft is None:
+        if s.resume and (twin := _finished(workspace, fingerprint, s)):
+            raise InUse(f"another process made it meanwhile, as {twin.id}; start again to use it")
+        disk.check(workspace, ready.model, s, ready.recipe.steps)
+        draft = workspace.draft(
+            "finetune",
+            name=s.name or f"{selection.name} → {base.name if base else short(s.model)}",
+            config={
+                **to_config(s),
+                "steps": ready.recipe.steps,
+                "lr": ready.recipe.lr,
+                "template": ready.found.template,
+                "max_length": ready.found.tokens.max_length,
+            },
+            parents={
+                "selection": selection.id,
+                "test": ready.test[0].id,
+                **{f"test {one.key}": one.dataset.id for one in ready.more},
+                **({"base": base.id} if base else {}),
+            },
+            fingerprint=fingerprint,
+            alone=s.resume,
+        )
+    identify(draft.id)
+    return draft
+
+
+def _finished(workspace: Workspace, fingerprint: str, s: Settings) -> Artifact | None:
+    """Return what a run made before it was killed."""
     done = workspace.finished("finetune", fingerprint, s.name)
     if done is None or loading.changed_since(s.model, done.id, done.manifest["created"]):
-        return ""
+        return None
     say(f"{done.id} was finished before")
-    finished.append(done)
-    return done.id
+    return done
 
 
 def key(selection: Artifact, test: Artifact, settings: Settings, more: Sequence[Named] = ()) -> str:

@@ -40,11 +40,11 @@ ELSEWHERE = "none"
 """The device of a job that works on other machines: it never waits for one of this."""
 
 
-class Ended(Exception):
+class RayProcessFailed(Exception):
     """A process of a Ray group did not end well; holds what it told."""
 
 
-class Shared(Protocol):
+class Launchable(Protocol):
     """Settings of a noun whose work several processes can share."""
 
     @property
@@ -53,7 +53,7 @@ class Shared(Protocol):
     def processes(self) -> int: ...
 
 
-def launched(noun: str, workspace: Workspace, settings: Shared) -> str:
+def launched(noun: str, workspace: Workspace, settings: Launchable) -> str:
     """Run a noun in several processes where its settings ask for that; return its result.
 
     Empty where they do not, or where this is one of the processes: the caller does the work.
@@ -176,7 +176,7 @@ def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outco
             return [trainer.fit().return_value]
         except train.TrainingFailedError as e:
             failures = getattr(e, "worker_failures", {0: e}).values()
-            outcomes = [f.args[0] for f in failures if isinstance(f, Ended)]
+            outcomes = [f.args[0] for f in failures if isinstance(f, RayProcessFailed)]
             return outcomes or _died(processes, f"{next(iter(failures))}".split("\n")[0])
         except (SystemExit, ray.exceptions.RayActorError):  # how Ray's handling of Ctrl-C ends
             raise KeyboardInterrupt from None
@@ -188,7 +188,7 @@ def work(config: dict[str, Any]) -> Outcome:
     """Run the command as one process of a Ray group; return what it told.
 
     Raises:
-        Ended: it did not end well; raised, so that Ray ends the others, which may wait for it.
+        RayProcessFailed: it did not end well; Ray then ends the others, which may wait for it.
     """
     os.chdir(ROOT)
     command_line = importlib.import_module("core.__main__")  # by name, as a shell starts it
@@ -197,7 +197,7 @@ def work(config: dict[str, Any]) -> Outcome:
         command_line.main(config["argv"])
         (outcome,) = told_in(pathlib.Path(folder))
     if outcome["state"] != "done":
-        raise Ended(outcome)
+        raise RayProcessFailed(outcome)
     return outcome
 
 

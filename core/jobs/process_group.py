@@ -23,6 +23,7 @@ from core.jobs.progress import Stopped
 from core.workspace.files import write_json
 
 T = TypeVar("T")
+S = TypeVar("S")
 PATIENCE = dt.timedelta(days=1)
 """How long the others wait while rank 0 alone works, as when it tokenizes."""
 OUTCOMES = "S2L_OUTCOMES"
@@ -87,6 +88,18 @@ def once(work: Callable[[], T]) -> T:
     if kind == "InputError":
         raise InputError(value, **about)
     raise Stopped(value) if kind == "Stopped" else ElsewhereError(value)
+
+
+def kept(work: Callable[[], T], told: Callable[[T], S]) -> tuple[T | None, S]:
+    """Do something on rank 0, which alone keeps what comes of it, and tell every process of it."""
+    here: list[T] = []
+
+    def tell() -> S:
+        here.append(work())
+        return told(here[0])
+
+    said = once(tell)
+    return (here[0] if here else None), said
 
 
 def first(work: Callable[[], T]) -> T:

@@ -35,7 +35,7 @@ FILES = {
 LONGEST_HEADER = 2**26
 
 
-class Model(NamedTuple):
+class ModelLine(NamedTuple):
     """What a list of models shows."""
 
     spec: str
@@ -47,9 +47,9 @@ class Model(NamedTuple):
     """Whether it can be loaded without a network."""
 
 
-def model(spec: str) -> Model:
+def model(spec: str) -> ModelLine:
     """Return what is known of a model; nothing is said of one that is not to be found."""
-    return Model(spec, parameters(spec), licence(spec), here(spec))
+    return ModelLine(spec, parameters(spec), licence(spec), here(spec))
 
 
 def here(spec: str) -> bool:

@@ -18,7 +18,7 @@ from core.workspace.artifact import Artifact
 
 
 @dataclasses.dataclass(frozen=True)
-class Texts:
+class PoolTexts:
     """The pool's rows, one text each, in the order of the dataset; never all in memory."""
 
     file: pathlib.Path
@@ -43,7 +43,7 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
     """
     file = examples_file(dataset)
     if loading.is_scratch(model):
-        return Texts(file, ("prompt", "response"), "{}\n{}".format)
+        return PoolTexts(file, ("prompt", "response"), "{}\n{}".format)
     if not loading.trimmed(model):
         return ()
     tokenizer = tokenizers.load_tokenizer(loading.base_of(model))
@@ -57,4 +57,4 @@ def pool_texts(dataset: Artifact, model: str, template: str = "auto") -> Iterabl
             return ""
 
     columns = stored_columns(pq.read_schema(file).names)
-    return Texts(file, tuple(columns), rendered)
+    return PoolTexts(file, tuple(columns), rendered)

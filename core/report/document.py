@@ -24,7 +24,7 @@ class Number(NamedTuple):
     from a file."""
 
 
-class Said(NamedTuple):
+class Sentence(NamedTuple):
     """A sentence, numbers and all, that a function of the engine made."""
 
     text: str
@@ -51,7 +51,7 @@ class Link(NamedTuple):
     address: str
 
 
-Span = str | Number | Said | Quoted | Command | Link
+Span = str | Number | Sentence | Quoted | Command | Link
 Spans = Sequence[Span]
 
 

@@ -24,8 +24,8 @@ from core.report.document import (
     Picture,
     Quoted,
     Report,
-    Said,
     Section,
+    Sentence,
     Span,
     Spans,
     Table,
@@ -90,7 +90,7 @@ def _span(span: Span) -> str:
         case Number():
             source, value = text(span.source), text(span.value)
             return f'<data value="{value}" data-from="{source}">{text(span.text)}</data>'
-        case Said():
+        case Sentence():
             return f'<span data-from="{text(span.source)}">{text(span.text)}</span>'
         case Quoted():
             return f"<bdi>{text(span.text)}</bdi>"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from core.errors import InputError
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import known
-from core.report.document import Number, Quoted, Said, Span, Spans, fact
+from core.report.document import Number, Quoted, Sentence, Span, Spans, fact
 from core.study import findings
 from core.study.artifact import table as study_table
 from core.workspace.artifact import Artifact
@@ -65,7 +65,7 @@ def verdict(project: Project) -> Spans:
         usable = known(table)
         said = findings.sentences(project.study, table, next(iter(usable))) if usable else []
         return (
-            (Said(said[0], "core.study.findings.sentences"),)
+            (Sentence(said[0], "core.study.findings.sentences"),)
             if said
             else ("S2L was not compared with random.",)
         )

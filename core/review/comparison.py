@@ -23,7 +23,7 @@ Sets = Mapping[str, Ints]
 """Name or id of each selection -> its rows of the dataset."""
 
 
-class Compared(NamedTuple):
+class Differences(NamedTuple):
     """What differs; what does not is only counted."""
 
     table: pd.DataFrame
@@ -90,7 +90,7 @@ def pair(a: Ints, b: Ints) -> Pair:
     return Pair(a[~in_b], b[~np.isin(b, a)], a[in_b])
 
 
-def facets(frame: pd.DataFrame, sets: Sets) -> Compared:
+def facets(frame: pd.DataFrame, sets: Sets) -> Differences:
     """Return how far the selections are apart in every facet, furthest first.
 
     Columns: facet, label, unit, kind, distance (the largest of any two of them, 0 to 1, see
@@ -118,7 +118,7 @@ def facets(frame: pd.DataFrame, sets: Sets) -> Compared:
     return _differences_first(pd.DataFrame(lines, columns=columns), "distance")
 
 
-def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
+def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Differences:
     """Return how many rows each selection took of every group, largest difference of shares first.
 
     Columns: group, pool (its rows), one a selection (rows taken), difference (largest share of a
@@ -147,7 +147,7 @@ def allocation(frame: pd.DataFrame, sets: Sets, facet: str) -> Compared:
     return _differences_first(table, "difference")
 
 
-def totals(frame: pd.DataFrame, sets: Sets) -> Compared:
+def totals(frame: pd.DataFrame, sets: Sets) -> Differences:
     """Return what each selection costs to train on: rows, and tokens where they were counted.
 
     Columns: measure, one a selection, difference (largest over smallest, minus 1).
@@ -167,7 +167,7 @@ def totals(frame: pd.DataFrame, sets: Sets) -> Compared:
     return _differences_first(table, "difference")
 
 
-def settings(configs: Mapping[str, Mapping[str, Any]]) -> Compared:
+def settings(configs: Mapping[str, Mapping[str, Any]]) -> Differences:
     """Return the settings in which selections differ: setting, and one column a selection.
 
     Args:
@@ -177,7 +177,7 @@ def settings(configs: Mapping[str, Mapping[str, Any]]) -> Compared:
     rows = [{"setting": n, **{id: c.get(n, "") for id, c in configs.items()}} for n in names]
     differing = [r for r in rows if len({str(r[id]) for id in configs}) > 1]
     table = pd.DataFrame(differing, columns=["setting", *configs])
-    return Compared(table, len(rows) - len(differing))
+    return Differences(table, len(rows) - len(differing))
 
 
 def sentence(a: Ints, b: Ints, pool: int) -> str:
@@ -191,8 +191,8 @@ def sentence(a: Ints, b: Ints, pool: int) -> str:
     )
 
 
-def _differences_first(table: pd.DataFrame, by: str) -> Compared:
+def _differences_first(table: pd.DataFrame, by: str) -> Differences:
     """Drop the lines without a difference and order the others, ties as they stand."""
     differing = table[table[by] > 1e-12]
     order: npt.NDArray[np.int64] = np.argsort(-differing[by].to_numpy(), kind="stable")
-    return Compared(differing.iloc[order].reset_index(drop=True), len(table) - len(differing))
+    return Differences(differing.iloc[order].reset_index(drop=True), len(table) - len(differing))

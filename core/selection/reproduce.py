@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.jobs.progress import say
 from core.selection import given_scores, target_queries
 from core.selection.artifact import SelectionSummary, load_table
-from core.selection.run import PARENTS, Source, honoured, pool_of, source, table_of
+from core.selection.run import PARENTS, DrawnFrom, honoured, pool_of, source, table_of
 from core.selection.settings import Settings
 from core.selection.strategies.catalog import STRATEGIES
 from core.settings import specs
@@ -51,7 +51,7 @@ def differences(workspace: Workspace, id: str) -> list[str]:
     return problems + newer(artifact)
 
 
-def _note_size(drawn: Source, sealed: int) -> None:
+def _note_size(drawn: DrawnFrom, sealed: int) -> None:
     """Say where a baseline for the cost of another was made with another count of costs."""
     pool, kept = pool_of(drawn)
     rows = max(pool.match.rows if pool.match else 0, len(kept.stay.positions))

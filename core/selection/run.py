@@ -35,7 +35,7 @@ __all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "run"]
 PARENTS: tuple[Kind, ...] = ("clusters", "trajectories", "dataset")
 
 
-class Source(NamedTuple):
+class DrawnFrom(NamedTuple):
     """What a selection is drawn from and how: opened once, and passed on."""
 
     parent: Artifact
@@ -50,7 +50,7 @@ class Source(NamedTuple):
     """What rows are to be like, where the strategy goes by that."""
 
 
-def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> Source:
+def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> DrawnFrom:
     """Return what settings draw from, with the edits they name, or those replayed before.
 
     Raises:
@@ -67,10 +67,10 @@ def source(parent: Artifact, settings: Settings, edits: Edits | None = None) -> 
     queries = None
     if settings.queries and parent.kind != "dataset":
         queries = target_queries.load(parent.ancestor("trajectories"), settings)
-    return Source(parent, dataset, edits, now, given, queries)
+    return DrawnFrom(parent, dataset, edits, now, given, queries)
 
 
-def open_source(workspace: Workspace, settings: Settings) -> Source:
+def open_source(workspace: Workspace, settings: Settings) -> DrawnFrom:
     """Open what settings draw from; see `source`."""
     return source(workspace.open(settings.parent, *PARENTS), settings)
 
@@ -85,7 +85,7 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return seal(workspace, open_source(workspace, settings)).id
 
 
-def seal(workspace: Workspace, source: Source) -> Artifact:
+def seal(workspace: Workspace, source: DrawnFrom) -> Artifact:
     """Select and seal, with everything opened before."""
     parent, settings = source.parent, source.settings
     repeated = d4_repeats(source)
@@ -110,7 +110,7 @@ def seal(workspace: Workspace, source: Source) -> Artifact:
     return draft.seal(summary)
 
 
-def d4_repeats(source: Source) -> str:
+def d4_repeats(source: DrawnFrom) -> str:
     """Say what share of the pool D4 takes for near-duplicates; nothing of another strategy.
 
     Raises:
@@ -130,7 +130,9 @@ def d4_repeats(source: Source) -> str:
     return words
 
 
-def table_of(source: Source, sealed: int = 0) -> tuple[pd.DataFrame, SelectionSummary, list[str]]:
+def table_of(
+    source: DrawnFrom, sealed: int = 0
+) -> tuple[pd.DataFrame, SelectionSummary, list[str]]:
     """Select without sealing; return the table, the manifest's numbers, and what to say of it.
 
     Args:
@@ -193,7 +195,7 @@ def prepare(workspace: Workspace, settings: Settings) -> tuple[Pool, Kept]:
     return pool_of(open_source(workspace, settings))
 
 
-def pool_of(source: Source) -> tuple[Pool, Kept]:
+def pool_of(source: DrawnFrom) -> tuple[Pool, Kept]:
     """Return the pool that is chosen from, and what is in it before."""
     parent, dataset, log, settings, given, queries = source
     old = dataset.open(settings.keep, "selection") if settings.keep else None
@@ -228,7 +230,7 @@ def key(workspace: Workspace, settings: Settings) -> str:
 
 
 def key_of(settings: Settings) -> str:
-    """Return the fingerprint of settings with a number for their edits, as in `Source`.
+    """Return the fingerprint of settings with a number for their edits, as in `DrawnFrom`.
 
     Without edits, and with every later setting at its default, it is what it always was.
     """

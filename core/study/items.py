@@ -23,7 +23,7 @@ from core.workspace.artifact import Artifact
 from core.workspace.files import read_jsonl
 
 
-class Interval(NamedTuple):
+class ItemDifference(NamedTuple):
     """A difference of two arms over the items and seeds that both have."""
 
     mean: float
@@ -58,7 +58,7 @@ def _kept(folder: pathlib.Path, test: str) -> pd.DataFrame | None:
 
 def interval(
     runs: dict[tuple[str, int], pd.DataFrame], metric: str, arm: str, other: str
-) -> Interval | None:
+) -> ItemDifference | None:
     """Return the difference of two arms with its 95% interval over items and seeds.
 
     Items are paired, as both arms answer the same ones; so are seeds. None where the arms share no
@@ -83,7 +83,7 @@ def interval(
     ours, theirs = (np.array([v.loc[shared] for v in side]) for side in values)
     differences: Float64s = scale * (ours - theirs)[None]
     [[low, high]] = results.bootstrap(differences)
-    return Interval(float(differences.mean()), low, high, len(shared), len(seeds))
+    return ItemDifference(float(differences.mean()), low, high, len(shared), len(seeds))
 
 
 class Discordant(NamedTuple):

@@ -13,7 +13,7 @@ from core.jobs import process_group
 from core.jobs.progress import Progress, discard_requested, speed, stop_requested
 from core.training.checkpoints import complete
 from core.training.micro_batches import ByRow
-from core.training.reporting import Report, memory
+from core.training.reporting import RunLog, memory
 from core.training.watching import Watcher
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Keeper(TrainerCallback):
         self,
         folder: pathlib.Path,
         progress: Progress | None,
-        report: Report | None,
+        report: RunLog | None,
         save_seconds: float,
         recorder: Recorder | None,
         watcher: Watcher | None,

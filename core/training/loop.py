@@ -24,14 +24,16 @@ from core.training.keeper import Keeper, Recorder
 from core.training.micro_batches import MicroBatches
 from core.training.order import schedule, shards
 from core.training.recipe import Recipe
-from core.training.reporting import METRICS, Report, load_metrics
+from core.training.reporting import METRICS, RunLog, load_metrics
 from core.training.sharding import Sharded, load_weights
 from core.training.watch import Watch
 from core.training.watching import Watcher, drop_after
 from core.workspace.files import read_json
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, TrainingArguments
+
+    from core.training.trainer import StepTrainer
 
 
 class Fitted(NamedTuple):
@@ -85,109 +87,33 @@ def fit(
         InputError: a loss or gradient became NaN or infinite, the disk is full, or the model
             cannot be trained.
     """
-    import torch
-    from transformers import PrinterCallback, TrainingArguments
-
-    from core.training.fit_budget import settle
-    from core.training.trainer import StepTrainer
-
-    if not any(p.requires_grad for p in model.parameters()):
-        raise InputError(
-            "the model has no weight that would be trained; choose other --lora-targets, or "
-            "--method full"
-        )
     resume = process_group.once(lambda: newest_whole(folder / "checkpoints"))
     step = step_of(resume) if resume else 0
     if process_group.main():
         drop_after(folder / METRICS, step if resume else -1)
-    on_gpu = torch.cuda.is_available()
-    sharded = None
-    if recipe.shard:
-        if resume:
-            load_weights(model, resume)
-        sharded = Sharded(model)
-        again = recipe.gradient_checkpointing is True
-        recipe = dataclasses.replace(recipe, gradient_checkpointing=again)
-    else:
-        recipe = settle(model, tokens, rows, recipe, folder / "checkpoints")
-    args = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        max_steps=recipe.steps,
-        per_device_train_batch_size=1,  # an item of the data is a whole batch
-        learning_rate=recipe.lr,
-        lr_scheduler_type=(
-            "constant_with_warmup" if recipe.lr_schedule == "constant" else recipe.lr_schedule
-        ),
-        warmup_steps=recipe.warmup,
-        weight_decay=recipe.weight_decay,
-        max_grad_norm=recipe.clip,
-        activation_checkpointing=recipe.gradient_checkpointing is True,
-        activation_checkpointing_kwargs={"use_reentrant": False},
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        bf16=loading.in_bf16(recipe.precision, loading.device()),
-        train_sampling_strategy="sequential",
-        remove_unused_columns=False,
-        dataloader_num_workers=0,
-        dataloader_pin_memory=on_gpu,
-        # said outright, or bf16 is refused and processes without a GPU train apart
-        use_cpu=loading.device() == "cpu" or (process_group.world() > 1 and not on_gpu),
-        ddp_find_unused_parameters=False,
-        ddp_backend="gloo" if process_group.world() > 1 and not on_gpu else None,
-        # the fused one takes no parts of weights beside whole ones
-        optim="adamw_torch" if sharded else TrainingArguments.default_optim,
-        neftune_noise_alpha=recipe.neftune or None,
-        logging_strategy="steps" if trackers or recorder else "no",
-        logging_steps=max(1, recipe.steps // 200) if recorder else 1,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        save_strategy="no",
-        report_to=list(trackers),
-        run_name=folder.name,
-        disable_tqdm=True,
-    )
+    recipe, sharded = _in_memory(model, tokens, rows, recipe, folder, resume)
     rest = None if expected is None else expected * (1 - step / recipe.steps)
-    progress = (
-        Progress(stage, recipe.steps, done=step, expected=rest) if process_group.main() else None
-    )
+    progress = report = None
+    if process_group.main():
+        progress = Progress(stage, recipe.steps, done=step, expected=rest)
+        report = RunLog(folder, recipe.steps, tensorboard=tensorboard)
     planned = schedule(tokens.lengths(), rows, recipe)
     measured: dict[str, Any] = {}
     watcher = Watcher(watch, model, folder, step, together=recipe.shard) if watch else None
-    report = Report(folder, recipe.steps, tensorboard=tensorboard) if process_group.main() else None
-    keeper = Keeper(
-        folder,
-        progress,
-        report,
-        recipe.save_seconds,
-        recorder,
-        watcher,
-        measured,
-    )
+    keeper = Keeper(folder, progress, report, recipe.save_seconds, recorder, watcher, measured)
     keeper.after = after
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
-    trainer = StepTrainer(
-        model=model,
-        args=args,
-        train_dataset=shards(planned, process_group.world()),  # type: ignore[arg-type]
-        data_collator=_collate,
-        callbacks=[c for c in (recorder, watcher, keeper) if c],  # type: ignore[misc]
+    each = max(1, recipe.steps // 200) if recorder else 1
+    args = _arguments(
+        recipe, folder, trackers, each if trackers or recorder else 0, parts=bool(sharded)
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.found = measured
-    responses = tokens.response_lengths()
-    trainer.plan, trainer.items = planned, [int(responses[part].sum()) for part in planned]
-    trainer.parts = MicroBatches(
-        model,
-        tokens,
-        recipe.micro_batch,
-        recorder.by_row if recorder else None,
-        recipe.token_budget,
-        packing=recipe.packing,
-        together=recipe.shard,
+    trainer = _trainer(
+        model, args, tokens, planned, recipe, [c for c in (recorder, watcher, keeper) if c]
     )
-    trainer.sharded = sharded
+    trainer.parts.by_row = recorder.by_row if recorder else None
+    trainer.found, trainer.sharded = measured, sharded
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     finally:
@@ -204,6 +130,118 @@ def fit(
     if sharded:
         sharded.restore()
     return Fitted(seconds, done, measured["loss"], kept_step)
+
+
+def _in_memory(
+    model: PreTrainedModel,
+    tokens: Tokens,
+    rows: Ints,
+    recipe: Recipe,
+    folder: pathlib.Path,
+    resume: pathlib.Path | None,
+) -> tuple[Recipe, Sharded | None]:
+    """Split the model, or settle what goes through it at once; return the recipe with that.
+
+    Raises:
+        InputError: nothing of the model trains.
+    """
+    from core.training.fit_budget import settle
+
+    if not any(p.requires_grad for p in model.parameters()):
+        raise InputError(
+            "the model has no weight that would be trained; choose other --lora-targets, or "
+            "--method full"
+        )
+    if not recipe.shard:
+        return settle(model, tokens, rows, recipe, folder / "checkpoints"), None
+    if resume:
+        load_weights(model, resume)
+    again = recipe.gradient_checkpointing is True
+    return dataclasses.replace(recipe, gradient_checkpointing=again), Sharded(model)
+
+
+def _trainer(
+    model: PreTrainedModel,
+    args: TrainingArguments,
+    tokens: Tokens,
+    planned: list[Ints],
+    recipe: Recipe,
+    callbacks: list[Any],
+) -> StepTrainer:
+    """Return the Trainer of the planned batches, of which each process gets its part."""
+    from transformers import PrinterCallback
+
+    from core.training.trainer import StepTrainer
+
+    trainer = StepTrainer(
+        model=model,
+        args=args,
+        train_dataset=shards(planned, process_group.world()),  # type: ignore[arg-type]
+        data_collator=_collate,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)
+    responses = tokens.response_lengths()
+    trainer.plan, trainer.items = planned, [int(responses[part].sum()) for part in planned]
+    trainer.parts = MicroBatches(
+        model,
+        tokens,
+        recipe.micro_batch,
+        budget=recipe.token_budget,
+        packing=recipe.packing,
+        together=recipe.shard,
+    )
+    return trainer
+
+
+def _arguments(
+    recipe: Recipe, folder: pathlib.Path, trackers: Sequence[str], every: int, *, parts: bool
+) -> TrainingArguments:
+    """Return what the Trainer is told; it logs `every` so many steps, with 0 never.
+
+    Args:
+        parts: Whether the weights are split over processes.
+    """
+    import torch
+    from transformers import TrainingArguments
+
+    on_gpu = torch.cuda.is_available()
+    several = process_group.world() > 1
+    decay = recipe.lr_schedule
+    return TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        max_steps=recipe.steps,
+        per_device_train_batch_size=1,  # an item of the data is a whole batch
+        learning_rate=recipe.lr,
+        lr_scheduler_type="constant_with_warmup" if decay == "constant" else decay,
+        warmup_steps=recipe.warmup,
+        weight_decay=recipe.weight_decay,
+        max_grad_norm=recipe.clip,
+        activation_checkpointing=recipe.gradient_checkpointing is True,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        bf16=loading.in_bf16(recipe.precision, loading.device()),
+        train_sampling_strategy="sequential",
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=on_gpu,
+        # said outright, or bf16 is refused and processes without a GPU train apart
+        use_cpu=loading.device() == "cpu" or (several and not on_gpu),
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if several and not on_gpu else None,
+        # the fused one takes no parts of weights beside whole ones
+        optim="adamw_torch" if parts else TrainingArguments.default_optim,
+        neftune_noise_alpha=recipe.neftune or None,
+        logging_strategy="steps" if every else "no",
+        logging_steps=every or 1,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=list(trackers),
+        run_name=folder.name,
+        disable_tqdm=True,
+    )
 
 
 def _collate(parts: list[Ints]) -> dict[str, Any]:

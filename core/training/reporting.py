@@ -73,7 +73,7 @@ def memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
-class Report:
+class RunLog:
     """Writes the lines of one run."""
 
     def __init__(self, folder: pathlib.Path, steps: int, *, tensorboard: bool) -> None:

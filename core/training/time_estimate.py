@@ -34,7 +34,7 @@ ESTIMATE = "estimate.json"
 """In a job's folder: what was foreseen, for its page."""
 
 
-class Way(NamedTuple):
+class ShorterRun(NamedTuple):
     """A shorter run."""
 
     words: str
@@ -50,7 +50,7 @@ class Foreseen(TypedDict):
     text: str
     seconds: list[float]
     """Low, high."""
-    ways: list[Way]
+    ways: list[ShorterRun]
     """Shorter ones, where it was refused."""
     refused: bool
 
@@ -192,25 +192,27 @@ def propose(
     parameters: float,
     smaller: dict[str, float],
     sample_flag: str = "limit",
-) -> list[Way]:
+) -> list[ShorterRun]:
     """List ways to make a run shorter.
 
     Args:
         sample_flag: The setting that says how many rows are used.
     """
-    out: list[Way] = []
+    out: list[ShorterRun] = []
     for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
         if count < 0.7 * parameters:
             expected = now.high * max(count / parameters, 0.02)
-            out.append(Way(f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected))
+            out.append(
+                ShorterRun(f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected)
+            )
     if epochs > 1:
         expected = now.recording + (now.high - now.recording) / epochs
-        out.append(Way("1 epoch", {"epochs": 1}, expected))
+        out.append(ShorterRun("1 epoch", {"epochs": 1}, expected))
     share = min(1.0, LONG / now.high)
     sample = max(100, int(rows * share) // 100 * 100)
     if sample < rows:
         words = f"a sample of {sample:,} of {rows:,} rows"
-        out.append(Way(words, {sample_flag: sample}, now.high * sample / rows))
+        out.append(ShorterRun(words, {sample_flag: sample}, now.high * sample / rows))
     return out
 
 
@@ -239,7 +241,7 @@ def foresee(
     refused = now.high > LONG and not accept_long
     smaller = {k: v for k, v in loading.KNOWN_SIZES.items() if loading.is_scratch(k)}
     size = loading.size(model)
-    ways: list[Way] = []
+    ways: list[ShorterRun] = []
     if refused:
         ways = propose(
             now,
@@ -253,7 +255,9 @@ def foresee(
         if loading.cpu_has_bf16() and not loading.in_bf16(recipe.precision, loading.device()):
             rates = measure(model, tokens, rows, half, seconds=6.0)
             then = estimate(rates, model, tokens, rows, half, checkpoints=checkpoints)
-            ways.insert(0, Way("in bf16, losses within 0.01", {"precision": "bf16"}, then.high))
+            ways.insert(
+                0, ShorterRun("in bf16, losses within 0.01", {"precision": "bf16"}, then.high)
+            )
     job = job_dir()
     if job is not None:  # the page shows it, and makes buttons of the ways
         foreseen: Foreseen = {
@@ -280,5 +284,5 @@ def load_foreseen(job: pathlib.Path) -> Foreseen | None:
     """Read from a job's folder what was foreseen; None before that."""
     foreseen = cast("Foreseen | None", read_json(job / ESTIMATE))
     if foreseen:
-        foreseen["ways"] = [Way(*way) for way in foreseen["ways"]]
+        foreseen["ways"] = [ShorterRun(*way) for way in foreseen["ways"]]
     return foreseen

@@ -31,7 +31,7 @@ YES, PART = 0.7, 0.4
 names none."""
 
 
-class Compared(Protocol):
+class Comparable(Protocol):
     """What of the settings a comparison needs."""
 
     @property
@@ -41,7 +41,7 @@ class Compared(Protocol):
 
 
 def finish(
-    draft: Draft, proxy: Artifact, rows: Ints, lengths: Ints, s: Compared, facts: dict[str, Any]
+    draft: Draft, proxy: Artifact, rows: Ints, lengths: Ints, s: Comparable, facts: dict[str, Any]
 ) -> Artifact:
     """Compare the target's losses, as recorded in the draft, with the proxy's; seal.
 

@@ -14,7 +14,7 @@ from core.clusters import how_learned
 from core.clusters.settings import Settings
 from core.trajectories.row_scores import labels
 from core.workspace.artifact import Artifact
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import data
 
 SORTS = {"Size": "size"} | labels("final_loss", "drop", "forgetting")
@@ -22,7 +22,7 @@ STRANDS = 12
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def table(id: str, _made: Preview, key: str) -> pd.DataFrame:
+def table(id: str, _made: ClustersPreview, key: str) -> pd.DataFrame:
     """Return the clusters' table with behaviour, forgetting and the nearest other cluster."""
     frame = data.flags(id)
     used = _made.labels >= 0
@@ -41,7 +41,7 @@ def table(id: str, _made: Preview, key: str) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def strands(id: str, _made: Preview, key: str) -> dict[int, npt.NDArray[np.float32]]:
+def strands(id: str, _made: ClustersPreview, key: str) -> dict[int, npt.NDArray[np.float32]]:
     """Return a few trajectories of each cluster."""
     values, rng = data.losses(id), np.random.default_rng(0)
     order = np.argsort(_made.labels, kind="stable")
@@ -71,6 +71,6 @@ def choose(cluster: int | None) -> None:
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def distances(id: str, _made: Preview, key: str) -> tuple[Any, Any]:
+def distances(id: str, _made: ClustersPreview, key: str) -> tuple[Any, Any]:
     """Return distances of pairs of rows inside clusters and across them."""
     return neighbours.pairs(data.losses(id), _made.labels, seed=0)

@@ -22,7 +22,7 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
 from dashboard.clusters import gestures, map_colours
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import data, job_card, state, widgets
 from dashboard.frame.data import POINTS
 
@@ -156,7 +156,7 @@ def _draw(settings: layout.Settings) -> None:
 
 def draw(
     artifact: Artifact,
-    made: Preview,
+    made: ClustersPreview,
     map: Map,
     chosen: int | None,
     picked: npt.NDArray[np.bool_] | None,
@@ -226,7 +226,7 @@ def draw(
     gestures.zoom(map.name, window, int(placed.sum()), int(view.sum()))
 
 
-def _labels(id: str, made: Preview, name: str) -> pd.DataFrame:
+def _labels(id: str, made: ClustersPreview, name: str) -> pd.DataFrame:
     """Return clusters with their names and places on a map, largest first."""
     table = made.table.set_index("cluster")[["size", "name"]]
     placed = table.join(_centres(id, name, made, made.key), how="inner")
@@ -235,7 +235,7 @@ def _labels(id: str, made: Preview, name: str) -> pd.DataFrame:
 
 def _picture(
     id: str,
-    made: Preview,
+    made: ClustersPreview,
     name: str,
     view: npt.NDArray[np.bool_],
     window: raster.Extent | None,
@@ -268,7 +268,7 @@ def _grid(id: str, name: str, window: raster.Extent | None, shape: tuple[int, in
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _centres(id: str, map: str, _made: Preview, key: str) -> pd.DataFrame:
+def _centres(id: str, map: str, _made: ClustersPreview, key: str) -> pd.DataFrame:
     """Return where each cluster is densest on a map: x, y by cluster."""
     xy = points_of(id, map)
     placed = np.isfinite(xy[:, 0]) & (_made.labels >= 0)

@@ -13,7 +13,7 @@ from core.dataset import search
 from core.trajectories.row_scores import QUANTITIES, labels
 from core.workspace.artifact import Artifact
 from dashboard.charts import scales, theme
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import data, state
 
 SHOWN = labels(
@@ -40,7 +40,7 @@ class Colour(NamedTuple):
         return "value" if self.colours is None else "category"
 
 
-def ask(artifact: Artifact, made: Preview) -> Colour:
+def ask(artifact: Artifact, made: ClustersPreview) -> Colour:
     """Ask what to colour by, and return the colours."""
     dataset = artifact.ancestor("dataset")
     own = [*OTHERS[:2], *SHOWN, OTHERS[2]]
@@ -74,7 +74,7 @@ def ask(artifact: Artifact, made: Preview) -> Colour:
     return _categories(values, name, made)
 
 
-def _clusters(made: Preview) -> Colour:
+def _clusters(made: ClustersPreview) -> Colour:
     """Colour by cluster; so many that no colours tell them apart, by their mean final loss."""
     if made.k <= theme.CLUSTER_LIMIT:
         return Colour(made.labels, "cluster", palette(made), by_cluster=True)
@@ -83,7 +83,7 @@ def _clusters(made: Preview) -> Colour:
     return Colour(values, "cluster's mean final loss (nats)", by_cluster=True)
 
 
-def palette(made: Preview) -> list[str]:
+def palette(made: ClustersPreview) -> list[str]:
     """Return the colour of every cluster, the same on all charts."""
     final = made.table.set_index("cluster")["final_loss"].reindex(range(made.k))
     return theme.palette(made.k, final.tolist())
@@ -103,7 +103,7 @@ def marks(artifact: Artifact) -> npt.NDArray[np.int64]:
     return out
 
 
-def _categories(values: pd.Series, title: str, made: Preview) -> Colour:
+def _categories(values: pd.Series, title: str, made: ClustersPreview) -> Colour:
     """Colour by the commonest names among the clustered rows."""
     categories = scales.categories(values, made.labels >= 0)
     return Colour(categories.codes, title, categories.colours, categories.names)

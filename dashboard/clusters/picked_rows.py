@@ -22,7 +22,7 @@ from core.trajectories.row_scores import labels
 from core.workspace.artifact import Artifact
 from dashboard.clusters import area as clusters_area
 from dashboard.clusters import map as maps
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.escape import plain
 from dashboard.frame import data, state
 from dashboard.frame.page_words import plain_words
@@ -43,7 +43,7 @@ class Picked(NamedTuple):
     """Whether more than a cluster decides: then the map lights them up."""
 
 
-def pick(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> Picked:
+def pick(artifact: Artifact, made: ClustersPreview, findings: dict[str, Ints]) -> Picked:
     """Return the rows picked on the page."""
     rows, words = _base(artifact, made, findings)
     narrowed = False
@@ -59,7 +59,9 @@ def pick(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> Picked
     return Picked(rows, f"{len(rows):,} rows {words}", drawn)
 
 
-def _base(artifact: Artifact, made: Preview, findings: dict[str, Ints]) -> tuple[Ints | None, str]:
+def _base(
+    artifact: Artifact, made: ClustersPreview, findings: dict[str, Ints]
+) -> tuple[Ints | None, str]:
     area, finding = (st.session_state.get(f"clusters:{k}") for k in ("area", "finding"))
     if area:
         hit = _drawn(artifact, area)
@@ -94,7 +96,7 @@ def inside(id: str, map: str, area: str) -> npt.NDArray[np.bool_]:
     return clusters_area.inside(maps.points_of(id, map), json.loads(area))
 
 
-def search_bar(artifact: Artifact, made: Preview) -> None:
+def search_bar(artifact: Artifact, made: ClustersPreview) -> None:
     """Ask for a search, filters and a row to jump to."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -154,7 +156,7 @@ def matching(dataset: str, condition: Condition) -> Ints:
     )
 
 
-def filterable(artifact: Artifact, made: Preview) -> dict[str, FilterColumn]:
+def filterable(artifact: Artifact, made: ClustersPreview) -> dict[str, FilterColumn]:
     """Return what rows can be filtered by, by its label: our quantities, then the input's."""
     frame = data.flags(artifact.id)
     dataset = artifact.ancestor("dataset")
@@ -169,7 +171,7 @@ def filterable(artifact: Artifact, made: Preview) -> dict[str, FilterColumn]:
     return out
 
 
-def _filters(artifact: Artifact, made: Preview) -> None:
+def _filters(artifact: Artifact, made: ClustersPreview) -> None:
     known = filterable(artifact, made)
     stale = [f for f in st.session_state.get(FILTERS, []) if f not in known]
     if stale:  # of another dataset
@@ -202,7 +204,7 @@ def value_key(label: str) -> str:
     return f"clusters:filter:{label}"
 
 
-def _filtered(artifact: Artifact, made: Preview) -> tuple[Ints | None, str]:
+def _filtered(artifact: Artifact, made: ClustersPreview) -> tuple[Ints | None, str]:
     chosen = st.session_state.get(FILTERS) or []
     known = filterable(artifact, made) if chosen else {}
     frame = data.flags(artifact.id)

@@ -29,7 +29,7 @@ from dashboard.frame import state
 from dashboard.frame.data import CLUSTERING, flags, losses, steps
 
 
-class Preview(NamedTuple):
+class ClustersPreview(NamedTuple):
     """A clustering, kept or not, ready to draw."""
 
     key: str
@@ -47,7 +47,7 @@ class Preview(NamedTuple):
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def preview(settings: clusters.Settings) -> Preview:
+def preview(settings: clusters.Settings) -> ClustersPreview:
     """Cluster without keeping it."""
     artifact = state.workspace().open(settings.trajectories)
     with CLUSTERING:
@@ -55,20 +55,20 @@ def preview(settings: clusters.Settings) -> Preview:
     return described(artifact, fingerprint(to_config(settings)), made)
 
 
-def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Preview:
+def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> ClustersPreview:
     """Return a clustering with what is shown of it."""
     frame = flags(artifact.id)
     table = statistics.describe(made.labels, losses(artifact.id), frame)
     table["name"] = distinct(clusters.names(artifact, made.labels), table["final_loss"].tolist())
     quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
-    return Preview(key, made.labels, made.centroids, table, quantiles, made.inertia)
+    return ClustersPreview(key, made.labels, made.centroids, table, quantiles, made.inertia)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def kept(clusters_id: str) -> Preview:
+def kept(clusters_id: str) -> ClustersPreview:
     """Return a kept clustering as it was sealed."""
     made = state.workspace().open(clusters_id, "clusters")
-    return Preview(
+    return ClustersPreview(
         clusters_id,
         load_labels(made),
         load_centroids(made),
@@ -108,7 +108,7 @@ def distinct(names: Sequence[str], final_loss: Sequence[float]) -> list[str]:
     return out
 
 
-def named(made: Preview, kept: Artifact | None, edited: Edits) -> Preview:
+def named(made: ClustersPreview, kept: Artifact | None, edited: Edits) -> ClustersPreview:
     """Return a clustering with the names that people gave its clusters instead of keywords."""
     given = edited.names.get(kept.id, {}) if kept is not None else {}
     if not given:

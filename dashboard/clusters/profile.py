@@ -12,7 +12,7 @@ from core.trajectories.row_scores import QUANTITIES
 from core.workspace.artifact import Artifact
 from dashboard.charts import profile as profile_charts
 from dashboard.clusters import picked_rows
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import data
 
 EXPLAINS = ("n_response", "source", "final_loss")
@@ -24,7 +24,7 @@ FULL = 50_000
 
 
 def profile(
-    artifact: Artifact, made: Preview, picked: picked_rows.Picked, chosen: int | None
+    artifact: Artifact, made: ClustersPreview, picked: picked_rows.Picked, chosen: int | None
 ) -> None:
     """Compare what is picked with all rows, and say what the clustering goes by."""
     everything = np.flatnonzero(made.labels >= 0)
@@ -73,7 +73,7 @@ def sample(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def separates(id: str, _made: Preview, key: str, cluster: int | None) -> pd.DataFrame:
+def separates(id: str, _made: ClustersPreview, key: str, cluster: int | None) -> pd.DataFrame:
     """Return how much single facts explain of the clustering, or of one cluster."""
     facts = data.flags(id)[list(EXPLAINS)].rename(columns=TITLES)
     if cluster is None:

@@ -20,13 +20,15 @@ from dashboard.clusters.cluster_facts import (
     strands,
     table,
 )
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import data
 
 PANELS = 24
 
 
-def ribbons(artifact: Artifact, made: Preview, settings: Settings, chosen: int | None) -> None:
+def ribbons(
+    artifact: Artifact, made: ClustersPreview, settings: Settings, chosen: int | None
+) -> None:
     """Draw a small panel per cluster; a click chooses it."""
     by = st.segmented_control(
         "Sort by",
@@ -87,7 +89,7 @@ def _clicked() -> None:
         choose(int(np.ravel(points[0]["customdata"])[0]))
 
 
-def inside_across(artifact: Artifact, made: Preview, example: int, first: int) -> Any:
+def inside_across(artifact: Artifact, made: ClustersPreview, example: int, first: int) -> Any:
     """Return the picture of distances inside clusters against across them."""
     inside, across = distances(artifact.id, made, made.key)
     known = strands(artifact.id, made, made.key)

@@ -15,14 +15,17 @@ from core.dataset import search
 from core.workspace.artifact import Artifact
 from dashboard.charts import clusters as cluster_charts
 from dashboard.clusters import edit_bar, picked_rows
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.escape import plain
 from dashboard.frame import data, reader
 
 
 @st.fragment  # turning its pages leaves the map alone
 def pane(
-    artifact: Artifact, made: Preview, settings: clusters.Settings, picked: picked_rows.Picked
+    artifact: Artifact,
+    made: ClustersPreview,
+    settings: clusters.Settings,
+    picked: picked_rows.Picked,
 ) -> None:
     """Show the picked rows, 20 a page."""
     jumped = _jump(artifact)
@@ -78,7 +81,14 @@ def _jump(artifact: Artifact) -> int | None:
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def ordered(
-    id: str, _made: Preview, made: str, features: str, start: bool, _rows: Ints, rows: str, how: str
+    id: str,
+    _made: ClustersPreview,
+    made: str,
+    features: str,
+    start: bool,
+    _rows: Ints,
+    rows: str,
+    how: str,
 ) -> Ints:
     """Return rows in the order to read them; `made` and `rows` tell equal ones from others."""
     return reading_order.order(
@@ -126,7 +136,7 @@ def _turn(by: int) -> None:
     st.session_state["clusters:page"] += by
 
 
-def cards(artifact: Artifact, made: Preview, rows: list[int]) -> None:
+def cards(artifact: Artifact, made: ClustersPreview, rows: list[int]) -> None:
     """Draw rows with their texts, trajectories and the buttons to decide about them."""
     dataset = artifact.ancestor("dataset")
     frame = data.examples(dataset.id, rows, "row, id, source, messages")

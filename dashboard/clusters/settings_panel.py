@@ -11,7 +11,7 @@ from core.clusters import kmeans
 from core.trajectories import features as statistics
 from core.workspace.artifact import EXTENDS, Artifact
 from dashboard.clusters import new_rows, preview
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.escape import plain
 from dashboard.frame import data, job_card, state
 
@@ -142,7 +142,9 @@ def keep(artifact: Artifact, settings: clusters.Settings) -> None:
     st.session_state["clusters:for"] = (artifact.id, made.id)
 
 
-def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None) -> Preview:
+def shown(
+    artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
+) -> ClustersPreview:
     """Return the clustering to draw: the kept one, a preview, or of large data the last preview."""
     if kept is not None:
         return preview.kept(kept.id)
@@ -163,7 +165,7 @@ def shown(artifact: Artifact, settings: clusters.Settings, kept: Artifact | None
     return made
 
 
-def choose(made: Preview) -> int | None:
+def choose(made: ClustersPreview) -> int | None:
     """Ask which cluster to read."""
     names = dict(zip(made.table["cluster"], made.table["name"], strict=True))
     sizes = dict(zip(made.table["cluster"], made.table["size"], strict=True))

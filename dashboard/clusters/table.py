@@ -10,12 +10,14 @@ from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
 from dashboard.clusters import edit_bar
 from dashboard.clusters.cluster_facts import choose, strands, table
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.escape import plain
 from dashboard.frame import data
 
 
-def clusters(artifact: Artifact, made: Preview, kept: Artifact | None, chosen: int | None) -> None:
+def clusters(
+    artifact: Artifact, made: ClustersPreview, kept: Artifact | None, chosen: int | None
+) -> None:
     """Show the table of clusters and the card of the chosen one."""
     known = table(artifact.id, made, made.key).sort_values("size", ascending=False)
     if chosen is not None:
@@ -64,7 +66,7 @@ def _row_chosen() -> None:
 
 
 def card(
-    artifact: Artifact, made: Preview, kept: Artifact | None, cluster: int, facts: pd.Series
+    artifact: Artifact, made: ClustersPreview, kept: Artifact | None, cluster: int, facts: pd.Series
 ) -> None:
     """Show one cluster: its trajectories against the pool, and what can be decided about it."""
     dataset = artifact.ancestor("dataset").id

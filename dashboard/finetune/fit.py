@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.finetune import fit as trying
 from core.finetune.fit import Fit, FitRun, Way
 from core.finetune.forecast import Forecast, between
-from core.finetune.preview import Preview, preview
+from core.finetune.preview import SelectionPreview, preview
 from core.finetune.settings import Settings, resolve
 from core.jobs.progress import duration
 from core.model.chat_template import Refused
@@ -178,7 +178,7 @@ def _disk(fit: Fit) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Rendering the rows as training will")
-def _preview(selection: str, model: str, template: str, max_length: int | Auto) -> Preview:
+def _preview(selection: str, model: str, template: str, max_length: int | Auto) -> SelectionPreview:
     shown = Settings(selection=selection, model=model, template=template, max_length=max_length)
     return preview(state.workspace(), shown)
 

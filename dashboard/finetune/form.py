@@ -43,7 +43,7 @@ GROUPS = {
 SPECS = {s.name: s for s in specs(finetune.Settings)}
 
 
-def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Tested]:
+def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.ChosenTest]:
     """Draw the form; return the settings, None where one is wrong, and the test set."""
     values: dict[str, Any] = {"selection": selection.id}
     problems: list[str] = []
@@ -80,7 +80,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Tested
         ask("steps")
     length = st.container()
     ask("eval", lambda: test_set.pick(SPECS["eval"], f"{FORM}:eval", dataset))
-    tested = test_set.Tested(None, "")
+    tested = test_set.ChosenTest(None, "")
     if "eval" in values:
         tested = test_set.about(values["eval"], dataset, selection, f"{FORM}:eval")
     for title, names in _groups(values.get("method", "full")).items():
@@ -102,7 +102,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Tested
     return None, tested
 
 
-def summary(settings: finetune.Settings, tested: test_set.Tested) -> str:
+def summary(settings: finetune.Settings, tested: test_set.ChosenTest) -> str:
     """Say what the values amount to that only name a rule."""
     s = settings
     lr = finetune.default_lr(s.model, s.method) if s.lr == "auto" else float(s.lr)

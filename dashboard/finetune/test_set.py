@@ -23,7 +23,7 @@ COMPARED = 200_000
 """Rows of pool and test set up to which they are compared without being asked."""
 
 
-class Tested(NamedTuple):
+class ChosenTest(NamedTuple):
     """A test set as the form knows it."""
 
     rows: int | None
@@ -51,7 +51,7 @@ def pick(spec: Spec, key: str, dataset: Artifact) -> str:
     )
 
 
-def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested:
+def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> ChosenTest:
     """Show how many rows a test set has and how many of them the pool gives away."""
     if not text:
         rows = int(dataset.summary_as(DatasetSummary).get("holdout_rows") or 0)
@@ -59,7 +59,7 @@ def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested
             st.warning("No rows were held out at import: choose a dataset or a file to test on.")
         else:
             _compare(dataset.id, "holdout", selection, rows, key)
-        return Tested(rows, "held-out rows")
+        return ChosenTest(rows, "held-out rows")
     if not is_id(text) or text not in {e.id for e in state.sealed("dataset")}:
         st.button(
             "Read the file: its rows and overlap",
@@ -71,11 +71,11 @@ def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Tested
         )
         if problem := st.session_state.pop(f"{key}:problem", ""):
             st.error(plain_words(problem), icon=":material/error:")
-        return Tested(None, text)
+        return ChosenTest(None, text)
     test = state.workspace().open(text, "dataset")
     rows = int(test.summary_as(DatasetSummary)["rows"])
     _compare(text, "all", selection, rows, key)
-    return Tested(rows, test.name)
+    return ChosenTest(rows, test.name)
 
 
 def _read(text: str, key: str) -> None:

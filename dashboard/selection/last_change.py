@@ -9,12 +9,14 @@ import streamlit as st
 
 from core.arrays import Ints, Labels
 from core.selection.s2l_options import by_hand
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import reader
 from dashboard.selection import quota_bars
 
 
-def changes(clusters: str, dataset: str, tried: quota_bars.Tried, known: Preview) -> None:
+def changes(
+    clusters: str, dataset: str, tried: quota_bars.QuotaTrial, known: ClustersPreview
+) -> None:
     """Say which rows the last change of the settings let in and which it put out.
 
     Where it was a quota set by hand, its cluster comes first.

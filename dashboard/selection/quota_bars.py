@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.selection.s2l_options import by_hand, put
 from core.selection.settings import Settings
 from dashboard.charts import selection as selection_charts
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.escape import plain
 from dashboard.frame import reader, widgets
 from dashboard.selection import preview
@@ -34,7 +34,7 @@ CLICK, BOX = "Click a bar", "Draw a box"
 CONFIG: dict[str, Any] = {"displaylogo": False, "modeBarButtonsToRemove": ["toImage"]}
 
 
-class Chosen(NamedTuple):
+class Gesture(NamedTuple):
     """What a gesture on the bars means."""
 
     clusters: tuple[int, ...]
@@ -42,7 +42,7 @@ class Chosen(NamedTuple):
     """Rows at the top edge of a box; none of a click."""
 
 
-class Tried(NamedTuple):
+class QuotaTrial(NamedTuple):
     """An allocation, and what is wrong with the quotas that are wanted."""
 
     made: Allocated
@@ -52,7 +52,7 @@ class Tried(NamedTuple):
     """Why the wanted ones cannot be met; empty if they are."""
 
 
-def allocate(settings: Settings) -> Tried:
+def allocate(settings: Settings) -> QuotaTrial:
     """Return what settings choose; where quotas by hand cannot be met, what the last ones chose.
 
     Raises:
@@ -68,13 +68,13 @@ def allocate(settings: Settings) -> Tried:
                 shown = preview.allocation(dataclasses.replace(settings, quotas=quotas))
             except InputError:  # the budget changed since
                 continue
-            return Tried(shown, quotas, str(e))
+            return QuotaTrial(shown, quotas, str(e))
         raise
     st.session_state[WORKED] = settings.quotas
-    return Tried(made, settings.quotas, "")
+    return QuotaTrial(made, settings.quotas, "")
 
 
-def meant(selection: Mapping[str, Any], order: Sequence[int]) -> Chosen | None:
+def meant(selection: Mapping[str, Any], order: Sequence[int]) -> Gesture | None:
     """Return what Streamlit's selection of a chart means; nothing if it is empty.
 
     Args:
@@ -86,13 +86,13 @@ def meant(selection: Mapping[str, Any], order: Sequence[int]) -> Chosen | None:
         left, right = sorted(map(float, box["x"]))
         first, last = max(0, math.ceil(left - 0.5)), math.floor(right + 0.5)
         under = tuple(order[first : max(0, last + 1)])
-        return Chosen(under, max(0, round(max(box["y"])))) if under else None
+        return Gesture(under, max(0, round(max(box["y"])))) if under else None
     for point in selection["points"][:1]:
-        return Chosen((order[int(point["x"])],), None)
+        return Gesture((order[int(point["x"])],), None)
     return None
 
 
-def chart(clusters: str, tried: Tried, *, box: bool) -> Chosen | None:
+def chart(clusters: str, tried: QuotaTrial, *, box: bool) -> Gesture | None:
     """Draw the bars; return what is chosen on them.
 
     Args:
@@ -141,13 +141,13 @@ def chart(clusters: str, tried: Tried, *, box: bool) -> Chosen | None:
     return chosen
 
 
-def _chosen(clusters: str, there: set[int]) -> Chosen | None:
+def _chosen(clusters: str, there: set[int]) -> Gesture | None:
     """Return what is chosen of this clustering, as far as it can be drawn from."""
     kept = st.session_state.get(CHOSEN)
     if kept is None or kept["of"] != clusters:
         return None
     known = tuple(c for c in kept["clusters"] if c in there)
-    return Chosen(known, kept["level"]) if known else None
+    return Gesture(known, kept["level"]) if known else None
 
 
 def _picked(clusters: str, order: list[int]) -> None:
@@ -155,13 +155,18 @@ def _picked(clusters: str, order: list[int]) -> None:
         choose(clusters, chosen)
 
 
-def choose(clusters: str, chosen: Chosen) -> None:
+def choose(clusters: str, chosen: Gesture) -> None:
     """Keep what is chosen on the bars of a clustering."""
     st.session_state[CHOSEN] = {"of": clusters, **chosen._asdict()}
 
 
 def panel(
-    chosen: Chosen | None, tried: Tried, known: Preview, dataset: str, *, settable: bool
+    chosen: Gesture | None,
+    tried: QuotaTrial,
+    known: ClustersPreview,
+    dataset: str,
+    *,
+    settable: bool,
 ) -> None:
     """Show what is chosen on the bars and set it by hand.
 
@@ -198,14 +203,14 @@ def reset_all(key: str) -> None:
         )
 
 
-def _refused(tried: Tried) -> None:
+def _refused(tried: QuotaTrial) -> None:
     """Say why the quotas cannot be met and what is shown instead, and offer the way back."""
     shown = "with the last quotas that worked" if tried.quotas else "without quotas"
     st.error(f"{plain(tried.problem)}. Shown {shown}.", icon=":material/error:")
     st.button("Undo", on_click=use, args=(tried.quotas,), icon=":material/undo:")
 
 
-def _one(cluster: int, table: pd.DataFrame, known: Preview, *, settable: bool) -> None:
+def _one(cluster: int, table: pd.DataFrame, known: ClustersPreview, *, settable: bool) -> None:
     """Name one cluster; move its bar where it may be moved."""
     text = st.session_state.get(QUOTAS) or ""
     fixed, caps = by_hand(text) if settable else ({}, {})
@@ -238,7 +243,7 @@ def _one(cluster: int, table: pd.DataFrame, known: Preview, *, settable: bool) -
         reset_all("panel")
 
 
-def _several(chosen: Chosen, table: pd.DataFrame) -> None:
+def _several(chosen: Gesture, table: pd.DataFrame) -> None:
     """Offer to set or cap the clusters under a box at its top edge."""
     text = st.session_state.get(QUOTAS) or ""
     level, n = int(chosen.level or 0), len(chosen.clusters)
@@ -270,7 +275,9 @@ def _setter(label: str, text: str, sign: Literal["=", "<=", ""], rows: dict[int,
     st.button(label, on_click=use, args=(put(text, sign, rows),))
 
 
-def _read(cluster: int, made: Allocated, known: Preview, dataset: str, *, open_: bool) -> None:
+def _read(
+    cluster: int, made: Allocated, known: ClustersPreview, dataset: str, *, open_: bool
+) -> None:
     """Read the rows of a cluster that are taken."""
     rows = taken_of(cluster, made.chosen, known)
     if not open_ and not st.toggle("Read the rows taken", key="selection:read-bar"):
@@ -279,7 +286,7 @@ def _read(cluster: int, made: Allocated, known: Preview, dataset: str, *, open_:
     reader.reader(dataset, rows.tolist(), f"selection:bar:{cluster}")
 
 
-def taken_of(cluster: int, chosen: Ints, known: Preview) -> Ints:
+def taken_of(cluster: int, chosen: Ints, known: ClustersPreview) -> Ints:
     """Return the chosen rows of a cluster, in order of rank."""
     of_it: Ints = chosen[known.labels[chosen] == cluster]
     return of_it

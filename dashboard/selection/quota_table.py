@@ -7,12 +7,12 @@ import streamlit as st
 
 from core.selection.s2l_options import by_hand, written
 from dashboard.charts import selection as selection_charts
-from dashboard.clusters.preview import Preview
+from dashboard.clusters.preview import ClustersPreview
 from dashboard.selection import quota_bars
 from dashboard.selection.preview import Allocated
 
 
-def quotas(made: Allocated, known: Preview) -> None:
+def quotas(made: Allocated, known: ClustersPreview) -> None:
     """Show every cluster's quota in a table in which it can be set or capped by hand."""
     names = dict(zip(known.table["cluster"], known.table["name"], strict=True))
     fixed, caps = by_hand(st.session_state.get(quota_bars.QUOTAS) or "")

@@ -23,7 +23,7 @@ from dashboard.charts import raster
 from dashboard.charts import selection as selection_charts
 from dashboard.charts import study as study_charts
 from dashboard.clusters import map as maps
-from dashboard.clusters.preview import Preview, kept, named
+from dashboard.clusters.preview import ClustersPreview, kept, named
 from dashboard.escape import plain
 from dashboard.frame import data
 from dashboard.frame.data import POINTS
@@ -161,7 +161,9 @@ def _clicked(labels: Labels) -> None:
         st.session_state["story:cluster"] = int(labels[int(row)])
 
 
-def _map(project: Project, made: Preview, chosen: int | None, *, names: bool = True) -> go.Figure:
+def _map(
+    project: Project, made: ClustersPreview, chosen: int | None, *, names: bool = True
+) -> go.Figure:
     assert project.clusters is not None
     assert project.trajectories is not None
     settings = from_config(clusters.Settings, project.clusters.config)

@@ -26,7 +26,7 @@ USUAL = ("s2l", "s2l_per_source", "random", "random_per_source", "full")
 """Arms that stand first; the others are below them."""
 
 
-class Forecast(NamedTuple):
+class StudyForecast(NamedTuple):
     """What a study will take."""
 
     runs: pd.DataFrame
@@ -81,7 +81,7 @@ def _pills(label: str, names: list[str], key: str, default: tuple[str, ...]) -> 
     return list(chosen or [])
 
 
-def forecast(clusters: Artifact, settings: study.Settings) -> Forecast | None:
+def forecast(clusters: Artifact, settings: study.Settings) -> StudyForecast | None:
     """Say how many fine-tunes these settings are, how many exist and how long the others take.
 
     None, with a sentence, where they cannot be compared.
@@ -120,7 +120,7 @@ def how_long(new: int, seconds: float) -> str:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _forecast(root: str, settings: study.Settings, stamp: tuple[object, ...]) -> Forecast:
+def _forecast(root: str, settings: study.Settings, stamp: tuple[object, ...]) -> StudyForecast:
     workspace = state.workspace()
     opened = plan.open_study(workspace, settings)
     planned = plan.runs(opened)
@@ -128,7 +128,7 @@ def _forecast(root: str, settings: study.Settings, stamp: tuple[object, ...]) ->
     done = plan.existing(workspace, opened, planned, steps)
     new = [run for run, id in zip(planned, done, strict=True) if not id]
     seconds = plan.seconds_of(workspace, opened, new, steps)
-    return Forecast(plan.as_frame(planned, done), seconds)
+    return StudyForecast(plan.as_frame(planned, done), seconds)
 
 
 def again(artifact: Artifact, **changes: object) -> study.Settings:

@@ -38,7 +38,7 @@ def launch(settings: study.Settings) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner="Drawing items and seeds again")
-def item_interval(id: str, key: str, test: str) -> items.Interval | None:
+def item_interval(id: str, key: str, test: str) -> items.ItemDifference | None:
     """Return s2l's difference from random over the items of a study."""
     if key in BY_ITEM:  # no mean of single items
         return None

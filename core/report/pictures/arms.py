@@ -13,7 +13,7 @@ from core.report.svg import Scale, axis, drawing, el, label, shortened, tip
 WIDTH, LEFT, RIGHT, LINE = 1040, 230, 830, 46
 
 
-class Arm(NamedTuple):
+class DrawnArm(NamedTuple):
     """One arm as it is drawn, in the measure's own unit."""
 
     name: str
@@ -28,7 +28,12 @@ class Arm(NamedTuple):
 
 
 def picture(
-    key: str, title: str, arms: list[Arm], form: str, axis_title: str, lines: Mapping[str, float]
+    key: str,
+    title: str,
+    arms: list[DrawnArm],
+    form: str,
+    axis_title: str,
+    lines: Mapping[str, float],
 ) -> str:
     """Draw arms from the top down.
 
@@ -71,7 +76,7 @@ def picture(
     return drawing(key, title, WIDTH, bottom + 44, *parts)
 
 
-def _arm(arm: Arm, x: Scale, y: float, form: str) -> str:
+def _arm(arm: DrawnArm, x: Scale, y: float, form: str) -> str:
     parts = [label(LEFT - 14, y + 4, shortened(arm.name, LEFT - 20), "end")]
     if math.isfinite(arm.low):
         parts.append(el("line", x1=x(arm.low), x2=x(arm.high), y1=y, y2=y, class_="interval"))
@@ -107,7 +112,7 @@ def _arm(arm: Arm, x: Scale, y: float, form: str) -> str:
     return el("g", *parts)
 
 
-def of(table: pd.DataFrame, metric: str, lower_is_better: bool) -> list[Arm]:
+def of(table: pd.DataFrame, metric: str, lower_is_better: bool) -> list[DrawnArm]:
     """Return the arms of a study's table, the best mean first; those without a number last."""
     from core.study.results import mean_interval
 
@@ -117,6 +122,6 @@ def of(table: pd.DataFrame, metric: str, lower_is_better: bool) -> list[Arm]:
         low, high = mean_interval(known.to_numpy()) if len(known) else (math.nan, math.nan)
         seeds = dict(zip(part["seed"].tolist(), part[metric].astype(float).tolist(), strict=True))
         rows = float(part["rows"].mean())
-        out.append(Arm(str(name), seeds, float(known.mean()), low, high, rows))
+        out.append(DrawnArm(str(name), seeds, float(known.mean()), low, high, rows))
     sign = 1 if lower_is_better else -1
     return sorted(out, key=lambda arm: (not math.isfinite(arm.mean), sign * arm.mean))

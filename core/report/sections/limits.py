@@ -6,7 +6,7 @@ from core.dataset.artifact import DatasetSummary
 from core.dataset.overlap import describe
 from core.export.data_card import LIMITS, S2L_LIMITS
 from core.finetune.metrics import known
-from core.report.document import Items, Quoted, Said, Section, Spans, fact, worked_out
+from core.report.document import Items, Quoted, Section, Sentence, Spans, fact, worked_out
 from core.report.project import Project
 from core.report.sections.question import exact
 from core.selection.strategies.catalog import STRATEGIES
@@ -46,7 +46,7 @@ def _tested(project: Project) -> list[Spans]:
     said = describe(shared, "rows of the pool")
     if project.study is None or not said or not shared.get("given_away"):
         return []
-    return [(Said(f"{said[0].upper()}{said[1:]}.", "core.dataset.overlap.describe"),)]
+    return [(Sentence(f"{said[0].upper()}{said[1:]}.", "core.dataset.overlap.describe"),)]
 
 
 def _study(study: Artifact | None) -> list[Spans]:
@@ -60,12 +60,12 @@ def _study(study: Artifact | None) -> list[Spans]:
     failed = study.summary_as(StudySummary).get("failed", [])
     out += [("Failed, and counts as worst: ", Quoted(s)) for s in failed]
     if unlike := findings.different_items(table):
-        out.append((Said(unlike, "core.study.findings.different_items"),))
+        out.append((Sentence(unlike, "core.study.findings.different_items"),))
     if known(table) and (low := said_of.near_floor(table)):
-        out.append((Said(low, "core.study.sentences.near_floor"),))
+        out.append((Sentence(low, "core.study.sentences.near_floor"),))
     if study.summary_as(StudySummary).get("exploratory"):
         said = said_of.caution(study.summary_as(StudySummary)["exploratory"])
-        out.append((Said(said, "core.study.sentences.caution"),))
+        out.append((Sentence(said, "core.study.sentences.caution"),))
     return out
 
 
@@ -74,4 +74,4 @@ def _always(project: Project) -> list[Spans]:
     if made is None or STRATEGIES[str(made.config["strategy"])].switches:
         parts += "\n" + S2L_LIMITS
     lines = " ".join(parts.split()).removeprefix("- ").split(" - ")
-    return [(Said(line, "core.export.data_card.LIMITS"),) for line in lines]
+    return [(Sentence(line, "core.export.data_card.LIMITS"),) for line in lines]

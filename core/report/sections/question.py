@@ -16,8 +16,8 @@ from core.report.document import (
     Link,
     Paragraph,
     Quoted,
-    Said,
     Section,
+    Sentence,
     Span,
     Spans,
     Table,
@@ -122,7 +122,7 @@ def data(project: Project) -> Section:
     else:
         items.append(("No rows were held out: nothing here was tested on rows of this data.",))
     if said := describe(s.get("overlap", {}), "rows of the pool"):
-        items.append((Said(f"{said[0].upper()}{said[1:]}.", "core.dataset.overlap.describe"),))
+        items.append((Sentence(f"{said[0].upper()}{said[1:]}.", "core.dataset.overlap.describe"),))
     if is_private(dataset):
         items.append(("The data is private: no text, no name of a source is in this report.",))
     return Section("data", "The data, and what was held out", [Items(items), *_sources(project)])
@@ -226,7 +226,7 @@ def _selection(project: Project) -> Spans:
         " rows were selected (seed ",
         fact(made, "config", "seed", form=exact),
         "): ",
-        Said(STRATEGIES[strategy].sentence, f"core.selection.strategies.catalog {strategy}"),
+        Sentence(STRATEGIES[strategy].sentence, f"core.selection.strategies.catalog {strategy}"),
     )
 
 

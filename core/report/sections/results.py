@@ -17,8 +17,8 @@ from core.report.document import (
     Paragraph,
     Picture,
     Quoted,
-    Said,
     Section,
+    Sentence,
     Spans,
     Table,
     fact,
@@ -49,7 +49,7 @@ def results(project: Project) -> Section:
     if project.finetune is not None:
         blocks: list[Block] = [Paragraph((*scores(project.finetune), "."))]
         if said := project.finetune.summary_as(FinetuneSummary).get("overlap"):
-            blocks.append(Paragraph((Said(f"{said}.", "summary of the fine-tune"),)))
+            blocks.append(Paragraph((Sentence(f"{said}.", "summary of the fine-tune"),)))
     else:
         blocks = [Paragraph(("Nothing was trained on these rows yet, so nothing was tested.",))]
     if project.clusters is not None:
@@ -72,7 +72,7 @@ def _study(study: Artifact) -> list[Block]:
         said = findings.sentences(study, table, key)
         if said:
             blocks.append(Paragraph((f"{metric.called(seen_of(table))}:",)))
-            blocks.append(Items([(Said(line, SENTENCES),) for line in said]))
+            blocks.append(Items([(Sentence(line, SENTENCES),) for line in said]))
     for test, one in study.summary_as(StudySummary).get("tests", {}).items():
         blocks.append(Paragraph(("Also tested on ", Quoted(str(one["title"])), ":")))
         blocks += _other_test(study, test)
@@ -82,7 +82,7 @@ def _study(study: Artifact) -> list[Block]:
 def _other_test(study: Artifact, test: str) -> list[Block]:
     table = study_table(study, test)
     said = [
-        (f"{metric.called(seen_of(table))}: ", Said(line, SENTENCES))
+        (f"{metric.called(seen_of(table))}: ", Sentence(line, SENTENCES))
         for key, metric in known(table).items()
         for line in findings.sentences(study, table, key, test)[:1]
     ]
@@ -148,7 +148,7 @@ def _scores(study: Artifact, table: pd.DataFrame, usable: dict[str, Metric]) -> 
     return Table(title, heads, [*rows, base])
 
 
-def _cell(study: Artifact, arm: arms.Arm, key: str, metric: Metric) -> Spans:
+def _cell(study: Artifact, arm: arms.DrawnArm, key: str, metric: Metric) -> Spans:
     values = [v for v in arm.seeds.values() if math.isfinite(v)]
     if not values:
         return ("failed",)
@@ -232,7 +232,7 @@ def _by_arm(study: Artifact, by_arm: pd.DataFrame) -> list[Block]:
         rows.append(cells)
     heads = ("arm", "training (s)", "testing (s)", "proxy (s)", "response tokens in its rows")
     return [
-        Picture("costs", title, svg, (Said(said, "core.study.costs.sentence"),)),
+        Picture("costs", title, svg, (Sentence(said, "core.study.costs.sentence"),)),
         Table("What each arm took, the mean of its runs", heads, rows),
     ]
 
@@ -242,7 +242,7 @@ def _proxy(project: Project) -> Spans:
     assert project.clusters is not None
     try:
         done = bill.proxy(project.clusters)
-        said = (Said(done.sentence(), "core.trajectories.cost"),)
+        said = (Sentence(done.sentence(), "core.trajectories.cost"),)
         if project.finetune is None or project.selection is None:
             return said
         target = bill.target(project.finetune)
@@ -251,4 +251,4 @@ def _proxy(project: Project) -> Spans:
         paid = bill.measured(done, target, tokens.share, target.epochs)
     except (InputError, KeyError, ZeroDivisionError):  # imported losses, early manifests
         return ()
-    return (*said, " ", Said(paid.sentence(), "core.review.cost"))
+    return (*said, " ", Sentence(paid.sentence(), "core.review.cost"))

@@ -14,7 +14,7 @@ from core.dataset.readers import Rows
 from core.errors import InputError
 from core.export import turn_formats
 from core.export.turn_formats import Example, carried, for_trainer
-from core.export.writers import Lines
+from core.export.writers import JsonLines
 from tests.core.conftest import write_export
 from tests.core.export.conftest import again, chosen_rows, load
 
@@ -95,7 +95,7 @@ def test_conversations_come_back_with_all_that_they_carry(rows, form, trained):
     for example in examples:
         line = shape(example)
         line = for_trainer(line, there.turn_keys) if trained else line
-        lines.append(Lines().line({**dict.fromkeys(there.columns.keys() & {"tools"}), **line}))
+        lines.append(JsonLines().line({**dict.fromkeys(there.columns.keys() & {"tools"}), **line}))
     assert read_back(lines) == rows
 
 
@@ -107,14 +107,14 @@ def test_alpaca_comes_back_equal_or_refuses_by_name(rows):
     refused = []
     for i, turns in enumerate(rows):
         try:
-            lines.append(Lines().line(turn_formats.alpaca(Example(i, f"{i}", "s", "", turns))))
+            lines.append(JsonLines().line(turn_formats.alpaca(Example(i, f"{i}", "s", "", turns))))
             held.append(turns)
         except InputError as e:
             refused.append(f"{e}")
     assert all(re.match(r"row \d has .* use --format messages", text, re.S) for text in refused)
     assume(held)
     names = dict.fromkeys(name for line in lines for name in json.loads(line))
-    full = [Lines().line({**dict.fromkeys(names), **json.loads(line)}) for line in lines]
+    full = [JsonLines().line({**dict.fromkeys(names), **json.loads(line)}) for line in lines]
     assert read_back(full) == held
 
 

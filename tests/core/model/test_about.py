@@ -43,5 +43,5 @@ def test_what_the_lists_offer_is_known_without_a_network():
     known = about.model("microsoft/phi-2")
     assert (known.parameters, known.licence, known.here) == (2_780_000_000, "mit", False)
     assert about.model("scratch:tiny").here
-    assert about.model("no/such-model") == about.Model("no/such-model", None, "", False)
+    assert about.model("no/such-model") == about.ModelLine("no/such-model", None, "", False)
     assert about.model("shrink:nonsense").parameters is None

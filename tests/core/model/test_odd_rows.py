@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.jobs import bounds
 from core.model import tokens as tokens_module
 from core.model.conversation import split_extras
-from core.model.pool_texts import Texts
+from core.model.pool_texts import PoolTexts
 from core.model.templates import renderer
 from core.model.token_roles import pieces
 from core.model.tokens import tokenize
@@ -127,7 +127,7 @@ def test_a_trimmed_models_texts_leave_such_rows_out(odd):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module.tokenizers, "load_tokenizer", lambda spec: tokenizer)
         texts = module.pool_texts(dataset, "shrink:gemma:2:trim")
-        assert isinstance(texts, Texts)
+        assert isinstance(texts, PoolTexts)
         assert [bool(t) for t in texts].count(False) == 2
 
 

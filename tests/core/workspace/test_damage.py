@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import edits, jobs
-from core.commands import Listing, list_
+from core.commands import ListSettings, list_
 from core.edits.state import OPS
 from core.errors import InputError
 from core.jobs.record import load
@@ -79,7 +79,7 @@ def check(workspace, made, *, sealed):
     first, second, last = made
     entries = listed(workspace)
     assert [entries[a.id].state for a in (first, second)] == ["sealed", "sealed"]
-    assert list_(workspace, Listing()).count("\n") >= 2
+    assert list_(workspace, ListSettings()).count("\n") >= 2
     assert len(workspace.made_from(first.id, "layout")) >= 2
     assert workspace.children(first.id)
     entry = entries[last.id]

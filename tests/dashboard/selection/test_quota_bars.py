@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.selection import last_change, quota_bars
-from dashboard.selection.quota_bars import Chosen
+from dashboard.selection.quota_bars import Gesture
 
 ORDER = [7, 3, 5, 0]
 NOTHING = {"points": [], "point_indices": [], "box": [], "lasso": []}
@@ -17,7 +17,7 @@ def boxed(x, y, order=ORDER):
 
 def test_a_click_chooses_the_cluster_of_its_bar():
     point = {"curve_number": 0, "point_index": 1, "x": 1, "y": 40}
-    assert quota_bars.meant({**NOTHING, "points": [point]}, ORDER) == Chosen((3,), None)
+    assert quota_bars.meant({**NOTHING, "points": [point]}, ORDER) == Gesture((3,), None)
 
 
 def test_nothing_selected_chooses_nothing():
@@ -25,10 +25,10 @@ def test_nothing_selected_chooses_nothing():
 
 
 def test_a_box_takes_the_bars_under_it_and_its_top_edge():
-    assert boxed([0.6, 2.4], [3, 40.4]) == Chosen((3, 5), 40)
-    assert boxed([2.4, 0.6], [40.4, 3]) == Chosen((3, 5), 40), "drawn from right to left"
-    assert boxed([1.1, 1.2], [0, 7]) == Chosen((3,), 7), "inside one bar"
-    assert boxed([0, 1], [-5, -2]) == Chosen((7, 3), 0), "below the axis"
+    assert boxed([0.6, 2.4], [3, 40.4]) == Gesture((3, 5), 40)
+    assert boxed([2.4, 0.6], [40.4, 3]) == Gesture((3, 5), 40), "drawn from right to left"
+    assert boxed([1.1, 1.2], [0, 7]) == Gesture((3,), 7), "inside one bar"
+    assert boxed([0, 1], [-5, -2]) == Gesture((7, 3), 0), "below the axis"
     assert boxed([3.6, 9], [0, 5]) is None, "beside all bars"
 
 
