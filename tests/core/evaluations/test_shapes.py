@@ -5,7 +5,6 @@ import pytest
 from core.dataset.readers import SkippedRow
 from core.evaluations import shapes
 from core.evaluations.catalog import EVALUATIONS
-from core.evaluations.programs import is_program
 
 ROWS = [
     (
@@ -121,19 +120,3 @@ def test_choices_in_their_public_shapes(row):
 def test_what_is_no_item_has_a_reason(name, row, why):
     with pytest.raises(SkippedRow, match=why):
         EVALUATIONS[name].item(row)
-
-
-@pytest.mark.parametrize(
-    ("text", "program"),
-    [
-        ("```python\nx = 2\n```", True),
-        ("x = 3\nprint(x)", True),
-        ("def f(a):\n    return a", True),
-        ("from math import sqrt", True),
-        ("import duties are 5%", False),
-        ("He will print(ed) 3 books. #### 3", False),
-        ("x = 5", False),
-    ],
-)
-def test_programs_are_told_from_answers(text, program):
-    assert is_program(text) == program

@@ -59,8 +59,8 @@ COMPLAINTS: dict[str, list[str]] = {
         f"{HERE}::test_the_end_token_is_the_last_that_is_trained",
     ],
     "<think> was trained where nobody thought, or appeared": [
-        f"{MODEL}/test_masks.py::test_reasoning_is_trained_where_the_template_shows_it",
-        f"{MODEL}/test_masks.py::test_a_reply_may_think_and_call_but_not_open_a_turn",
+        f"{MODEL}/test_spans.py::test_reasoning_is_trained_where_the_template_shows_it",
+        f"{MODEL}/test_spans.py::test_a_reply_may_think_and_call_but_not_open_a_turn",
     ],
     "a system turn is refused (Gemma), and the run with it": [
         f"{MODEL}/test_odd_rows.py::test_a_row_that_the_template_refuses_is_skipped_and_named",

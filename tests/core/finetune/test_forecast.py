@@ -6,7 +6,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.finetune.forecast import answering, between, forecast, line, training
-from core.finetune.time_after import Pace
 
 SIZES = st.lists(st.integers(10, 5000), min_size=2, max_size=12)
 
@@ -112,17 +111,3 @@ def test_what_is_tested_twice_takes_twice_as_long():
 def test_a_range_is_written_once_where_both_ends_read_the_same():
     assert between(60.0, 60.2) == "1 min 0 s"
     assert between(50.0, 130.0) == "50 s to 2 min 10 s"
-
-
-def test_without_a_try_the_test_is_foreseen_from_what_the_run_has_met(monkeypatch):
-    clock = iter([0.0, 2.0, 10.0, 13.0])
-    monkeypatch.setattr("core.finetune.time_after.time.monotonic", lambda: next(clock))
-    pace = Pace()
-    sets = [{"tokens": 500, "answered": 10, "prompt": 5.0, "usual_new": 20, "times": 1}]
-    assert pace.seconds(sets) == 0.0, "nothing is known"
-    with pace.reading(100):  # 0.02 s a token
-        pass
-    with pace.writing(lambda: 6):  # 0.5 s a step
-        pass
-    # 500 tokens scored, 50 read again, 20 steps that write ten answers
-    assert pace.seconds(sets) == pytest.approx(10.0 + 1.0 + 20 * (0.5 + 10 * 0.02))

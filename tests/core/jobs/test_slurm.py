@@ -260,21 +260,6 @@ def test_what_ended_unwatched_is_told_and_what_failed_is_tried_again(fake, job, 
     assert told["state"] == "stopped", "a new job, which waits"
 
 
-@pytest.mark.parametrize(
-    ("state", "words", "failure"),
-    [
-        ("TIMEOUT", "it came to Slurm's time limit", "lost-process"),
-        ("OUT_OF_MEMORY", "more memory than it had asked for", "host-memory"),
-        ("NODE_FAIL", "its node went down", "lost-process"),
-        ("", "a task ended without a word", "lost-process"),
-    ],
-)
-def test_each_end_has_its_words(tmp_path, state, words, failure):
-    (told,) = slurm_run.Follower(tmp_path, "1", 2).ended(state)
-    assert words in told["message"]
-    assert told["failure"] == failure
-
-
 def test_near_the_time_limit_it_saves_and_says_so(tmp_path):
     (tmp_path / "outcomes").mkdir()
     (tmp_path / slurm.LIMIT).touch()
@@ -282,16 +267,3 @@ def test_near_the_time_limit_it_saves_and_says_so(tmp_path):
     (tmp_path / "outcomes/0.json").write_text(str(told).replace("'", '"'))
     (found,) = slurm_run.Follower(tmp_path, "1", 1).ended("")
     assert found["message"].endswith("saved; Slurm's time limit was near: --resume goes on")
-
-
-def test_without_slurm_or_refused_by_it_a_sentence_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="there is no sbatch on this machine's PATH"):
-        slurm_run.slurm(Workspace(tmp_path / "w"), ["finetune"], 1)
-    file = tmp_path / "sbatch"
-    file.write_text(
-        "#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpu' >&2; exit 1\n"
-    )
-    file.chmod(0o755)
-    with pytest.raises(InputError, match=r"invalid partition specified: gpu\).*SBATCH_PARTITION"):
-        slurm_run.slurm(Workspace(tmp_path / "w"), ["finetune"], 1)

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from core.selection import s2l_options
 from core.selection.quotas import quotas, top_up, water_fill
-from core.selection.s2l_options import by_hand, put, written
 
 ALLOCATIONS = ["equal", "proportional", "sqrt", "capped"]
 RULES = st.sampled_from(ALLOCATIONS)
@@ -139,28 +138,6 @@ def test_quotas_are_spelled_up_to_four():
     assert long.startswith("5 quotas #")
     assert spelled("5=5,4=4,3=3,2=2,1=1") == [long], "their order is no difference"
     assert spelled("1=1,2=2,3=3,4=4,5<=5") != [long]
-
-
-ROWS = st.dictionaries(st.integers(0, 30), st.integers(0, 500), max_size=6)
-
-
-@given(ROWS, ROWS)
-def test_what_is_written_by_hand_is_read_again(fixed, caps):
-    caps = {c: rows for c, rows in caps.items() if c not in fixed}
-    text = written(fixed, caps)
-    assert by_hand(text) == (fixed, caps)
-    assert written(*by_hand(text)) == text
-    shuffled = ",".join(reversed(text.split(",")))
-    assert written(*by_hand(shuffled)) == text
-
-
-@given(ROWS, ROWS, ROWS, st.sampled_from(["=", "<=", ""]))
-def test_putting_some_quotas_leaves_the_others(fixed, caps, rows, sign):
-    caps = {c: n for c, n in caps.items() if c not in fixed}
-    fixed_now, caps_now = by_hand(put(written(fixed, caps), sign, rows))
-    for before, now, mine in ((fixed, fixed_now, "="), (caps, caps_now, "<=")):
-        others = {c: n for c, n in before.items() if c not in rows}
-        assert now == others | (rows if sign == mine else {})
 
 
 SIZES = st.lists(st.integers(0, 60), min_size=1, max_size=25)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from core.study import artifact as kept
-from core.study import costs, findings, item_clusters, noise, plan
+from core.study import costs, findings, noise, plan
 
 
 @pytest.fixture(scope="module")
@@ -71,19 +71,6 @@ def test_what_each_arm_took(made):
     assert "What the proxy took is not known here" in unknown
     none = costs.sentence(table.loc[["random", "full"]].reset_index(), epochs=0)
     assert "No arm here needs a proxy" in none
-
-
-def test_a_test_item_belongs_to_the_cluster_it_is_most_like(finished):
-    clusters = finished.workspace.open(finished.clusters)
-    dataset = finished.workspace.open(finished.dataset)
-    found = item_clusters.nearest(clusters, dataset, "holdout")
-    assert len(found) == 20
-    examples = pd.read_parquet(dataset.path / "examples.parquet").set_index("id")
-    labels = np.load(clusters.path / "labels.npy")
-    asked = examples.loc[[i for i in found.index if "letters" in examples["prompt"][i]]]
-    counted = {labels[r] for r in examples.loc[examples["prompt"].str.contains("letters"), "row"]}
-    assert len(asked) > 2
-    assert {found[i] for i in asked.index} <= counted, "rows of the same kind share its words"
 
 
 def test_the_noise_of_an_evaluation_is_that_of_other_batches(made, monkeypatch):

@@ -1,4 +1,3 @@
-import dataclasses
 import gc
 import math
 from importlib import import_module
@@ -13,7 +12,6 @@ from core.jobs.progress import Stopped
 from core.settings import from_config
 from core.study import artifact as kept
 from core.study import findings, items, leakage, plan
-from core.study.plan import with_sources_only
 from core.workspace.draft import InUse
 from core.workspace.files import read_jsonl
 from tests.conftest import write
@@ -68,17 +66,6 @@ def test_an_arm_of_matched_tokens_is_as_large_as_the_first_arm(finished):
     first, matched = (finished.workspace.open(arm.parents["selection"]) for arm in arms)
     assert matched.parents["matches"] == first.id
     assert matched.summary["response_tokens"] >= first.summary["response_tokens"]
-
-
-def test_arms_over_sources_are_left_out_where_the_data_names_none(finished):
-    wanted = study.Settings(clusters=finished.clusters)
-    dataset = finished.workspace.open(finished.dataset)
-    assert with_sources_only(wanted, dataset) == (wanted, [])
-    bare = dataclasses.replace(
-        dataset, manifest={**dataset.manifest, "summary": {"sources": {"all": 160}}}
-    )
-    left, out = with_sources_only(wanted, bare)
-    assert (left.strategies, out) == ("s2l,random,full", ["random_per_source"])
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from core.model import loading
 from core.model.scoring import score
 from core.training.loop import fit
 from core.training.recipe import Recipe
-from core.training.reporting import check_trackers
 from core.training.watch import Watch
 from core.workspace.files import read_jsonl
 from tests.core.training.test_micro_batches import DATA
@@ -153,9 +152,3 @@ def test_trackers_are_told_what_is_known_of_every_step(whole, tmp_path, monkeypa
     assert [t["loss"] for t in steps] == [r["loss"] for r in lines(whole[0])[1:]]
     assert [t["step"] for t in steps if "held_out" in t] == [2, 4, 6]
     assert {"grad_norm", "lr", "tokens/s", "memory"} <= steps[0].keys()
-
-
-def test_a_tracker_that_is_not_installed_is_said_before_anything_is_trained():
-    assert check_trackers("") == []
-    with pytest.raises(InputError, match="--report-to mlflow needs the package mlflow"):
-        check_trackers("mlflow")

@@ -13,12 +13,10 @@ import pytest
 from core import report
 from core.__main__ import main
 from core.errors import InputError
-from core.report import colours
 from core.report.html import HERE
 from core.report.pictures import dots, ribbons
 from core.report.project import as_text, of, verdict
 from core.report.run import page
-from core.report.svg import ticks
 from core.study import artifact as study_artifact
 from core.study import costs, findings
 from core.workspace import files, manifest
@@ -288,24 +286,3 @@ def test_dots_are_thinned_at_random_and_counted():
     assert ribbons.thinned(range(200))[0] == 0
     assert ribbons.thinned(range(200))[-1] == 199
     assert len(ribbons.thinned(range(200))) == ribbons.RECORDINGS
-
-
-def test_ticks_are_round_and_inside():
-    assert ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
-    assert ticks(0.61, 0.64) == pytest.approx([0.61, 0.615, 0.62, 0.625, 0.63, 0.635, 0.64])
-    assert ticks(3, 3) == [3]
-
-
-def test_words_have_the_contrast_of_aa_on_light_dark_and_paper():
-    css = (HERE / "page.css").read_text()
-    blocks = re.findall(r":root \{([^}]*)\}", css)
-    assert len(blocks) == 3
-    for block in blocks:
-        colour = dict(re.findall(r"--(\w+): (#\w+)", block))
-        full = {
-            k: v if len(v) == 7 else "#" + "".join(2 * c for c in v[1:]) for k, v in colour.items()
-        }
-        for ground in ("paper", "card"):
-            for words in ("ink", "soft", "accent"):
-                two = sorted(colours.luminance(full[name]) for name in (ground, words))
-                assert (two[1] + 0.05) / (two[0] + 0.05) >= 4.5, (block, ground, words)
