@@ -22,11 +22,11 @@ import psutil
 
 from core.errors import InputError
 from core.evaluations.load import load_all
-from core.finetune import looks, outcome
+from core.finetune import outcome
 from core.finetune.disk import copies, kept, sizes
 from core.finetune.prepare import model_of, read, recipe_of, test_set
 from core.finetune.seen import seen
-from core.finetune.settings import Settings, looks_every, resolve
+from core.finetune.settings import LOOK_PROMPTS, LOOK_TOKENS, Settings, looks_every, resolve
 from core.model import adapters, loading
 from core.settings import from_config
 from core.training import fit_budget, fit_memory
@@ -146,8 +146,8 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     looked = {
         "times": 1 + math.ceil(recipe.steps / every) if every else 0,
         "rows": s.eval_rows,
-        "answers": looks.PROMPTS,
-        "new": looks.ANSWER,
+        "answers": LOOK_PROMPTS,
+        "new": LOOK_TOKENS,
         "kept": kept(s, recipe.steps),
         "copies": copies(s, recipe.steps),
     }

@@ -19,7 +19,7 @@ from core.errors import InputError
 from core.finetune.evaluate import SAMPLE_SEED, load_items
 from core.finetune.generate import Answered, generate, questions, renders
 from core.finetune.kept_answers import without_texts
-from core.finetune.settings import looks_every
+from core.finetune.settings import LOOK_PROMPTS, LOOK_TOKENS, looks_every
 from core.jobs.progress import say
 from core.model.templates import renderer
 from core.model.tokens import Tokens, tokenize
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from core.finetune.finish import Ready
-
-PROMPTS = 3
-ANSWER = 64
-"""Tokens of an answer at a look, at most."""
 
 
 class HeldOut(NamedTuple):
@@ -99,7 +95,7 @@ def _answering(ready: Ready, drawn: pd.DataFrame) -> Callable[[], list[dict[str,
         (entry, talk)
         for entry in drawn.to_dict("records")
         if renders(render, talk := questions(entry["messages"]))
-    ][:PROMPTS]
+    ][:LOOK_PROMPTS]
 
     def answers() -> list[dict[str, Any]]:
         written: list[Answered] = []
@@ -112,7 +108,7 @@ def _answering(ready: Ready, drawn: pd.DataFrame) -> Callable[[], list[dict[str,
                 render,
                 [talk for _, talk in asked],
                 max_length=ready.found.tokens.max_length,
-                max_new=ANSWER,
+                max_new=LOOK_TOKENS,
                 quiet=True,
             )
         records = [

@@ -265,6 +265,11 @@ def planned_steps(rows: int, epochs: float | str, batch_size: int, model: str) -
     return max(MIN_STEPS, steps_for(rows, auto, batch_size))
 
 
+LOOK_PROMPTS = 3
+LOOK_TOKENS = 64
+"""Of an answer at a look, at most."""
+
+
 def looks_every(steps: int, asked: int | str, *, needed: bool) -> int:
     """Return the steps between two looks at held-out loss; 0 is never, as in a run too short.
 
