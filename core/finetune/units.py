@@ -11,12 +11,21 @@ SHORT_UNIT = re.compile(
 )
 """Units that could be read as a product of letters."""
 UNITS = {
-    "in": "inch inches", "ft": "foot feet", "yd": "yard yards", "mi": "mile miles",
-    "mm": "millimeter millimeters", "cm": "centimeter centimeters centimetre centimetres",
-    "m": "meter meters metre metres", "km": "kilometer kilometers kilometre kilometres",
-    "g": "gram grams", "kg": "kilogram kilograms", "lb": "pound pounds lbs",
-    "s": "second seconds sec secs", "min": "minute minutes mins", "h": "hour hours hr hrs",
-}  # fmt: skip
+    "in": "inch inches",
+    "ft": "foot feet",
+    "yd": "yard yards",
+    "mi": "mile miles",
+    "mm": "millimeter millimeters",
+    "cm": "centimeter centimeters centimetre centimetres",
+    "m": "meter meters metre metres",
+    "km": "kilometer kilometers kilometre kilometres",
+    "g": "gram grams",
+    "kg": "kilogram kilograms",
+    "lb": "pound pounds lbs",
+    "s": "second seconds sec secs",
+    "min": "minute minutes mins",
+    "h": "hour hours hr hrs",
+}
 SAME_UNIT = {name: short for short, names in UNITS.items() for name in names.split()}
 """A unit's name -> how it is abbreviated."""
 

@@ -6,8 +6,8 @@ import pytest
 from core import jobs
 from core.errors import InputError
 from core.jobs import devices
-from core.jobs.record import ACTIVE, lock_file
-from tests.core.jobs.conftest import spawn, until
+from core.jobs.record import lock_file
+from tests.core.jobs.conftest import spawn
 
 SMI = """#!/bin/sh
 echo "0, GPU-aaaa-1, NVIDIA H200, 1024, 143771, 0"
@@ -81,25 +81,6 @@ def test_jobs_that_share_a_device_wait_for_each_other(workspace):
     os.close(held)
     assert jobs.wait(workspace, both, 20).state == "done"
     assert jobs.wait(workspace, one, 20).state == "done"
-
-
-def test_waiting_jobs_are_put_in_order(workspace):
-    held = lock_file_of(workspace, "cpu")
-    stamp = 'append_jsonl(job.parent / "stamps.jsonl", {"job": job.name}); finish()#'
-    ids = [spawn(workspace, stamp + str(n)) for n in range(3)]
-    jobs.move(workspace, ids[2], 2)
-    assert [j.id for j in jobs.waiting(workspace, "cpu")] == [ids[2], ids[0], ids[1]]
-    jobs.move(workspace, ids[0], -1)
-    late = spawn(workspace, stamp + "late")
-    line = [ids[2], ids[1], ids[0], late]
-    assert [j.id for j in jobs.waiting(workspace, "cpu")] == line, "a new one comes last"
-    assert [jobs.status(workspace, id).ahead for id in line] == [0, 1, 2, 3]
-    os.close(held)
-    until(lambda: not any(j.state in ACTIVE for j in jobs.jobs(workspace)), 60)
-    stamps = (workspace.root / "jobs" / "stamps.jsonl").read_text().splitlines()
-    assert [s.split('"')[3] for s in stamps] == line
-    with pytest.raises(InputError, match="does not wait any more"):
-        jobs.move(workspace, late, 1)
 
 
 def test_a_worker_sees_its_device_alone(three, workspace):

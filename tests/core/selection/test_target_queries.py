@@ -6,8 +6,6 @@ import pathlib
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core import selection
 from core.errors import InputError
@@ -18,23 +16,6 @@ from core.selection.reproduce import differences
 from core.selection.strategies.target import in_turn
 from core.selection.target_queries import KEPT, TargetQueries, load
 from tests.core.pools import write_queries
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**32 - 1))
-def test_queries_in_turn_take_what_a_plain_loop_takes(rows, queries, seed):
-    rng = np.random.default_rng(seed)
-    points = rng.integers(-2, 3, (rows, 3)).astype(np.float32)  # whole numbers: exact, with ties
-    asked = rng.integers(-2, 3, (queries, 3)).astype(np.float32)
-    n = int(rng.integers(0, rows + 1))
-    left, expected = list(range(rows)), []
-    for turn in range(n):
-        best = max(left, key=lambda row: (points[row] @ asked[turn % queries], -row))
-        left.remove(best)
-        expected.append(best)
-    order, whose, _ = in_turn(points, asked, n)
-    assert order.tolist() == expected
-    assert whose == [turn % queries for turn in range(n)]
 
 
 def test_rows_are_read_by_position_and_the_likest_taken(copied, tmp_path):
