@@ -13,7 +13,7 @@ from dashboard.story import home, lineage, project, recent, show, tour
 workspace = state.workspace()
 entries = workspace.recent()
 usable = [e for e in entries if e.state == "sealed"]
-if show.wanted():
+if show.requested():
     show.present(usable)
     st.stop()
 widgets.title(
@@ -69,13 +69,13 @@ elif not usable:
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
 given = labels.read(workspace)
-found = project.newest(usable)
-if found is not None:
-    home.draw(found)
+current = project.newest(usable)
+if current is not None:
+    home.draw(current)
     above = st.container()
     with st.container(horizontal=True):
         show.offer()
-        tour.offer(found)
+        tour.offer(current)
         if st.button("Bring another dataset", icon=":material/upload:", type="tertiary"):
             state.go("dataset")
     with st.expander("What was made from what", expanded=True):
@@ -89,7 +89,7 @@ if found is not None:
         job_card.sidebar_jobs()
     recent.draw(usable, given)
     with above:  # last, since it may take seconds the first time
-        advice.panel(found.dataset, found.trajectories)
+        advice.panel(current.dataset, current.trajectories)
 
 leftovers = [e for e in entries if e.state != "sealed"]
 busy = {j.id for j in jobs.active(workspace)}

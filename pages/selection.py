@@ -182,10 +182,10 @@ with left, st.container(border=True):
             st.caption(f"{plain(staying.sentence())}.")
         if edits_words := selection.edited(pool, staying):
             st.caption(f":material/edit: {plain(edits_words)}")
-        wanted = dataclasses.replace(settings, name="")
+        unnamed = dataclasses.replace(settings, name="")
         if row.prefix and len(pool) > AT_ONCE:
-            settings_panel.on_demand(wanted)
-        tried = quota_bars.allocate(wanted)
+            settings_panel.on_demand(unnamed)
+        tried = quota_bars.allocate(unnamed)
     except InputError as e:
         st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()

@@ -27,8 +27,8 @@ left, right = st.columns(widgets.BESIDE)
 with left, st.container(border=True):
     st.markdown("**Compare selections**")
     settings = form.ask(clusters)
-    found = form.forecast(clusters, settings) if settings is not None else None
-    if settings is not None and found is not None:
+    forecast = form.forecast(clusters, settings) if settings is not None else None
+    if settings is not None and forecast is not None:
         if st.button(
             "Start study", type="primary", width="stretch", disabled=active
         ):  # not on_click: its arguments would be those before a last edit

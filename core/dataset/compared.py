@@ -64,7 +64,7 @@ class Slices(Texts):
         self._marked[self.common & np.uint64(MARKS - 1)] = True
 
 
-class Said(NamedTuple):
+class Parts(NamedTuple):
     """Parts of conversations, those of one row one after the other."""
 
     rows: Ints
@@ -182,7 +182,7 @@ class Compared:
         self._rows += len(counts)
 
     def _keep(self, key: str, rows: Ints, digests: Hashes, ends: Ints) -> None:
-        self._parts[key].append(Said(rows + self._rows, digests, ends))
+        self._parts[key].append(Parts(rows + self._rows, digests, ends))
 
     def finish(self) -> Compared:
         """Join what was added."""
@@ -195,15 +195,15 @@ class Compared:
             self._parts[key] = [joined]  # once, not beside its pieces
             return joined
 
-        def parts(key: str) -> Said:
+        def parts(key: str) -> Parts:
             kinds = (np.int64, np.uint64, np.int64)
             each = list(zip(*self._parts[key], strict=True)) or [()] * 3
             joined = [
                 np.concatenate([np.zeros(0, k), *x]) for k, x in zip(kinds, each, strict=True)
             ]
-            said = Said(*joined)
-            self._parts[key] = [said]
-            return said
+            out = Parts(*joined)
+            self._parts[key] = [out]
+            return out
 
         self.starts: Ints = whole("starts")
         """Row -> where its system turns begin, in words."""

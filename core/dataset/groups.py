@@ -68,12 +68,16 @@ def questions(compared: Compared) -> Questions:
     question = mixed(question ^ QUESTION)
     rare = _rows_with(asked.rows, asked.digests) < instruction
     last = compared.whole[after.rows] == after.digests
-    told = last | (
+    continued = last | (
         np.isin(after.digests, compared.whole)
         & (_rows_with(after.rows, after.digests) < instruction)
     )
-    rows = [np.flatnonzero(own), asked.rows[rare], after.rows[told]]
-    keys = [question[own], mixed(asked.digests[rare] ^ ASKED), mixed(after.digests[told] ^ SAID)]
+    rows = [np.flatnonzero(own), asked.rows[rare], after.rows[continued]]
+    keys = [
+        question[own],
+        mixed(asked.digests[rare] ^ ASKED),
+        mixed(after.digests[continued] ^ SAID),
+    ]
     starts = np.where(own, starts, ends)
     return Questions(np.concatenate(rows), np.concatenate(keys), question, starts, ends)
 

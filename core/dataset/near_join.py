@@ -89,16 +89,16 @@ def _entries(texts: Texts) -> tuple[Hashes, Ints, Ints]:
             some.append(both[part == i])
         sizes.append(n)
     # a part at a time, so that the entries of one text only never stand beside copies of all
-    found = []
+    entries = []
     for some in parts:
         both = np.concatenate(some)
         some.clear()
         both.sort()
         same = both[1:] >> bits == both[:-1] >> bits
         shared = np.append(same, False) | np.append(False, same) if len(both) else same
-        found.append(both[shared])
+        entries.append(both[shared])
         del both, same, shared
-    both = np.concatenate(found)
+    both = np.concatenate(entries)
     doc = (both & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
     return both >> bits, doc, np.concatenate([np.zeros(0, np.int64), *sizes])
 
@@ -170,9 +170,9 @@ def _alike(texts: Texts, a: Ints, b: Ints, least: Ints) -> Bools:
         mine = np.repeat(np.arange(len(part)), n[one])
         at = np.arange(len(mine)) + np.repeat(begin[one] - np.cumsum(n[one]) + n[one], n[one])
         shift = np.uint64(40)
-        wanted = (other[mine].astype(np.uint64) << shift) | value[at]
+        pairs = (other[mine].astype(np.uint64) << shift) | value[at]
         there = (owner.astype(np.uint64) << shift) | value
-        found = np.minimum(np.searchsorted(there, wanted), len(there) - 1)
-        both = np.bincount(mine[there[found] == wanted], minlength=len(part))
+        at = np.minimum(np.searchsorted(there, pairs), len(there) - 1)
+        both = np.bincount(mine[there[at] == pairs], minlength=len(part))
         out[part] = both >= least[part]
     return out

@@ -38,12 +38,12 @@ class Overlap:
 
     items: int
     rows: int
-    found: dict[str, dict[int, int]]
+    by_kind: dict[str, dict[int, int]]
 
     @property
     def given_away(self) -> set[int]:
         """Places of the test rows that a training row gives away."""
-        return {i for how in HOW if how != "ngrams" for i in self.found[how]}
+        return {i for how in HOW if how != "ngrams" for i in self.by_kind[how]}
 
     def counts(self) -> dict[str, int]:
         """Return what a summary keeps."""
@@ -51,14 +51,14 @@ class Overlap:
             "items": self.items,
             "rows": self.rows,
             "given_away": len(self.given_away),
-            **{how: len(self.found[how]) for how in HOW},
+            **{how: len(self.by_kind[how]) for how in HOW},
         }
 
     def pairs(self) -> list[tuple[int, int, str]]:
         """Return (test row, training row, how) by place, each test row once by its strongest."""
         best: dict[int, tuple[int, str]] = {}
         for how in HOW:
-            for item, row in self.found[how].items():
+            for item, row in self.by_kind[how].items():
                 best.setdefault(item, (row, how))
         return [(item, *best[item]) for item in sorted(best)]
 

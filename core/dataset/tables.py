@@ -53,14 +53,14 @@ class Spool:
         self.file.close()
 
 
-def as_table(found: Examples) -> pa.Table:
+def as_table(examples: Examples) -> pa.Table:
     """Return what of the columns of examples.parquet a batch says by itself.
 
     `position` counts the well-formed rows of the input, kept or not: losses that somebody recorded
     elsewhere come in that order.
     """
-    talks = found.messages
-    extras: list[str | None] = [None] * len(found.at)
+    talks = examples.messages
+    extras: list[str | None] = [None] * len(examples.at)
     if any(len(turn) > 2 for turns in talks for turn in turns):
         kept = [split_extras(turns) for turns in talks]
         talks, extras = [plain for plain, _ in kept], [more for _, more in kept]
@@ -69,32 +69,32 @@ def as_table(found: Examples) -> pa.Table:
     contents = pa.array([turn["content"] for turn in turns], pa.large_string())
     said = pa.StructArray.from_arrays([roles, contents], fields=list(MESSAGES.value_type))
     offsets = np.cumsum([0, *map(len, talks)]).astype(np.int32)
-    prompts, responses = _prompts_and_responses(found, roles, contents)
+    prompts, responses = _prompts_and_responses(examples, roles, contents)
     return pa.table(
         {
-            "position": pa.array(found.at, pa.int64()),
-            "source": pa.array(found.sources, pa.string()),
+            "position": pa.array(examples.at, pa.int64()),
+            "source": pa.array(examples.sources, pa.string()),
             "messages": pa.ListArray.from_arrays(pa.array(offsets), said),
             "extras": pa.array(extras, pa.large_string()),
             "prompt": prompts,
             "response": responses,
-            "answer": pa.array(found.answers, pa.large_string()),
+            "answer": pa.array(examples.answers, pa.large_string()),
         }
     )
 
 
 def _prompts_and_responses(
-    found: Examples, roles: pa.Array, contents: pa.Array
+    examples: Examples, roles: pa.Array, contents: pa.Array
 ) -> tuple[pa.Array, pa.Array]:
     """Return what `prompt_and_response` says of every row, of plain pairs without new texts."""
-    n = len(found.at)
-    if all(len(turns) == 2 and len(turns[0]) == len(turns[1]) == 2 for turns in found.messages):
-        told = roles.dictionary_encode()
-        replies = told.dictionary.index("assistant").as_py()
-        if (told.indices.to_numpy()[1::2] == replies).all():
+    n = len(examples.at)
+    if all(len(turns) == 2 and len(turns[0]) == len(turns[1]) == 2 for turns in examples.messages):
+        encoded = roles.dictionary_encode()
+        replies = encoded.dictionary.index("assistant").as_py()
+        if (encoded.indices.to_numpy()[1::2] == replies).all():
             places = np.arange(0, 2 * n, 2)
             return contents.take(pa.array(places)), contents.take(pa.array(places + 1))
-    both = [prompt_and_response(turns) for turns in found.messages]
+    both = [prompt_and_response(turns) for turns in examples.messages]
     return (
         pa.array([prompt for prompt, _ in both], pa.large_string()),
         pa.array([response for _, response in both], pa.large_string()),

@@ -36,7 +36,7 @@ def dry_run(workspace: Workspace, settings: Settings) -> str:
         if price := resolve(settings).price:
             low, high = forecast.price(price)
             lines.insert(2, f"price: {low:.2f} to {high:.2f} at {price:g} an hour")
-    return "\n".join([*lines, shown(rows, int(rows.found.rows[0]))])
+    return "\n".join([*lines, shown(rows, int(rows.read.rows[0]))])
 
 
 def fit_lines(fit: Fit) -> list[str]:

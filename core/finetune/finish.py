@@ -50,30 +50,30 @@ class Ready:
         more: Sequence[Named],
         model: Any,
         tokenizer: Any,
-        found: Read,
+        read: Read,
         recipe: Recipe,
     ) -> None:
         """Hold what training and test need; `test` is a dataset and which of its rows."""
         self.workspace, self.settings, self.selection = workspace, settings, selection
         self.test, self.more, self.recipe = test, more, recipe
-        self.model, self.tokenizer, self.found = model, tokenizer, found
+        self.model, self.tokenizer, self.read = model, tokenizer, read
         self.pace = Pace()
 
     def look_before(self) -> None:
         """Note what is seen of the test set, and what the model can do before any step."""
         dataset = self.selection.ancestor("dataset")
-        self.shared = seen(dataset, self.found.rows, *self.test)
+        self.shared = seen(dataset, self.read.rows, *self.test)
         self.overlap = self.shared.sentence()
         if self.overlap:
             say(self.overlap)
-        lengths = self.found.tokens.lengths()
-        with self.pace.reading(int(lengths[outcome.some(self.found.rows)].sum())):
-            self.before = outcome.Before.of(self.model, self.found.tokens, self.found.rows)
+        lengths = self.read.tokens.lengths()
+        with self.pace.reading(int(lengths[outcome.some(self.read.rows)].sum())):
+            self.before = outcome.Before.of(self.model, self.read.tokens, self.read.rows)
         self.skills = more_tests.skills(self.more, self.measured())
 
     def time_after(self) -> Callable[[], float]:
         """Return what gives the seconds of the test, the better the more the run has met."""
-        held = (self.workspace, self.settings, [self.test], self.more, self.found)
+        held = (self.workspace, self.settings, [self.test], self.more, self.read)
         sets = sizes(*held, self.model, self.tokenizer)
         return lambda: self.pace.seconds(sets)
 
@@ -86,9 +86,9 @@ class Ready:
             self.workspace,
             self.model,
             self.tokenizer,
-            template=self.found.template,
-            max_length=self.found.tokens.max_length,
-            trained=self.found.tokens.response_lengths(),
+            template=self.read.template,
+            max_length=self.read.tokens.max_length,
+            trained=self.read.tokens.response_lengths(),
             how=self.settings,
         )
 
@@ -100,7 +100,7 @@ class Ready:
         """
         check_free(folder, weights_of(self.model), "saving the weights")
         self.model.save_pretrained(folder)
-        with_template(self.tokenizer, self.found.template).save_pretrained(folder)
+        with_template(self.tokenizer, self.read.template).save_pretrained(folder)
 
 
 def finish(ready: Ready, draft: Draft, trained: Fitted, looked: str) -> Artifact:
@@ -113,7 +113,7 @@ def finish(ready: Ready, draft: Draft, trained: Fitted, looked: str) -> Artifact
     Raises:
         InputError: the training broke the model, or what was saved is not what was trained.
     """
-    s, read_rows, recipe, (test, split) = ready.settings, ready.found, ready.recipe, ready.test
+    s, read_rows, recipe, (test, split) = ready.settings, ready.read, ready.recipe, ready.test
     dataset = ready.selection.ancestor("dataset")
     tokens, rows, left_out = read_rows.tokens, read_rows.rows, read_rows.left_out()
     after = ready.before.after(ready.model, recipe.lr)

@@ -132,7 +132,7 @@ class FitRun:
         self.workspace, self.settings, self.limit = workspace, resolve(settings), seconds
         workspace.open(settings.selection, "selection")
         self.folder = folder_of(workspace, settings)
-        self.found: Fit | None = None
+        self.result: Fit | None = None
         self.ways: list[Way] = []
         self.candidates: Iterator[dict[str, Any]] | None = None
         self.changes: dict[str, Any] = {}
@@ -172,8 +172,8 @@ class FitRun:
 
     def poll(self) -> Fit | None:
         """Return what was found, once all is; go on to the next try where one does not fit."""
-        if self.found is not None:
-            return self.found
+        if self.result is not None:
+            return self.result
         if self.process.poll() is None:
             if time.monotonic() - self.began < self.limit + 30:  # it ends by itself before
                 return None
@@ -197,9 +197,9 @@ class FitRun:
 
     def kill(self) -> None:
         """End the try; nothing of it is kept."""
-        if self.found is None:
+        if self.result is None:
             self._end()
-            self.found = Fit("the try was stopped")
+            self.result = Fit("the try was stopped")
 
     def wait(self) -> Fit:
         """Return what was found; what is done now is said meanwhile."""
@@ -240,10 +240,10 @@ class FitRun:
         return {"error": f"the try ended with exit code {code}: {' '.join(log[-3:])[-500:]}"}
 
     def _done(self, fit: Fit) -> Fit:
-        self.found = dataclasses.replace(fit, at=time.time())
+        self.result = dataclasses.replace(fit, at=time.time())
         if not fit.problem:
-            write_json(self.folder / FOUND, dataclasses.asdict(self.found))
-        return self.found
+            write_json(self.folder / FOUND, dataclasses.asdict(self.result))
+        return self.result
 
 
 def candidates(

@@ -55,7 +55,7 @@ def watch(ready: Ready, folder: pathlib.Path) -> tuple[Watch | None, str]:
         raise InputError("--patience and --keep best need looks; leave --eval-every 0 away")
     keep = (s.keep_every, lambda step: ready.save(folder / "kept" / f"step-{step}"))
     held = None
-    template, max_length = ready.found.template, ready.found.tokens.max_length
+    template, max_length = ready.read.template, ready.read.tokens.max_length
     if every:
         held = held_out(ready.workspace, ready.test, dataset, ready.tokenizer, template, max_length)
         if held is None and decides:
@@ -89,7 +89,7 @@ def watch(ready: Ready, folder: pathlib.Path) -> tuple[Watch | None, str]:
 
 def _answering(ready: Ready, drawn: pd.DataFrame) -> Callable[[], list[dict[str, Any]]]:
     """Return what asks the model the first items that the template can render."""
-    tokenizer, render = ready.tokenizer, renderer(ready.found.template, ready.tokenizer)
+    tokenizer, render = ready.tokenizer, renderer(ready.read.template, ready.tokenizer)
     private = is_private(ready.selection.ancestor("dataset")) or is_private(ready.test[0])
     asked = [
         (entry, talk)
@@ -107,7 +107,7 @@ def _answering(ready: Ready, drawn: pd.DataFrame) -> Callable[[], list[dict[str,
                 tokenizer,
                 render,
                 [talk for _, talk in asked],
-                max_length=ready.found.tokens.max_length,
+                max_length=ready.read.tokens.max_length,
                 max_new=LOOK_TOKENS,
                 quiet=True,
             )

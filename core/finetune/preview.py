@@ -35,7 +35,7 @@ class SelectionPreview:
     """A selection as a model reads it, and what is to be known of its rows."""
 
     dataset: Artifact
-    found: Read
+    read: Read
     tokenizer: Any
     render: Renderer
     cut: Ints
@@ -47,10 +47,10 @@ class SelectionPreview:
 
     def facts(self) -> str:
         """Say in a sentence what is trained on."""
-        rows, tokens = self.found.rows, self.found.tokens
+        rows, tokens = self.read.rows, self.read.tokens
         trained = int(tokens.response_lengths()[rows].sum())
         out = [
-            f"{len(rows):,} of {len(self.found.selected):,} rows are trained on",
+            f"{len(rows):,} of {len(self.read.selected):,} rows are trained on",
             f"{trained:,} of {int(tokens.lengths()[rows].sum()):,} tokens are trained",
             f"the end of a turn, {self.end!r}, is trained in {int(self.ended.sum()):,} of "
             f"{len(rows):,}",
@@ -68,10 +68,8 @@ class SelectionPreview:
         columns = stored_columns(pq.read_schema(file).names)
         [talk] = conversations(pq.read_table(file, columns=columns).take(pa.array([row])))
         messages: list[Turn] = talk
-        found = self.found
-        return pieces(
-            self.tokenizer, self.render, messages, found.template, found.tokens.max_length
-        )
+        read = self.read
+        return pieces(self.tokenizer, self.render, messages, read.template, read.tokens.max_length)
 
 
 def preview(workspace: Workspace, settings: Settings) -> SelectionPreview:

@@ -102,8 +102,8 @@ def make(
     try:
         trained = fit(
             ready.model,
-            ready.found.tokens,
-            ready.found.rows,
+            ready.read.tokens,
+            ready.read.rows,
             ready.recipe,
             folder,
             stage="train target",
@@ -169,8 +169,8 @@ def _begin(ready: Ready, base: Artifact | None, fingerprint: str) -> Draft:
                 **to_config(s),
                 "steps": ready.recipe.steps,
                 "lr": ready.recipe.lr,
-                "template": ready.found.template,
-                "max_length": ready.found.tokens.max_length,
+                "template": ready.read.template,
+                "max_length": ready.read.tokens.max_length,
             },
             parents={
                 "selection": selection.id,

@@ -38,7 +38,7 @@ class Seen:
 
         Of the pool and not of what was trained on, so that they are the same for every arm.
         """
-        items = sorted({i for pairs in self.pool.found.values() for i in pairs})
+        items = sorted({i for pairs in self.pool.by_kind.values() for i in pairs})
         out: Ints = self.test_rows[items] if items else np.zeros(0, np.int64)
         return out
 

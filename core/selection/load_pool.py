@@ -126,7 +126,7 @@ def _measured(parent: Artifact, n: int) -> _Measured:
     trajectories = parent.ancestor("trajectories")
     losses, flags = np.asarray(load_losses(trajectories)), load_flags(trajectories)
     tokens, pooled = flags["n_response"].to_numpy(), trajectories.path / POOLED
-    found = _Measured(
+    of = _Measured(
         losses,
         np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy(),
         (flags["flag"] != "holdout").to_numpy() & (tokens > 0),
@@ -135,10 +135,10 @@ def _measured(parent: Artifact, n: int) -> _Measured:
         embeddings=np.load(pooled, mmap_mode="r") if pooled.exists() else None,
     )
     if parent.kind != "clusters":
-        return found
+        return of
     labels, config = load_labels(parent), parent.config
-    return found._replace(
-        usable=found.usable & (labels >= 0),
+    return of._replace(
+        usable=of.usable & (labels >= 0),
         labels=labels,
         k=int(config["k"]),
         features=config["features"],

@@ -209,12 +209,12 @@ def tuning(s: Settings, drawn: Artifact, seed: int, steps: int) -> finetune.Sett
 
 
 def made_before(
-    workspace: Workspace, drawn: Artifact, tests: Tests, wanted: finetune.Settings
+    workspace: Workspace, drawn: Artifact, tests: Tests, settings: finetune.Settings
 ) -> Artifact | None:
     """Return the fine-tune of these settings where there is one that may be reused."""
-    key = finetune.key(drawn, tests.test, wanted, tests.more)
+    key = finetune.key(drawn, tests.test, settings, tests.more)
     done = workspace.same("finetune", key, like=drawn)
-    if done and not loading.changed_since(wanted.model, done.id, done.manifest["created"]):
+    if done and not loading.changed_since(settings.model, done.id, done.manifest["created"]):
         return done
     return None
 

@@ -44,9 +44,9 @@ class Keeper(TrainerCallback):
         watcher: Watcher | None,
         measured: dict[str, Any],
     ) -> None:
-        """Keep a run's files in `folder`; add to what the trainer has `found` in each step."""
+        """Keep a run's files in `folder`; add to what the trainer has `measured` in each step."""
         self.folder, self.progress, self.report = folder, progress, report
-        self.save_seconds, self.found = save_seconds, measured
+        self.save_seconds, self.measured = save_seconds, measured
         self.recorder, self.watcher = recorder, watcher
         self.saved_at = time.monotonic()
         self.stopped = self.discarded = False
@@ -107,16 +107,16 @@ class Keeper(TrainerCallback):
         rows, tokens = self.sizes[step - 1]
         self.done = self.done[0] + rows, self.done[1] + tokens
         rates = speed(*self.done, self.seconds() - self.before)
-        self.last = {"loss": self.found["loss"]}
+        self.last = {"loss": self.measured["loss"]}
         self.reached += tokens
-        self.found |= {"tokens/s": rates["tokens/s"], "memory": memory()}
-        self.found |= {"tokens": self.reached, "seconds": round(self.seconds(), 2)}
+        self.measured |= {"tokens/s": rates["tokens/s"], "memory": memory()}
+        self.measured |= {"tokens": self.reached, "seconds": round(self.seconds(), 2)}
         if self.watcher and self.watcher.losses:
             self.last["held_out"] = self.watcher.losses[max(self.watcher.losses)]
             if step in self.watcher.losses:
-                self.found["held_out"] = self.watcher.losses[step]
+                self.measured["held_out"] = self.watcher.losses[step]
         if self.report:
-            self.report.add({"step": step, **self.found})
+            self.report.add({"step": step, **self.measured})
         if self.progress:
             self.progress.aside, ahead = self._beside(step, state.max_steps)
             self.progress.ahead = ahead + self.after()

@@ -113,7 +113,7 @@ def fit(
         model, args, tokens, planned, recipe, [c for c in (recorder, watcher, keeper) if c]
     )
     trainer.parts.by_row = recorder.by_row if recorder else None
-    trainer.found, trainer.sharded = measured, sharded
+    trainer.measured, trainer.sharded = measured, sharded
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     finally:

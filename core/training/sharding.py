@@ -142,12 +142,12 @@ def _on_first(state: dict[str, Any]) -> dict[str, Any]:
     """Gather tensors one after another, all processes in the same order."""
     from torch.distributed.tensor import DTensor
 
-    found = {}
+    gathered = {}
     for key, value in state.items():
         full = value.full_tensor() if isinstance(value, DTensor) else value
         if process_group.main():
-            found[key] = full.detach().cpu() if hasattr(full, "detach") else full
-    return found
+            gathered[key] = full.detach().cpu() if hasattr(full, "detach") else full
+    return gathered
 
 
 def _shape_of(layer: torch.nn.Module) -> torch.nn.Module:

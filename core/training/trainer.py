@@ -32,7 +32,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
     items: list[int]
     """The response tokens of every step."""
     parts: MicroBatches
-    found: dict[str, Any]
+    measured: dict[str, Any]
     """Of the step at hand: loss (nats per response token), lr, grad_norm before clipping, and what
     others add."""
     checked = False
@@ -55,8 +55,8 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         loss = self.parts.backward(inputs["rows"].cpu().numpy(), self.items[step], cast)
         if process_group.world() > 1:
             torch.distributed.all_reduce(loss)
-        self.found.clear()
-        self.found |= {"loss": float(loss), "lr": self._get_learning_rate()}
+        self.measured.clear()
+        self.measured |= {"loss": float(loss), "lr": self._get_learning_rate()}
         if not math.isfinite(float(loss)):
             raise self._not_finite("loss", float(loss), step)
         weights = [p for p in self.parts.model.parameters() if p.requires_grad]
@@ -94,7 +94,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         """
         norm = float(super()._get_grad_norm(model, grad_norm=grad_norm))
         first, self.checked = not self.checked, True
-        self.found["grad_norm"] = norm
+        self.measured["grad_norm"] = norm
         if not math.isfinite(norm):
             raise self._not_finite("norm of the gradients", norm, self.state.global_step)
         if first and norm == 0:
@@ -106,7 +106,7 @@ class StepTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Tell trackers what else is known of the step."""
-        super().log({**self.found, **logs} if "loss" in logs else logs, *args, **kwargs)
+        super().log({**self.measured, **logs} if "loss" in logs else logs, *args, **kwargs)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Save, if there is room for it.

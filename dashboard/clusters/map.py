@@ -53,7 +53,7 @@ class Map(NamedTuple):
     name: str
     """What settles it; empty if it is not there yet."""
     axes: tuple[str, str] | None = None
-    wanted: layout.Settings | None = None
+    proposed: layout.Settings | None = None
     """The layout that would make it, or make it better."""
 
 
@@ -79,7 +79,7 @@ def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
             include_start=settings.include_start,
         )
     made = layout.find(state.workspace(), layout_settings)
-    return quick._replace(wanted=layout_settings) if made is None else Map(f"layout:{made.id}")
+    return quick._replace(proposed=layout_settings) if made is None else Map(f"layout:{made.id}")
 
 
 def points_of(id: str, name: str) -> Float32s:
@@ -130,13 +130,13 @@ def beside(artifact: Artifact, view: str) -> str:
 
 def missing(map: Map) -> bool:
     """Offer to draw the map where it is not made yet; say whether there is nothing to show."""
-    if map.wanted is None:
+    if map.proposed is None:
         return False
-    job = jobs.latest(state.workspace(), "layout", map.wanted)
+    job = jobs.latest(state.workspace(), "layout", map.proposed)
     if job is not None and job.state in jobs.ACTIVE:
         job_card.card(job)
     else:
-        what = "texts" if map.wanted.of == "embeddings" else "these features"
+        what = "texts" if map.proposed.of == "embeddings" else "these features"
         instead = "" if not map.name else " Shown is a quick projection (PCA)."
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"The UMAP map of {what} is not drawn yet.{instead}")
@@ -144,7 +144,7 @@ def missing(map: Map) -> bool:
                 "Draw the UMAP map (about a minute)",
                 icon=":material/map:",
                 on_click=_draw,
-                args=(map.wanted,),
+                args=(map.proposed,),
             )
     return not map.name
 

@@ -126,7 +126,7 @@ def search_problem(artifact: Artifact) -> str:
     """Say what is wrong with the search, if anything is."""
     text, regex = (st.session_state.get(f"clusters:{k}") for k in ("search", "regex"))
     try:
-        found(artifact.ancestor("dataset").id, text or "", bool(regex))
+        matches(artifact.ancestor("dataset").id, text or "", bool(regex))
     except InputError as e:
         return str(e)
     return ""
@@ -139,11 +139,11 @@ def _searched(artifact: Artifact) -> tuple[Ints | None, str]:
     regex = bool(st.session_state.get("clusters:regex"))
     dataset = artifact.ancestor("dataset")
     kind = "matching" if regex else "with"
-    return found(dataset.id, text, regex), f"{kind} “{text}”"
+    return matches(dataset.id, text, regex), f"{kind} “{text}”"
 
 
 @st.cache_data(max_entries=24, show_spinner="Searching")
-def found(dataset: str, text: str, regex: bool) -> Ints:
+def matches(dataset: str, text: str, regex: bool) -> Ints:
     """Return the rows of a dataset that a search finds."""
     return search.search(state.workspace().open(dataset, "dataset"), text, regex=regex)
 

@@ -198,7 +198,7 @@ def _rows(settings: Settings) -> None:
         f"{plain(preview.facts())}. Each shade is a token: blue is trained, grey only read, struck "
         "through is cut."
     )
-    rows = preview.found.selected
+    rows = preview.read.selected
     if len(preview.cut) and st.toggle(f"Only the {len(preview.cut):,} cut", key="finetune-fit:cut"):
         rows = preview.cut
     pages = -(-len(rows) // ROWS)

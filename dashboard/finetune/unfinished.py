@@ -27,11 +27,11 @@ def kept(selection: Artifact, shown: Job | None) -> list[Job]:
     workspace = state.workspace()
     if not any(e.state == "unfinished" for e in workspace.recent("finetune")):
         return []
-    found: dict[str, Job] = {}
+    by_draft: dict[str, Job] = {}
     for job in jobs.all_about(workspace, "finetune", selection=selection.id):
         if job.state != "done" and (draft := jobs.draft_of(workspace, job)):
-            found.setdefault(draft.id, job)  # the newest of a run stopped more than once
-    left = [j for j in found.values() if j.state not in jobs.ACTIVE]
+            by_draft.setdefault(draft.id, job)  # the newest of a run stopped more than once
+    left = [j for j in by_draft.values() if j.state not in jobs.ACTIVE]
     return [j for j in left if shown is None or j.id != shown.id]
 
 
@@ -43,8 +43,8 @@ def panel(selection: Artifact, shown: Job | None) -> None:
     apart = differences(stopped)
     st.subheader("Stopped, to go on with", anchor=False)
     for job in stopped[:MOST]:
-        if told := apart.get(job.id):
-            st.caption(plain(told))
+        if difference := apart.get(job.id):
+            st.caption(plain(difference))
         job_card.card(job)
     if len(stopped) > MOST:
         st.caption(f"{len(stopped) - MOST:,} older ones are listed when these are gone.")
@@ -63,6 +63,6 @@ def differences(listed: Sequence[Job]) -> dict[str, str]:
             if spec.name == "resume" or len({repr(v) for v in values.values()}) < 2:
                 continue
             for id, value in values.items():
-                told = f"{spec.name.replace('_', ' ')} {one_line(str(value), 40)}"
-                out[id] = f"{out[id]}, {told}" if id in out else told
+                difference = f"{spec.name.replace('_', ' ')} {one_line(str(value), 40)}"
+                out[id] = f"{out[id]}, {difference}" if id in out else difference
     return out

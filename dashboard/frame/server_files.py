@@ -30,7 +30,7 @@ class Listing(NamedTuple):
 
     paths: list[str]
     """Newest first, folders with a / at the end."""
-    found: int
+    total: int
     whole: bool
     """Whether all folders were looked at."""
 
@@ -76,7 +76,7 @@ def hub_id(key: str) -> str:
 def _about(listing: Listing) -> str:
     """Say which folders may be read, and how much of what is there the list shows."""
     where = f"What lies below {allowed.where()} can be read ({allowed.VARIABLE})"
-    n, shown = listing.found, len(listing.paths)
+    n, shown = listing.total, len(listing.paths)
     count = "nothing" if not n else f"all {n:,}" if shown == n else f"the newest {shown:,} of {n:,}"
     more = "" if listing.whole else "; deeper folders were not looked at"
     return f"{where}. The list has {count}{more}; a path can be typed."

@@ -171,7 +171,7 @@ def _timer() -> None:
     _clock(st.session_state.setdefault("story:began", time.monotonic()))
 
 
-def wanted() -> bool:
+def requested() -> bool:
     """Return whether the address asks for the story."""
     return st.query_params.get("present") == "1"
 

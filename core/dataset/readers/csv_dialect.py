@@ -58,14 +58,14 @@ class Dialect:
         except csv.Error:
             return []
 
-    def said(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
         quotes = "after a backslash" if self.escaped else "doubled"
-        said = {"delimiter": DELIMITERS[self.delimiter], "inner_quotes": quotes}
-        said |= {"quotes": QUOTES[self.quote]} if self.quote != '"' else {}
-        return said | ({"spaces": "after each delimiter"} if self.spaced else {})
+        facts = {"delimiter": DELIMITERS[self.delimiter], "inner_quotes": quotes}
+        facts |= {"quotes": QUOTES[self.quote]} if self.quote != '"' else {}
+        return facts | ({"spaces": "after each delimiter"} if self.spaced else {})
 
 
-def told(sample: str, suffix: str) -> Dialect:
+def detect(sample: str, suffix: str) -> Dialect:
     """Tell the dialect of a file.
 
     Args:
@@ -128,7 +128,7 @@ def n_before(sample: str, suffix: str) -> tuple[int, str]:
         comments = [i for i in range(first) if lines[i].strip()]
         if not comments:
             return first, "blank"
-        dialect = told("".join(rest), suffix)
+        dialect = detect("".join(rest), suffix)
         width = len(next(dialect.reader(rest, strict=False), []))
         names = dialect.literal(lines[comments[-1]])
         if width > 1 and len(names) == width and all(map(NAME.fullmatch, names)):
@@ -137,7 +137,7 @@ def n_before(sample: str, suffix: str) -> tuple[int, str]:
     rest = [line for line in lines[1:] if line.strip()][: 2 * TITLE_BEFORE]
     if not lines or len(rest) < TITLE_BEFORE or any(d in lines[0] for d in DELIMITERS):
         return 0, ""
-    dialect = told("".join(rest), suffix)
+    dialect = detect("".join(rest), suffix)
     widths = {len(cells) for cells in dialect.reader(rest, strict=False)}
     if len(widths) != 1 or min(widths) < 2 or '"' in lines[0]:
         return 0, ""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from core.dataset.readers.csv_dialect import Dialect, n_before, told
+from core.dataset.readers.csv_dialect import Dialect, detect, n_before
 from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.rows import BATCH_CHARS, BATCH_ROWS, Rows
 from core.dataset.readers.sources import NO_HEADER, Source, Wanted
@@ -86,8 +86,8 @@ def read_csv(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
     if SEPARATOR_LINE.match(sample):
         n_skipped, what = 1, ""
     sample = "".join(sample.splitlines(keepends=True)[n_skipped:])
-    dialect = told(sample, source.suffix)
-    read_as: dict[str, Any] = {"encoding": encoding, **dialect.said()}
+    dialect = detect(sample, source.suffix)
+    read_as: dict[str, Any] = {"encoding": encoding, **dialect.facts()}
     if what:
         read_as[f"{what}_lines_before_the_header"] = n_skipped
     trial = _Table(source, dialect, {}, header=wanted.header)

@@ -125,9 +125,9 @@ def merged(read_as: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         if len(values) == len(read_as) and all(v == first[key] for v in values.values()):
             out[key] = first[key]
             continue
-        told = [f"{value} in {file}" for file, value in list(values.items())[:FILES_NAMED]]
-        more = len(values) - len(told)
-        out[key] = ", ".join(told) + (f" and others in {more:,} more" if more else "")
+        named = [f"{value} in {file}" for file, value in list(values.items())[:FILES_NAMED]]
+        more = len(values) - len(named)
+        out[key] = ", ".join(named) + (f" and others in {more:,} more" if more else "")
     return out
 
 

@@ -182,15 +182,15 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def having(**wanted: object) -> list[str]:
+def having(**values: object) -> list[str]:
     """Name the strategies whose row has these values, for a sentence or a list."""
     rows = STRATEGIES.items()
-    return [n for n, row in rows if all(getattr(row, k) == v for k, v in wanted.items())]
+    return [n for n, row in rows if all(getattr(row, k) == v for k, v in values.items())]
 
 
-def named(**wanted: object) -> str:
+def named(**values: object) -> str:
     """Write the strategies whose row has these values for a sentence."""
-    *first, last = having(**wanted)
+    *first, last = having(**values)
     return f"{', '.join(first)} and {last}" if first else last
 
 

@@ -23,24 +23,24 @@ def shown(finished, settings):
 
 def test_it_shows_the_rows_that_the_run_trains_on(finished, shown):
     made = finished.workspace.open(finished.finetune, "finetune")
-    assert len(shown.found.rows) == made.summary["rows"]
-    trained = shown.found.tokens.response_lengths()[shown.found.rows].sum()
+    assert len(shown.read.rows) == made.summary["rows"]
+    trained = shown.read.tokens.response_lengths()[shown.read.rows].sum()
     assert trained == made.summary["response_tokens"]
-    assert shown.found.tokens.max_length == made.config["max_length"]
+    assert shown.read.tokens.max_length == made.config["max_length"]
 
 
 def test_the_end_of_a_turn_is_trained_where_it_is_not_cut(shown):
     assert shown.end == "<|end|>"
-    whole = shown.found.tokens.full_lengths()[shown.found.rows] <= 64
+    whole = shown.read.tokens.full_lengths()[shown.read.rows] <= 64
     np.testing.assert_array_equal(shown.ended[whole], True)
-    assert f"{shown.ended.sum():,} of {len(shown.found.rows):,}" in shown.facts()
+    assert f"{shown.ended.sum():,} of {len(shown.read.rows):,}" in shown.facts()
 
 
 def test_every_row_is_shown_whole_and_in_its_parts(shown):
-    lengths = shown.found.tokens.response_lengths()
-    for row in shown.found.rows[:10].tolist():
+    lengths = shown.read.tokens.response_lengths()
+    for row in shown.read.rows[:10].tolist():
         parts = shown.pieces(row)
-        ids, mask = shown.found.tokens.row(row)
+        ids, mask = shown.read.tokens.row(row)
         trained = "".join(p.text for p in parts if p.role == "trained")
         expected = shown.tokenizer.decode(ids[mask])
         assert trained.strip() == expected.strip()
@@ -52,7 +52,7 @@ def test_cut_rows_are_counted_and_struck_through(finished, settings):
     short = preview(finished.workspace, dataclasses.replace(settings, max_length=24))
     assert len(short.cut) > 0
     assert f"{len(short.cut):,} cut at 24 tokens" in short.facts()
-    row = int(np.intersect1d(short.cut, short.found.rows)[0])
+    row = int(np.intersect1d(short.cut, short.read.rows)[0])
     assert "cut" in {p.role for p in short.pieces(row)}
 
 
