@@ -109,7 +109,7 @@ def _show(one: Round, keys: list[str], names: dict[str, str]) -> None:
         if key not in one.answers:
             column.caption("Was not asked this.")
             continue
-        column.code(reader.cut(one.answers[key]) or "(nothing)", language=None, wrap_lines=True)
+        column.code(reader.said(one.answers[key]), language=None, wrap_lines=True)
         column.caption(plain(one.notes[key]))
 
 

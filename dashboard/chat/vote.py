@@ -91,7 +91,7 @@ def _judge(tally: chat.Tally, one: Round, keys: list[str], place: str) -> None:
     for column, key, title in zip(st.columns(2), order, ("First", "Second"), strict=True):
         column.caption(title)
         text = one.answers.get(key, "")
-        column.code(reader.cut(text) or "(nothing)", language=None, wrap_lines=True)
+        column.code(reader.said(text), language=None, wrap_lines=True)
     if any(not one.answers.get(key) and key not in one.answers for key in keys):
         st.warning("Both must have answered to be compared; ask again.")
     with st.container(horizontal=True):

@@ -144,7 +144,7 @@ def answers(artifact: Artifact) -> None:
             texts = {"Question": r["prompt"], "Expected": r["answer"], "Answered": r["said"]}
             for column, (title, text) in zip(columns, texts.items(), strict=True):
                 column.caption(title)
-                column.code(reader.cut(str(text)) or "(nothing)", language=None, wrap_lines=True)
+                column.code(reader.said(str(text)), language=None, wrap_lines=True)
             if r.get("asked"):
                 with st.expander("The prompt as the model read it"):
                     st.code(reader.cut(r["asked"]), language=None, wrap_lines=True)

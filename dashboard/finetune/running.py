@@ -236,8 +236,8 @@ def answers(looks: list[dict[str, Any]]) -> None:
         column.caption("Asked")
         column.code(reader.cut(str(answer.get("prompt", ""))), language=None, wrap_lines=True)
         column.caption("Answered")
-        said = reader.cut(str(answer.get("said", "")))
-        column.code(said or "(nothing)", language=None, wrap_lines=True)
+        said = reader.said(str(answer.get("said", "")))
+        column.code(said, language=None, wrap_lines=True)
         if answer.get("answer"):
             column.caption("Expected")
             column.code(reader.cut(str(answer["answer"])), language=None, wrap_lines=True)

@@ -63,6 +63,13 @@ def cut(text: str) -> str:
     return f"{text[:LONGEST]}\n… {len(text) - LONGEST:,} more characters"
 
 
+def said(text: str) -> str:
+    """Return an answer to be shown; one that cannot be seen is named."""
+    if text and not text.strip():
+        return f"(only {len(text):,} spaces and line breaks)"
+    return cut(text) or "(nothing)"
+
+
 TURN = "white-space:pre-wrap;overflow-wrap:anywhere;padding:.15rem .5rem;border-radius:.4rem"
 TRAINED = "background:rgba(67,97,216,.14)"
 FOUND = "color:inherit;background:rgba(240,176,60,.55)"
