@@ -72,7 +72,7 @@ def _lines() -> None:
 
 
 def _line(job: Job, apart: str, words: str, at: int, of: int) -> None:
-    name = f"{plain(job.title)}{plain(f' ({apart})') if apart else ''}"
+    name = f"{plain(job.title)} ({plain(apart)})" if apart else plain(job.title)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"{name} · {words}", width="stretch")
         for places, icon, what in ((1, "arrow_upward", "Earlier"), (-1, "arrow_downward", "Later")):
