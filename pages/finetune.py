@@ -71,6 +71,11 @@ def shown_run(selection: Artifact) -> Artifact | None:
     return next((state.workspace().open(e.id, e.kind) for e in mine), None)
 
 
+def watch() -> None:
+    """Let the page show what is at work."""
+    st.query_params.pop("finetune", None)
+
+
 def finished(shown: Artifact) -> None:
     """Show a fine-tune: its curves, its scores, its answers."""
     st.text(shown.name)
@@ -116,8 +121,7 @@ else:
             st.button(
                 f"Watch {plain(job.title)}, which is {plain(job.state)}",
                 icon=":material/monitoring:",
-                on_click=st.query_params.pop,
-                args=("finetune", ""),
+                on_click=watch,
             )
         elif job is not None and job.state != "done":
             job_card.card(job)
