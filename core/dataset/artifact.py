@@ -33,6 +33,8 @@ class Understanding(TypedDict):
     """Column -> how its cells were written as text, where that is worth a word."""
     read_as: NotRequired[dict[str, Any]]
     """Encoding, delimiter and the like, as far as they were found out."""
+    notes: NotRequired[list[str]]
+    """Sentences on what rows hold and nothing is made of."""
     carried: NotRequired[dict[str, int]]
     """Key that turns carry beside role and content -> turns that do; without it none does."""
 

@@ -18,11 +18,16 @@ from core.model.conversation import Turn
 
 SPEAKERS = ("role", "from", "speaker")
 CONTENTS = ("content", "value", "text", "parts")
-MARKS = ("train", "loss", "weight")
+MARKS = ("train", "training", "trainable", "loss", "weight")
 """Keys by which a reply is said to be context only, where they are 0 or false."""
 REASONING = ("reasoning_content", "reasoning", "thinking")
 ASKED = ("user", "human", "input", "instruction", "question", "prompt")
 REPLIED = ("assistant", "gpt", "bot", "ai", "output", "response", "answer", "completion")
+READ_KEYS = {
+    *(*SPEAKERS, *CONTENTS, *MARKS, *REASONING, *ASKED, *REPLIED),
+    *("system", "tool_calls", "function_call", "tool_call_id", "name"),
+}
+"""Keys of a turn of which something is made."""
 
 
 def chat(cell: Any) -> list[Turn]:
@@ -72,6 +77,14 @@ def is_chat(cell: Any) -> bool:
         has_role = bool(keys & {*SPEAKERS}) and bool(keys & {*CONTENTS, "tool_calls"})
         return has_role or (bool(keys & {*ASKED}) and bool(keys & {*REPLIED}))
     return all(isinstance(item, list) and len(item) == 2 for item in value)
+
+
+def list_of_turns(cell: Any) -> list[dict[str, Any]]:
+    """Return the objects that a cell has as turns; none of a cell without any."""
+    value = structure(cell)
+    value = _items(value) if isinstance(value, dict) else value
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, dict)]
 
 
 def is_texts(cell: Any) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from core.dataset.cells import are_answers, missing
-from core.dataset.chat_cells import is_chat
+from core.dataset.chat_cells import SPEAKERS, is_chat
 from core.dataset.choices import from_one, names_one
 from core.dataset.column_names import ACCEPTED, COMMON, NAMES_CHOICE, OPTIONS
 from core.dataset.looks import LOOKS, ONLY, may_be_chat
 from core.dataset.mapping import Given, Template, root
+from core.dataset.roles import name_of, role_of
 from core.dataset.row_formats import ROW_FORMATS, RowFormat
 from core.dataset.suggestion import ASKED, suggested
 from core.errors import InputError
@@ -34,6 +35,8 @@ class Reading(NamedTuple):
     left_out: tuple[str, ...]
     """Columns that play no part; they are kept beside the rows."""
     test_only: bool = False
+    notes: tuple[str, ...] = ()
+    """Sentences on what the first rows hold and nothing is made of."""
 
     @property
     def columns(self) -> dict[str, str]:
@@ -275,11 +278,21 @@ def _unclear(columns: Sequence[str], part: str, sample: Sample | None) -> Unclea
             "role, or text with marks such as '### Human:' and '### Assistant:')",
             f"--response-column {columns[0]} trains on all of it as replies without a prompt",
         )
+    said = [c for c in columns if c.strip().lower() in SPEAKERS]
+    if said and sample is not None and all(_is_role(cell) for cell in sample[said[0]]):
+        return UnclearColumns(
+            f"{what}: there are {shown}; a row is one turn ({said[0]!r} says who speaks)",
+            "write one row a conversation, its turns as a list under 'messages'",
+        )
     return UnclearColumns(
         f"{what}: there are {shown}",
         "name two of them with --prompt-column and --response-column, or a prompt of several with "
         + suggested(columns, sample),
     )
+
+
+def _is_role(cell: Any) -> bool:
+    return isinstance(cell, str) and role_of(name_of(cell)) is not None
 
 
 def may_be_cells(names: Sequence[str]) -> bool:

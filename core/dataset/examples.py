@@ -151,6 +151,8 @@ def _filled(rows: Rows, template: Template, replied: str | None) -> Callable[[in
 
 def _unusable(turns: list[Turn], answer: str, *, trainable: bool, answered: bool) -> str:
     """Say why an example can neither train nor test a model; "" if it can."""
+    if not turns:
+        return "no conversation"
     if not trainable:
         reason = "empty answer" if answered else "empty response"
         return "" if answer.strip() else reason

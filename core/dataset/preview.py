@@ -108,6 +108,7 @@ def _understand(rows_read: Rows, settings: Settings, rows: int) -> Preview:
         "columns": reading.columns,
         "as_text": as_text(rows_read, reading.parts),
         "read_as": rows_read.read_as,
+        "notes": list(reading.notes),
         "carried": dict(carried(examples.messages)),
     }
     return dataclasses.replace(

@@ -53,9 +53,7 @@ def report(summary: DatasetSummary) -> None:
 def sentences(summary: Understanding) -> list[str]:
     """Say how the columns were understood, as far as it goes without saying."""
     columns = summary["columns"]
-    said = (
-        [f"the file was read as {described(summary['read_as'])}"] if summary.get("read_as") else []
-    )
+    said = []
     prompt = [columns[part] for part in PROMPT if part in columns]
     reply = columns.get("response", columns.get("calls"))
     if summary["certainty"] != "sure" or len(prompt) > 1:
@@ -74,8 +72,11 @@ def sentences(summary: Understanding) -> list[str]:
     counts = summary.get("carried", {})
     if told := [f"{what} {counts[key]:,}" for key, what in CARRIED.items() if key in counts]:
         said.append("; ".join(told))
+    said += summary.get("notes", [])
     for column, written in summary.get("as_text", {}).items():
         said.append(f"{column}: written as {written}")
+    if summary.get("read_as"):
+        said.append(f"the file was read as {described(summary['read_as'])}")
     return said
 
 

@@ -9,6 +9,7 @@ import re
 from core.dataset import mapping, row_formats
 from core.dataset.detection import SAMPLE, Reading, UnclearColumns, detect, may_be_cells
 from core.dataset.examples import first_cells
+from core.dataset.notes import notes
 from core.dataset.privacy import unquoting
 from core.dataset.readers import FILE_TYPES, Rows
 from core.errors import InputError
@@ -139,7 +140,8 @@ def read_columns(rows: Rows, settings: Settings) -> Reading:
         if all(cell is None for cell in sample[name]):
             raise InputError(f"{name!r}: no cell of {mapping.root(name, columns)!r} has that key")
     try:
-        return detect(columns, settings.format, named, sample)
+        reading = detect(columns, settings.format, named, sample)
+        return reading._replace(notes=notes(reading, sample))
     except UnclearColumns as e:
         what, flags = e.what, e.flags
         if rows.read_as.keys() & {"delimiter", "sheet"} and may_be_cells(columns):

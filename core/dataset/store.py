@@ -118,6 +118,7 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
         "trainable": found.trainable,
         "json_columns": json_columns,
         "read_as": found.read_as,
+        **({"notes": list(found.reading.notes)} if found.reading.notes else {}),
         **({"carried": dict(found.carried)} if found.carried else {}),
         "source_sha256": sha256.result(),
     }

@@ -19,10 +19,12 @@ STYLES = [
 """Marks, by whom the text before the next one is; the first style that fits is taken."""
 LLAMA = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=\[INST\]|\Z)", re.DOTALL)
 LLAMA_SYSTEM = re.compile(r"\s*<<SYS>>(.*?)<</SYS>>", re.DOTALL)
-ENDS = re.compile(
-    r"\s*(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|<\|endoftext\|>|<\|end\|>|</s>|<s>)+\s*"
+MARK = (
+    r"(?:\s*(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|<\|endoftext\|>|<\|end\|>|</s>|<s>"
+    r"|<\|begin_of_text\|>|<\|end_of_text\|>|<bos>|<eos>))+\s*"
 )
-"""End marks of templates: the model that is trained has its own."""
+ENDS = re.compile(rf"\A{MARK}|{MARK}\Z")
+"""Marks of templates that begin or end a text or a turn: the model that is trained has its own."""
 
 
 def turns(text: str) -> list[Turn]:

@@ -91,7 +91,8 @@ def _say(detected: Preview, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(f"Read as {ROW_FORMATS[reading.format].title}")
         st.badge(plain(reading.certainty), color=COLOURS[reading.certainty])
-    st.caption(plain("; ".join(detected.said)))
+    for sentence in detected.said:
+        st.caption(plain(sentence))
     if reading.left_out:
         st.caption(
             plain(

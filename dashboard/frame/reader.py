@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import copy
 import html
 import json
 from collections.abc import Sequence
@@ -98,10 +100,24 @@ def card(title: Sequence[str], picture: str, turns: Sequence[str], note: str = "
 
 def written(turns: Sequence[Turn]) -> list[str]:
     """Return the text of every turn, with the thoughts, calls and tools that it has."""
-    texts = [reply_text(t) if t["role"] == "assistant" else str(t["content"]) for t in turns]
+    texts = [
+        reply_text(_with_objects(t)) if t["role"] == "assistant" else str(t["content"])
+        for t in turns
+    ]
     if tools := tools_of(turns):
         texts[0] = f"Tools: {json.dumps(tools, ensure_ascii=False)}\n{texts[0]}"
     return texts
+
+
+def _with_objects(turn: Turn) -> Turn:
+    """Return a turn whose calls have their arguments as objects, as templates write them."""
+    if "tool_calls" not in turn:
+        return turn
+    calls = copy.deepcopy(turn["tool_calls"])
+    for call in calls:
+        with contextlib.suppress(TypeError, KeyError, ValueError):  # no JSON: as it stands
+            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+    return {**turn, "tool_calls": calls}
 
 
 def turn(one: Turn, text: str, marks: Sequence[tuple[int, int]] = ()) -> str:

@@ -44,6 +44,17 @@ FILE_TYPES = ", ".join(list(READERS)[:-1]) + " or " + list(READERS)[-1]
 SUFFIXES = (*READERS, *COMPRESSIONS, ".zip")
 """Ends of names of all files that can be read."""
 
+UNREAD = (
+    (257, b"ustar", "a tar archive; unpack it and give the data file or folder in it"),
+    (0, b"7z\xbc\xaf", "a 7z archive; unpack it and give the data file or folder in it"),
+    (0, b"Rar!", "a rar archive; unpack it and give the data file or folder in it"),
+    (0, b"ARROW1", "an Arrow or Feather file; write its table as .parquet"),
+    (0, b"SQLite format 3", "an SQLite database; write the table that you want as .csv"),
+    (0, b"\xd0\xcf\x11\xe0", "an old Excel file; save it as .xlsx"),
+    (0, b"%PDF", "a PDF, which has no rows; give a table or JSON"),
+)
+"""Place and first bytes of what is not read, and what to do with it."""
+
 
 def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
     """Yield the rows of a data file, known by its first bytes, else by its name.
@@ -52,13 +63,16 @@ def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
         InputError: nothing in it can be read as rows.
     """
     with source.open() as f:
-        first = f.read(64)
+        first = f.read(512)
     if not first.strip(b"\xef\xbb\xbf \t\r\n"):
         raise InputError(f"{source} is empty; give a file with at least one row")
     for reader in READERS.values():
         if reader.magic and first.startswith(reader.magic):
             yield from reader.read(source, "", wanted)
             return
+    for place, magic, what in UNREAD:
+        if first[place : place + len(magic)] == magic:
+            raise InputError(f"{source} is {what}")
     named = READERS.get(source.suffix)
     damaged = named.damaged if named else 0.5
     encoding = ""

@@ -5,9 +5,11 @@ A compressed file that swells beyond reason is refused while it is read, before 
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import pathlib
 import tempfile
 import zipfile
@@ -26,7 +28,7 @@ SWELLS_FROM = 64 << 20
 """Bytes up to which it may grow by any factor."""
 NO_HEADER = "none: columns are numbered"
 """How a table is read whose first row is data."""
-BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
+BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, pa.ArrowException)
 
 
 def _zstd(path: pathlib.Path) -> BinaryIO:
@@ -44,6 +46,8 @@ class Compression(NamedTuple):
 COMPRESSIONS = {
     ".gz": Compression(gzip.open, b"\x1f\x8b"),
     ".zst": Compression(_zstd, b"\x28\xb5\x2f\xfd"),
+    ".bz2": Compression(bz2.open, b"BZh"),
+    ".xz": Compression(lzma.open, b"\xfd7zXZ\0"),
 }
 """Suffix of a compressed file -> how it is opened; the suffix before it says what is inside."""
 

@@ -91,7 +91,7 @@ REFUSED = {
     "j01": "holds one JSON value",
     "j19": "the first one reads",
     "j27": "is empty",
-    "p20": "--map prompt=",
+    "p20": "a row is one turn ('role' says who speaks); write one row a conversation",
     "q07": "names a column twice",
     "q10": "binary data",
     "v10": "names a column twice",

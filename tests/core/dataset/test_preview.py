@@ -20,7 +20,7 @@ def test_rows_as_they_would_be_imported(tmp_path, load):
     assert (seen.reading.certainty, seen.reading.left_out) == ("likely", ("study",))
     assert (seen.n_read, seen.n_usable, len(seen.rows)) == (60, 59, 50)
     assert [record["line"] for record in seen.skipped["empty response"]] == [4]
-    assert seen.said[-1] == "prompt: findings; reply: impression, most likely"
+    assert seen.said[0] == "prompt: findings; reply: impression, most likely"
     assert seen.trainable
     frame = dataset.examples(load(rows))
     assert [row.turns for row in seen.rows] == frame["messages"].tolist()[:50]

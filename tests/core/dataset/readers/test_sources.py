@@ -1,9 +1,12 @@
 """Compressed files and archives are read as what they hold, and never swell beyond reason."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
+import re
 import time
 import tracemalloc
 import zipfile
@@ -47,6 +50,8 @@ def as_parquet():
         ("a.gz", gzip.compress(LINES, mtime=0)),
         ("a.CSV.GZ", gzip.compress(CELLS, mtime=0)),
         ("a.csv.zst", zstd(CELLS)),
+        ("a.jsonl.bz2", bz2.compress(LINES)),
+        ("a.csv.xz", lzma.compress(CELLS)),
         ("a.parquet.gz", gzip.compress(as_parquet(), mtime=0)),
         ("a.zip", archive(README_md=b"no data", data__rows_csv=CELLS)),
         ("a.zip", archive(rows_parquet=as_parquet())),
@@ -177,3 +182,21 @@ def test_what_swells_from_its_beginning_is_refused_there(tmp_path):
     with pytest.raises(InputError, match=r"times its first [0-9,]+ bytes"):
         read(str(path), "train")
     assert first < 500_000
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\0" * 257 + b"ustar\x0000" + b"\0" * 300, "is a tar archive; unpack it"),
+        (b"7z\xbc\xaf\x27\x1c" + b"\0" * 90, "is a 7z archive; unpack it"),
+        (b"ARROW1\0\0" + b"\xff" * 90, "write its table as .parquet"),
+        (b"SQLite format 3\0" + b"\0" * 90, "write the table that you want as .csv"),
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 90, "an old Excel file; save it as .xlsx"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_what_is_not_read_is_named_with_the_remedy(tmp_path, content, said, pack):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(pack(content))
+    with pytest.raises(InputError, match=re.escape(said)):
+        read(str(path), "train")
