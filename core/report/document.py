@@ -115,6 +115,8 @@ class Report(NamedTuple):
     title: Spans
     verdict: Spans
     sections: Sequence[Section]
+    brief: Sequence[Section]
+    """Of the summary to paste."""
 
 
 Form = Callable[[Any], str]

@@ -33,6 +33,8 @@ from core.report.document import (
 from core.report.project import as_text
 
 HERE = pathlib.Path(__file__).parent
+LONG = 16
+"""Characters of a number that stay on one line."""
 TURNS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that turn the direction of what follows (Unicode, UAX 9)."""
 
@@ -89,7 +91,8 @@ def _span(span: Span) -> str:
     match span:
         case Number():
             source, value = text(span.source), text(span.value)
-            return f'<data value="{value}" data-from="{source}">{text(span.text)}</data>'
+            long = ' class="long"' if len(span.text) > LONG else ""  # hashes and ids may wrap
+            return f'<data{long} value="{value}" data-from="{source}">{text(span.text)}</data>'
         case Sentence():
             return f'<span data-from="{text(span.source)}">{text(span.text)}</span>'
         case Quoted():

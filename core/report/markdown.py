@@ -1,6 +1,6 @@
 """A report as a short markdown text, to paste into a pull request or a model's page.
 
-Pictures become what they show in words; what only a reader of the page opens is left out.
+It is the report's brief form; pictures become what they show in words.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from core.report.document import (
 def render(report: Report) -> str:
     """Return the whole text."""
     parts = [f"# {spans(report.title)}", f"**{spans(report.verdict)}**"]
-    for section in report.sections:
+    for section in report.brief:
         parts.append(f"## {plain(section.title)}")
         parts += filter(None, map(_block, section.blocks))
     return "\n\n".join(parts) + "\n"

@@ -11,6 +11,7 @@ from core.report import html, markdown
 from core.report.document import Report
 from core.report.project import of, title, verdict
 from core.report.sections import clusters, limits, provenance, question, results, texts
+from core.report.sections.brief import brief
 from core.report.settings import Settings
 from core.workspace.artifact import Artifact
 from core.workspace.roles import editors
@@ -44,7 +45,7 @@ def tell(artifact: Artifact, *, with_texts: bool = False) -> Report:
         *([texts.texts(project, kinds)] if with_texts else []),
         provenance.provenance(project),
     ]
-    return Report(artifact.id, title(project), verdict(project), sections)
+    return Report(artifact.id, title(project), verdict(project), sections, brief(project, sections))
 
 
 def page(artifact: Artifact, format: str = "html", *, with_texts: bool = False) -> str:

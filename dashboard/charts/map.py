@@ -13,19 +13,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts import figure, theme
+from dashboard.charts import figure, map_names, theme
 from dashboard.charts.raster import Extent, Ints, Mask, Picture, around, ends
 from dashboard.charts.scales import HEIGHT, category_scale, value_scale
 
 MAP_POINTS = 20_000  # above this the browser chokes on the selected points it must send back
-WIDTH = 620  # on a small screen; wider ones have room to spare
-NAMES = 12  # written on a map at most
 CARTOGRAPHY = ("variability of exp(-loss)", "confidence: mean of exp(-loss)")
-# The part of a name that lies before its anchor.
-_BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "middle": 0.5, "top": 1.0}
 
 
 def cluster_map(
@@ -43,12 +40,14 @@ def cluster_map(
     extent: Extent | None = None,
     axes: tuple[str, str] | None = None,
     hover: Mapping[int, str] | None = None,
+    room: tuple[int, int] = map_names.ROOM,
 ) -> go.Figure:
     """All examples as dots, in one trace: point indices of several traces would mix.
 
     Args:
-        points: row, x, y, colour. Rows are drawn with the chosen and selected ones last, so
-            identify a dot by its customdata (the row), never by its index.
+        points: row, x, y, colour, perhaps cluster. Rows are drawn with the chosen and selected ones
+            last, so identify a dot by its customdata, never by its index: its row, or row and
+            cluster.
         mode: "category" if colour is an integer -1..k-1, "value" if it is a quantity.
         k: Number of categories; above 40, dots of a category map are grey except the chosen one's
             unless `colours` says otherwise.
@@ -61,7 +60,8 @@ def cluster_map(
         span: Quantities at the ends of the colour scale; 1st and 99th percentile where not given.
         extent: x0, x1, y0, y1 to show; all points where not given.
         axes: Titles of x and y where they are quantities; a map of a layout has none.
-        hover: What a category is called when the pointer is on one of its dots.
+        hover: What a cluster, or else a category, is called when the pointer is on one of its dots.
+        room: The smallest size in pixels that it is seen at, for the names.
     """
     extent = extent or around(points[["x", "y"]].to_numpy(float))
     fig = _plane(extent, axes)
@@ -78,26 +78,29 @@ def cluster_map(
         scale = value_scale(title, span or ends(colour.astype(float)))
     fact = "%{marker.color}" if mode == "category" else "%{marker.color:.3f}"
     texts = None
-    if hover is not None and mode == "category":
+    cluster = points.get("cluster")
+    if hover is not None and (mode == "category" or cluster is not None):
         safe = {category: figure.label(name) for category, name in hover.items()}
-        texts = [safe.get(c, "") for c in colour.tolist()]
-        fact = "%{text}"
+        texts = [safe.get(c, "") for c in (colour if cluster is None else cluster).tolist()]
+        fact = "%{text}" if mode == "category" else f"{fact}<br>%{{text}}"
+    rows = points["row"].to_numpy(np.int32)
     fig.add_trace(
         go.Scattergl(
             x=points["x"].to_numpy(np.float32),
             y=points["y"].to_numpy(np.float32),
-            customdata=points["row"].to_numpy(np.int32),
+            customdata=rows if cluster is None else np.column_stack([rows, cluster]),
             mode="markers",
             text=texts,
             marker={"color": colour, "size": size, **scale},
             selectedpoints=None if selected is None else np.flatnonzero(selected[order]),
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 0.16, "color": theme.MUTED}},
-            hovertemplate=f"row %{{customdata:,}}<br>{figure.label(title)} {fact}<extra></extra>",
+            hovertemplate=f"row %{{customdata{'' if cluster is None else '[0]'}:,}}<br>"
+            f"{figure.label(title)} {fact}<extra></extra>",
         )
     )
     if labels is not None:
-        _place_names(fig, labels, extent, chosen, colours)
+        map_names.write(fig, labels, extent, chosen, colours, room)
     return fig
 
 
@@ -114,6 +117,8 @@ def raster_map(
     names: Mapping[int, str] | None = None,
     colours: Sequence[str] | None = None,
     axes: tuple[str, str] | None = None,
+    hover: Mapping[int, str] | None = None,
+    room: tuple[int, int] = map_names.ROOM,
 ) -> go.Figure:
     """A picture of all examples, for more than MAP_POINTS of them.
 
@@ -133,6 +138,8 @@ def raster_map(
         names: Category to name, where the colour is one; drawn as a key beside the map.
         colours: `#rrggbb` of each named category.
         axes: As for `cluster_map`.
+        hover: Names of clusters, for the cells.
+        room: As for `cluster_map`.
     """
     fig = _plane(extent, axes)
     x0, x1, y0, y1 = extent
@@ -148,7 +155,7 @@ def raster_map(
         layer="below",
     )
     if counts is not None:
-        _hover(fig, extent, counts, clusters)
+        _hover(fig, extent, counts, clusters, hover)
     key: dict[str, Any] = {}
     if span is not None:
         key = value_scale(title, span)
@@ -165,7 +172,7 @@ def raster_map(
         )
     )
     if labels is not None:
-        _place_names(fig, labels, extent, chosen, colours)
+        map_names.write(fig, labels, extent, chosen, colours, room)
     return fig
 
 
@@ -210,14 +217,21 @@ def _png(image: Picture) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _hover(fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints | None) -> None:
+def _hover(
+    fig: go.Figure,
+    extent: Extent,
+    counts: Ints,
+    clusters: Ints | None,
+    called: Mapping[int, str] | None,
+) -> None:
     """Invisible cells that say how many rows they hold, and of which cluster most are."""
     x0, x1, y0, y1 = extent
     up, across = counts.shape
     wide, high = (x1 - x0) / across, (y1 - y0) / up
-    facts = [counts] if clusters is None else [counts, clusters]
-    most = "" if clusters is None else "<br>most of cluster %{customdata[1]}"
     clear = "rgba(0,0,0,0)"
+    facts = [counts] if clusters is None else [counts, clusters]
+    names = None if clusters is None or called is None else _said(clusters, called)
+    most = "<br>most of cluster %{customdata[1]}" * (clusters is not None)
     fig.add_trace(
         go.Heatmap(
             z=np.where(counts > 0, 0, np.nan).astype(np.float32),
@@ -227,60 +241,46 @@ def _hover(fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints | None) 
             y0=y0 + high / 2,
             dy=high,
             customdata=np.dstack(facts).astype(np.int32),
+            text=names,
             showscale=False,
             colorscale=[(0, clear), (1, clear)],
-            hovertemplate=f"%{{customdata[0]:,}} rows here{most}<extra></extra>",
+            hovertemplate="%{customdata[0]:,} rows here"
+            + (most if names is None else "%{text}")
+            + "<extra></extra>",
         )
     )
 
 
-def _place_names(
-    fig: go.Figure,
-    labels: pd.DataFrame,
-    extent: Extent,
-    chosen: int | None,
-    colours: Sequence[str] | None = None,
+def places(
+    fig: go.Figure, extent: Extent, counts: Ints, clusters: Ints, called: Mapping[int, str]
 ) -> None:
-    """Write at most 12 names, the chosen one first, skipping any that would hide another.
+    """Lay invisible places over a picture that can be pointed at and clicked.
 
-    A dot before a name has the colour of the points that are meant; pointing at it tells their
-    number.
-    A name too near an edge begins or ends at its place instead of standing astride it.
+    Args:
+        fig: As `raster_map` gives it.
+        extent: Of the picture.
+        counts: Rows in each cell (up, across), the lowest y first.
+        clusters: Most frequent cluster in the same cells, -1 for none: `customdata[1]`.
+        called: Names of the clusters.
     """
     x0, x1, y0, y1 = extent
-    taken: list[tuple[float, float, float]] = []  # left, bottom, width of each name in pixels
-    ordered = labels.sort_values("cluster", key=lambda c: c != chosen, kind="stable")
-    sizes = {}
-    if "size" in ordered:
-        sizes = {c: f"{n:,} rows" for c, n in zip(ordered["cluster"], ordered["size"], strict=True)}
-    spots = zip(ordered["cluster"], ordered["x"], ordered["y"], ordered["name"], strict=True)
-    for cluster, across, up, name in spots:
-        text = figure.label(name)
-        x, y = WIDTH * (across - x0) / (x1 - x0), HEIGHT * (up - y0) / (y1 - y0)
-        if not (0 <= x <= WIDTH and 0 <= y <= HEIGHT):
-            continue
-        mark = ""
-        if colours and 0 <= cluster < len(colours):
-            mark = f'<span style="color:{colours[int(cluster)]}">●</span> '
-        wide, high = 7 * len(text) + 8 + (14 if mark else 0), 20  # pixels
-        side = "left" if x < wide / 2 else "right" if x > WIDTH - wide / 2 else "center"
-        end = "bottom" if y < high / 2 else "top" if y > HEIGHT - high / 2 else "middle"
-        left, low = x - wide * _BEFORE[side], y - high * _BEFORE[end]
-        hidden = any(left < a + w and a < left + wide and abs(low - b) < high for a, b, w in taken)
-        if hidden or len(taken) == NAMES:
-            continue
-        taken.append((left, low, wide))
-        lit = chosen is None or cluster == chosen
-        figure.note(
-            fig,
-            mark + text,
-            hovertext=sizes.get(cluster, ""),
-            x=across,
-            y=up,
-            xref="x",
-            yref="y",
-            xanchor=side,
-            yanchor=end,
-            font=figure.HALO,
-            opacity=1 if lit else 0.7,
+    up, across = np.nonzero((counts > 0) & (clusters >= 0))
+    fig.add_trace(
+        go.Scatter(
+            x=x0 + (across + 0.5) * (x1 - x0) / counts.shape[1],
+            y=y0 + (up + 0.5) * (y1 - y0) / counts.shape[0],
+            customdata=np.column_stack([counts[up, across], clusters[up, across]]).astype(np.int32),
+            text=_said(clusters[up, across], called).tolist(),
+            mode="markers",
+            marker={"size": 12, "opacity": 0, "symbol": "square"},
+            hovertemplate="%{customdata[0]:,} rows here%{text}<extra></extra>",
         )
+    )
+
+
+def _said(clusters: Ints, called: Mapping[int, str]) -> npt.NDArray[np.object_]:
+    """Return what is said of cells: the name of the cluster that most of its rows are of."""
+    words = {c: f"<br>most of {figure.label(name)}" for c, name in called.items()}
+    return np.array([words.get(c, "") for c in clusters.ravel().tolist()], object).reshape(
+        clusters.shape
+    )

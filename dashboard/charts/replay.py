@@ -35,7 +35,10 @@ def replay(
     whole = len(x)
     fig.add_traces(_traces(whole, x, quantiles, sample, named))
     fig.frames = [
-        go.Frame(data=_traces(n, x, quantiles, sample, named), name=str(n))
+        go.Frame(
+            data=[{"x": t.x, "y": t.y} for t in _traces(n, x, quantiles, sample, named)],
+            name=str(n),
+        )
         for n in range(1, whole + 1)
     ]
     ends = [float(v[-1]) for v in named.values()]

@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.trajectories.artifact import POOLED
 from core.workspace.artifact import Artifact
 from dashboard.charts import map as map_charts
-from dashboard.charts import raster
+from dashboard.charts import map_names, raster
 from dashboard.clusters import gestures, map_colours
 from dashboard.clusters.preview import ClustersPreview
 from dashboard.frame import data, job_card, state, widgets
@@ -181,10 +181,12 @@ def draw(
         "names": colour.names,
         "colours": colour.colours,
         "axes": map.axes,
+        "room": map_names.HALF_ROOM if st.session_state.get("clusters:beside") else map_names.ROOM,
         "chosen": chosen if colour.by_cluster else None,
     }
+    called = dict(zip(made.table["cluster"], made.table["name"], strict=True))
     if colour.by_cluster:
-        look["labels"] = _labels(artifact.id, made, map.name)
+        look["labels"] = labels(artifact.id, made, map.name)
     if colour.colours is None:
         seen = colour.values[placed]
         look["span"] = (
@@ -195,7 +197,9 @@ def draw(
     if picked is None and look["chosen"] is not None and colour.colours is None:
         picked = made.labels == chosen
     if int(view.sum()) > POINTS:
-        figure = _picture(artifact.id, made, map.name, view, window, colour, look, picked)
+        figure = _picture(
+            artifact.id, made, map.name, view, window, colour, look | {"hover": called}, picked
+        )
     else:
         rows = np.flatnonzero(view)
         frame = pd.DataFrame({"row": rows, "x": xy[rows, 0], "y": xy[rows, 1]})
@@ -206,10 +210,8 @@ def draw(
             k=len(colour.colours or ()),
             extent=window,
             selected=None if picked is None else picked[rows],
-            hover=dict(zip(made.table["cluster"], made.table["name"], strict=True))
-            if colour.by_cluster
-            else colour.names,
             **look,
+            hover=called if colour.by_cluster else colour.names,
         )
     area = st.session_state.get("clusters:area")
     if area and area["map"] == map.name:
@@ -226,7 +228,7 @@ def draw(
     gestures.zoom(map.name, window, int(placed.sum()), int(view.sum()))
 
 
-def _labels(id: str, made: ClustersPreview, name: str) -> pd.DataFrame:
+def labels(id: str, made: ClustersPreview, name: str) -> pd.DataFrame:
     """Return clusters with their names and places on a map, largest first."""
     table = made.table.set_index("cluster")[["size", "name"]]
     placed = table.join(_centres(id, name, made, made.key), how="inner")
@@ -247,15 +249,15 @@ def _picture(
     lit = picked
     if lit is None and look["chosen"] is not None:
         lit = made.labels == look["chosen"]
-    grid = _grid(id, name, window, raster.SHAPE).only(view)
+    cells = grid(id, name, window, raster.SHAPE).only(view)
     if colour.colours is None:
-        image = raster.image(grid, values=colour.values, span=look["span"], highlight=lit)
+        image = raster.image(cells, values=colour.values, span=look["span"], highlight=lit)
     else:
-        image = raster.image(grid, categories=colour.values, colours=colour.colours, highlight=lit)
-    coarse = _grid(id, name, window, COARSE).only(view)
+        image = raster.image(cells, categories=colour.values, colours=colour.colours, highlight=lit)
+    coarse = grid(id, name, window, COARSE).only(view)
     return map_charts.raster_map(
         image,
-        grid.extent,
+        cells.extent,
         counts=raster.counts(coarse),
         clusters=raster.majority(coarse, made.labels, made.k),
         **look,
@@ -263,7 +265,8 @@ def _picture(
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _grid(id: str, name: str, window: raster.Extent | None, shape: tuple[int, int]) -> raster.Grid:
+def grid(id: str, name: str, window: raster.Extent | None, shape: tuple[int, int]) -> raster.Grid:
+    """Return where each row falls in the cells of a map, or of the part that a window shows."""
     return raster.grid(points_of(id, name), window, shape)
 
 

@@ -57,7 +57,7 @@ def ask(artifact: Artifact, made: ClustersPreview) -> Colour:
         format_func="Colour: {}".format,
     )
     if by == "Cluster":
-        return _clusters(made)
+        return of_clusters(made)
     if by in SHOWN:
         name = SHOWN[by]
         return Colour(data.flags(artifact.id)[name].to_numpy(), QUANTITIES[name].axis)
@@ -74,7 +74,7 @@ def ask(artifact: Artifact, made: ClustersPreview) -> Colour:
     return _categories(values, name, made)
 
 
-def _clusters(made: ClustersPreview) -> Colour:
+def of_clusters(made: ClustersPreview) -> Colour:
     """Colour by cluster; so many that no colours tell them apart, by their mean final loss."""
     if made.k <= theme.CLUSTER_LIMIT:
         return Colour(made.labels, "cluster", palette(made), by_cluster=True)

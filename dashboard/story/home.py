@@ -23,8 +23,8 @@ from dashboard.escape import plain
 from dashboard.frame import data, state
 from dashboard.frame.page_words import plain_words
 from dashboard.selection import preview
+from dashboard.story.kinds import thumbnail
 from dashboard.story.project import Project
-from dashboard.story.steps import thumbnail
 
 STILL = {"displayModeBar": False, "staticPlot": True}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from core.edits.labels import Label
 from core.workspace.artifact import KINDS, Entry
+from dashboard.story import own_runs
 
 SHOWN = 24
 """Artifacts drawn, newest first; a larger picture cannot be read."""
@@ -36,20 +37,33 @@ METHOD = (
 def dot(entries: list[Entry], given: Mapping[str, Label] | None = None) -> str:
     """Return the newest usable artifacts and their parents in Graphviz's language.
 
-    Names are quoted, so that nothing in them is a command of the language.
+    What a study made for itself is counted in the study's box, whose lines go to what that was made
+    from. Names are quoted, so that nothing in them is a command of the language.
     """
     called = {id: label.name for id, label in (given or {}).items() if label.name}
-    drawn = sorted((e for e in entries if e.kind in KINDS), key=lambda e: e.id)[-SHOWN:]
+    own = own_runs.of_studies(entries, given or {})
+    by_id = {e.id: e for e in entries}
+    hidden = {e.id for runs in own.values() for e in runs}
+    usable = [e for e in entries if e.kind in KINDS and e.id not in hidden]
+    drawn = sorted(usable, key=lambda e: e.id)[-SHOWN:]
     ids = {e.id for e in drawn}
+
+    def above(entry: Entry) -> Iterator[str]:
+        for parent in entry.parents.values():
+            if parent in hidden:
+                yield from above(by_id[parent])
+            elif parent in ids:
+                yield parent
+
     lines = ["digraph {", LOOK]
     for entry in drawn:
         name = f"{entry.kind}\n{shortened(called.get(entry.id, entry.name))}"
+        if entry.id in own:
+            name += f"\n{own_runs.counted(own[entry.id])}"
         url = f"/{PAGES.get(entry.kind, entry.kind)}?{entry.kind}={entry.id}"
         lines.append(f"{quoted(entry.id)} [label={quoted(name)}, URL={quoted(url)}];")
         lines += [
-            f"{quoted(parent)} -> {quoted(entry.id)};"
-            for parent in dict.fromkeys(entry.parents.values())
-            if parent in ids
+            f"{quoted(parent)} -> {quoted(entry.id)};" for parent in dict.fromkeys(above(entry))
         ]
     return "\n".join([*lines, "}"])
 

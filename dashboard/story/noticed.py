@@ -53,11 +53,14 @@ def draw(project: Project, *, masked: bool) -> None:
     rows = _followed(trajectories.id)
     losses = data.losses(trajectories.id)
     named = {w: np.asarray(losses[r]) for w, r in zip(FOLLOWED, rows, strict=True) if r >= 0}
-    st.plotly_chart(
-        replay(data.steps(trajectories.id), quantiles, sample, named),
-        config={"displayModeBar": False},
-        alt="Losses of a sample of examples while the small model trains",
-    )
+    figure = replay(data.steps(trajectories.id), quantiles, sample, named)
+    with st.container(key="strip-story-replay"):
+        st.plotly_chart(
+            figure.update_layout(height=None),
+            height="stretch",
+            config={"displayModeBar": False},
+            alt="Losses of a sample of examples while the small model trains",
+        )
     _examples(project.dataset, dict(zip(FOLLOWED, rows.tolist(), strict=True)), masked=masked)
     s = trajectories.summary_as(TrajectoriesSummary)
     st.caption(

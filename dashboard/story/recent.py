@@ -11,6 +11,7 @@ from core.workspace.artifact import Entry
 from dashboard.escape import plain
 from dashboard.frame import state
 from dashboard.frame.page_words import plain_words
+from dashboard.story import own_runs
 from dashboard.story.lineage import PAGES
 
 SHOWN = 8
@@ -23,20 +24,24 @@ def draw(usable: list[Entry], given: dict[str, Label]) -> None:
     if tags:
         chosen = st.pills("With the tag", tags, format_func=plain, key="recent:tag")
         usable = [e for e in usable if not chosen or chosen in given.get(e.id, Label()).tags]
+    own = own_runs.of_studies(usable, given)
+    hidden = {e.id for runs in own.values() for e in runs}
+    usable = [e for e in usable if e.id not in hidden]
     for entry in usable[:SHOWN]:
-        _line(entry, given.get(entry.id, Label()), tags)
+        _line(entry, given.get(entry.id, Label()), tags, own_runs.counted(own.get(entry.id, ())))
     if len(usable) > SHOWN:
         st.caption(f"The newest {SHOWN} of {len(usable):,}; all are listed below.")
 
 
-def _line(entry: Entry, label: Label, tags: list[str]) -> None:
+def _line(entry: Entry, label: Label, tags: list[str], own: str) -> None:
     page = PAGES.get(entry.kind, entry.kind)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.text(f"{entry.created[:16].replace('T', ' ')} UTC", width="content")
         st.markdown(plain(entry.kind), width=110)
         words = f"**{plain(label.name or entry.name)}**"
         marks = " ".join(f":gray-badge[{plain(tag)}]" for tag in label.tags)
-        st.markdown(f"{words} {marks}", width="stretch")
+        with_own = f" :gray[with {own}]" if own else ""
+        st.markdown(f"{words}{with_own} {marks}", width="stretch")
         if st.button("Open", key=f"open:{entry.id}", icon=":material/open_in_new:"):
             state.go(page, **{entry.kind: entry.id})
         with st.popover("Change", icon=":material/edit:", key=f"change:{entry.id}"):

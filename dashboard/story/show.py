@@ -12,7 +12,7 @@ from core.dataset.privacy import is_private
 from core.report.project import last
 from core.workspace.artifact import Entry
 from dashboard.frame import report
-from dashboard.story import noticed, steps
+from dashboard.story import bill, kinds, noticed, steps
 from dashboard.story.project import newest
 
 STYLE = """<style>
@@ -61,7 +61,7 @@ STEPS = (
     Step(
         "The bill",
         "What it takes to train on everything, and on a small part. (data selection)",
-        steps.bill,
+        bill.draw,
         "Say what the data is and who pays for the training. The question: is a part enough?",
     ),
     Step(
@@ -74,7 +74,7 @@ STEPS = (
     Step(
         "Kinds of examples",
         "Examples that are learned alike lie together. (k-means clusters of trajectories)",
-        steps.kinds,
+        kinds.draw,
         "Pick two clusters and read an example of each. Islands on the map are no proof.",
     ),
     Step(

@@ -1,9 +1,10 @@
 """The story on the home page: five steps from real artifacts, hidden texts, nothing to launch."""
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.story import steps
+from dashboard.story import bill
 from dashboard.story.show import STEPS
 from tests.conftest import HOSTILE
 from tests.pages.conftest import MAIN, fine, has_button, press, words
@@ -82,7 +83,34 @@ def test_a_price_turns_times_into_money_and_each_step_says_what_it_shows(story, 
 
 
 def test_money_is_price_by_hours_and_the_estimate_by_rows():
-    assert steps.money(1800, 3.0) == " · 1.50"
-    assert steps.money(1800, 0) == ""
-    full, part = {"train_seconds": 100.0, "rows": 1000}, {"rows": 110}
-    assert steps.as_often(full, part) == pytest.approx(11.0)
+    assert bill.money(1800, 3.0) == " · 1.50"
+    assert bill.money(1800, 0) == ""
+    full = bill.Arm(1000, 5000, 100.0, 1, 100.0, 100.0)
+    assert bill.as_often(full, full._replace(rows=110)) == pytest.approx(11.0)
+
+
+def test_the_bill_is_of_the_middle_training_at_the_first_size_without_failed_ones():
+    lines = [
+        ("full", 900, 90.0, ""),
+        ("s2l", 100, 50.0, ""),
+        ("s2l", 100, 10.0, ""),
+        ("s2l", 100, 20.0, ""),
+        ("s2l", 100, 1.0, "out of memory"),
+        ("s2l", 300, 2.0, ""),
+    ]
+    table = pd.DataFrame(lines, columns=["arm", "rows", "train_seconds", "failed"])
+    found = bill.arms(table.assign(response_tokens=7 * table["rows"]))
+    assert found["s2l"] == bill.Arm(100, 700, 20.0, 3, 10.0, 50.0)
+    assert found["full"].trainings == 1
+    assert bill.arms(table) == {}
+
+
+def test_the_bill_says_why_there_are_fewer_rows_than_in_the_file(story, finished):
+    dataset, made = (
+        finished.workspace.open(id).summary for id in (finished.dataset, finished.trajectories)
+    )
+    said = words(story(finished.root))
+    assert (
+        f"{dataset['rows']:,} examples, of which {dataset['holdout_rows']:,} are held out" in said
+    )
+    assert f"{made['measured']:,} are left to choose from" in said

@@ -12,6 +12,8 @@ from core.report.svg import Scale, drawing, el, label, path, shortened, tip
 PANELS, RECORDINGS = 100, 60
 """Drawn at most."""
 COLUMNS, WIDTH, HIGH, GAP, HEAD, LEFT = 5, 1040, 92, 16, 34, 34
+BESIDE = 25
+"""Panels of one drawing: on paper it stays on a page, and the next may go to another."""
 
 
 def thinned(steps: Sequence[int]) -> list[int]:
@@ -31,7 +33,7 @@ def picture(
     colours: Sequence[str],
     tips: Mapping[int, str],
 ) -> str:
-    """Draw the median and the 10-90% band of clusters.
+    """Draw the median and the 10-90% band of clusters, one drawing below the other.
 
     Args:
         key: Of the picture.
@@ -46,9 +48,9 @@ def picture(
     steps = quantiles["step"]
     top = 1.05 * float(quantiles["q90"].max())
     wide = (WIDTH - 2 - LEFT - GAP * (COLUMNS - 1)) / COLUMNS
-    panels = []
+    panels: list[str] = []
     for place, cluster in enumerate(order):
-        row, column = divmod(place, COLUMNS)
+        row, column = divmod(place % BESIDE, COLUMNS)
         left, upper = LEFT + column * (wide + GAP), float(HEAD + row * (HIGH + HEAD + 6))
         x = Scale(float(steps.min()), float(steps.max()), left, left + wide)
         y = Scale(0.0, top, upper + HIGH, upper)
@@ -56,8 +58,17 @@ def picture(
         name = label(left, upper - 6, shortened(names[cluster], wide))
         curves = _curves(by_cluster[cluster], x, y, colours[cluster])
         panels.append(el("g", tip(tips[cluster]), *curves, name, *scale, data_c=cluster))
-    rows = -(-len(order) // COLUMNS)
-    return drawing(key, title, WIDTH, rows * (HIGH + HEAD + 6) + 10, *panels)
+    parts = [panels[at : at + BESIDE] for at in range(0, len(panels), BESIDE)]
+    return "".join(
+        drawing(
+            key,
+            title if len(parts) == 1 else f"{title} ({n} of {len(parts)})",
+            WIDTH,
+            -(-len(part) // COLUMNS) * (HIGH + HEAD + 6) + 10,
+            *part,
+        )
+        for n, part in enumerate(parts, 1)
+    )
 
 
 def _curves(curve: pd.DataFrame, x: Scale, y: Scale, colour: str) -> list[str]:

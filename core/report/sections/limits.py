@@ -21,8 +21,12 @@ from core.workspace.artifact import Artifact
 
 def limits(project: Project) -> Section:
     """List the limits."""
-    items = [*_proxy(project), *_tested(project), *_study(project.study), *_always(project)]
-    return Section("limits", "When not to believe this", [Items(items)])
+    return Section("limits", "When not to believe this", [Items(items(project))])
+
+
+def items(project: Project) -> list[Spans]:
+    """Return the limits, those of this very result first."""
+    return [*_tested(project), *_study(project.study), *_proxy(project), *_always(project)]
 
 
 def _proxy(project: Project) -> list[Spans]:

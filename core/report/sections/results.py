@@ -79,6 +79,28 @@ def _study(study: Artifact) -> list[Block]:
     return blocks
 
 
+def brief(project: Project) -> list[Block]:
+    """Show the scores of the first measure and of right answers, and what they come to."""
+    study = project.study
+    if study is None:
+        return list(results(project).blocks)
+    table = study_table(study)
+    usable = known(table)
+    if not usable:
+        return [Paragraph(("No measure could be taken.",))]
+    first = next(iter(usable))
+    shown = {key: metric for key, metric in usable.items() if key in (first, "exact_match")}
+    lines: list[Spans] = [
+        (Said(line, SENTENCES),)
+        for line in findings.sentences(study, table, first)[1:]  # the first one is the verdict
+    ]
+    for test, one in study.summary_as(StudySummary).get("tests", {}).items():
+        said = _other_test(study, test)[0]
+        if isinstance(said, Items):
+            lines.append(("Also tested on ", Quoted(str(one["title"])), ": ", *said.items[0]))
+    return [_scores(study, table, shown), *([Items(lines)] if lines else [])]
+
+
 def _other_test(study: Artifact, test: str) -> list[Block]:
     table = study_table(study, test)
     said = [

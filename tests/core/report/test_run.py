@@ -223,6 +223,10 @@ def test_hostile_names_and_texts_do_nothing(copied):
     inert(text)
     assert "&lt;script&gt;window.__pwned=1" in text, "it is shown as it is"
     short = page(workspace.open(copied.study), "md", with_texts=True)
+    without = page(workspace.open(copied.study), "md")
+    assert without.count("\n") < 75, "a summary to paste"
+    assert without.startswith("# ")
+    assert "python -m core study" in without, "with the commands that repeat it"
     for line in short.splitlines():
         assert not re.search(r"(?<!\\)<|(?<!\\)\]\(javascript|!\[", line.replace("<br>", "")), line
     assert "http://" not in short

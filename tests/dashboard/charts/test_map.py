@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dashboard.charts import figure, raster, theme
+from dashboard.charts import figure, map_names, raster, theme
 from dashboard.charts import map as map_charts
 from dashboard.charts import scales as charts_map
 
@@ -81,7 +81,7 @@ def test_map_names_do_not_cover_each_other_and_the_chosen_one_is_kept():
     assert len({(n.x, n.y) for n in notes}) == len(notes)
 
 
-def boxes(fig, width=map_charts.WIDTH, height=charts_map.HEIGHT):
+def boxes(fig, width=map_names.ROOM[0], height=charts_map.HEIGHT):
     """Left, right, bottom and top of the names, in pixels of a screen."""
     (x0, x1), (y0, y1) = fig.layout.xaxis.range, fig.layout.yaxis.range
     before = {"left": 0, "center": 0.5, "right": 1, "bottom": 0, "middle": 0.5, "top": 1}
@@ -92,7 +92,7 @@ def boxes(fig, width=map_charts.WIDTH, height=charts_map.HEIGHT):
         yield left, left + wide, low, low + 14
 
 
-@pytest.mark.parametrize("width", [620, 1400])
+@pytest.mark.parametrize("width", [420, 620, 1400])
 def test_names_stay_within_the_map_and_apart_on_small_and_large_screens(width):
     data = points()
     at = data.iloc[RNG.permutation(200)[:60]]

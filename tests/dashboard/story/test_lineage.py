@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from core.edits.labels import Label
 from core.workspace.artifact import Entry
 from dashboard.story import lineage
 from tests.conftest import HOSTILE
@@ -35,3 +36,24 @@ def test_only_the_newest_are_drawn():
     text = lineage.dot(many)
     assert text.count("URL=") == lineage.SHOWN
     assert '"099"' in text
+
+
+def test_what_a_study_made_for_itself_is_counted_in_its_box():
+    made = [
+        entry("a", "dataset", "d"),
+        entry("b", "clusters", "c", dataset="a"),
+        entry("c1", "selection", "of the study", parent="b"),
+        entry("c2", "selection", "also fine-tuned by hand", parent="b"),
+        entry("d1", "finetune", "run", selection="c1"),
+        entry("d2", "finetune", "run", selection="c2"),
+        entry("d3", "finetune", "by hand", selection="c2"),
+        entry("e", "study", "s", **{"s2l 0": "d1", "s2l 1": "d2"}),
+    ]
+    text = lineage.dot(made)
+    assert re.findall(r'"(\w+)" \[label', text) == ["a", "b", "c2", "d3", "e"]
+    assert "2 fine-tunes, 1 selection" in text
+    assert '"b" -> "e";' in text
+    assert '"c2" -> "e";' in text
+    named = lineage.dot(made, {"d1": Label("mine")})
+    assert "1 fine-tune, 1 selection" in named
+    assert '"d1" -> "e";' in named

@@ -1,0 +1,152 @@
+"""Step 1: what training on everything takes, beside what the selection takes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from core.dataset.artifact import DatasetSummary
+from core.jobs.progress import duration
+from core.selection.artifact import SelectionSummary
+from core.study.artifact import table as study_table
+from core.trajectories.artifact import TrajectoriesSummary
+from dashboard.escape import plain
+from dashboard.story.project import Project
+
+
+class Arm(NamedTuple):
+    """What the trainings of an arm took: the middle one of its seeds."""
+
+    rows: int
+    tokens: int
+    seconds: float
+    trainings: int
+    fastest: float
+    slowest: float
+
+
+def draw(project: Project, *, masked: bool) -> None:
+    """Set all the data and the selection side by side, then the part that one is of the other."""
+    trained = arms(study_table(project.study)) if project.study is not None else {}
+    full, part = trained.get("full"), trained.get("s2l")
+    left, right = st.columns(2)
+    below = st.container()
+    price = _price() if trained else 0.0
+    with left.container(border=True):
+        st.markdown("#### All the data")
+        pool = project.dataset.summary_as(DatasetSummary)["pool_rows"]
+        _figures(full, pool, price)
+    with right.container(border=True):
+        st.markdown("#### The selection")
+        chosen = project.selection
+        rows = None if chosen is None else chosen.summary_as(SelectionSummary)["rows"]
+        often = as_often(full, part) if full is not None and part is not None else None
+        _figures(part, rows, price, often)
+    if full is not None and part is not None:
+        for what, some, of in (
+            ("examples", part.rows, full.rows),
+            ("tokens to learn", part.tokens, full.tokens),
+        ):
+            share = some / max(of, 1)
+            words = f"The selection has **{share:.0%}** of the {what}: {some:,} of {of:,}"
+            below.progress(min(share, 1.0), text=words)
+    for words in (times(full, part, project), rows_said(project)):
+        below.caption(words)
+
+
+def _figures(arm: Arm | None, rows: int | None, price: float, often: float | None = None) -> None:
+    left, right = st.columns(2)
+    known = rows if arm is None else arm.rows
+    left.metric("examples", "not chosen yet" if known is None else f"{known:,}")
+    if arm is not None:
+        left.metric("tokens to learn", f"{arm.tokens:,}")
+        right.metric("training took", duration(arm.seconds) + money(arm.seconds, price))
+    if often is not None:
+        words = f"about {duration(often)}{money(often, price)}"
+        right.metric("seen as often (estimate)", words)
+
+
+def arms(table: pd.DataFrame) -> dict[str, Arm]:
+    """Return what the arms `full` and `s2l` took, at the study's first budget."""
+    if not {"rows", "response_tokens", "train_seconds"} <= set(table):
+        return {}
+    out = {}
+    for name in ("full", "s2l"):
+        part = table[(table["failed"] == "") & (table["arm"] == name)]
+        part = part[part["rows"] == part["rows"].iloc[0]] if len(part) else part
+        if len(part):
+            seconds = part["train_seconds"]
+            middle = part[["rows", "response_tokens"]].median()
+            out[name] = Arm(
+                int(middle["rows"]),
+                int(middle["response_tokens"]),
+                float(seconds.median()),
+                len(part),
+                float(seconds.min()),
+                float(seconds.max()),
+            )
+    return out
+
+
+def times(full: Arm | None, part: Arm | None, project: Project) -> str:
+    """Say what the times are of, and how far apart the trainings were."""
+    if full is None and part is None:
+        return "Times are known once a study has trained on both: see the Study page."
+    ranges = [
+        f"{name} {duration(arm.fastest)} to {duration(arm.slowest)}"
+        for name, arm in (("all the data", full), ("the selection", part))
+        if arm is not None and arm.trainings > 1
+    ]
+    several = max(arm.trainings for arm in (full, part) if arm is not None)
+    middle = f", the middle of {several} trainings each ({'; '.join(ranges)})" if ranges else ""
+    proxy = project.trajectories.manifest.get("seconds") if project.trajectories else None
+    return (
+        f"Times are measured{middle}, of equal steps, where a selection saves examples and not "
+        "time. The estimate is of each example seen as often as in all the data."
+        + (f" Finding the selection took {duration(proxy)} once." if proxy else "")
+    )
+
+
+def rows_said(project: Project) -> str:
+    """Say which rows are meant and why there are fewer of them than in the file."""
+    s = project.dataset.summary_as(DatasetSummary)
+    said = (
+        f"Dataset {plain(project.dataset.name)}, {plain(project.dataset.id)}: {s['rows']:,} "
+        f"examples, of which {s['rows'] - s['pool_rows']:,} are held out for the test"
+    )
+    if project.trajectories is not None:
+        small = project.trajectories.summary_as(TrajectoriesSummary)
+        reasons = {
+            "have no answer within the length that the small model reads": small["unmeasurable"],
+            "are not in the sample that it read": small["not_sampled"],
+        }
+        said += "".join(f"; {n:,} {why}" for why, n in reasons.items() if n)
+        said += f"; {small['measured']:,} are left to choose from"
+    return said + "."
+
+
+def as_often(full: Arm, part: Arm) -> float:
+    """Return the seconds of a selection seen as often as all rows were, by the number of rows."""
+    return full.seconds * part.rows / full.rows
+
+
+def money(seconds: float, price: float) -> str:
+    """Say what a time costs at a price for an hour; nothing without a price."""
+    return f" · {seconds / 3600 * price:,.2f}" if price > 0 else ""
+
+
+def _price() -> float:
+    """Ask what an hour of the machine costs, if that is to be shown."""
+    return float(
+        st.number_input(
+            "Price of an hour of training (optional, in your currency)",
+            min_value=0.0,
+            value=0.0,
+            step=1.0,
+            key="story:price",
+            width=420,
+            persist_state="session",
+        )
+    )
