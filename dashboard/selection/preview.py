@@ -56,6 +56,20 @@ def _prepared(settings: selection.Settings) -> tuple[selectors.Pool, selection.K
     return selection.prepare(state.workspace(), settings)
 
 
+NO_BARS = "bars of one row say nothing, so none are drawn."
+
+
+def too_few(by_cluster: pd.DataFrame) -> str:
+    """Say that no cluster gives more than one row, where bars say nothing; else nothing."""
+    if len(by_cluster) < 2 or by_cluster["taken"].max() > 1:
+        return ""
+    clusters, rows = len(by_cluster), int(by_cluster["taken"].sum())
+    return (
+        f"So small a budget takes {rows:,} row{'s' * (rows != 1)}, at most one of each of "
+        f"{clusters:,} clusters"
+    )
+
+
 @st.cache_data(max_entries=24, show_spinner="Choosing")
 def allocation(settings: selection.Settings) -> Allocated:
     """Draw a selection without keeping it, and count what it takes from where."""

@@ -116,10 +116,13 @@ def _budget(project: Project) -> None:
     except InputError as e:
         st.caption(plain_words(str(e)))
         return
-    k = int(made.clusters["cluster"].max()) + 1
-    figure = selection_charts.allocation(made.clusters, k)
-    figure.update_xaxes(showticklabels=False)
-    _still(figure, "kept", "Rows kept of each cluster")
+    if words := preview.too_few(made.clusters):
+        st.caption(f"{words}: {preview.NO_BARS}")
+    else:
+        k = int(made.clusters["cluster"].max()) + 1
+        figure = selection_charts.allocation(made.clusters, k)
+        figure.update_xaxes(showticklabels=False)
+        _still(figure, "kept", "Rows kept of each cluster")
     s = project.selection.summary_as(SelectionSummary)
     st.caption(f"{s['rows']:,} of {s['pool']:,} examples")
 

@@ -35,12 +35,15 @@ def keep(project: Project, *, masked: bool) -> None:
     k = int(made.clusters["cluster"].max()) + 1
     bars, shares = st.columns([1.5, 1]) if len(made.sources) > 1 else (st.container(), None)
     with bars, st.container(key="strip-story-kept"):
-        st.plotly_chart(
-            selection_charts.allocation(made.clusters, k).update_layout(height=None),
-            height="stretch",
-            config={"displayModeBar": False},
-            alt="Examples kept of each cluster",
-        )
+        if words := preview.too_few(made.clusters):
+            st.caption(f"{words}: {preview.NO_BARS}")
+        else:
+            st.plotly_chart(
+                selection_charts.allocation(made.clusters, k).update_layout(height=None),
+                height="stretch",
+                config={"displayModeBar": False},
+                alt="Examples kept of each cluster",
+            )
     if shares is not None:
         shares.markdown("**Share of each source, before and after**")
         shares.plotly_chart(

@@ -114,3 +114,11 @@ def test_the_bill_says_why_there_are_fewer_rows_than_in_the_file(story, finished
         f"{dataset['rows']:,} examples, of which {dataset['holdout_rows']:,} are held out" in said
     )
     assert f"{made['measured']:,} are left to choose from" in said
+
+
+def test_bars_of_one_row_are_left_out_with_a_sentence(story, finished):
+    at = story(finished.root, "4")
+    charts = len(at.get("plotly_chart"))
+    at.slider(key="story:share").set_value(1).run()
+    assert "bars of one row say nothing" in words(fine(at))
+    assert len(at.get("plotly_chart")) == charts - 1
