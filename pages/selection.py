@@ -211,7 +211,7 @@ with right:
     settable = row.quotas and budgets.parse(budget).kind != "tokens"
     chosen_bars = quota_bars.chart(clusters.id, tried, box=settable)
     if few := preview.too_few(made.clusters):
-        st.caption(f"{few}: bars of one row say little; a larger budget shows more.")
+        st.caption(f"{plain(few)}: bars of one row say little; a larger budget shows more.")
     if not row.quotas:
         st.caption(f"{row.sentence} It does not share over these clusters; compare with S2L.")
     elif not settable:

@@ -24,14 +24,14 @@ _BEFORE = {"left": 0.0, "center": 0.5, "right": 1.0, "bottom": 0.0, "middle": 0.
 """The part of a name that lies before its anchor."""
 
 
-class Box(NamedTuple):
+class NameBox(NamedTuple):
     """Where a name stands, in pixels from the lower left."""
 
     left: float
     low: float
     wide: float
 
-    def hides(self, other: Box) -> bool:
+    def hides(self, other: NameBox) -> bool:
         """Say whether two names overlap."""
         return (
             self.left < other.left + other.wide
@@ -69,7 +69,7 @@ def write(
         room: The smallest size in pixels that the map is seen at.
     """
     x0, x1, y0, y1 = extent
-    taken: list[Box] = []
+    taken: list[NameBox] = []
     ordered = labels.sort_values("cluster", key=lambda c: c != chosen, kind="stable")
     sizes = {}
     if "size" in ordered:
@@ -86,7 +86,7 @@ def write(
         wide = width(text) + (14 if mark else 0)
         side = "left" if x < wide / 2 else "right" if x > room[0] - wide / 2 else "center"
         end = "bottom" if y < HIGH / 2 else "top" if y > room[1] - HIGH / 2 else "middle"
-        box = Box(x - wide * _BEFORE[side], y - HIGH * _BEFORE[end], wide)
+        box = NameBox(x - wide * _BEFORE[side], y - HIGH * _BEFORE[end], wide)
         if any(map(box.hides, taken)) or len(taken) == MOST:
             continue
         taken.append(box)

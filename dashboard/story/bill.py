@@ -16,7 +16,7 @@ from dashboard.escape import plain
 from dashboard.story.project import Project
 
 
-class Arm(NamedTuple):
+class ArmBill(NamedTuple):
     """What the trainings of an arm took: the middle one of its seeds."""
 
     rows: int
@@ -50,13 +50,17 @@ def draw(project: Project, *, masked: bool) -> None:
             ("tokens to learn", part.tokens, full.tokens),
         ):
             share = some / max(of, 1)
-            words = f"The selection has **{share:.0%}** of the {what}: {some:,} of {of:,}"
-            below.progress(min(share, 1.0), text=words)
-    for words in (times(full, part, project), rows_said(project)):
-        below.caption(words)
+            below.progress(
+                min(share, 1.0),
+                text=f"The selection has **{share:.0%}** of the {plain(what)}: {some:,} of {of:,}",
+            )
+    below.caption(plain(times(full, part, project)))
+    below.caption(plain(rows_said(project)))
 
 
-def _figures(arm: Arm | None, rows: int | None, price: float, often: float | None = None) -> None:
+def _figures(
+    arm: ArmBill | None, rows: int | None, price: float, often: float | None = None
+) -> None:
     left, right = st.columns(2)
     known = rows if arm is None else arm.rows
     left.metric("examples", "not chosen yet" if known is None else f"{known:,}")
@@ -68,7 +72,7 @@ def _figures(arm: Arm | None, rows: int | None, price: float, often: float | Non
         right.metric("seen as often (estimate)", words)
 
 
-def arms(table: pd.DataFrame) -> dict[str, Arm]:
+def arms(table: pd.DataFrame) -> dict[str, ArmBill]:
     """Return what the arms `full` and `s2l` took, at the study's first budget."""
     if not {"rows", "response_tokens", "train_seconds"} <= set(table):
         return {}
@@ -79,7 +83,7 @@ def arms(table: pd.DataFrame) -> dict[str, Arm]:
         if len(part):
             seconds = part["train_seconds"]
             middle = part[["rows", "response_tokens"]].median()
-            out[name] = Arm(
+            out[name] = ArmBill(
                 int(middle["rows"]),
                 int(middle["response_tokens"]),
                 float(seconds.median()),
@@ -90,7 +94,7 @@ def arms(table: pd.DataFrame) -> dict[str, Arm]:
     return out
 
 
-def times(full: Arm | None, part: Arm | None, project: Project) -> str:
+def times(full: ArmBill | None, part: ArmBill | None, project: Project) -> str:
     """Say what the times are of, and how far apart the trainings were."""
     if full is None and part is None:
         return "Times are known once a study has trained on both: see the Study page."
@@ -113,7 +117,7 @@ def rows_said(project: Project) -> str:
     """Say which rows are meant and why there are fewer of them than in the file."""
     s = project.dataset.summary_as(DatasetSummary)
     said = (
-        f"Dataset {plain(project.dataset.name)}, {plain(project.dataset.id)}: {s['rows']:,} "
+        f"Dataset {project.dataset.name}, {project.dataset.id}: {s['rows']:,} "
         f"examples, of which {s['rows'] - s['pool_rows']:,} are held out for the test"
     )
     if project.trajectories is not None:
@@ -127,7 +131,7 @@ def rows_said(project: Project) -> str:
     return said + "."
 
 
-def as_often(full: Arm, part: Arm) -> float:
+def as_often(full: ArmBill, part: ArmBill) -> float:
     """Return the seconds of a selection seen as often as all rows were, by the number of rows."""
     return full.seconds * part.rows / full.rows
 

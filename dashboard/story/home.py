@@ -117,7 +117,7 @@ def _budget(project: Project) -> None:
         st.caption(plain_words(str(e)))
         return
     if words := preview.too_few(made.clusters):
-        st.caption(f"{words}: {preview.NO_BARS}")
+        st.caption(plain(f"{words}: {preview.NO_BARS}"))
     else:
         k = int(made.clusters["cluster"].max()) + 1
         figure = selection_charts.allocation(made.clusters, k)

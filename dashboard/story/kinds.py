@@ -15,7 +15,7 @@ from dashboard.charts import map as map_charts
 from dashboard.charts import raster
 from dashboard.clusters import map as maps
 from dashboard.clusters import map_colours
-from dashboard.clusters.preview import Preview, kept, named
+from dashboard.clusters.preview import ClustersPreview, kept, named
 from dashboard.escape import plain
 from dashboard.frame import data
 from dashboard.story.project import Project
@@ -67,12 +67,12 @@ def draw(project: Project, *, masked: bool) -> None:
     )
 
 
-def largest(made: Preview) -> int:
+def largest(made: ClustersPreview) -> int:
     """Return the cluster with the most rows."""
     return int(made.table.loc[made.table["size"].idxmax(), "cluster"])
 
 
-def _chosen(made: Preview) -> int | None:
+def _chosen(made: ClustersPreview) -> int | None:
     """Ask which cluster is looked at; none is, until one is chosen."""
     table = made.table.sort_values("size", ascending=False)
     names = dict(zip(table["cluster"].tolist(), table["name"].tolist(), strict=True))
@@ -98,7 +98,7 @@ def _clicked() -> None:
 
 
 def picture(
-    project: Project, made: Preview, chosen: int | None, *, names: bool = True
+    project: Project, made: ClustersPreview, chosen: int | None, *, names: bool = True
 ) -> go.Figure:
     """Return the map: dots where they are few, else a picture of all rows with its places."""
     assert project.clusters is not None

@@ -40,7 +40,7 @@ def _line(entry: Entry, label: Label, tags: list[str], own: str) -> None:
         st.markdown(plain(entry.kind), width=110)
         words = f"**{plain(label.name or entry.name)}**"
         marks = " ".join(f":gray-badge[{plain(tag)}]" for tag in label.tags)
-        with_own = f" :gray[with {own}]" if own else ""
+        with_own = f" :gray[with {plain(own)}]" if own else ""
         st.markdown(f"{words}{with_own} {marks}", width="stretch")
         if st.button("Open", key=f"open:{entry.id}", icon=":material/open_in_new:"):
             state.go(page, **{entry.kind: entry.id})

@@ -36,7 +36,7 @@ def keep(project: Project, *, masked: bool) -> None:
     bars, shares = st.columns([1.5, 1]) if len(made.sources) > 1 else (st.container(), None)
     with bars, st.container(key="strip-story-kept"):
         if words := preview.too_few(made.clusters):
-            st.caption(f"{words}: {preview.NO_BARS}")
+            st.caption(plain(f"{words}: {preview.NO_BARS}"))
         else:
             st.plotly_chart(
                 selection_charts.allocation(made.clusters, k).update_layout(height=None),

@@ -85,7 +85,7 @@ def test_a_price_turns_times_into_money_and_each_step_says_what_it_shows(story, 
 def test_money_is_price_by_hours_and_the_estimate_by_rows():
     assert bill.money(1800, 3.0) == " · 1.50"
     assert bill.money(1800, 0) == ""
-    full = bill.Arm(1000, 5000, 100.0, 1, 100.0, 100.0)
+    full = bill.ArmBill(1000, 5000, 100.0, 1, 100.0, 100.0)
     assert bill.as_often(full, full._replace(rows=110)) == pytest.approx(11.0)
 
 
@@ -100,7 +100,7 @@ def test_the_bill_is_of_the_middle_training_at_the_first_size_without_failed_one
     ]
     table = pd.DataFrame(lines, columns=["arm", "rows", "train_seconds", "failed"])
     found = bill.arms(table.assign(response_tokens=7 * table["rows"]))
-    assert found["s2l"] == bill.Arm(100, 700, 20.0, 3, 10.0, 50.0)
+    assert found["s2l"] == bill.ArmBill(100, 700, 20.0, 3, 10.0, 50.0)
     assert found["full"].trainings == 1
     assert bill.arms(table) == {}
 

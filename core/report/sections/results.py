@@ -91,7 +91,7 @@ def brief(project: Project) -> list[Block]:
     first = next(iter(usable))
     shown = {key: metric for key, metric in usable.items() if key in (first, "exact_match")}
     lines: list[Spans] = [
-        (Said(line, SENTENCES),)
+        (Sentence(line, SENTENCES),)
         for line in findings.sentences(study, table, first)[1:]  # the first one is the verdict
     ]
     for test, one in study.summary_as(StudySummary).get("tests", {}).items():
