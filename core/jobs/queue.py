@@ -120,7 +120,7 @@ def status(workspace: Workspace, id: str) -> Job:
 
 def jobs(workspace: Workspace) -> list[Job]:
     """List all jobs, newest first."""
-    listed = [load(p) for p in reversed(folders(workspace.root / "jobs")) if p.is_dir()]
+    listed = [load(p) for p in reversed(folders(workspace.root / "jobs"))]
     live = [j for j in listed if j.state in ACTIVE and j.device not in NO_QUEUE]
     ahead = {j.id: sum(_before(o, j) for o in live) for j in live}
     return [

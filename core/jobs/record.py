@@ -36,7 +36,7 @@ from core.jobs.files import (
 )
 from core.jobs.tails import last_record
 from core.nouns import NOUNS
-from core.workspace.files import ROOT, read_json
+from core.workspace.files import ROOT, read_json, while_unchanged
 from core.workspace.locks import lock_within
 from core.workspace.store import Workspace
 
@@ -106,16 +106,16 @@ class Job:
 def load(folder: pathlib.Path) -> Job:
     """Read a job as it stands; an ended one is read once."""
     with contextlib.suppress(OSError):
-        changed = (folder / STATUS).stat().st_mtime_ns
-        if job := _ended_job(folder, changed):
+        changed = os.stat(f"{folder}/{STATUS}").st_mtime_ns  # noqa: PTH116
+        if job := _ended_job(str(folder), changed):
             return job
     return _job(folder, alive(folder))  # alive first: one that ends just now is not lost
 
 
 @functools.lru_cache(4096)
-def _ended_job(folder: pathlib.Path, changed: int) -> Job | None:
+def _ended_job(path: str, changed: int) -> Job | None:
     """Read a job whose status is final, once: listings are polled and these never change."""
-    return _job(folder, True) if has_ended(folder) else None
+    return _job(folder, True) if has_ended(folder := pathlib.Path(path)) else None
 
 
 def _job(folder: pathlib.Path, alive: bool) -> Job:
@@ -287,7 +287,12 @@ def folder_of(workspace: Workspace, id: str) -> pathlib.Path:
 
 def folders(folder: pathlib.Path) -> list[pathlib.Path]:
     """List job directories by id; locks, drafts and deleted ones have a dot in their names."""
-    return sorted(p for p in folder.iterdir() if "." not in p.name) if folder.is_dir() else []
+    return [folder / name for name in _names(str(folder))] if folder.is_dir() else []
+
+
+@while_unchanged
+def _names(path: str) -> list[str]:
+    return sorted(e.name for e in os.scandir(path) if "." not in e.name and e.is_dir())
 
 
 def shell(argv: Sequence[str]) -> str:

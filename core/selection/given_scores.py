@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import pathlib
+import sys
 from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
@@ -186,11 +187,18 @@ def _read(path: str, column: str, _at: int) -> tuple[npt.NDArray[np.object_] | N
             f"is {rows.place} {first[rows.place]}: {first['reason']}"
         )
     cells = rows.values(column)
-    read = pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce")
-    numbers = np.array(read, np.float64)
-    numbers[[isinstance(cell, bool) for cell in cells]] = np.nan
+    odd = [
+        isinstance(c, bool) or (isinstance(c, int) and abs(c) > sys.float_info.max) for c in cells
+    ]
+    some = [None if wrong else cell for wrong, cell in zip(odd, cells, strict=True)]
+    numbers = np.array(pd.to_numeric(pd.Series(some, dtype=object), errors="coerce"), np.float64)
     named = np.array([str(cell) for cell in rows.values("id")], object)
     return named, _finite(numbers, path)
+
+
+def _odd(cell: object) -> bool:
+    """Say whether a cell is true or false, or an integer beyond every float."""
+    return isinstance(cell, bool) or (isinstance(cell, int) and abs(cell) > sys.float_info.max)
 
 
 def _finite(values: Float64s, path: str) -> Float64s:

@@ -18,6 +18,8 @@ from core.workspace.files import ROOT, canonical, read_json, while_unchanged
 
 SCHEMA = 1
 NAME = "manifest.json"
+_PLACES: dict[tuple[str, str], str] = {}
+"""Workspace and id -> the manifest that was found there."""
 LIBRARIES = ("torch", "transformers", "scikit-learn", "umap-learn", "pandas", "pyarrow")
 
 
@@ -78,11 +80,19 @@ def _circle(folder: str, parents: dict[str, str]) -> bool:
             return True
         if parent not in seen and parent.replace("-", "").isalnum():
             seen.add(parent)
-            for path in pathlib.Path(root).glob(f"*/{parent}/{NAME}"):
-                facts = _checked(str(path))[0].get("parents")
-                if isinstance(facts, dict):
-                    above += [p for p in facts.values() if isinstance(p, str)]
+            facts = _checked(_place(root, parent))[0].get("parents")
+            if isinstance(facts, dict):
+                above += [p for p in facts.values() if isinstance(p, str)]
     return False
+
+
+def _place(root: str, id: str) -> str:
+    """Return where the manifest of an artifact is, of whatever kind; no such file if nowhere."""
+    known = _PLACES.get((root, id), "")
+    if not os.path.exists(known):  # noqa: PTH110
+        known = next((f"{p}" for p in pathlib.Path(root).glob(f"*/{id}/{NAME}")), "")
+        _PLACES[root, id] = known
+    return known or f"{root}/{id}"
 
 
 @while_unchanged

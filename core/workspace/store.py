@@ -32,8 +32,10 @@ from core.workspace.roles import editors, person
 
 RECHECK = 2.0
 """Seconds after which a listing for a page looks into every artifact's folder again."""
+QUICK, SELDOM = 0.005, 15.0
+"""A listing that takes longer than QUICK seconds waits as much longer, at most SELDOM times."""
 _LISTED: dict[str, tuple[int, float, list[Entry]]] = {}
-"""Folder of a kind -> its time of change when it was listed, when that was, and what it had."""
+"""Folder of a kind -> its time of change when it was listed, when to look again, what it had."""
 
 
 class Workspace:
@@ -207,7 +209,8 @@ class Workspace:
         """List as `entries` does, for pages: what changes *inside* an artifact is seen a bit later.
 
         New, sealed, renamed and deleted ones are seen at once, as they change the folder of their
-        kind; a file that is changed in place is seen after at most RECHECK seconds.
+        kind; a file that is changed in place is seen after RECHECK seconds, in a workspace of
+        thousands after half a minute at most.
         """
         out: list[Entry] = []
         for kind in kinds or KINDS:
@@ -218,8 +221,11 @@ class Workspace:
                 continue
             kept = _LISTED.get(folder)
             settled = changed < (time.time() - SETTLED) * 1e9
-            if kept is None or kept[0] != changed or not settled or clock - kept[1] > RECHECK:
-                kept = _LISTED[folder] = (changed, clock, self.entries(kind))
+            if kept is None or kept[0] != changed or not settled or clock > kept[1]:
+                listed = self.entries(kind)
+                now = time.monotonic()
+                again = now + RECHECK * min(max((now - clock) / QUICK, 1.0), SELDOM)
+                kept = _LISTED[folder] = (changed, again, listed)
             out += kept[2]
         return sorted(out, key=lambda e: e.id, reverse=True)
 

@@ -139,7 +139,8 @@ def as_excel(made: list) -> bytes:
     book, out = openpyxl.Workbook(), io.BytesIO()
     for row in made:
         with contextlib.suppress(Exception):
-            book.active.append([str(v)[:30_000] for v in row.values()])
+            texts = [str(v)[:30_000].encode("utf-8", "replace").decode() for v in row.values()]
+            book.active.append(texts)
     book.save(out)
     return out.getvalue()
 

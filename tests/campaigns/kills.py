@@ -225,7 +225,7 @@ def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 1
         noun = names[number % len(names)]
         if noun not in trials:
             trials[noun] = Trial(folder, made, needs[noun])
-        moment = MOMENTS[(number // len(names)) % len(MOMENTS)]
+        moment = rng.choice(MOMENTS)
         if number % 3 == 2:
             victim, hit, wrong = job_kills.kill(trials[noun], rng, moment)
         else:

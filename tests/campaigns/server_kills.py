@@ -60,6 +60,9 @@ def press_and_kill(workspace, server, groups, chosen, moment, rng) -> None:
     session = Session(server.port, "selection", query)
     if session.errors():
         raise RuntimeError(f"the page shows {session.errors()}")
+    if saves:
+        slider = session.widget("slider", "")
+        session.run(widgets=[(slider.id, "double_array_value", [float(rng.randint(15, 60))])])
     place = workspace.root / ("selection" if saves else "jobs")
     before = set(place.glob("*"))
     session.press("Save this selection" if saves else "Write the folder", wait=False)

@@ -71,6 +71,13 @@ def test_what_cannot_be_used_is_refused_with_its_place(tmp_path, content, words)
         load(GivenScores(scores=str(path)), IDS)
 
 
+def test_a_score_too_large_for_any_number_is_refused_with_its_row(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(f'{{"id": "0", "score": 1}}\n{{"id": "1", "score": {10**400}}}\n')
+    with pytest.raises(InputError, match="no finite number, the first in row 2"):
+        load(GivenScores(scores=str(path)), IDS)
+
+
 def test_arrays_must_be_one_number_a_row(tmp_path):
     for array, words in (
         (np.zeros(5), "5 scores and the dataset 6 rows"),
