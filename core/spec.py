@@ -16,6 +16,11 @@ MAX_SEED = 2**32 - 1
 """The largest that numpy and scikit-learn take."""
 
 
+def listed(text: str) -> list[str]:
+    """Return the parts of a text that commas separate, without repeats."""
+    return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+
+
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """A setting as its readers (parser, form, checks) need it."""

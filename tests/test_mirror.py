@@ -108,7 +108,6 @@ ELSEWHERE = {
         "core.study.leakage core.study.settings"
     ),
     "core/test_main.py": "core.commands core.edits.run core.errors",
-    "core/test_settings.py": "core.spec",
     "core/training/test_checkpoints.py": "core.training.trainer",
     "core/training/test_loop.py": "core.training.keeper core.training.watch",
     "core/trajectories/test_extend.py": "core.clusters.extend core.trajectories.scored_columns",

@@ -7,6 +7,7 @@ from core.chat.settings import Sampling, Talk
 from core.chat.speakers import Shelf, base_of, check_number, of, title
 from core.errors import InputError
 from core.settings import to_config
+from core.spec import listed
 from core.workspace.store import Workspace
 
 HOW = {
@@ -24,7 +25,7 @@ def run(workspace: Workspace, settings: Talk) -> str:
         InputError: there is no such fine-tune, or too many are asked.
     """
     made = workspace.open(settings.id, "finetune")
-    named = [o.strip() for o in settings.others.split(",") if o.strip()]
+    named = listed(settings.others)
     keys = [made.id, *(base_of(made) if o == "base" else o for o in named)]
     check_number(keys)
     if not settings.prompt.strip():

@@ -9,7 +9,6 @@ from core import faces
 if TYPE_CHECKING:
     from core.evaluations.catalog import EVALUATIONS as EVALUATIONS
     from core.evaluations.load import Named as Named
-    from core.evaluations.load import listed as listed
     from core.evaluations.load import load as load
     from core.evaluations.load import load_all as load_all
 

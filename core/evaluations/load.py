@@ -25,6 +25,7 @@ from core.evaluations import regression
 from core.evaluations.catalog import EVALUATIONS, Evaluation
 from core.evaluations.shapes import Item, Row
 from core.jobs.progress import say
+from core.spec import listed
 from core.workspace.artifact import Artifact
 from core.workspace.files import given
 from core.workspace.store import Workspace
@@ -44,11 +45,6 @@ class Named(NamedTuple):
     """Why rows of the file are no items -> how many."""
     programs: int
     """Items whose gold is, or comes with, a program; none is ever run."""
-
-
-def listed(text: str) -> list[str]:
-    """Return the tests that a setting names, without repeats."""
-    return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
 
 
 def each(text: str, checked: Callable[[str], str]) -> str:

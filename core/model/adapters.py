@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.model import loading
+from core.spec import listed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -136,7 +137,7 @@ def _layers(model: PreTrainedModel, targets: str) -> list[str]:
                 f"{type(model).__name__} has no attention layers; use --lora-targets all-linear"
             )
         return attention
-    named = [t.strip() for t in targets.split(",") if t.strip()]
+    named = listed(targets)
     for one in named:
         if not any(n == one or n.split(".")[-1] == one for n in linear):
             known = ", ".join(sorted({n.split(".")[-1] for n in linear}))

@@ -20,7 +20,7 @@ from core.errors import InputError
 from core.selection import budget as budgets
 from core.selection.strategies.catalog import STRATEGIES, having
 from core.settings import Group, setting, specs
-from core.spec import MAX_SEED, Spec
+from core.spec import MAX_SEED, Spec, listed
 from core.study.results import PERCENTILE_FROM
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
@@ -129,7 +129,7 @@ class Arm(NamedTuple):
 
 def strategies(settings: Arms) -> list[str]:
     """Return the strategies without repeats, in the order given."""
-    named = _listed(settings.strategies)
+    named = listed(settings.strategies)
     if not named:
         raise InputError("--strategies names no arm; try s2l,random,full")
     return named
@@ -137,7 +137,7 @@ def strategies(settings: Arms) -> list[str]:
 
 def seeds(settings: Arms) -> list[int]:
     """Return the seeds without repeats."""
-    parts = _listed(settings.seeds)
+    parts = listed(settings.seeds)
     if not parts or not all(SEED.fullmatch(p) and int(p) <= MAX_SEED for p in parts):
         raise InputError(f"--seeds takes whole numbers such as 0,1,2; not {settings.seeds!r}")
     return list(dict.fromkeys(map(int, parts)))
@@ -153,21 +153,17 @@ def random_seeds(settings: Arms) -> list[int]:
 def sizes(settings: Arms) -> list[str]:
     """Return the budgets beside the study's own, in the order given."""
     own = str(budgets.parse(settings.budget))
-    return [b for b in _listed(settings.budgets) if str(budgets.parse(b)) != own]
+    return [b for b in listed(settings.budgets) if str(budgets.parse(b)) != own]
 
 
 def clusterings(settings: Arms) -> list[str]:
     """Return the clusters ids that the seeds draw from in turn, the study's own where none is."""
-    return _listed(settings.clusterings) or [settings.clusters]
+    return listed(settings.clusterings) or [settings.clusters]
 
 
 def saved(settings: Arms) -> list[str]:
     """Return the ids of the saved selections without repeats, in the order given."""
-    return _listed(settings.selections)
-
-
-def _listed(text: str) -> list[str]:
-    return list(dict.fromkeys(filter(None, map(str.strip, text.split(",")))))
+    return listed(settings.selections)
 
 
 def of(clusters: Artifact, settings: Arms, *, epochs: float = 0.0) -> list[Arm]:

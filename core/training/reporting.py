@@ -17,6 +17,7 @@ import sys
 from typing import Any
 
 from core.errors import InputError
+from core.spec import listed
 from core.workspace.files import append_jsonl, read_jsonl
 
 METRICS = "metrics.jsonl"
@@ -45,7 +46,7 @@ def check_trackers(names: str) -> list[str]:
     Raises:
         InputError: one is not installed here.
     """
-    trackers = [name.strip() for name in names.split(",") if name.strip()]
+    trackers = listed(names)
     for name in trackers:
         if importlib.util.find_spec(name) is None:
             raise InputError(

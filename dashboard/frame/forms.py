@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.errors import InputError
 from core.settings import specs
-from core.spec import Spec
+from core.spec import Spec, listed
 from dashboard.frame import access
 from dashboard.frame.page_words import plain_words
 
@@ -75,11 +75,6 @@ def preset(key: str, values: dict[str, Any]) -> None:
         st.session_state[f"{key}:{name}"] = value
 
 
-def listed(text: Any) -> list[str]:
-    """Return the parts of a text separated by commas."""
-    return [part.strip() for part in str(text or "").split(",") if part.strip()]
-
-
 def _held(key: str) -> list[str]:
     """Return what the widget of a list holds, before it is drawn."""
     held = st.session_state.get(key)
@@ -89,7 +84,7 @@ def _held(key: str) -> list[str]:
 def typed(spec: Spec, value: Any) -> Any:
     """Return a setting's value as its widget holds it: what is typed is text."""
     if spec.members:
-        return listed(value)
+        return listed(str(value or ""))
     as_it_is = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
     return value if as_it_is else f"{value}"
 
@@ -121,8 +116,8 @@ def _widget(spec: Spec, key: str) -> Any:
     if spec.members:
         several = st.multiselect(
             spec.label,
-            list(dict.fromkeys([*spec.members, *listed(default), *_held(key)])),
-            default=listed(default),
+            list(dict.fromkeys([*spec.members, *listed(str(default or "")), *_held(key)])),
+            default=listed(str(default or "")),
             accept_new_options=True,
             placeholder="Choose, or type another",
             **common,
