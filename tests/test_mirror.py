@@ -53,9 +53,7 @@ ELSEWHERE = {
         "core.dataset.compared core.dataset.near_join core.dataset.tables"
     ),
     "core/dataset/test_holdout.py": "core.dataset.unlike_holdout",
-    "core/dataset/test_row_formats.py": (
-        "core.dataset.cells core.dataset.tool_calls core.dataset.transcripts"
-    ),
+    "core/dataset/test_row_formats.py": ("core.dataset.cells core.dataset.tool_calls"),
     "core/dataset/test_run.py": (
         "core.dataset.artifact core.dataset.report core.dataset.sides core.dataset.store "
         "core.dataset.understood"

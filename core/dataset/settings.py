@@ -143,11 +143,11 @@ def read_columns(rows: Rows, settings: Settings) -> Reading:
         reading = detect(columns, settings.format, named, sample)
         return reading._replace(notes=notes(reading, sample))
     except UnclearColumns as e:
-        what, flags = e.what, e.flags
+        what, remedy = e.what, e.flags
         if rows.read_as.keys() & {"delimiter", "sheet"} and may_be_cells(columns):
             what += " (names of columns, or the first row?)"
-            flags = f"--no-header where that is the first row, else {flags}"
+            remedy = f"--no-header where that is the first row, else {remedy}"
         if others := rows.read_as.get("other_sheets"):
             what += f"; this is the sheet {rows.read_as['sheet']!r}, there are also {others!r:.200}"
-            flags += ", or another sheet with --split"
-        raise UnclearColumns(what, flags) from e
+            remedy += ", or another sheet with --split"
+        raise UnclearColumns(what, remedy) from e

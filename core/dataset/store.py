@@ -11,7 +11,7 @@ import concurrent.futures
 import functools
 import json
 import pathlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -55,22 +55,11 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
         found = importing.understood(expected, chosen=None, compare=compare)
         release()
         parts = found.reading.columns
-        if settings.id_column and len(found) and not found.has_own_ids():
-            raise InputError(
-                f"--id-column {settings.id_column!r} is not one distinct text or whole number a "
-                "row; leave it away and ids are made from the content"
-            )
         skipped = found.set_aside()
         if settings.hides:
             skipped = [{**record, "reason": unquoted(record["reason"])} for record in skipped]
         reasons = collections.Counter(record["reason"] for record in skipped)
-        if not len(found):
-            seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common())
-            raise InputError(
-                f"no usable row in {settings.path}: {seen}; it was read as "
-                f"{found.reading.format} from {parts}; name other columns with --map, or mend the "
-                "rows"
-            )
+        _check(found, settings, dict(reasons.most_common()))
         ids, n_usable = found.ids(), len(found)
         if 0 < settings.limit < n_usable:
             order = by_id(np.array(ids, object))
@@ -118,12 +107,30 @@ def store(folder: pathlib.Path, settings: Settings) -> DatasetSummary:
         "trainable": found.trainable,
         "json_columns": json_columns,
         "read_as": found.read_as,
-        **({"notes": list(found.reading.notes)} if found.reading.notes else {}),
-        **({"carried": dict(found.carried)} if found.carried else {}),
         "source_sha256": sha256.result(),
     }
+    if found.reading.notes:
+        whole["notes"] = list(found.reading.notes)
+    if found.carried:
+        whole["carried"] = dict(found.carried)
     report(whole)
     return whole
+
+
+def _check(found: Understood, settings: Settings, reasons: Mapping[str, int]) -> None:
+    """Refuse an input without a usable row, or whose own ids do not tell its rows apart."""
+    if not len(found):
+        seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+        raise InputError(
+            f"no usable row in {settings.path}: {seen}; it was read as "
+            f"{found.reading.format} from {found.reading.columns}; name other columns with --map, "
+            "or mend the rows"
+        )
+    if settings.id_column and not found.has_own_ids():
+        raise InputError(
+            f"--id-column {settings.id_column!r} is not one distinct text or whole number a "
+            "row; leave it away and ids are made from the content"
+        )
 
 
 def _expected(path: pathlib.Path, first: Rows) -> int:

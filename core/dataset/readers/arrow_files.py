@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 
 from core.dataset.readers.repeated import bounded, refuse_repeated
 from core.dataset.readers.rows import BATCH_ROWS, Rows
-from core.dataset.readers.sources import Source, Wanted
+from core.dataset.readers.sources import ReadOptions, Source
 from core.errors import InputError
 
 
-def read_parquet(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
+def read_parquet(source: Source, encoding: str, options: ReadOptions) -> Iterator[Rows]:
     """Yield the rows of a parquet file.
 
     Args:
-        wanted: A file is one split, and has its own names of columns.
+        options: A file is one split, and has its own names of columns.
 
     Raises:
         InputError: it is broken, has no row, or swells too much.
@@ -27,9 +27,9 @@ def read_parquet(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows
             file = pq.ParquetFile(path)
             checked(file.schema_arrow.names, file.metadata.num_rows, str(source))
             size = path.stat().st_size
-            counted = None if wanted.some else refuse_repeated(file, source.path, size)
+            counted = None if options.some else refuse_repeated(file, source.path, size)
             start = 0
-            n_rows = 256 if wanted.some else BATCH_ROWS
+            n_rows = 256 if options.some else BATCH_ROWS
             for table in bounded(file, source.path, size, n_rows, counted):
                 yield rows_of(table, start)
                 start += len(table)

@@ -15,7 +15,7 @@ from typing import Any
 from core.dataset.readers.csv_dialect import Dialect, detect, n_before
 from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.rows import BATCH_CHARS, BATCH_ROWS, Rows
-from core.dataset.readers.sources import NO_HEADER, Source, Wanted
+from core.dataset.readers.sources import NO_HEADER, ReadOptions, Source
 from core.errors import InputError
 
 SAMPLE = 1 << 18
@@ -68,11 +68,11 @@ class Lines:
         return back
 
 
-def read_csv(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
+def read_csv(source: Source, encoding: str, options: ReadOptions) -> Iterator[Rows]:
     """Yield the rows of a table of text.
 
     Args:
-        wanted: Whether its first row names the columns; a table is one split.
+        options: Whether its first row names the columns; a table is one split.
 
     Raises:
         InputError: it has no header, a name twice, or no row.
@@ -90,11 +90,11 @@ def read_csv(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
     read_as: dict[str, Any] = {"encoding": encoding, **dialect.facts()}
     if what:
         read_as[f"{what}_lines_before_the_header"] = n_skipped
-    trial = _Table(source, dialect, {}, header=wanted.header)
+    trial = _Table(source, dialect, {}, header=options.header)
     for _ in trial.records(Lines(iter(sample.splitlines(keepends=True)))):
         pass
     with text_of(source, encoding, "") as f:
-        table = _Table(source, dialect, read_as, header=wanted.header)
+        table = _Table(source, dialect, read_as, header=options.header)
         table.quoting = trial.quoting
         lines = Lines(iter(f))
         for _ in range(n_skipped):

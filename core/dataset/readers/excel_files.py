@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.dataset.readers.rows import BATCH_ROWS, Rows
-from core.dataset.readers.sources import BROKEN, NO_HEADER, Source, Wanted, refuse_swollen
+from core.dataset.readers.sources import BROKEN, NO_HEADER, ReadOptions, Source, refuse_swollen
 from core.errors import InputError
 
 BEFORE_HEADER = 20
@@ -19,11 +19,11 @@ TITLE_WORDS = 3
 """Words from which a cell alone in its row is a title, not the name of a column."""
 
 
-def read_excel(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
+def read_excel(source: Source, encoding: str, options: ReadOptions) -> Iterator[Rows]:
     """Yield the rows of a workbook's first table; the other sheets are named.
 
     Args:
-        wanted: The sheet of the split's name is read where there is one.
+        options: The sheet of the split's name is read where there is one.
 
     Raises:
         InputError: it is broken, or its sheet has no row.
@@ -38,13 +38,13 @@ def read_excel(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
                 n_bytes = sum(part.file_size for part in parts.infolist())
             refuse_swollen(source.path, n_bytes, path.stat().st_size)
             book = openpyxl.load_workbook(f, read_only=True, data_only=True)
-            named = wanted.split in book.sheetnames
-            sheet = book[wanted.split] if named else _first_table(book.worksheets)
+            named = options.split in book.sheetnames
+            sheet = book[options.split] if named else _first_table(book.worksheets)
             others = [name for name in book.sheetnames if name != sheet.title]
             read_as: dict[str, Any] = {"sheet": sheet.title}
             if others:
                 read_as["other_sheets"] = others
-            yield from _sheet(sheet, source, read_as, header=wanted.header)
+            yield from _sheet(sheet, source, read_as, header=options.header)
             book.close()
         except (*BROKEN, InvalidFileException, KeyError, IndexError, ValueError, SyntaxError) as e:
             if isinstance(e, InputError):

@@ -12,7 +12,7 @@ from core.dataset.readers.encodings import encoding_of, text_of
 from core.dataset.readers.excel_files import read_excel
 from core.dataset.readers.json_files import JSON, read_json
 from core.dataset.readers.rows import Rows
-from core.dataset.readers.sources import COMPRESSIONS, Source, Wanted
+from core.dataset.readers.sources import COMPRESSIONS, ReadOptions, Source
 from core.errors import InputError
 
 LOOK = 1 << 16
@@ -22,7 +22,7 @@ LOOK = 1 << 16
 class Reader(NamedTuple):
     """How files of one type are read."""
 
-    read: Callable[[Source, str, Wanted], Iterator[Rows]]
+    read: Callable[[Source, str, ReadOptions], Iterator[Rows]]
     """From the file, its encoding, and what is wanted of it."""
     magic: bytes = b""
     """First bytes, by which it is known whatever its name; empty for text."""
@@ -56,7 +56,7 @@ UNREAD = (
 """Place and first bytes of what is not read, and what to do with it."""
 
 
-def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
+def read_source(source: Source, options: ReadOptions) -> Iterator[Rows]:
     """Yield the rows of a data file, known by its first bytes, else by its name.
 
     Raises:
@@ -68,7 +68,7 @@ def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
         raise InputError(f"{source} is empty; give a file with at least one row")
     for reader in READERS.values():
         if reader.magic and first.startswith(reader.magic):
-            yield from reader.read(source, "", wanted)
+            yield from reader.read(source, "", options)
             return
     for place, magic, what in UNREAD:
         if first[place : place + len(magic)] == magic:
@@ -77,7 +77,7 @@ def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
     damaged = named.damaged if named else 0.5
     encoding = ""
     if not (named and named.magic):
-        encoding = encoding_of(source, whole=not wanted.some, damaged=damaged)
+        encoding = encoding_of(source, whole=not options.some, damaged=damaged)
     if not encoding:
         raise InputError(
             f"{source} is binary or broken; give a file that ends in {FILE_TYPES}, its text in "
@@ -89,7 +89,7 @@ def read_source(source: Source, wanted: Wanted) -> Iterator[Rows]:
         raise InputError(f"{source} is not JSON; name it .csv if its cells are comma-separated")
     is_json = named is None or (begin[:1] == "{" and _is_object(begin))
     yield from (READERS[".json"] if is_json or named is None else named).read(
-        source, encoding, wanted
+        source, encoding, options
     )
 
 

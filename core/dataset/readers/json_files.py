@@ -10,7 +10,7 @@ from typing import Any, TextIO
 from core.dataset.readers.encodings import text_of, undecoded
 from core.dataset.readers.json_shapes import rows_within
 from core.dataset.readers.rows import Records, Rows
-from core.dataset.readers.sources import Source, Wanted
+from core.dataset.readers.sources import ReadOptions, Source
 from core.errors import InputError
 
 JSON = json.JSONDecoder(strict=False)  # not strict: raw control characters are kept
@@ -21,11 +21,11 @@ SEEN_FROM = 64 << 20
 """Bytes from which the beginning of a file is shown before all of it is decoded."""
 
 
-def read_json(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
+def read_json(source: Source, encoding: str, options: ReadOptions) -> Iterator[Rows]:
     """Yield the rows of a JSON file.
 
     Args:
-        wanted: Its split, where the file holds several.
+        options: Its split, where the file holds several.
 
     Raises:
         InputError: it holds no row.
@@ -50,7 +50,7 @@ def read_json(source: Source, encoding: str, wanted: Wanted) -> Iterator[Rows]:
         yield from _list(source, encoding, records)
     else:
         records = Records("index", read_as)
-        yield from _objects(source, encoding, records, wanted)
+        yield from _objects(source, encoding, records, options)
     if not records.n_read:
         seen = f"; the first one reads {records.first_skipped[:80]!r}" if records.n_skipped else ""
         raise InputError(
@@ -192,13 +192,15 @@ def _gathered(items: Iterator[tuple[Any, int]], records: Records) -> Iterator[Ro
     yield from records.gather(rows_within(numbered, records))
 
 
-def _objects(source: Source, encoding: str, records: Records, wanted: Wanted) -> Iterator[Rows]:
+def _objects(
+    source: Source, encoding: str, records: Records, options: ReadOptions
+) -> Iterator[Rows]:
     """Yield the rows of objects that follow each other, or of one that holds the rows."""
     from core.dataset.readers import json_shapes
 
     with text_of(source, encoding, "\n") as f:
         text = Text(source, encoding, f)
-        if wanted.some and source.path.stat().st_size > SEEN_FROM and _to_list(text):
+        if options.some and source.path.stat().st_size > SEEN_FROM and _to_list(text):
             yield from _gathered(text.items(), records)
             return
     with text_of(source, encoding, "\n") as f:
@@ -209,7 +211,7 @@ def _objects(source: Source, encoding: str, records: Records, wanted: Wanted) ->
         if text.peek():
             yield from _gathered(itertools.chain([first], _following(text)), records)
             return
-    rows = json_shapes.rows_of(first[0], str(source), wanted.split, records)
+    rows = json_shapes.rows_of(first[0], str(source), options.split, records)
     yield from _gathered(((row, 0) for row in rows), records)
 
 

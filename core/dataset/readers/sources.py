@@ -110,7 +110,7 @@ def refuse_swollen(
         )
 
 
-class Wanted(NamedTuple):
+class ReadOptions(NamedTuple):
     """What is to be read of a dataset, and how."""
 
     split: str = "train"

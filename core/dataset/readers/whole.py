@@ -11,7 +11,7 @@ from core.dataset.readers.file_types import READERS, read_source
 from core.dataset.readers.folders import data_in, in_archive, is_saved, shards
 from core.dataset.readers.hub import from_disk, from_hub
 from core.dataset.readers.rows import Rows, joined
-from core.dataset.readers.sources import Source, Wanted, sources
+from core.dataset.readers.sources import ReadOptions, Source, sources
 
 
 def batches(
@@ -41,7 +41,7 @@ def batches(
         files_inside = [source for sources, _ in held for source in sources]
         left = [name for _, others in held for name in others]
         for source in files_inside:
-            for rows in read_source(source, Wanted(split, some, header)):
+            for rows in read_source(source, ReadOptions(split, some, header)):
                 if len(files_inside) > 1:
                     rows.file = source.inside or source.path.name
                     rows.skipped = [{"file": rows.file, **record} for record in rows.skipped]
