@@ -212,12 +212,12 @@ def purity(result: dict[str, Any]) -> str:
 
 
 def pilot(result: dict[str, Any]) -> str:
-    """Draw the losses of 8 random draws in each regime."""
+    """Draw the losses of the random draws in each regime."""
     lines = [
         Line(f"{r['base']}, {r['steps']} steps", math.nan, math.nan, r["mean"], r["losses"])
         for r in result["regimes"]
     ]
-    words = "test loss of 8 random draws, nats per response token"
+    words = "test loss of 20 random draws, nats per response token"
     return intervals("Spread of random draws by regime", lines, words)
 
 

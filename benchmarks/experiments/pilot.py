@@ -10,7 +10,8 @@ from benchmarks.experiments.runs import SCRATCH, WARM, Lab, Regime, means
 
 POOL = 40
 """Seed of the puzzles; no experiment uses them."""
-DRAWS = 8
+DRAWS = 20
+"""The first 8 chose the regime, before any experiment; 12 more, after all, test that choice."""
 SHARE = 0.11
 STEPS = (100, 200, 400)
 LEARNED = 0.1
