@@ -3,6 +3,7 @@ import streamlit as st
 from core import finetune, jobs
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import short
+from core.training.watch import load_looks
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.finetune import (
@@ -82,6 +83,7 @@ def finished(shown: Artifact) -> None:
     others = {e.id: e.name for e in runs if e.id != shown.id}
     running.curves_of(shown, others)
     result.scores(shown)
+    running.answers(load_looks(shown.path))
     with st.expander("Read its answers", icon=":material/chat:"):
         result.answers(shown)
 

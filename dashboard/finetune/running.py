@@ -162,7 +162,7 @@ def _charts(job: Job, frame: pd.DataFrame, runs: dict[str, str]) -> None:
 
 
 def curves_of(artifact: Artifact, others: dict[str, str]) -> None:
-    """Draw the way of a finished run, others beside it if wanted, and its answers on the way."""
+    """Draw the way of a finished run, others beside it if wanted."""
     frame = curves.of_sealed(artifact.id)
     place = widgets.lead("curves")
     axis, smoothing, beside = controls(frame, others, artifact.id)
@@ -172,7 +172,6 @@ def curves_of(artifact: Artifact, others: dict[str, str]) -> None:
     place.plotly_chart(
         drawn, key="finetune-losses", config=figure.READ_ONLY, height="stretch", alt=LOSSES
     )
-    answers(load_looks(artifact.path))
 
 
 def controls(
