@@ -1,6 +1,7 @@
 """The house: imports go down one list, nothing goes round, the engine knows no page."""
 
 import ast
+import collections
 import graphlib
 import pathlib
 import subprocess
@@ -86,6 +87,10 @@ CALLBACKS = {
 """A callback subclasses transformers' own class, so it is imported inside functions only."""
 LONGEST = 305
 """Lines of a file."""
+LONGEST_FUNCTION = 80
+"""Lines of a function, its docstring counted."""
+SHARED_NAMES = {"Settings", "_Parser"}
+"""Class names that stand in several files: what may be set of a noun, and a detail."""
 
 
 class Import(NamedTuple):
@@ -254,6 +259,27 @@ def test_the_face_of_every_package_loads_nothing_heavy():
 def test_files_are_short():
     long = {m: n for m, p in FILES.items() if (n := p.read_text().count("\n")) > LONGEST}
     assert long == {}
+
+
+def test_functions_are_short():
+    long = {
+        f"{m}.{node.name}": n
+        for m, path in FILES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and (n := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
+    }
+    assert long == {}
+
+
+def test_a_class_name_means_one_thing():
+    names = collections.Counter(
+        node.name
+        for path in FILES.values()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert {name for name, n in names.items() if n > 1} == SHARED_NAMES
 
 
 def test_a_face_offers_its_function_though_a_file_has_its_name():

@@ -20,7 +20,7 @@ FIRST = ("holdout", "test", "validation", "eval")
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 
 
-class Marks(NamedTuple):
+class SplitMarks(NamedTuple):
     """What a split column says."""
 
     held: list[bool]
@@ -29,7 +29,7 @@ class Marks(NamedTuple):
     """Value -> rows, and where they went; most frequent first."""
 
 
-def read(column: str, cells: Sequence[Any]) -> Marks:
+def read(column: str, cells: Sequence[Any]) -> SplitMarks:
     """Understand the cells of a column; a row without a mark is of the pool.
 
     `train` and `test` count in any case and beside other words (`test_sft`, `validation-matched`).
@@ -39,7 +39,7 @@ def read(column: str, cells: Sequence[Any]) -> Marks:
     counts = collections.Counter(shown)
     sides = {value: _side(column, value) for value in counts}
     values = {value or "(none)": (k, sides[value]) for value, k in counts.most_common()}
-    return Marks([sides[value] == "held out" for value in shown], values)
+    return SplitMarks([sides[value] == "held out" for value in shown], values)
 
 
 def read_first(cells: Sequence[Any]) -> list[bool]:

@@ -184,10 +184,7 @@ def evaluate(
         scores["not_asked"] = not_asked
     scores |= measure(judged)
     if overlapping is not None and len(overlapping):
-        judged["overlap"] = np.isin(rows, overlapping)
-        clean = judged[~judged["overlap"]]
-        scores |= {"clean_items": len(clean)}
-        scores |= {f"clean_{key}": value for key, value in measure(clean).items()}
+        scores |= _without(judged, overlapping)
     differ = None
     if how.second_opinion:
         differ = second_opinion.disagreements(kept[i] for i in free)
@@ -241,6 +238,14 @@ def _judged(
         by_length = {i: kept[i]["right_by_length"] for i in given}
         judged["choice_by_length"] = _column(len(items), by_length)
     return judged
+
+
+def _without(judged: pd.DataFrame, overlapping: Ints) -> dict[str, Any]:
+    """Mark the items that stand in the pool, too, and return the scores of the others."""
+    judged["overlap"] = np.isin(judged["row"].to_numpy(), overlapping)
+    clean = judged[~judged["overlap"]]
+    scores = {f"clean_{key}": value for key, value in measure(clean).items()}
+    return {"clean_items": len(clean), **scores}
 
 
 def _column(n: int, values: dict[int, Any]) -> pd.Series:

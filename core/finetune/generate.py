@@ -86,7 +86,6 @@ def generate(
         Stopped: someone asked for it.
     """
     import torch
-    from transformers import StoppingCriteria
 
     if not conversations:
         return []
@@ -103,34 +102,14 @@ def generate(
     decode: Any = model.generate
     pad, stops = tokenizer.pad_token_id or 0, torch.tensor(ends, dtype=torch.long)
 
-    class Told(StoppingCriteria):
-        """Tells at each token how many answers have ended by now, and ends when asked to stop."""
-
-        def __init__(self, width: int) -> None:
-            self.width = width
-
-        def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
-            if progress and stop_requested():
-                raise Stopped("stopped while answering test items; --resume tests again")
-            if progress:
-                written = input_ids[:, self.width :]
-                ended = torch.isin(written, stops.to(written.device)).any(1)
-                progress.update(done + int(ended.sum()), tokens=written.shape[1])
-            return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
-
     with evaluating(model), torch.no_grad():
         for size in _stages(max_new):
             order = sorted(left, key=lambda i: -len(read[i]) - len(new[i]))
             left = []
             for start in range(0, len(order), batch):
                 part, unended = order[start : start + batch], len(left)
-                kept = [read[i] + new[i] for i in part]
-                width = max(map(len, kept))
-                ids = torch.full((len(part), width), pad)
-                mask = torch.zeros_like(ids)
-                for j, so_far in enumerate(kept):
-                    ids[j, width - len(so_far) :] = torch.tensor(so_far)
-                    mask[j, width - len(so_far) :] = 1
+                ids, mask = _padded([read[i] + new[i] for i in part], pad)
+                width = ids.shape[1]
                 made = decode(
                     input_ids=ids.to(model.device),
                     attention_mask=mask.to(model.device),
@@ -138,7 +117,7 @@ def generate(
                     do_sample=False,
                     pad_token_id=pad,
                     eos_token_id=ends,
-                    stopping_criteria=[Told(width)],
+                    stopping_criteria=[_watch(progress, stops, width, done)] if progress else [],
                 )
                 for i, row in zip(part, made[:, width:].tolist(), strict=True):
                     end = next((at for at, token in enumerate(row) if token in ends), None)
@@ -154,6 +133,42 @@ def generate(
         Answered(answer, text, i in at_limit)
         for i, (answer, text) in enumerate(zip(said, texts, strict=True))
     ]
+
+
+def _padded(prompts: list[list[int]], pad: int) -> tuple[Any, Any]:
+    """Return prompts padded on the left, and where they are (n_prompts, longest)."""
+    import torch
+
+    width = max(map(len, prompts))
+    ids = torch.full((len(prompts), width), pad)
+    mask = torch.zeros_like(ids)
+    for i, prompt in enumerate(prompts):
+        ids[i, width - len(prompt) :] = torch.tensor(prompt)
+        mask[i, width - len(prompt) :] = 1
+    return ids, mask
+
+
+def _watch(progress: Progress, stops: Any, width: int, done: int) -> Any:
+    """Return what tells at each token how many answers have ended, and ends when asked to stop.
+
+    Args:
+        stops: Tokens that end an answer (n_stops,).
+        width: Tokens of a padded prompt.
+        done: Answers of earlier batches.
+    """
+    import torch
+    from transformers import StoppingCriteria
+
+    class Told(StoppingCriteria):
+        def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
+            if stop_requested():
+                raise Stopped("stopped while answering test items; --resume tests again")
+            written = input_ids[:, width:]
+            ended = torch.isin(written, stops.to(written.device)).any(1)
+            progress.update(done + int(ended.sum()), tokens=written.shape[1])
+            return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    return Told()
 
 
 def _stages(most: int) -> list[int]:

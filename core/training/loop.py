@@ -105,10 +105,8 @@ def fit(
     keeper.sizes = [(len(part), int(tokens.lengths()[part].sum())) for part in planned]
     if resume:
         keeper.before = float((read_json(resume / COMPLETE) or {}).get("train_seconds", 0.0))
-    each = max(1, recipe.steps // 200) if recorder else 1
-    args = _arguments(
-        recipe, folder, trackers, each if trackers or recorder else 0, parts=bool(sharded)
-    )
+    every = max(1, recipe.steps // 200) if recorder else int(bool(trackers))
+    args = _arguments(recipe, folder, trackers, every, parts=bool(sharded))
     trainer = _trainer(
         model, args, tokens, planned, recipe, [c for c in (recorder, watcher, keeper) if c]
     )
