@@ -144,7 +144,8 @@ def read_columns(rows: Rows, settings: Settings) -> Reading:
         return reading._replace(notes=notes(reading, sample))
     except UnclearColumns as e:
         what, remedy = e.what, e.flags
-        if rows.read_as.keys() & {"delimiter", "sheet"} and may_be_cells(columns):
+        table = rows.read_as.keys() & {"delimiter", "sheet"}
+        if table and not settings.no_header and may_be_cells(columns):
             what += " (names of columns, or the first row?)"
             remedy = f"--no-header where that is the first row, else {remedy}"
         if others := rows.read_as.get("other_sheets"):

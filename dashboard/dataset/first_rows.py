@@ -63,7 +63,7 @@ def panel(path: str, settings: Settings) -> dict[str, Any] | None:
                 seen = understand(rows, mapped)
         except InputError as e:
             seen = dataclasses.replace(detected, reading=None, problem=str(e), rows=[], skipped={})
-    _show(seen, key, mapped=bool(mapping))
+    _show(seen, key, mapped=bool(mapping) and seen.problem != detected.problem)
     return {"map": mapping, "no_header": settings.no_header}
 
 
