@@ -26,6 +26,7 @@ DOTS = 5_000
 """
 CELLS = (40, 64)
 """Places of the picture that can be pointed at."""
+CONFIG: dict[str, Any] = {"displayModeBar": False}
 SMALL = (280, 450)
 """Cells of the thumbnail."""
 
@@ -48,13 +49,14 @@ def draw(project: Project, *, masked: bool) -> None:
         for _, example in rows.iterrows():
             st.code(text_of(example, masked=masked), language=None, wrap_lines=True)
     with left, st.container(key="strip-story-map"):
+        names = dict(zip(made.table["cluster"].tolist(), made.table["name"].tolist(), strict=True))
         figure = picture(project, made, chosen)
         figure.update_layout(dragmode="pan", height=None)
         st.plotly_chart(
             figure,
-            config={"displayModeBar": False},
+            config=CONFIG,
             alt=f"Map of the examples in {len(made.table)} clusters; the largest is "
-            f"{plain(str(made.table.loc[made.table['size'].idxmax(), 'name']))}",
+            f"{plain(names[largest(made)])}",
             key="story:map",
             height="stretch",
             selection_mode="points",
@@ -69,7 +71,8 @@ def draw(project: Project, *, masked: bool) -> None:
 
 def largest(made: ClustersPreview) -> int:
     """Return the cluster with the most rows."""
-    return int(made.table.loc[made.table["size"].idxmax(), "cluster"])
+    sizes = dict(zip(made.table["cluster"].tolist(), made.table["size"].tolist(), strict=True))
+    return max(sizes, key=sizes.__getitem__)
 
 
 def _chosen(made: ClustersPreview) -> int | None:
