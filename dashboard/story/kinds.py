@@ -72,7 +72,7 @@ def draw(project: Project, *, masked: bool) -> None:
 def largest(made: ClustersPreview) -> int:
     """Return the cluster with the most rows."""
     sizes = dict(zip(made.table["cluster"].tolist(), made.table["size"].tolist(), strict=True))
-    return max(sizes, key=sizes.__getitem__)
+    return int(max(sizes, key=sizes.__getitem__))
 
 
 def _chosen(made: ClustersPreview) -> int | None:
