@@ -67,6 +67,8 @@ campaign: $(VENV)/ready-dev  ## attack: COUNT bad command lines and inputs, cloc
 	$(PY) -m tests.campaigns.two_servers $(shell expr $(COUNT) / 50)
 	$(PY) -m tests.campaigns.disk_full $(shell expr $(COUNT) / 5) 5
 	$(PY) -m tests.campaigns.stops $(shell expr $(COUNT) / 50)
+	$(PY) -m tests.campaigns.server_kills $(shell expr $(COUNT) / 25)
+	$(PY) -m tests.campaigns.summaries 5
 
 docs: $(VENV)/ready  ## write the tables of docs/strategies.md and docs/models.md again
 	PYTHONPATH=. $(PY) docs/tables.py

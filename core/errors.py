@@ -24,5 +24,10 @@ class InputError(ValueError):
         self.failure, self.fix = failure, dict(fix or {})
 
 
+def one_line(error: BaseException) -> str:
+    """Return what a library says, without line breaks: it stands inside a sentence of ours."""
+    return " ".join(str(error).split())
+
+
 class Unequal(Exception):
     """A comparison has found differences; the message says them."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from core.chat.settings import Sampling
-from core.errors import InputError
+from core.errors import InputError, one_line
 from core.finetune.generate import end_tokens, next_turn
 from core.model.chat_template import Refused
 from core.model.conversation import Turn
@@ -60,7 +60,7 @@ def answer(
     try:
         text = render(talk, True)
     except Refused as e:
-        raise InputError(f"the model's template refuses this conversation: {e}") from e
+        raise InputError(f"the model's template refuses this conversation: {one_line(e)}") from e
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     longest = min(sampling.tokens, max(1, positions(model) // 2))
     kept = ids[-(positions(model) - longest) :]

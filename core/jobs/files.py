@@ -17,7 +17,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from core.workspace import shape
 from core.workspace.artifact import utc_now
-from core.workspace.files import disk_full, read_json, read_jsonl, write_json
+from core.workspace.files import disk_full, read_json, read_jsonl, while_unchanged, write_json
 
 SPEC, WORKER, STATUS, PROGRESS = "spec.json", "worker.json", "status.json", "progress.jsonl"
 ROOM = "room"
@@ -85,6 +85,21 @@ class ProgressRecord(TypedDict):
     time: float
     clock: NotRequired[float]
     """Seconds since the machine started, which nobody can set; early lines have none."""
+
+
+def folders(folder: pathlib.Path) -> list[pathlib.Path]:
+    """List job directories by id."""
+    return [folder / name for name in names(folder)]
+
+
+def names(folder: pathlib.Path) -> list[str]:
+    """List the ids of jobs; locks, drafts and deleted ones have a dot in their names."""
+    return _names(str(folder)) if folder.is_dir() else []
+
+
+@while_unchanged
+def _names(path: str) -> list[str]:
+    return sorted(e.name for e in os.scandir(path) if "." not in e.name and e.is_dir())
 
 
 def load_spec(folder: pathlib.Path) -> JobSpec:

@@ -23,7 +23,7 @@ from core.errors import InputError
 from core.jobs import devices
 from core.jobs.bounds import loosened
 from core.jobs.commands import noun_of, settings_of
-from core.jobs.files import SPEC, WORKER, load_progress, reserve
+from core.jobs.files import SPEC, WORKER, folders, load_progress, reserve
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -34,8 +34,8 @@ from core.jobs.record import (
     JobState,
     alive,
     folder_of,
-    folders,
     load,
+    load_all,
     lock_file,
     lock_submit,
     shell,
@@ -120,7 +120,7 @@ def status(workspace: Workspace, id: str) -> Job:
 
 def jobs(workspace: Workspace) -> list[Job]:
     """List all jobs, newest first."""
-    listed = [load(p) for p in reversed(folders(workspace.root / "jobs"))]
+    listed = load_all(workspace.root / "jobs")
     live = [j for j in listed if j.state in ACTIVE and j.device not in NO_QUEUE]
     ahead = {j.id: sum(_before(o, j) for o in live) for j in live}
     return [

@@ -30,13 +30,14 @@ from core.jobs.files import (
     load_outcome,
     load_spec,
     load_worker,
+    names,
     outcome,
     took,
     write_outcome,
 )
 from core.jobs.tails import last_record
 from core.nouns import NOUNS
-from core.workspace.files import ROOT, read_json, while_unchanged
+from core.workspace.files import ROOT, read_json
 from core.workspace.locks import lock_within
 from core.workspace.store import Workspace
 
@@ -105,10 +106,20 @@ class Job:
 
 def load(folder: pathlib.Path) -> Job:
     """Read a job as it stands; an ended one is read once."""
+    return _load(str(folder))
+
+
+def load_all(folder: pathlib.Path) -> list[Job]:
+    """Read all jobs of a workspace, given its folder of jobs; newest first."""
+    return [_load(f"{folder}/{name}") for name in reversed(names(folder))]
+
+
+def _load(path: str) -> Job:
     with contextlib.suppress(OSError):
-        changed = os.stat(f"{folder}/{STATUS}").st_mtime_ns  # noqa: PTH116
-        if job := _ended_job(str(folder), changed):
+        changed = os.stat(f"{path}/{STATUS}").st_mtime_ns  # noqa: PTH116
+        if job := _ended_job(path, changed):
             return job
+    folder = pathlib.Path(path)
     return _job(folder, alive(folder))  # alive first: one that ends just now is not lost
 
 
@@ -283,16 +294,6 @@ def folder_of(workspace: Workspace, id: str) -> pathlib.Path:
     if not re.fullmatch(r"[A-Za-z0-9-]+", id) or not folder.is_dir():
         raise InputError(f"no job {id!r} in {workspace.root}")
     return folder
-
-
-def folders(folder: pathlib.Path) -> list[pathlib.Path]:
-    """List job directories by id; locks, drafts and deleted ones have a dot in their names."""
-    return [folder / name for name in _names(str(folder))] if folder.is_dir() else []
-
-
-@while_unchanged
-def _names(path: str) -> list[str]:
-    return sorted(e.name for e in os.scandir(path) if "." not in e.name and e.is_dir())
 
 
 def shell(argv: Sequence[str]) -> str:

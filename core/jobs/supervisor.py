@@ -18,7 +18,7 @@ from collections.abc import Callable
 from core.errors import InputError
 from core.jobs import devices
 from core.jobs.failures import name_of
-from core.jobs.files import JobSpec, load_spec, load_worker, write_worker
+from core.jobs.files import JobSpec, folders, load_spec, load_worker, write_worker
 from core.jobs.progress import JOB_VARIABLE, discard_wanted
 from core.jobs.record import (
     ACTIVE,
@@ -29,7 +29,6 @@ from core.jobs.record import (
     again,
     alive,
     end,
-    folders,
     has_ended,
     load,
     lock_file,

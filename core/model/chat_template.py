@@ -13,7 +13,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from core.errors import InputError
+from core.errors import InputError, one_line
 from core.jobs.bounds import bounded
 from core.model.conversation import EXTRAS, Turn, tools_of
 
@@ -99,7 +99,8 @@ def _compiled(source: str) -> Any:
             return sandbox.from_string(source, globals={"strftime_now": TODAY.strftime})
     except jinja2.TemplateError as e:
         raise InputError(
-            f"the model's chat template cannot be read ({e}); use --template alpaca or plain"
+            f"the model's chat template cannot be read ({one_line(e)}); "
+            "use --template alpaca or plain"
         ) from e
 
 

@@ -12,7 +12,7 @@ import os.path
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from core.errors import InputError
+from core.errors import InputError, one_line
 from core.model.chat_template import Refused
 from core.model.conversation import Turn
 
@@ -90,7 +90,7 @@ def marks_of_chat(tokenizer: Any, inner: Inner) -> Marks:
         before, alone = inner(asked, False), inner(answered, False)
     except Refused as e:
         raise InputError(
-            f"the model's chat template fails on a question and its answer ({e}); "
+            f"the model's chat template fails on a question and its answer ({one_line(e)}); "
             "use --template alpaca or plain",
             failure="no-template",
         ) from e

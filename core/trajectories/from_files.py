@@ -17,7 +17,7 @@ import pandas as pd
 
 from core.arrays import Float32s, load_given
 from core.dataset.artifact import DatasetSummary, load_examples
-from core.errors import InputError
+from core.errors import InputError, one_line
 from core.jobs.progress import say
 from core.model import loading
 from core.model.pool_texts import pool_texts
@@ -203,7 +203,7 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as e:
-        raise InputError(f"{path} cannot be read as parquet: {e}") from e
+        raise InputError(f"{path} cannot be read as parquet: {one_line(e)}") from e
     steps = {
         int(match[1]): c
         for c in frame.columns

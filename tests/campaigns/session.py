@@ -66,8 +66,9 @@ class Session:
                 message = self.seen[message.ref_hash]
             kind = message.WhichOneof("type")
             if kind == "new_session":
-                self.page = message.new_session.page_script_hash
                 self.elements.clear()
+            elif kind == "navigation":  # the page that runs; a new session names the script
+                self.page = message.navigation.page_script_hash
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
                 path = tuple(message.metadata.delta_path)
                 self.elements[path] = message.delta.new_element

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from core.dataset.readers.repeated import bounded, refuse_repeated
 from core.dataset.readers.rows import BATCH_ROWS, Rows
 from core.dataset.readers.sources import ReadOptions, Source
-from core.errors import InputError
+from core.errors import InputError, one_line
 
 
 def read_parquet(source: Source, encoding: str, options: ReadOptions) -> Iterator[Rows]:
@@ -34,7 +34,9 @@ def read_parquet(source: Source, encoding: str, options: ReadOptions) -> Iterato
                 yield rows_of(table, start)
                 start += len(table)
         except (pa.ArrowException, OSError) as e:
-            raise InputError(f"{source} is a broken parquet file ({e}); write it again") from e
+            raise InputError(
+                f"{source} is a broken parquet file ({one_line(e)}); write it again"
+            ) from e
 
 
 def tables(table: pa.Table, where: str) -> Iterator[Rows]:

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 import pyarrow as pa
 
-from core.errors import InputError
+from core.errors import InputError, one_line
 from core.workspace.files import regular
 
 SWELLS = 200
@@ -65,7 +65,7 @@ class _Swelling(io.RawIOBase):
         try:
             data = self.inside.read(len(buffer))
         except BROKEN as e:
-            raise InputError(f"{self.path} is broken ({e}); compress it again") from e
+            raise InputError(f"{self.path} is broken ({one_line(e)}); compress it again") from e
         self.n_read += len(data)
         refuse_swollen(self.path, self.n_read, self._taken())
         buffer[: len(data)] = data
@@ -191,7 +191,7 @@ def _in_archive(path: pathlib.Path, size: int, types: tuple[str, ...]) -> list[S
                 and not pathlib.PurePath(m.filename).name.startswith(".")
             ]
     except BROKEN as e:
-        raise InputError(f"{path} is a broken zip file ({e}); compress it again") from e
+        raise InputError(f"{path} is a broken zip file ({one_line(e)}); compress it again") from e
     if not members:
         raise InputError(f"{path} has no data file ({', '.join(types)}); give one that has")
     if any(m.flag_bits & 1 for m in members):
@@ -205,7 +205,7 @@ def _in_archive(path: pathlib.Path, size: int, types: tuple[str, ...]) -> list[S
                     inner = archive.open(name)
             except (*BROKEN, NotImplementedError, RuntimeError) as e:  # its own header, in the file
                 raise InputError(
-                    f"{name} in {path} cannot be unpacked ({e}); compress it again"
+                    f"{name} in {path} cannot be unpacked ({one_line(e)}); compress it again"
                 ) from e
             return _watched(inner, path, size)
 

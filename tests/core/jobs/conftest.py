@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from core.jobs import files
 from core.jobs import record as job_files
 from core.jobs.queue import _spawn
 from core.workspace.files import read_json
@@ -44,7 +45,7 @@ time.sleep(60)
 def workspace(tmp_path: pathlib.Path) -> Iterator[Workspace]:
     made = Workspace(tmp_path / "my workspace")
     yield made
-    left = [p for p in job_files.folders(made.root / "jobs") if job_files.alive(p)]
+    left = [p for p in files.folders(made.root / "jobs") if job_files.alive(p)]
     for folder in left:  # leave no process behind
         (folder / "STOP").touch()
     until(lambda: not any(kill_worker(folder) for folder in left))

@@ -200,3 +200,14 @@ def test_what_is_not_read_is_named_with_the_remedy(tmp_path, content, said, pack
     path.write_bytes(pack(content))
     with pytest.raises(InputError, match=re.escape(said)):
         read(str(path), "train")
+
+
+def test_a_parquet_file_with_a_broken_footer_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"question": ["a", "b"], "answer": ["c", "d"]}).to_parquet(path)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[:footer] + b"\xff" * 20 + content[footer + 20 :])
+    with pytest.raises(InputError, match="is a broken parquet file") as refused:
+        read(str(path), "train")
+    assert "\n" not in str(refused.value)
