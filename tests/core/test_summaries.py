@@ -31,13 +31,14 @@ SUMMARIES = {
     "study": StudySummary,
 }
 OTHERWISE = {
+    "dataset": {"carried", "notes"},
     "selection": {"scores", "queries"},
     "trajectories": {
         *("remarks", "source_sha256", "imported", "carried", "new", "held_out_before"),
     },
     "clusters": {"new_rows", "far_rows", "drift", "reference_distance"},
     "finetune": {
-        *("kept_step", "planned_steps", "looked_at"),
+        *("kept_step", "planned_steps", "looked_at", "train_forecast"),
         *("left_out_why", "not_asked", "tests", "regression", "second_opinion"),
         *("choices", "choices_right", "choices_right_by_length"),
         *("rouge_items", "texts", "bert_score_absent"),
