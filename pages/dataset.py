@@ -38,7 +38,9 @@ def chosen_path() -> tuple[str, bool]:
     return (uploads.ask("dataset") if how == "File" else server_files.path("dataset:server")), False
 
 
-def import_form(path: str, said: dict[str, Any] | None, *, hub: bool, primary: bool) -> None:
+def import_form(
+    path: str, said: dict[str, Any] | None, *, hub: bool, primary: bool, understood: bool
+) -> None:
     """Set how to read a file, launch the import.
 
     Args:
@@ -46,14 +48,17 @@ def import_form(path: str, said: dict[str, Any] | None, *, hub: bool, primary: b
         said: Settings of what the columns mean; None where the form asks for them.
         hub: Whether it is a dataset of the hub.
         primary: Whether nothing else on the page is to be done first.
+        understood: Whether its first rows are, or were not looked at.
     """
     several = hub or (path and pathlib.Path(path).is_dir())
     leave_out = (*(() if several else ("split",)), *(() if said is None else COLUMN_SETTINGS))
     fixed = {"path": path or "-", **(said or {})}
     settings = form(dataset.Settings, "dataset", fixed=fixed, leave_out=leave_out)
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
-    ready = bool(path) and settings is not None
-    if st.button("Import", type=kind, disabled=not ready, width="stretch") and settings is not None:
+    ready = bool(path) and settings is not None and understood
+    why = None if understood else "Choose first what a row holds, beside the first rows"
+    pressed = st.button("Import", type=kind, disabled=not ready, width="stretch", help=why)
+    if pressed and settings is not None:
         job_card.launch("dataset", settings, f"Import {pathlib.Path(path).name}", "dataset")
         st.session_state[LAUNCHED] = path
         st.rerun()
@@ -185,14 +190,15 @@ with left:
         looking = looked_at(path, hub=hub)
         form_place = st.container()
 said: dict[str, Any] | None = None
+understood = True
 if looking:
     unsaid = {**dict.fromkeys(COLUMN_SETTINGS, ""), "map": "", "no_header": False}
     with right, st.container(border=True):
-        said = first_rows.panel(
+        said, understood = first_rows.panel(
             path, kept(dataset.Settings, "dataset", fixed={"path": path, **unsaid})
         )
 with form_place:
-    import_form(path, said, hub=hub, primary=artifact is None)
+    import_form(path, said, hub=hub, primary=artifact is None, understood=understood)
 with right:
     if job is not None and job.state != "done":
         job_card.card(job)

@@ -32,11 +32,12 @@ OFFERED = 8
 """Columns offered for the prompt by a button each."""
 
 
-def panel(path: str, settings: Settings) -> dict[str, Any] | None:
+def panel(path: str, settings: Settings) -> tuple[dict[str, Any] | None, bool]:
     """Show the first rows of a file and ask what its columns mean.
 
     Returns:
-        The settings that say it; None where the file cannot be read.
+        The settings that say it, None where the file cannot be read; and whether rows of it are
+        understood.
     """
     st.subheader(plain(pathlib.Path(path).name), anchor=False)
     key = f"dataset:columns:{hashlib.sha256(path.encode()).hexdigest()[:12]}"
@@ -51,7 +52,7 @@ def panel(path: str, settings: Settings) -> dict[str, Any] | None:
                 key += ":numbered"
     except InputError as e:
         st.error(plain_words(str(e)), icon=":material/error:")
-        return None
+        return None, True  # what the form sets may let it be read
     detected = understand(rows, settings)
     _say(detected, key)
     mapping = column_widgets.ask(key, list(rows.columns), detected.reading)
@@ -64,7 +65,7 @@ def panel(path: str, settings: Settings) -> dict[str, Any] | None:
         except InputError as e:
             seen = dataclasses.replace(detected, reading=None, problem=str(e), rows=[], skipped={})
     _show(seen, key, mapped=bool(mapping) and seen.problem != detected.problem)
-    return {"map": mapping, "no_header": settings.no_header}
+    return {"map": mapping, "no_header": settings.no_header}, seen.reading is not None
 
 
 def _stamp(path: str) -> tuple[int, int]:

@@ -45,7 +45,7 @@ def form(
             return cls(**values)
         except InputError as e:
             problems.append(str(e))
-    st.error(plain_words("; ".join(problems)), icon=":material/error:")
+    st.error(plain_words("; ".join(dict.fromkeys(problems))), icon=":material/error:")
     return None
 
 

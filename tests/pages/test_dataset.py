@@ -351,9 +351,11 @@ def test_columns_that_say_nothing_are_asked_for(visit, bare, folder):
     at = choose(visit(bare.root, "dataset"), folder / "odd.jsonl")
     assert "no usable column: there are 'foo', 'bar'" in words(at)
     assert "--" not in "".join(w.value for w in at.warning)
+    assert labelled(at.button, "Import").disabled
     labelled(at.multiselect, "Prompt, in this order").set_value(["foo"]).run()
     at = fine(labelled(at.selectbox, "Reply").set_value("bar").run())
     assert "Of the first 1 rows 1 can be used" in words(at)
+    assert not labelled(at.button, "Import").disabled
     (folder / "odd.csv").write_text("Say apple,apple\nSay river,river\n")
     at = choose(at, folder / "odd.csv")
     assert "(names of columns, or the first row?)" in words(at)
