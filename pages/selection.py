@@ -175,7 +175,7 @@ with left, st.container(border=True):
         quota_bars.reset_all("form")
         st.stop()
     settings = dataclasses.replace(chosen, name=name)
-    st.caption(f":material/label: {plain(selection.title(settings, state.workspace()))}")
+    st.caption(f":material/label: {plain(selection.title(settings, dataset))}")
     try:
         pool, staying = preview.prepared(settings)
         if earlier:

@@ -7,7 +7,6 @@ from core.chat.settings import Sampling, Talk
 from core.chat.speakers import Shelf, base_of, check_number, of, title
 from core.errors import InputError
 from core.settings import to_config
-from core.spec import listed
 from core.workspace.store import Workspace
 
 HOW = {
@@ -25,7 +24,7 @@ def run(workspace: Workspace, settings: Talk) -> str:
         InputError: there is no such fine-tune, or too many are asked.
     """
     made = workspace.open(settings.id, "finetune")
-    named = listed(settings.others)
+    named = [o.strip() for o in settings.others.split(",") if o.strip()]
     keys = [made.id, *(base_of(made) if o == "base" else o for o in named)]
     check_number(keys)
     if not settings.prompt.strip():

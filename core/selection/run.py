@@ -93,7 +93,7 @@ def seal(workspace: Workspace, source: DrawnFrom) -> Artifact:
     sentences += [repeated] if repeated else []
     draft = workspace.draft(
         "selection",
-        name=settings.name or f"{source.dataset.name} · {title(settings, workspace)}",
+        name=settings.name or f"{source.dataset.name} · {title(settings, source.dataset)}",
         config=to_config(settings),
         parents={parent.kind: parent.id}
         | ({EXTENDS: settings.keep} if settings.keep else {})

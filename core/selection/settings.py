@@ -14,8 +14,7 @@ from core.selection.choose import check_switches
 from core.selection.strategies.catalog import STRATEGIES, having, named
 from core.settings import Group, setting
 from core.spec import MAX_SEED, Auto
-from core.workspace.artifact import is_id
-from core.workspace.store import Workspace
+from core.workspace.artifact import Artifact, is_id
 
 FIRST = ("parent", "strategy", "budget", "seed", "keep")
 """Settings that every fingerprint holds; a later one counts where it differs from its default, so
@@ -104,25 +103,25 @@ class Settings(
             )
 
 
-def title(settings: Settings, workspace: Workspace | None = None) -> str:
+def title(settings: Settings, lineage: Artifact | None = None) -> str:
     """Name a strategy, its budget, and what differs from the default.
 
-    What it takes from the workspace has its name where the workspace is given, else its id.
+    What it takes from the workspace has its name where its lineage is given, else its id.
     """
     row = STRATEGIES[settings.strategy]
     size = row.size
-    shown = {"budget": settings.budget, "matched": f"of {_called(settings.match, workspace)}"}
+    shown = {"budget": settings.budget, "matched": f"of {_called(settings.match, lineage)}"}
     parts = [settings.strategy, *([shown[size]] if size in shown else [])]
     if row.scores:
         parts.append(f"{settings.rule} of {pathlib.PurePath(settings.scores).name}")
-    parts += [f"of {_called(settings.queries, workspace)}"] if row.queries else []
+    parts += [f"of {_called(settings.queries, lineage)}"] if row.queries else []
     parts += s2l_options.words(settings) + filters.words(settings)
     return " ".join([*parts, *(["by trajectories"] if settings.space == "trajectories" else [])])
 
 
-def _called(text: str, workspace: Workspace | None) -> str:
+def _called(text: str, lineage: Artifact | None) -> str:
     """Return the name of what an id or path stands for."""
-    if workspace and is_id(text):
+    if lineage and is_id(text):
         with contextlib.suppress(InputError):
-            return workspace.open(text).name
+            return lineage.open(text).name
     return pathlib.PurePath(text).name

@@ -120,7 +120,8 @@ def refusal(scope: Scope) -> str:
 
 def _split(url: str) -> SplitResult | None:
     """Take an origin or a host apart; None where there is more, or less, to it."""
-    if not re.fullmatch(r"[!->@-~]*", url):  # urlsplit would leave blanks out; `?` begins a query
+    # urlsplit would leave blanks out; `?` and `#` begin what is no part of an origin
+    if not re.fullmatch(r"[!\"$->@-~]*", url):
         return None
     try:
         parts = urlsplit(url)

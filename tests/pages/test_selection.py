@@ -371,10 +371,10 @@ def test_every_strategy_shows_what_the_engine_selects(
         assert "Read the examples" in [b.label for b in at.button]
         target_queries.load(trajectories, target_queries.TargetQueries(queries=id))
         how["queries"] = id
-        assert id not in selection.title(selection.Settings(**how), copied.workspace)
+        assert id not in selection.title(selection.Settings(**how), trajectories)
         page.run()
     settings = selection.Settings(**how)
-    assert selection.title(settings, copied.workspace) in words(fine(page))
+    assert selection.title(settings, copied.workspace.open(copied.dataset)) in words(fine(page))
     assert STRATEGIES[strategy].sentence in words(page)
     assert "Saved as" not in words(page)
     made = copied.workspace.open(selection.run(copied.workspace, settings))

@@ -1,5 +1,6 @@
 import gc
 import math
+import types
 from importlib import import_module
 
 import numpy as np
@@ -206,7 +207,7 @@ def test_a_run_that_another_process_trains_is_waited_for(copied, monkeypatch):
         return InUse("it is being worked on") if first else None
 
     failing(monkeypatch, wrong)
-    monkeypatch.setattr(run.time, "sleep", slept.append)
+    monkeypatch.setattr(run, "time", types.SimpleNamespace(sleep=slept.append))
     found = compare(copied, seeds="7", decode=0)
     assert tried == ["s2l", "random", "full", "s2l", "s2l"], "the others first"
     assert slept == [run.WAIT]

@@ -137,8 +137,8 @@ def test_a_file_that_is_written_to_while_it_is_imported_is_refused(bare, tmp_pat
     file.write_text('{"question": "1 + 1?", "answer": "2"}\n')
     batches = store.batches
 
-    def slowly(*args):
-        yield from batches(*args)
+    def slowly(*args, **how):
+        yield from batches(*args, **how)
         with file.open("a") as f:
             f.write('{"question": "1 + 2?", "answer": "3"}\n')
 
