@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 
 from dashboard.charts import figure, theme
 
+KEY_LINE = 17
+"""Pixels of a line of what the marks mean."""
+
 
 def allocation(
     table: pd.DataFrame,
@@ -18,6 +21,8 @@ def allocation(
     caps: Mapping[int, int] | None = None,
     chosen: Sequence[int] = (),
     level: int | None = None,
+    *,
+    narrow: bool = False,
 ) -> go.Figure:
     """Rows taken from each cluster (solid) out of its rows (pale), largest cluster left.
 
@@ -33,6 +38,7 @@ def allocation(
         caps: Cluster -> its most rows, set by hand.
         chosen: Clusters to light up.
         level: Rows at which a line is drawn over them.
+        narrow: Whether what the marks mean is written shortly, in lines one above the other.
     """
     fixed, caps = fixed or {}, caps or {}
     table = largest_first(table)
@@ -83,7 +89,19 @@ def allocation(
         table["taken"] == table["cluster"].map(caps).fillna(-1)
     )
     key += _water_level(fig, table[~held], int(whole.sum()))
-    figure.note(fig, "    ".join(key), x=0, y=1, yshift=8, xanchor="left", yanchor="bottom")
+    if narrow:
+        key = [words.split(" \u00b7 ")[0].removesuffix(" (logarithmic)") for words in key]
+        fig.update_layout(margin={"t": 12 + KEY_LINE * len(key)})
+    figure.note(
+        fig,
+        ("<br>" if narrow else "    ").join(key),
+        x=0,
+        y=1,
+        yshift=8,
+        xanchor="left",
+        yanchor="bottom",
+        align="left",
+    )
     _light_up(fig, table.index[table["cluster"].isin(list(chosen))], level)
     return fig
 

@@ -120,7 +120,7 @@ def _budget(project: Project) -> None:
         st.caption(plain(f"{words}: {preview.NO_BARS}"))
     else:
         k = int(made.clusters["cluster"].max()) + 1
-        figure = selection_charts.allocation(made.clusters, k)
+        figure = selection_charts.allocation(made.clusters, k, narrow=True)
         figure.update_xaxes(showticklabels=False)
         _still(figure, "kept", "Rows kept of each cluster")
     s = project.selection.summary_as(SelectionSummary)

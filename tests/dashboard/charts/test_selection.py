@@ -38,6 +38,14 @@ def marked(fig):
     return found
 
 
+def test_a_narrow_picture_says_shortly_what_its_marks_mean():
+    wide, narrow = (allocated([5, 400, 300], [5, 40, 40], narrow=n) for n in (False, True))
+    assert "(logarithmic)    \u25c6 taken whole    " in texts(wide)
+    assert "rows: all pale, taken solid<br>\u25c6 taken whole<br>" in texts(narrow)
+    assert "clusters taken whole" not in texts(narrow)
+    assert narrow.layout.margin.t > wide.layout.margin.t
+
+
 def test_bars_set_capped_and_taken_whole_are_marked():
     fig = allocated([60, 50, 40, 3], [30, 5, 9, 3], fixed={0: 30}, caps={1: 5})
     assert marked(fig) == {"=": [0], "\u2264": [1], "diamond": [3]}
