@@ -89,6 +89,13 @@ def allocation(
         table["taken"] == table["cluster"].map(caps).fillna(-1)
     )
     key += _water_level(fig, table[~held], int(whole.sum()))
+    _explain(fig, key, narrow=narrow)
+    _light_up(fig, table.index[table["cluster"].isin(list(chosen))], level)
+    return fig
+
+
+def _explain(fig: go.Figure, key: list[str], *, narrow: bool) -> None:
+    """Write what the marks mean over the bars."""
     if narrow:
         key = [words.split(" \u00b7 ")[0].removesuffix(" (logarithmic)") for words in key]
         fig.update_layout(margin={"t": 12 + KEY_LINE * len(key)})
@@ -102,8 +109,6 @@ def allocation(
         yanchor="bottom",
         align="left",
     )
-    _light_up(fig, table.index[table["cluster"].isin(list(chosen))], level)
-    return fig
 
 
 def _axes(fig: go.Figure, table: pd.DataFrame, *, ticks: bool) -> bool:
