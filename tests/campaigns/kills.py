@@ -141,7 +141,7 @@ def wait_for(moment, rng, took: float, reached, child: int) -> None:
     while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         if moment == "sealing":
             if reached():
-                time.sleep(rng.random() * 0.02)
+                time.sleep(rng.random() * 0.006)
                 return
             time.sleep(0.0005)
         elif time.monotonic() - began >= waits[moment]:
@@ -201,11 +201,12 @@ class Trial:
         root = self.fresh()
         child = fork(argv_in(root, self.command, again=False), self.folder / "log")
         wait_for(moment, rng, self.took, lambda: sealing(root, self.noun, self.before), child)
-        code = None
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             os.kill(child, signal.SIGKILL)
-        code = ended(child)
-        return code == -signal.SIGKILL, self.again(root)
+        hit = ended(child) == -signal.SIGKILL
+        if moment == "last":  # follow what else the machine does: a little later, or clearly sooner
+            self.took *= 1.03 if hit else 0.93
+        return hit, self.again(root)
 
 
 def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 15.0) -> dict:
