@@ -24,8 +24,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from core.arrays import Float32s, Ints
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -37,6 +35,7 @@ import pyarrow.parquet as pq
 from benchmarks import made_up
 from benchmarks.made_up import PART, SUBJECTS, WINDOW, Part
 from core import clusters, dataset, layout, trajectories
+from core.arrays import Float32s, Ints
 from core.dataset import holdout
 from core.dataset.tables import MESSAGES
 from core.jobs.progress import Progress
