@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
+import functools
 import json
 import os
 import pathlib
@@ -36,8 +37,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from core.arrays import Float32s
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
@@ -45,6 +44,7 @@ import numpy.typing as npt
 
 from benchmarks import in_browser, make_workspace
 from core import clusters, layout
+from core.arrays import Float32s
 from core.clusters import kmeans
 from core.clusters import kmeans as clusters_kmeans
 from core.clusters import statistics as clustering
@@ -102,7 +102,7 @@ def recluster(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, An
         clustering.quantiles(losses, found.labels, load_steps(made))
         clusters.name(dataset, ids, found.labels)
 
-    seconds = [timed(lambda k=k: everything(k))[1] for k in range(K - rounds, K)]
+    seconds = [timed(functools.partial(everything, k))[1] for k in range(K - rounds, K)]
     return {
         "rows": len(x),
         "kmeans_time_ratio": round(statistics.median(times), 3),
@@ -163,7 +163,7 @@ def find(workspace: Workspace, made: Artifact, rounds: int) -> dict[str, Any]:
     dataset = made.ancestor("dataset")
     words = (("triangle", False), ("the square", False), (r"tri\w+le|\d{3}", True))
     times = [
-        timed(lambda w=word, r=regex: search.search(dataset, w, regex=r))[1]
+        timed(functools.partial(search.search, dataset, word, regex=regex))[1]
         for word, regex in words * rounds
     ]
     return {"search_s": round(statistics.median(times), 2), "search_max_s": round(max(times), 2)}

@@ -1,6 +1,6 @@
 """Memory and time of exports against the number of rows: rows are streamed, whatever the format.
 
-Writes a dataset of short generated rows and a selection of all of them, then exports it in each
+Imports a dataset of short generated rows, makes a selection of all of them, then exports it in each
 format, each in a process of its own. Memory is the process's highest resident size less what it had
 before the export, with all libraries loaded; pages of memory-mapped files count. Linux only.
 
@@ -23,37 +23,11 @@ from collections.abc import Sequence
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import datasets  # noqa: F401  loaded before the export begins
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from benchmarks.memory import write
 from core import export, selection
-from core.dataset.artifact import examples_file
-from core.dataset.settings import Settings
-from core.dataset.tables import ROW_GROUP
 from core.export.writers import EXPORT_FORMATS
-from core.settings import to_config
-from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
-
-
-def with_original(workspace: Workspace, rows: int) -> Artifact:
-    """Seal a dataset that has its input's own columns too."""
-    bare = write(workspace, rows)
-    config = to_config(Settings(path="made-up.jsonl"))
-    draft = workspace.draft("dataset", name="made up", config=config, parents={})
-    for name in ("examples", "original"):
-        source = pq.ParquetFile(examples_file(bare))
-        writer = None
-        for batch in source.iter_batches(ROW_GROUP):
-            table = pa.Table.from_batches([batch])
-            if name == "original":
-                table = table.select(["source", "prompt", "response"])
-            writer = writer or pq.ParquetWriter(draft.path / f"{name}.parquet", table.schema)
-            writer.write_table(table)
-        assert writer is not None
-        writer.close()
-    return draft.seal({**bare.summary, "json_columns": [], "columns": {}})
 
 
 def peak() -> int:
@@ -82,7 +56,7 @@ def exports(rows: int, formats: Sequence[str]) -> dict[str, dict[str, float]]:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
-        data = with_original(workspace, rows)
+        data = write(workspace, rows)
         chosen = selection.run(workspace, selection.Settings(parent=data.id, strategy="full"))
         for format in formats:
             answer = spawn.Queue()

@@ -1,6 +1,6 @@
 """The forecast of a fine-tune beside what it took: six runs of different shape, each tried first.
 
-Run with `PYTHONPATH=. python benchmarks/forecast.py WORKSPACE SELECTION [SHAPE ...]`. One shape is
+Run with `python benchmarks/forecast.py WORKSPACE SELECTION [SHAPE ...]`. One shape is
 asked for in 70% of the memory that it took, too, which must be said not to do. The last line is
 JSON: median_error and worst_error of the time as a share of what it took, and fits_wrong, verdicts
 that were not so.
@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
 import time
 from typing import Any
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from core.finetune.fit import FitRun
 from core.finetune.settings import Settings

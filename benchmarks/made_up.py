@@ -168,4 +168,5 @@ def _losses(
     back = 1 / (1 + np.exp(-(t - middle[again, None] - 0.35) / 0.08))
     losses[again] += rng.uniform(0.5, 2, (int(again.sum()), 1)) * back
     noise = rng.normal(size=(n, checkpoints)) * (0.5 / np.sqrt(tokens + 4))[:, None]
-    return np.maximum(losses + noise, 0.01).astype(np.float32)
+    floored: Float32s = np.maximum(losses + noise, 0.01).astype(np.float32)
+    return floored

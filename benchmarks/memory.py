@@ -1,6 +1,6 @@
 """Memory of a whole recording run against the number of rows: nothing a row may stay in Python.
 
-Writes a dataset of short generated rows, then runs `trajectories` on it for real: the scratch
+Imports a dataset of short generated rows, then runs `trajectories` on it for real: the scratch
 tokenizer is trained on all texts, all rows are tokenized to disk, the proxy (scratch:tiny) is
 trained for as many steps as there are recordings, each recording writes its column, the artifact is
 sealed. Stubbed: the forward passes of the recordings, which would take hours; random losses and
@@ -22,64 +22,49 @@ import pathlib
 import platform
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from transformers import LlamaForCausalLM, Trainer  # noqa: F401  loaded before the run begins
 
 from core import trajectories
-from core.dataset.examples import Examples, as_table
 from core.model import loading, scoring
 from core.model.scoring import Scores, score
 from core.trajectories import artifact
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
-from tests.summaries import whole
 
-PART = 50_000
-"""Rows written at once."""
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def made_up(start: int, stop: int) -> Examples:
-    """Return short rows of three kinds."""
-    rng = random.Random(start)
-    numbers = range(start, stop)
-    messages = []
-    for i in numbers:
+def made_up(rows: int) -> Iterator[dict[str, str]]:
+    """Yield short rows of three kinds, none twice."""
+    rng = random.Random(0)
+    for i in range(rows):
         a, b = rng.randint(0, 999), rng.randint(0, 999)
         question, answer = (
-            (f"What is {a} + {b}?", f"{a + b}"),
-            (f"Which is larger, {a} or {b}?", f"{max(a, b)}"),
-            (f"Write {a} twice.", f"{a} {a}"),
+            (f"{i}. What is {a} + {b}?", f"{a + b}"),
+            (f"{i}. Which is larger, {a} or {b}?", f"{max(a, b)}"),
+            (f"{i}. Write {a} twice.", f"{a} {a}"),
         )[i % 3]
-        turns = [("user", question), ("assistant", answer)]
-        messages.append([{"role": role, "content": content} for role, content in turns])
-    n = len(messages)
-    ids = [f"{i:016x}" for i in numbers]
-    sources = [f"kind {i % 3}" for i in numbers]
-    return Examples(list(numbers), ids, messages, [""] * n, sources, [None] * n)
+        yield {"source": f"kind {i % 3}", "prompt": question, "response": answer}
 
 
 def write(workspace: Workspace, rows: int) -> Artifact:
-    """Seal a dataset of this many rows, a part at a time."""
-    draft = workspace.draft("dataset", name="made up", config={}, parents={})
-    writer = None
-    for start in range(0, rows, PART):
-        table = as_table(made_up(start, min(start + PART, rows)), set())
-        numbers = pa.array(range(start, start + len(table)), pa.int64())
-        table = table.set_column(0, "row", numbers)
-        writer = writer or pq.ParquetWriter(draft.path / "examples.parquet", table.schema)
-        writer.write_table(table)
-    assert writer is not None
-    writer.close()
-    return draft.seal(whole("dataset", rows=rows, trainable=True))
+    """Import a dataset of this many rows, in a process whose memory is not counted."""
+    file = workspace.root / "made-up.jsonl"
+    with file.open("w") as out:
+        out.writelines(f"{json.dumps(row)}\n" for row in made_up(rows))
+    command = [sys.executable, "-m", "core", "dataset", "--path", str(file), "--holdout", "0"]
+    subprocess.run([*command, "--workspace", str(workspace.root)], cwd=ROOT, check=True)
+    return workspace.open(workspace.entries("dataset")[0].id)
 
 
 def stub(checkpoints: int, real: int) -> Any:

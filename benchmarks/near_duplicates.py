@@ -53,7 +53,7 @@ def sketched(texts: list[str]) -> int:
     sketches = RMinHash.from_token_sets(pieces, HASHES, 0)
     found = RMinHashDeduplicator(ALIKE, HASHES, use_lsh=True, num_bands=BANDS, seed=0)
     stays = found.add_pairs((str(i), sketch) for i, sketch in enumerate(sketches))
-    return len(texts) - sum(stays)
+    return len(texts) - int(sum(stays))
 
 
 def main() -> None:

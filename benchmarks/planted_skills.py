@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -42,7 +43,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small run slower on more threads
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -59,7 +60,12 @@ from core.training.settings import FROM_SCRATCH
 from core.workspace.store import Workspace
 
 BUDGETS = ("5%", "11%")
-CELLS = (("raw", "auto"), ("raw", 100), ("centred", "auto"), ("centred", 100))
+CELLS: tuple[tuple[str, int | Literal["auto"]], ...] = (
+    ("raw", "auto"),
+    ("raw", 100),
+    ("centred", "auto"),
+    ("centred", 100),
+)
 PRIMARY = "s2l raw auto"
 DRAWS = 5
 RANDOM_DRAWS = 99
@@ -250,7 +256,7 @@ def plant(plan: Plan, seed: int) -> Planted:
         for _ in range(plan.originals if name in common else plan.rare):
             original = add(name, lambda: fill(rng))
             for _ in range(plan.copies - 1 if name in common else 0):
-                add(name, lambda original=original: _near(original, rng))
+                add(name, functools.partial(_near, original, rng))
     order = rng.permutation(len(found))
     rows = [
         {"id": f"{i:05d}", "question": found[at][1], "answer": found[at][2]}
@@ -322,7 +328,7 @@ def record(workspace: Workspace, planted: Planted, epochs: float) -> str:
 
 
 def cluster(
-    workspace: Workspace, recorded: str, features: str = "raw", k: int | str = "auto"
+    workspace: Workspace, recorded: str, features: str = "raw", k: int | Literal["auto"] = "auto"
 ) -> selectors.Pool:
     """Cluster the trajectories and return the pool that selectors draw from."""
     settings = clusters.Settings(trajectories=recorded, features=features, k=k, map=False)

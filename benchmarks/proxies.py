@@ -81,7 +81,7 @@ def train(workspace: Workspace, **how: Any) -> Trained:
         made = workspace.open(trajectories.run(workspace, settings))
     lengths = artifact.load_flags(made)["n_response"].to_numpy()
     losses = artifact.load_losses(made)
-    return Trained(losses, made.summary, made.manifest["seconds"], lengths)
+    return Trained(losses, dict(made.summary), made.manifest["seconds"], lengths)
 
 
 def compare(proxy: Trained, target: Trained, ids: np.ndarray[Any, Any], k: int) -> dict[str, Any]:

@@ -33,14 +33,13 @@ import pathlib
 import sys
 from typing import Any
 
-from core.arrays import Labels
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from core.arrays import Labels
 from core.clusters.explained_by import explained
 from core.clusters.how_learned import behaviours
 from core.clusters.kmeans import auto_k, cluster
@@ -103,7 +102,7 @@ def learned(
     about["words"] = behaviours(
         quantiles(losses, labels, steps), about, pool, (low, high), start=bool(steps[0] == 0)
     )
-    words = about.set_index("cluster")["words"].loc[labels].to_numpy()
+    words = about.set_index("cluster")["words"].loc[labels.tolist()].to_numpy()
     counts = pd.crosstab(words, flags["source"].to_numpy())
     out = pd.DataFrame(
         {

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import functools
 import json
 import os
 import pathlib
@@ -27,10 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
-
-from core.arrays import Ints
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -48,13 +46,14 @@ from transformers import (
 )
 
 from core import dataset, demo
+from core.arrays import Ints
 from core.demo import puzzles
 from core.model import loading
+from core.model.output_layer import output_layer
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
-from core.model.tokens import Tokens, pad, tokenize, window
-from core.training import loop
-from core.training.response_loss import response_loss_only
+from core.model.tokens import IGNORED, Tokens, pad, tokenize, window
+from core.training import order, recipe, response_loss
 from core.training.settings import steps_for
 from core.workspace.store import Workspace
 
@@ -173,7 +172,7 @@ def scoring(
         result[f"{name}_max_abs_diff_{part}"] = gap
         result[f"{name}_peak_share_{part}"] = round(share, 3)
         if model.device.type == "cpu":
-            shares = breakdown(lambda part=part: score(model, tokens, rows, precision=part))
+            shares = breakdown(functools.partial(score, model, tokens, rows, precision=part))
             bound = statistics.median(ratios) / shares["products"]
             result[f"{name}_{part}_products_share"] = round(shares["products"], 3)
             say(
@@ -191,16 +190,34 @@ def scoring(
     )
 
 
+def moved(model: PreTrainedModel, device: str) -> PreTrainedModel:
+    """Return the model on a device."""
+    model.to(torch.device(device))  # type: ignore[arg-type]
+    return model
+
+
+class OurLoss(Trainer):
+    """A Trainer that projects response tokens only."""
+
+    def compute_loss(self, model: Any, inputs: dict[str, torch.Tensor], *_: Any, **__: Any) -> Any:
+        """Return the mean over the response tokens of a batch, as the model's own loss is."""
+        labels = inputs["labels"]
+        items = int((labels[:, 1:] != IGNORED).sum())
+        return response_loss.loss(model, output_layer(model), inputs["input_ids"], labels, items)
+
+
 def train(
     data: Tokens, batches: list[Ints], model: PreTrainedModel, *, ours: bool, half: bool = False
 ) -> Callable[[], Any]:
     """Return a training run over these batches: plain Trainer's, or with our loss."""
 
+    def collate(parts: list[Ints]) -> dict[str, torch.Tensor]:
+        ids, responses = pad(data, parts[0], 0)
+        labels = np.where(responses, ids, IGNORED)
+        return {"input_ids": torch.from_numpy(ids), "labels": torch.from_numpy(labels)}
+
     def run() -> None:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            response_loss_only(model) if ours else nullcontext(),
-        ):
+        with tempfile.TemporaryDirectory() as folder:
             args = TrainingArguments(
                 output_dir=folder,
                 max_steps=len(batches),
@@ -216,11 +233,12 @@ def train(
                 bf16=half,
                 use_cpu=loading.device() == "cpu",  # said outright, or bf16 is refused
             )
-            Trainer(
+            trainer = OurLoss if ours else Trainer
+            trainer(
                 model=model,
                 args=args,
                 train_dataset=batches,  # type: ignore[arg-type]
-                data_collator=loop._Collator(data),
+                data_collator=collate,
             ).train()
 
     return run
@@ -232,8 +250,8 @@ def against_training(
     """Compare our training with plain random batches, and recording with our training."""
     rng = np.random.default_rng(0)
     lengths = tokens.lengths()
-    recipe = loop.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
-    grouped = loop.schedule(lengths, rows, recipe)
+    settings = recipe.Recipe(steps=steps_for(len(rows), 1, 32), batch_size=32, lr=1e-5, seed=0)
+    grouped = order.schedule(lengths, rows, settings)
     mixed = np.array_split(rng.permutation(rows), len(grouped))
     some = rng.permutation(len(grouped))[:steps]
     sets = {"grouped": [grouped[i] for i in some], "random": [mixed[i] for i in some]}
@@ -349,15 +367,15 @@ def main() -> None:
             torch.manual_seed(0)
             scoring(
                 "pythia70m",
-                GPTNeoXForCausalLM(shape).to(device),
+                moved(GPTNeoXForCausalLM(shape), device),
                 tokens,
                 mixed[: args.rows],
                 result,
             )
         if "small" in parts:
-            scoring("small", small.to(device), tokens, mixed[: 16 * args.rows], result)
+            scoring("small", moved(small, device), tokens, mixed[: 16 * args.rows], result)
         if "training" in parts:
-            against_training(small.to(device), tokens, rows, args.steps, result)
+            against_training(moved(small, device), tokens, rows, args.steps, result)
     if "pythia70m_max_abs_diff_fp32" in result:
         result["max_abs_diff_fp32"] = result["pythia70m_max_abs_diff_fp32"]
         result["peak_share_fp32"] = result["pythia70m_peak_share_fp32"]

@@ -58,7 +58,7 @@ def redundancy(lab: Lab, plan: Plan) -> dict[str, Any]:
 
 def robustness(lab: Lab, plan: Plan) -> dict[str, Any]:
     """Change one choice of the proxy or the clustering, and compare what would be drawn."""
-    lines = []
+    lines: list[dict[str, Any]] = []
     for seed in plan.pools:
         made = lab.made("puzzles", seed)
         pool = lab.pool(made)

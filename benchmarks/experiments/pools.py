@@ -11,6 +11,7 @@ import functools
 import json
 import pathlib
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -148,7 +149,7 @@ def _replace_answers(
     return {row["id"] for row in chosen}
 
 
-def _import(workspace: Workspace, rows: list[dict[str, str]], **more: Any) -> str:
+def _import(workspace: Workspace, rows: Sequence[Mapping[Any, str]], **more: Any) -> str:
     path = workspace.root / "rows.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

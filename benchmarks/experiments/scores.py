@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def paired(table: pd.DataFrame, arm: str, other: str, column: str = "loss") -> d
     }
 
 
-def arm_means(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
+def arm_means(table: pd.DataFrame, by: list[str]) -> list[dict[Hashable, Any]]:
     """Return the means of every column of numbers, and the standard deviation of the loss."""
     numbers = table.drop(columns=["pool", "seed"]).groupby(by).mean(numeric_only=True)
     numbers["runs"] = table.groupby(by).size()
@@ -74,7 +75,7 @@ def _share_closed(table: pd.DataFrame) -> dict[str, float]:
 
 def noise(lab: Lab, plan: Plan) -> dict[str, Any]:
     """Compare s2l, with and without the relative guard, with random at shares of wrong answers."""
-    levels = []
+    levels: list[dict[str, Any]] = []
     for wrong in plan.wrong:
         mades = [lab.made("puzzles", seed, wrong) for seed in plan.pools]
         table = lab.grid(mades, plan.arms, range(plan.seeds), plan.shares)
@@ -96,7 +97,7 @@ def draws(lab: Lab, plan: Plan) -> dict[str, Any]:
     """Rank every s2l run among random ones; only the draw differs, the training seed is fixed."""
     from scipy import stats
 
-    out = []
+    out: list[dict[str, Any]] = []
     for seed, wrong in zip(plan.pools, plan.wrong, strict=True):
         made = lab.made("puzzles", seed, wrong)
         tables = {

@@ -17,7 +17,7 @@ from benchmarks.experiments.pools import Made
 from benchmarks.experiments.runs import Lab, proxy
 from benchmarks.experiments.settings import Plan
 from core.arrays import Float32s, Float64s, Ints
-from core.model import loading
+from core.model import loading, tokenizers
 from core.model.tokens import Tokens, pad
 from core.selection import choose
 from core.selection.budget import parse
@@ -45,7 +45,7 @@ def run(lab: Lab, plan: Plan) -> dict[str, Any]:
 def all_gradients(lab: Lab, made: Made, pool: Pool, plan: Plan) -> Float32s:
     """Return projected gradients at every checkpoint (n_checkpoints, n_rows, WIDTH)."""
     recorded = proxy(made, **plan.proxies["looked at"])
-    tokenizer = loading.load_tokenizer(str(recorded.path / "proxy"))
+    tokenizer = tokenizers.load_tokenizer(str(recorded.path / "proxy"))
     tokens = made.tokens(tokenizer)
     out = []
     for step in load_steps(recorded)[1:]:
