@@ -60,6 +60,8 @@ with right:
     views = [view, both] if both else [view]
     for place, shown in zip(st.columns(len(views)), views, strict=True):
         map = maps.of(shown, artifact, settings)
+        if both:
+            place.caption(maps.LABELS.get(shown, shown))
         with place, widgets.lead(shown):
             if not maps.missing(map):
                 maps.draw(artifact, made, map, chosen, lit, colour, f"map:{shown}")

@@ -10,6 +10,7 @@ from core.dataset.artifact import DatasetSummary, load_skipped
 from core.dataset.report import sentences
 from core.dataset.settings import COLUMN_FLAGS
 from core.workspace.artifact import Artifact
+from dashboard.charts import figure
 from dashboard.charts import losses as loss_charts
 from dashboard.dataset import doctor, first_rows
 from dashboard.escape import plain
@@ -92,6 +93,12 @@ def _fetched(path: str) -> bool:
     return bool(st.session_state.get(FETCHED) == asked)
 
 
+def warnings(artifact: Artifact) -> None:
+    """Say what of the test rows stands in the pool, beside the step that it spoils."""
+    for notice in sides.report(artifact.summary_as(DatasetSummary)):
+        overlap.tell(notice.text, warns=notice.warns)
+
+
 def picture(artifact: Artifact) -> None:
     """Show what was understood of the data."""
     s = artifact.summary_as(DatasetSummary)
@@ -104,18 +111,22 @@ def picture(artifact: Artifact) -> None:
         ("Exact duplicates", f"{s['duplicates']:,}"),
         ("Sources", f"{s['n_sources']:,}"),
     )
-    for sentence in sentences(s) if "certainty" in s else []:
-        st.caption(plain_words(sentence))
+    lengths = data.lengths(artifact.id)[["prompt", "response"]]
+    middle = lengths.median()
+    with widgets.lead("lengths"):
+        st.plotly_chart(
+            loss_charts.length_histogram(lengths, "characters"),
+            config=figure.READ_ONLY,
+            height="stretch",
+            alt=f"Lengths of {len(lengths):,} prompts and responses in characters: the median "
+            f"prompt has {middle['prompt']:,.0f}, the median response {middle['response']:,.0f}",
+        )
+    said = sentences(s) if "certainty" in s else []
     if s.get("left_out"):
-        st.caption(plain(f"Not in the conversations: {', '.join(s['left_out'])}"))
-    for notice in sides.report(s):
-        overlap.tell(notice.text, warns=notice.warns)
+        said.append(f"not in the conversations: {', '.join(s['left_out'])}")
+    for sentence in said:
+        st.caption(plain_words(sentence[:1].upper() + sentence[1:] + "."))
     overlap.side_by_side(artifact.path / sides.PAIRS, artifact.id, artifact.id, "pool row")
-    lengths = data.lengths(artifact.id)
-    st.plotly_chart(
-        loss_charts.length_histogram(lengths[["prompt", "response"]], "characters"),
-        alt="Lengths of prompts and responses in characters",
-    )
 
 
 def rows(artifact: Artifact) -> None:
@@ -179,11 +190,12 @@ widgets.title(
     "Dataset", "The examples as the models will see them: how many, how long, from where."
 )
 artifact = widgets.chips("dataset")["dataset"]
-left, right = st.columns([1.2, 2.6], gap="large")
+left, right = st.columns(widgets.BESIDE)
 job = jobs.newest(state.workspace(), "dataset")
 with left:
     if artifact is not None:
         widgets.next_step("Train a proxy on it", "trajectories", primary=True, dataset=artifact.id)
+        warnings(artifact)
     with st.container(border=True):
         st.markdown("**Import a dataset**")
         path, hub = chosen_path()

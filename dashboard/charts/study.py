@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.selection.strategies.catalog import STRATEGIES
+from core.study.comparison import TITLES
 from core.study.results import mean_interval
 from dashboard.charts import figure, theme
 from dashboard.escape import LABEL_LENGTH
@@ -159,6 +161,7 @@ def by_size(
     ends = []
     for name, colour in zip(names, colours, strict=True):
         part = lines[lines["arm"] == name]
+        called = figure.label(arm_title(name))
         means = part.groupby("budget")[["rows", metric]].mean().sort_values("rows")
         fig.add_trace(
             go.Scatter(
@@ -176,11 +179,11 @@ def by_size(
                 customdata=part[["seed", "budget"]],
                 mode="markers",
                 marker={"color": figure.rgba(colour, 0.6), "size": 7},
-                hovertemplate=f"{figure.label(name)}, %{{customdata[1]}}<br>%{{y:.4g}}<br>"
+                hovertemplate=f"{called}, %{{customdata[1]}}<br>%{{y:.4g}}<br>"
                 "seed %{customdata[0]}<extra></extra>",
             )
         )
-        ends.append((figure.label(name), float(means[metric].iloc[-1]), colour))
+        ends.append((called, float(means[metric].iloc[-1]), colour))
     low, high = lines[metric].min(), lines[metric].max()
     far = 2 * (high - low or abs(high) or 1.0)
     outside = []
@@ -206,7 +209,7 @@ def cost_bars(costs: pd.DataFrame) -> go.Figure:
         costs: arm, training, testing, proxy (seconds; NaN where not known), in order from the top.
     """
     costs = costs.iloc[::-1]
-    fig = figure.rows(costs["arm"], right=90)
+    fig = figure.rows([arm_title(arm) for arm in costs["arm"]], right=90)
     fig.update_layout(barmode="stack", bargap=0.45)
     fig.update_xaxes(title={"text": "seconds", "standoff": 8}, rangemode="tozero")
     for part, colour in COST_COLOURS.items():
@@ -226,9 +229,16 @@ def cost_bars(costs: pd.DataFrame) -> go.Figure:
     return fig
 
 
+def arm_title(arm: str) -> str:
+    """Return what an arm is called beside a chart; a saved selection has its own name."""
+    if arm in TITLES:
+        return TITLES[arm][:1].upper() + TITLES[arm][1:]
+    return STRATEGIES[arm].title if arm in STRATEGIES else arm
+
+
 def _wrapped(arm: str) -> str:
     """Write the whole name of an arm, over several lines where it is long: arms may differ late."""
-    lines = textwrap.wrap(str(arm), LABEL_LENGTH) or [""]
+    lines = textwrap.wrap(arm_title(str(arm)), LABEL_LENGTH) or [""]
     return "<br>".join(figure.label(line) for line in lines)
 
 

@@ -30,6 +30,15 @@ STYLE = """<style>
 [data-testid="stMultiSelect"] [data-tag] {
   background-color: #4361d8; border-color: #4361d8; color: #fff}
 .stGraphVizChart text {fill: currentColor}
+[data-testid="stFileUploaderDropzoneInstructions"] {display: none}
+[data-variant="pills"], [data-variant="pills"] span, [data-variant="pills"] p {
+  height: auto; white-space: normal !important; text-align: left}
+@media (max-width: 1100px) {
+  [data-testid="stSidebar"][data-collapsed="false"] {
+    min-width: 9.5rem; width: 9.5rem !important}
+  [data-testid="stSidebarContent"] {padding: 0 0.25rem}
+  [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}
+}
 [data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
 </style>"""
 """No blank band above the title, leading pictures that grow with the screen, white on one blue in
@@ -64,8 +73,9 @@ TERMS = {
 
 def title(text: str, sentence: str) -> None:
     """Draw the line of title, with its words explained, and the sentence on the picture."""
-    st.header(text, anchor=False)
-    st.caption(sentence, help=glossary.help_for(*TERMS[text]))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header(text, anchor=False, width="content")
+        st.caption(sentence, help=glossary.help_for(*TERMS[text]), width="content")
 
 
 def to_top(page: str) -> None:

@@ -34,7 +34,7 @@ def test_study_tells_long_names_apart_and_says_how_many_rows():
     table.loc[table["arm"] == "s2l", "rows"] = [990, 1000, 1010]
     fig = study_charts.study_figure(table, "nll", "loss", True)
     names = [name.replace("<br>", " ") for name in fig.layout.yaxis.ticktext]
-    assert names[0] == "s2l"
+    assert names[0] == "S2L"
     assert names[2].replace(" ", "") == f"{long}0".replace(" ", ""), "whole, over lines"
     assert "1.010  (1,200 rows, 3 seeds)" in texts(fig)
     assert "3.010  (990 to 1,010 rows, 3 seeds)" in texts(fig)
@@ -106,4 +106,4 @@ def test_cost_bars_say_the_whole():
     fig = study_charts.cost_bars(costs)
     assert "64 s" in texts(fig)
     assert "63 s" in texts(fig)
-    assert fig.layout.yaxis.ticktext[-1] == "s2l", "the first on top"
+    assert fig.layout.yaxis.ticktext[-1] == "S2L", "the first on top"
