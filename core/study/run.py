@@ -50,7 +50,7 @@ from core.study.sentences import BASE, as_text, caution, seen_of
 from core.study.settings import Settings, epochs_of
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft, InUse
-from core.workspace.files import fingerprint
+from core.workspace.files import disk_full, fingerprint
 from core.workspace.store import Workspace
 
 __all__ = ["Settings", "run"]
@@ -236,6 +236,8 @@ def _line(
     except InputError as e:
         return facts | {"failed": _told(run, str(e))}, None
     except Exception as e:
+        if disk_full(e):  # nor could the others be kept
+            raise
         traceback.print_exc()
         return facts | {"failed": _told(run, f"{type(e).__name__}: {e}")}, None
     numbers = {k: v for k, v in scores.items() if not isinstance(v, str | dict | list)}

@@ -247,7 +247,8 @@ def rename(path: pathlib.Path, target: pathlib.Path) -> None:
 DISK_FULL: tuple[tuple[type[Exception], str], ...] = (
     (OSError, r"\d+ requested and \d+ written"),  # numpy's tofile
     (RuntimeError, r"PytorchStreamWriter failed|inline_container\S* \. unexpected pos"),  # torch's
-    (Exception, r"No space left on device \(os error 28\)"),  # Rust's, of whatever type
+    (RuntimeError, r"basic_ios::clear: iostream error"),  # torch's, where nothing could be written
+    (Exception, r"No space left on device"),  # Rust's and others', of whatever type
 )
 """What writers that lose the error number say of a full disk, and how they raise it."""
 

@@ -14,7 +14,6 @@ import os
 import pathlib
 import random
 import sys
-import tempfile
 import time
 import warnings
 from importlib import import_module
@@ -23,6 +22,7 @@ from unittest import mock
 from core import jobs
 from core.jobs.record import SILENT
 from core.workspace.store import Workspace
+from tests.campaigns.command import main
 from tests.summaries import whole
 
 JUMPS = (1, 59, 601, 3600, 86_400, 366 * 86_400, 3653 * 86_400)
@@ -158,7 +158,7 @@ def pages(root: pathlib.Path, rng: random.Random) -> list[str]:
 PARTS = {"order": order, "states": states, "pages": pages}
 
 
-def campaign(n: int, folder: pathlib.Path, seed: int = 0) -> dict:
+def campaign(n: int, seed: int = 0, *, folder: pathlib.Path) -> dict:
     """Try so often; return what was seen."""
     rng, found = random.Random(seed), {"tried": collections.Counter(), "wrong": []}
     wrong = collections.Counter()
@@ -172,13 +172,5 @@ def campaign(n: int, folder: pathlib.Path, seed: int = 0) -> dict:
     return {**found, "wrong": sorted(wrong.items())}
 
 
-def main() -> int:
-    asked = [int(text) for text in sys.argv[1:]] or [300]
-    with tempfile.TemporaryDirectory() as folder:
-        found = campaign(asked[0], pathlib.Path(folder), *asked[1:])
-    sys.stdout.write(json.dumps(found) + "\n")
-    return int(bool(found["wrong"]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(campaign, 300))

@@ -18,7 +18,6 @@ import random
 import shutil
 import signal
 import sys
-import tempfile
 import time
 
 from core import jobs
@@ -28,6 +27,7 @@ from core.training import time_estimate
 from core.workspace.artifact import PARTIAL
 from core.workspace.files import append_jsonl, read_jsonl
 from core.workspace.store import Workspace
+from tests.campaigns.command import main
 from tests.campaigns.disk_full import base
 
 PATIENCE = 240.0
@@ -61,8 +61,12 @@ def argv_in(root: pathlib.Path, command: list[str], *, again: bool) -> list[str]
     return [*command, *more, "--workspace", str(root)]
 
 
-def fork(argv: list[str], log: pathlib.Path) -> int:
-    """Run a command line in a process of its own, and of its own group; return its id."""
+def fork(argv: list[str], log: pathlib.Path, first=lambda: None) -> int:
+    """Run a command line in a process of its own, and of its own group; return its id.
+
+    Args:
+        first: What that process does before the command.
+    """
     child = os.fork()
     if child:
         return child
@@ -75,6 +79,7 @@ def fork(argv: list[str], log: pathlib.Path) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         time_estimate.measure = quick
         sys.argv = ["core", *argv]
+        first()
         code = importlib.import_module("core.__main__").main()
         sys.stdout.flush()
     finally:
@@ -209,7 +214,7 @@ class Trial:
         return hit, self.again(root)
 
 
-def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 15.0) -> dict:
+def campaign(kills: int, seed: int = 0, minutes: float = 15.0, *, folder: pathlib.Path) -> dict:
     """Kill so often, or so long; return what was seen."""
     from tests.campaigns import job_kills
 
@@ -265,17 +270,5 @@ def prepared(folder: pathlib.Path) -> tuple[Workspace, dict[str, list[str]]]:
     return Workspace(folder / "base"), commands(json.loads((folder / "made.json").read_text()))
 
 
-def main() -> int:
-    asked = sys.argv[1:] or ["40"]
-    with tempfile.TemporaryDirectory() as folder:
-        seed = int(asked[1]) if len(asked) > 1 else 0
-        minutes = float(asked[2]) if len(asked) > 2 else 15.0
-        kept = pathlib.Path(asked[3] if len(asked) > 3 else folder)
-        kept.mkdir(exist_ok=True)
-        found = campaign(int(asked[0]), kept, seed, minutes)
-    sys.stdout.write(json.dumps(found) + "\n")
-    return int(bool(found["wrong"]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(campaign, 40))

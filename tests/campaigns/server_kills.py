@@ -7,7 +7,6 @@ FOLDER may be that of `tests.campaigns.kills`. The last line is JSON: kills by m
 
 import collections
 import contextlib
-import json
 import os
 import pathlib
 import random
@@ -15,13 +14,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 from core import jobs
 from core.jobs.files import load_worker
 from core.jobs.record import folder_of
 from core.workspace.store import Workspace
+from tests.campaigns.command import main
 from tests.campaigns.kills import broken, prepared
 from tests.campaigns.session import Session
 from tests.e2e.conftest import ROOT, Server, free_port
@@ -97,7 +96,7 @@ def after(workspace: Workspace, known: set[str]) -> list[str]:
     return wrong
 
 
-def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 15.0) -> dict:
+def campaign(kills: int, seed: int = 0, minutes: float = 15.0, *, folder: pathlib.Path) -> dict:
     """Kill so often, or so long; return what was seen."""
     rng, end = random.Random(seed), time.monotonic() + 60 * minutes
     made, needs = prepared(folder)
@@ -136,14 +135,5 @@ def campaign(kills: int, folder: pathlib.Path, seed: int = 0, minutes: float = 1
     return found
 
 
-def main() -> int:
-    asked = sys.argv[1:] or ["12"]
-    with tempfile.TemporaryDirectory() as folder:
-        kept = pathlib.Path(asked[3] if len(asked) > 3 else folder)
-        found = campaign(int(asked[0]), kept, *map(float, asked[1:3]))
-    sys.stdout.write(json.dumps(found) + "\n")
-    return int(bool(found["wrong"]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(campaign, 12))

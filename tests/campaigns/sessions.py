@@ -21,20 +21,11 @@ import time
 import numpy as np
 import psutil
 
+from benchmarks.page_rerun import PAGES
 from core.workspace.store import Workspace
 from tests.campaigns.session import Session
 from tests.e2e.conftest import Server
 
-PAGES = {
-    "": "",
-    "dataset": "dataset",
-    "trajectories": "trajectories",
-    "clusters": "clusters",
-    "selection": "selection",
-    "finetune": "selection",
-    "study": "study",
-}
-"""Page -> the kind of artifact that its address names."""
 TURNS = ("Next", "Previous", "Show", "Save")
 MOST = 12
 """Clicks after which a browser goes and another comes."""
@@ -56,10 +47,10 @@ def person(port, ids, rng, end, pause, took, wrong, lock) -> None:
     """Come and go until it is over."""
     while time.monotonic() < end:
         page = rng.choice(list(PAGES))
-        query = f"{PAGES[page]}={rng.choice(ids[PAGES[page]])}" if page else ""
+        query = f"{PAGES[page]}={rng.choice(ids[PAGES[page]])}" if PAGES[page] else ""
         began = time.monotonic()
         try:
-            session = Session(port, page, query)
+            session = Session(port, page if PAGES[page] else "", query)
             done = [("open " + page, time.monotonic() - began)]
             for _ in range(rng.randint(1, MOST)):
                 time.sleep(rng.random() * pause)

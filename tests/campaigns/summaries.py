@@ -6,18 +6,17 @@ artifact, and the overview, open either way. The last line is JSON: tried, pages
 """
 
 import collections
-import json
 import os
 import pathlib
 import random
 import sys
-import tempfile
 import time
 import typing
 
 from benchmarks.page_rerun import PAGES, pipeline, visit
 from core.workspace import files, manifest, shape
 from core.workspace.store import Workspace
+from tests.campaigns.command import main
 
 ODD = (None, "\x00x", [], {}, [None], {"a": []}, 10**30, -1, 1.5, True, "a" * 5000)
 NAMED = {
@@ -51,8 +50,9 @@ def cases(workspace, originals, rng):
     return every
 
 
-def campaign(folder: pathlib.Path, minutes: float, seed: int) -> dict:
+def campaign(minutes: float, seed: int = 0, *, folder: pathlib.Path) -> dict:
     """Try all, or so long; return what was seen."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     end, rng = time.monotonic() + 60 * minutes, random.Random(seed)
     workspace = Workspace(folder / "w")
     originals = pipeline(workspace, folder)
@@ -91,15 +91,5 @@ def campaign(folder: pathlib.Path, minutes: float, seed: int) -> dict:
     return found
 
 
-def main() -> int:
-    asked = sys.argv[1:] or ["5"]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with tempfile.TemporaryDirectory() as folder:
-        seed = int(asked[1]) if len(asked) > 1 else 0
-        found = campaign(pathlib.Path(folder), float(asked[0]), seed)
-    sys.stdout.write(json.dumps(found) + "\n")
-    return int(bool(found["wrong"]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(campaign, 5))

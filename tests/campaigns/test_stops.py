@@ -28,4 +28,4 @@ def test_bad_command_lines_are_refused_in_one_sentence_and_leave_nothing():
 
 
 def test_jobs_and_artifacts_stay_in_order_whatever_the_clock_does(tmp_path):
-    assert clocks.campaign(30, tmp_path)["wrong"] == []
+    assert clocks.campaign(30, folder=tmp_path)["wrong"] == []

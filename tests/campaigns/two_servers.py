@@ -10,13 +10,13 @@ import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 import time
 
 from core import dataset, jobs
 from core.review import whole_workspace
 from core.workspace.files import ROOT
 from core.workspace.store import Workspace
+from tests.campaigns.command import main
 
 PATIENCE = 180.0
 SERVER = """
@@ -176,7 +176,9 @@ def browsers(workspace: Workspace, data: str, folder: pathlib.Path) -> list[str]
     return wrong
 
 
-def campaign(n: int, folder: pathlib.Path, seed: int = 0, browser: int = 0, minutes: float = 8.0):
+def campaign(
+    n: int, seed: int = 0, browser: int = 0, minutes: float = 8.0, *, folder: pathlib.Path
+) -> dict:
     """Do so many rounds, or so long; return what was seen."""
     rng, end = random.Random(seed), time.monotonic() + 60 * minutes
     file = folder / "rows.jsonl"
@@ -200,13 +202,5 @@ def campaign(n: int, folder: pathlib.Path, seed: int = 0, browser: int = 0, minu
     return found
 
 
-def main() -> int:
-    asked = [int(text) for text in sys.argv[1:]] or [5]
-    with tempfile.TemporaryDirectory() as folder:
-        found = campaign(asked[0], pathlib.Path(folder), *asked[1:])
-    sys.stdout.write(json.dumps(found) + "\n")
-    return int(bool(found["wrong"]))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(campaign, 5))
