@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from core.selection.run import ids_sha256 as ids_sha256
     from core.selection.run import key as key
     from core.selection.run import key_of as key_of
+    from core.selection.run import once as once
+    from core.selection.run import open_source as open_source
     from core.selection.run import prepare as prepare
     from core.selection.run import run as run
     from core.selection.run import seal as seal

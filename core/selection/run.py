@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -27,12 +28,15 @@ from core.selection.strategies.catalog import STRATEGIES
 from core.selection.strategies.coverage import MOST_REPEATED, near_share
 from core.settings import identity, to_config
 from core.workspace.artifact import EXTENDS, MATCHES, Artifact, Kind
+from core.workspace.draft import InUse
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
 
-__all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "run"]
+__all__ = ["Settings", "edited", "honoured", "keep", "key", "load_pool", "once", "run"]
 
 PARENTS: tuple[Kind, ...] = ("clusters", "trajectories", "dataset")
+PATIENCE = 60.0
+"""Seconds to wait for another process that makes the same selection."""
 
 
 class DrawnFrom(NamedTuple):
@@ -85,8 +89,27 @@ def run(workspace: Workspace, settings: Settings) -> str:
     return seal(workspace, open_source(workspace, settings)).id
 
 
-def seal(workspace: Workspace, source: DrawnFrom) -> Artifact:
-    """Select and seal, with everything opened before."""
+def once(workspace: Workspace, source: DrawnFrom, like: Artifact | None = None) -> Artifact:
+    """Return the selection that is equal, made here where there is none: of many at once, one.
+
+    It is opened in the lineage of `like`, if that is given.
+
+    Raises:
+        InUse: another process has been making it for longer than PATIENCE.
+    """
+    fingerprint, deadline = key_of(source.settings), time.monotonic() + PATIENCE
+    while not (same := workspace.same("selection", fingerprint, like=like)):
+        try:
+            return (like or workspace).open(seal(workspace, source, alone=True).id, "selection")
+        except InUse:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+    return same
+
+
+def seal(workspace: Workspace, source: DrawnFrom, *, alone: bool = False) -> Artifact:
+    """Select and seal, with everything opened before; `alone` as for `Workspace.draft`."""
     parent, settings = source.parent, source.settings
     repeated = d4_repeats(source)
     table, summary, sentences = table_of(source)
@@ -99,6 +122,7 @@ def seal(workspace: Workspace, source: DrawnFrom) -> Artifact:
         | ({EXTENDS: settings.keep} if settings.keep else {})
         | ({MATCHES: settings.match} if settings.match else {}),
         fingerprint=key_of(settings),
+        alone=alone,
     )
     table.to_parquet(draft.path / TABLE)
     if source.given:

@@ -34,8 +34,7 @@ def draw(
         match = draw(workspace, clusters, arms, arms[0], seed, edits).id
     chosen = _drawn_with_seed(clusters, arm, seed, match)
     drawn = selection.source(clusters.open(chosen.parent), chosen, edits)
-    same = workspace.same("selection", selection.key_of(drawn.settings), like=clusters)
-    return same or clusters.open(selection.seal(workspace, drawn).id)
+    return selection.once(workspace, drawn, like=clusters)
 
 
 def _needs_match(arm: Arm) -> bool:

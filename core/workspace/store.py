@@ -68,11 +68,11 @@ class Workspace:
         Args:
             parents: Role -> artifact id.
             fingerprint: Equal for runs that would give the same result.
-            alone: Only where no other process makes one of this fingerprint; else that is said.
+            alone: Only where none of this fingerprint is at work or sealed; else that is said.
 
         Raises:
             OSError: the workspace cannot be written.
-            InUse: `alone`, and an equal run is at work.
+            InUse: `alone`, and an equal run is at work, or has made one of this name.
         """
         folder = self.root / kind
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,19 +98,19 @@ class Workspace:
         try:
             write_json(path / RUN, run)
         except OSError:
-            path.rmdir()
+            shutil.rmtree(path, ignore_errors=True)  # its file may stand by now
             raise
         draft = Draft(path, run, lock_draft(path), time.monotonic())
         with locked(folder):  # of two that look at once, the second sees that the first goes on
-            twin = self._at_work(kind, fingerprint, path)
+            twin, said = self._at_work(kind, fingerprint, path), "is an equal run, at work now"
+            if not twin and fingerprint and (same := self.same(kind, fingerprint, name * alone)):
+                twin, said = same.id, "is equal and was made before"
             if twin and alone:
                 draft.discard()
         if twin and alone:
-            raise InUse(f"{twin} is an equal run that is at work now; wait for it or stop it")
+            raise InUse(f"{twin} {said}; wait for it and use it, or stop or delete it")
         if twin:
-            sys.stderr.write(
-                f"{twin} is an equal run that is at work now; this one, {new}, makes a second\n"
-            )
+            sys.stderr.write(f"{twin} {said}; this one, {new}, makes a second\n")
         return draft
 
     def _at_work(self, kind: Kind, fingerprint: str, but: pathlib.Path) -> str:

@@ -82,10 +82,10 @@ def _draw_beside(clusters: str, edited: int, other: str) -> None:
     """Save a random draw that is as large as another selection."""
     workspace = state.workspace()
     rows = workspace.open(other).summary_as(SelectionSummary)["rows"]
-    selection.run(
-        workspace,
-        selection.Settings(parent=clusters, strategy="random", budget=str(rows), edits=edited),
+    settings = selection.Settings(
+        parent=clusters, strategy="random", budget=str(rows), edits=edited
     )
+    selection.once(workspace, selection.open_source(workspace, settings))
 
 
 def _differences(

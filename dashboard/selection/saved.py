@@ -71,8 +71,7 @@ def save(settings: selection.Settings) -> None:
     """Seal the selection that is shown, unless somebody did meanwhile."""
     try:
         workspace = state.workspace()
-        same = workspace.same("selection", selection.key_of(settings))
-        made = same.id if same else selection.run(workspace, settings)
+        made = selection.once(workspace, selection.open_source(workspace, settings)).id
     except (InputError, OSError) as e:
         st.session_state["selection:error"] = str(e)
         return

@@ -30,7 +30,7 @@ class Forked:
     """What `subprocess.Popen` would start, as a fork."""
 
     def __init__(self, argv, *, pass_fds=(), env=None, cwd=None, **files) -> None:
-        self.returncode = None
+        self.returncode, self.code = None, 1
         self.pid = os.fork()
         if not self.pid:
             try:

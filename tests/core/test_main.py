@@ -183,6 +183,7 @@ def test_a_job_learns_how_it_ended(tmp_path, monkeypatch, capsys):
             2,
             "the disk is full",
         ),
+        (RuntimeError("basic_ios::clear: iostream error"), 2, "the disk is full"),
         (KeyError("12 rows requested and none there"), 1, "KeyError: "),
         (KeyboardInterrupt(), 130, "import it again"),
         (ZeroDivisionError("by design"), 1, "ZeroDivisionError: by design"),

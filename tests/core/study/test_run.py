@@ -1,3 +1,4 @@
+import errno
 import gc
 import math
 import types
@@ -171,6 +172,15 @@ def test_where_all_fail_nothing_is_sealed(copied, monkeypatch):
     with pytest.raises(InputError, match="all 3 fine-tunes failed: too large"):
         compare(copied, seeds="7")
     assert copied.study == copied.workspace.entries("study")[0].id
+
+
+def test_a_study_ends_at_a_full_disk_without_a_traceback(copied, monkeypatch, capsys):
+    failing(monkeypatch, lambda how, settings: OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(OSError, match="No space left"):
+        compare(copied, seeds="7")
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert "the others go on" not in said
 
 
 def test_a_stopped_study_can_be_read_and_goes_on(copied, monkeypatch):

@@ -134,20 +134,26 @@ def test_of_two_equal_runs_at_once_the_second_says_so(workspace, capsys):
     first, _ = make(workspace, fingerprint="f"), make(workspace, fingerprint="other")
     assert capsys.readouterr().err == ""
     second = make(workspace, fingerprint="f")
-    assert f"{first.id} is an equal run that is at work now; this one, {second.id}" in (
+    assert f"{first.id} is an equal run, at work now; this one, {second.id}" in (
         capsys.readouterr().err
     )
     first.lock.close()
-    second.lock.close()
-    make(workspace, fingerprint="f")
-    assert capsys.readouterr().err == ""
+    done = second.seal(whole("dataset", rows=3))
+    third = make(workspace, fingerprint="f")
+    assert capsys.readouterr().err == (
+        f"{done.id} is equal and was made before; this one, {third.id}, makes a second\n"
+    )
 
 
 def test_of_two_that_want_to_be_alone_one_goes_on(workspace):
     first = make(workspace, fingerprint="f", alone=True)
-    with pytest.raises(drafts.InUse, match=f"{first.id} is an equal run that is at work"):
+    with pytest.raises(drafts.InUse, match=f"{first.id} is an equal run, at work"):
         make(workspace, fingerprint="f", alone=True)
     assert states(workspace) == {first.id: "unfinished"}
+    first.seal(whole("dataset", rows=3))
+    with pytest.raises(drafts.InUse, match=f"{first.id} is equal and was made before"):
+        make(workspace, fingerprint="f", alone=True)
+    assert states(workspace) == {first.id: "sealed"}
 
 
 def test_of_many_that_begin_at_the_same_moment_one_goes_on(workspace):
@@ -445,3 +451,13 @@ def test_what_was_made_from_something_is_told_without_opening(workspace, monkeyp
     (groups[0].path / "part" / "data.bin").unlink()  # damaged, and so is what comes from it
     assert [e.id for e in workspace.made_from(data.id, "selection")] == [plain.id]
     assert workspace.made_from(data.id, "finetune") == []
+
+
+def test_a_draft_that_a_full_disk_keeps_from_beginning_leaves_nothing(workspace, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "fsync", full)  # of the folder, when run.json stands in it
+    with pytest.raises(OSError, match="No space left on device"):
+        workspace.draft("dataset", name="", config={}, parents={})
+    assert list((workspace.root / "dataset").iterdir()) == []
