@@ -7,6 +7,7 @@ is skipped in silence: what cannot be read is named.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import pathlib
 import re
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,10 @@ from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
     from core.model.tokens import Tokens
+
+MOST = 10**18
+"""Above any step."""
+ENDS_IN_STEP = re.compile(r"(?<![0-9])([0-9]{1,18})$")
 
 
 def run(workspace: Workspace, settings: Settings) -> str:
@@ -62,6 +67,9 @@ def run(workspace: Workspace, settings: Settings) -> str:
         columns = saved(folders, dataset)
     else:
         columns = matrix(path, dataset)
+    for one, other in itertools.pairwise(columns := sorted(columns, key=lambda c: c.step)):
+        if one.step == other.step:
+            raise InputError(f"{path} has two columns or checkpoints of step {one.step}; keep one")
     settings = dataclasses.replace(settings, source=str(path), model=model)
     key = fingerprint("imported", identity(settings), [c.step for c in columns])
     read_from = [*folders, path] if folders else [path]
@@ -186,9 +194,9 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
         beside = regular(path.with_name(STEPS))
         at_steps = load_given(beside) if beside.exists() else np.arange(1, 1 + table.shape[1])
         numbers = at_steps.ndim == 1 and at_steps.dtype.kind in "iuf"
-        if not numbers or not all(float(at).is_integer() for at in at_steps):
+        if not numbers or not all(float(at).is_integer() and 0 <= at < MOST for at in at_steps):
             kind = f"{at_steps.dtype} {at_steps.shape}"
-            raise InputError(f"{beside} is no list of whole numbers: {kind}")
+            raise InputError(f"{beside} is no list of whole numbers from 0 to {MOST:g}: {kind}")
         if len(at_steps) != table.shape[1]:
             raise InputError(f"{beside} has {len(at_steps)} steps for {table.shape[1]} columns")
         return [
@@ -204,11 +212,11 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as e:
         raise InputError(f"{path} cannot be read as parquet: {one_line(e)}") from e
-    steps = {
-        int(match[1]): c
+    steps = [
+        (int(match[1]), c)
         for c in frame.columns
-        if pd.api.types.is_numeric_dtype(frame[c]) and (match := re.search(r"(\d+)$", str(c)))
-    }
+        if pd.api.types.is_numeric_dtype(frame[c]) and (match := ENDS_IN_STEP.search(str(c)))
+    ]
     if not steps:
         raise InputError(f"{path} has no column of numbers whose name ends in a step, as loss_500")
     if "id" in frame:
@@ -219,10 +227,8 @@ def matrix(path: pathlib.Path, dataset: Artifact) -> list[ScoredColumn]:
             raise InputError(f"no id of {path} is an id of {dataset.name}")
         say(f"{matched:,} of {len(known):,} rows of {dataset.name} have losses in {path.name}")
         frame = frame.reindex(known)
-        return [_column(s, frame[c].to_numpy(np.float32)) for s, c in sorted(steps.items())]
-    return [
-        _column(s, _fit(frame[c].to_numpy(np.float32), dataset)) for s, c in sorted(steps.items())
-    ]
+        return [_column(s, frame[c].to_numpy(np.float32)) for s, c in steps]
+    return [_column(s, _fit(frame[c].to_numpy(np.float32), dataset)) for s, c in steps]
 
 
 def _column(at: int, values: Float32s) -> ScoredColumn:

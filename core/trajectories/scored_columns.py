@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import pathlib
+import re
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -39,7 +40,8 @@ class ScoredColumn:
 
 def checkpoints(path: pathlib.Path) -> list[pathlib.Path]:
     """List the checkpoint-* directories below a path by their number, not their name."""
-    folders = [p for p in path.glob("checkpoint-*") if p.is_dir() and p.name[11:].isdecimal()]
+    named = re.compile(r"checkpoint-[0-9]{1,18}")
+    folders = [p for p in path.glob("checkpoint-*") if p.is_dir() and named.fullmatch(p.name)]
     return sorted(folders, key=step)
 
 

@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import importlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -428,15 +429,20 @@ def campaign(n: int, seed: int = 0, minutes: float = 10.0, *, folder: pathlib.Pa
     rng = random.Random(seed)
     order = [kind for kind, share in KINDS.items() for _ in range(share)]
     found = {"tried": collections.Counter(), "refused": collections.Counter()}
+    found["not made"] = collections.Counter()
     found |= {"seconds": 0.0, "MiB": 0, "command lines": 0, "wrong": []}
     before = listing(workspace.root)
-    for number in range(n):
-        if time.monotonic() > end:
+    for number in itertools.count():
+        if time.monotonic() > end or sum(found["tried"].values()) == n:
             break
         kind, own = rng.choice(order), number % 50 == 49
         case = folder / f"case-{number}"
         case.mkdir()
-        argv = CASES[kind](rng, case, ids)
+        try:
+            argv = CASES[kind](rng, case, ids)
+        except Exception as e:  # a writer refuses what is too odd
+            found["not made"][type(e).__name__] += 1
+            continue
         argv += ["--workspace", str(workspace.root)]
         code, seconds, most = run(argv, folder / "log", own=own)
         said = (folder / "log").read_bytes().decode("utf-8", "replace")

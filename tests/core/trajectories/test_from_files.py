@@ -176,6 +176,18 @@ def test_what_is_no_table_says_so(take, tmp_path, name, content, words):
         take(tmp_path)
 
 
+def test_a_step_that_stands_twice_or_is_absurd_is_refused(take, numbers, tmp_path):
+    file = tmp_path / "losses.parquet"
+    twice = pd.DataFrame({"loss_1": kept(numbers)[:, 0], "mean_01": kept(numbers)[:, 1]})
+    twice.to_parquet(file)
+    with pytest.raises(InputError, match="two columns or checkpoints of step 1; keep one"):
+        take(file)
+    for name in ("loss_" + "9" * 30, "loss_\u0661"):
+        twice[["loss_1"]].set_axis([name], axis=1).to_parquet(file)
+        with pytest.raises(InputError, match="no column of numbers whose name ends in a step"):
+            take(file)
+
+
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     """Three Hugging Face checkpoints, the tokenizer beside them; the newest has the lowest name."""
@@ -271,7 +283,11 @@ def test_an_array_whose_header_is_anything_is_refused_in_a_sentence(data, tmp_pa
             from_files.matrix(tmp_path / "losses.npy", data)
 
 
-@pytest.mark.parametrize("steps", [np.array(3), np.array(["x", "y", "z"]), np.full(3, np.nan)])
+@pytest.mark.parametrize(
+    "steps",
+    [np.array(3), np.array(["x", "y", "z"]), np.full(3, np.nan), np.full(3, 1e300), -np.arange(3)],
+    ids=["one", "words", "nan", "absurd", "negative"],
+)
 def test_steps_that_are_no_whole_numbers_are_refused(data, tmp_path, steps):
     np.save(tmp_path / "losses.npy", np.zeros((40, 3), np.float32))
     np.save(tmp_path / "steps.npy", steps)
