@@ -17,7 +17,7 @@ from core import settings
 from core.commands import COMMANDS
 from core.errors import InputError, Unequal
 from core.jobs import process_group
-from core.jobs.children import QUIET_THREADS
+from core.jobs.children import QUIET_THREADS, leave
 from core.jobs.failures import fix_of, name_of
 from core.jobs.files import WORKER, Outcome, outcome, write_outcome, write_worker
 from core.jobs.progress import Stopped, Terminated, job_dir, on_sigterm, say
@@ -224,4 +224,7 @@ def _finish_job(ended: Outcome) -> None:
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.exit(main())
+    code = main()
+    if process_group.launched():  # the others wait for its connections to end in order
+        sys.exit(code)
+    leave(code)

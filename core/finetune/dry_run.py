@@ -32,7 +32,9 @@ def dry_run(workspace: Workspace, settings: Settings) -> str:
     lines = [*fit_lines(fit), *disk_lines(workspace, fit), f"rows: {rows.facts()}"]
     forecast = fit.forecast
     if forecast:
-        lines.insert(1, f"time: {forecast}; {forecast.tokens_a_second():,.0f} tokens/s in training")
+        busy = f". {forecast.busy()}" if forecast.busy() else ""
+        speed = f"{forecast.tokens_a_second():,.0f} tokens/s in training"
+        lines.insert(1, f"time: {forecast}; {speed}{busy}")
         if price := resolve(settings).price:
             low, high = forecast.price(price)
             lines.insert(2, f"price: {low:.2f} to {high:.2f} at {price:g} an hour")

@@ -162,6 +162,7 @@ def evaluate(
         max_length=max_length,
         max_new=max_new,
         batch=batch,
+        usual=lengths if (lengths := own[own > 0]).any() else trained,
     )
     stops = next_turn(render)
     kept = {

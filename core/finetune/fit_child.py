@@ -22,11 +22,14 @@ import psutil
 
 from core.errors import InputError
 from core.evaluations.load import load_all
-from core.finetune import outcome
+from core.finetune import outcome, saved
 from core.finetune.disk import copies, kept, sizes
+from core.finetune.evaluate import check_answers
+from core.finetune.others import Others
 from core.finetune.prepare import model_of, read, recipe_of, test_set
 from core.finetune.seen import seen
 from core.finetune.settings import LOOK_PROMPTS, LOOK_TOKENS, Settings, looks_every, resolve
+from core.jobs.children import leave
 from core.model import adapters, loading
 from core.settings import from_config
 from core.training import fit_budget, fit_memory
@@ -91,7 +94,7 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: it cannot be done, whatever the memory; or (by its `failure`) it does not fit.
     """
-    from core.finetune import fit_disk, fit_trial
+    from core.finetune import fit_disk, fit_evaluation, fit_trial
 
     s = resolve(from_config(Settings, order["settings"]))
     workspace = Workspace(order["workspace"])
@@ -105,8 +108,10 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
         )
         return {"fits": False, "problem": problem, "least": lower}
     _stage(folder, "loading the model")
+    others = Others()
     began = time.monotonic()
-    model, tokenizer = model_of(s, selection.ancestor("dataset"))
+    dataset = selection.ancestor("dataset")
+    model, tokenizer = model_of(s, dataset)
     loading_took = time.monotonic() - began
     rows = read(workspace, s, selection, tokenizer, loading.positions(model))
     loading.check_vocabulary(model, rows.tokens.highest())
@@ -114,13 +119,15 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     if s.method != "full":
         model = adapters.with_adapter(model, s.seed, **s.adapter())
     loading.place(model)
-    clock = {"start": max(0.0, time.time() - psutil.Process().create_time()), "load": loading_took}
+    clock = {"start": max(0.0, time.time() - psutil.Process().create_time())}
     longest = int(rows.tokens.lengths()[rows.rows].max())
     say = functools.partial(_stage, folder, longest=longest)
     only_fit = bool(order.get("only_fit"))
     patience = float(order.get("train_seconds", 40.0))
     recipe = recipe_of(s, len(rows.rows))
-    trained = fit_trial.training(say, model, rows, recipe, patience, only_fit=only_fit)
+    trained, clock["trainer"], clock["first_step"] = fit_trial.training(
+        say, model, rows, recipe, patience, only_fit=only_fit
+    )
     known = {"longest": longest, "parameters": loading.size(model)}
     sized = {**known, "left_out": rows.left_out_sentences()}
     out = {"fits": True, **trained, **sized, **sizes(model, s.method)._asdict()}
@@ -128,20 +135,22 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
         return out
     with _timed(clock, "before"):
         outcome.Before.of(model, rows.tokens, rows.rows)
+    # what was saved is loaded again, and some rows are scored before and after
+    clock["check"] = loading_took + 2 * saved.ROWS / outcome.LOOKED_AT * clock["before"]
     say("trying the test")
-    dataset = selection.ancestor("dataset")
-    test, split = test_set(workspace, dataset, s.eval)
-    tests = [(test, split, 1)]
-    tests += [  # the regression suite is answered before the training, too
-        (one.dataset, "all", 2 if one.key == "regression" else 1)
-        for one in load_all(workspace, s.tests)
-    ]
-    with _timed(clock, "overlap"):
+    with _timed(clock, "tests"):
+        test, split = test_set(workspace, dataset, s.eval)
+        tests = [(test, split, 1)]
+        tests += [  # the regression suite is answered before the training, too
+            (one.dataset, "all", 2 if one.key == "regression" else 1)
+            for one in load_all(workspace, s.tests)
+        ]
         for one, of, _ in tests:
+            check_answers(one, of)
             seen(dataset, rows.rows, one, of)
-    tested = fit_trial.testing(workspace, model, tokenizer, rows, tests, s)
+    tested = fit_evaluation.testing(workspace, model, tokenizer, rows, tests, s)
     say("trying to save")
-    saved = fit_disk.saving(folder, model, int(out["bytes_saved"]))
+    save = fit_disk.saving(folder, model, int(out["bytes_saved"]))
     every = looks_every(recipe.steps, s.eval_every, needed=s.patience > 0 or s.keep == "best")
     looked = {
         "times": 1 + math.ceil(recipe.steps / every) if every else 0,
@@ -151,7 +160,9 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
         "kept": kept(s, recipe.steps),
         "copies": copies(s, recipe.steps),
     }
-    return {**out, "clock": clock, "test": tested, "looks": looked, "save": saved}
+    slowed = others.slowed() if loading.device() == "cpu" else 0.0
+    measured = {"clock": clock, "test": tested, "looks": looked, "save": save, "slowed": slowed}
+    return {**out, **measured}
 
 
 def _stage(folder: pathlib.Path, words: str, **facts: int) -> None:
@@ -193,3 +204,4 @@ def least(s: Settings) -> float:
 
 if __name__ == "__main__":
     main(pathlib.Path(sys.argv[1]))
+    leave(0)

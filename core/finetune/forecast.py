@@ -20,18 +20,18 @@ HASHED = 1.5
 LOOKS = "looking at held-out rows"
 UNSURE = 0.05
 """Share by which a time is uncertain at least: a machine is not the same every minute."""
+BUSY = 0.1
+"""Share that others took of a try, from which on it is said."""
 
 
 class Part(NamedTuple):
-    """One part of a run, seconds from and to."""
+    """One part of a run, in seconds."""
 
     name: str
     low: float
+    middle: float
+    """On a machine as busy as during the try."""
     high: float
-
-    @property
-    def middle(self) -> float:
-        return (self.low + self.high) / 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Forecast:
     parts: tuple[Part, ...]
     tokens: int
     """Trained on, padding left out."""
+    slowed: float = 0.0
+    """Share of the speed that other programs took from the try, 0 to 1."""
 
     @property
     def low(self) -> float:
@@ -52,7 +54,7 @@ class Forecast:
 
     @property
     def middle(self) -> float:
-        return (self.low + self.high) / 2
+        return sum(p.middle for p in self.parts)
 
     def part(self, name: str) -> Part:
         """Return a part by its name."""
@@ -63,6 +65,19 @@ class Forecast:
         names = [p.name for p in self.parts]
         last = max(names.index(name) for name in ("training", LOOKS) if name in names)
         return sum(p.middle for p in self.parts[last + 1 :])
+
+    def after_start(self) -> float:
+        """Return the seconds from the first step, or look, to the end."""
+        return self.middle - self.part("start").middle
+
+    def busy(self) -> str:
+        """Say how much others slowed the try; empty where it is hardly anything."""
+        if self.slowed < BUSY:
+            return ""
+        return (
+            f"Other programs took {self.slowed:.0%} of the speed during the try: the range goes "
+            "from a machine without them to one with twice as many"
+        )
 
     def tokens_a_second(self) -> float:
         """Return the speed of the training."""
@@ -84,29 +99,41 @@ def between(low: float, high: float) -> str:
 
 
 def forecast(measured: dict[str, Any]) -> Forecast:
-    """Return the parts of a run: its start, training, test, saving."""
+    """Return the parts of a run: its start, training, test, saving.
+
+    A range goes from a machine without the other programs of the try to one with twice as many:
+    of k others, a run gets 1 / (1 + k) of the speed.
+    """
     clock, test = measured["clock"], measured["test"]
     rates = test["rates"]
     low, high = training(measured["points"], measured["padded"])
     written = measured["save"] * (measured["bytes_saved"] + 8.0 * measured["trainable"])
     saves = [math.floor(t / SAVE_SECONDS) * written for t in (low, high)]
-    start = clock["start"] + clock["overlap"] + clock["before"]
+    start = clock["start"] + clock["tests"] + clock["before"] + clock["trainer"]
+    first = clock["first_step"]  # memory and libraries are asked for the first time
     look, kept = measured["looks"], measured["looks"]["kept"]
     final = (1 + kept) * measured["bytes_saved"] * measured["save"]
     scoring = clock["before"] + rates["score"] * sum(t["tokens"] * t["times"] for t in test["sets"])
+    judged = judging(test)
     parts = [
         _sure("start", start),
-        Part("training", low + saves[0], high + saves[1]),
+        _between("training", first + low + saves[0], first + high + saves[1]),
         _sure(LOOKS, look["times"] * looking(test, look)),
         _sure("scoring the test", scoring),
-        Part("answering", *(answering(test, new) for new in ("usual_new", "max_new"))),
-        _sure("saving", final * (1 + HASHED) + clock["load"]),  # and loaded again, to be sure of it
+        _between("answering", *(judged + answering(test, n) for n in ("usual_new", "max_new"))),
+        _sure("saving", final * (1 + HASHED) + clock["check"]),
     ]
-    return Forecast(tuple(p for p in parts if p.high > 0), int(measured["tokens"]))
+    slowed = float(measured["slowed"])
+    wider = [Part(p.name, p.low * (1 - slowed), p.middle, p.high * (1 + slowed)) for p in parts]
+    return Forecast(tuple(p for p in wider if p.high > 0), int(measured["tokens"]), slowed)
 
 
 def _sure(name: str, seconds: float) -> Part:
-    return Part(name, seconds * (1 - UNSURE), seconds * (1 + UNSURE))
+    return Part(name, seconds * (1 - UNSURE), seconds, seconds * (1 + UNSURE))
+
+
+def _between(name: str, low: float, high: float) -> Part:
+    return Part(name, low, (low + high) / 2, high)
 
 
 def training(points: Sequence[Sequence[float]], padded: Sequence[int]) -> tuple[float, float]:
@@ -148,6 +175,15 @@ def looking(test: dict[str, Any], look: dict[str, Any]) -> float:
     n, new = look["answers"], look["new"]
     written = new * (rates["step"] + n * rates["item"])
     return float(scored + n * first["prompt"] * rates["read"] + written)
+
+
+def judging(test: dict[str, Any]) -> float:
+    """Return the seconds in which answers are judged, what that loads included."""
+    answered = sum(one["times"] * int(one["answered"]) for one in test["sets"])
+    if not answered:
+        return 0.0
+    rates = test["rates"]
+    return float(rates["first_judged"] + answered * rates["judged"])
 
 
 def answering(test: dict[str, Any], new: str) -> float:

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from core.arrays import Ints
+from core.finetune.answers_left import AnswersLeft
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model.chat_template import Refused
 from core.model.conversation import Turn, is_trained
@@ -76,11 +80,15 @@ def generate(
     max_new: int,
     batch: int = DECODE_BATCH,
     quiet: bool = False,
+    usual: Ints | None = None,
 ) -> list[Answered]:
     """Answer conversations greedily, in batches of similar length, padded on the left.
 
     A prompt that leaves no room for its answer within the model's positions loses its beginning.
     A `quiet` call, amid a training, reports nothing and is not stopped: it is short.
+
+    Args:
+        usual: Lengths in tokens that answers may be expected to have, for the time left.
 
     Raises:
         Stopped: someone asked for it.
@@ -98,16 +106,25 @@ def generate(
     read = [prompt[-keep:] for prompt in prompts]
     new: list[list[int]] = [[] for _ in read]
     left, done = list(range(len(read))), 0
+    stages = _stages(max_new)
+    time_left = AnswersLeft(stages, batch, np.zeros(0, np.int64) if usual is None else usual)
     progress = None if quiet else Progress("answer test items", len(read))
+    if progress:
+        progress.left = time_left.seconds
     decode: Any = model.generate
     pad, stops = tokenizer.pad_token_id or 0, torch.tensor(ends, dtype=torch.long)
 
     with evaluating(model), torch.no_grad():
-        for size in _stages(max_new):
+        for size in stages:
             order = sorted(left, key=lambda i: -len(read[i]) - len(new[i]))
+            if not order:
+                break
             left = []
-            for start in range(0, len(order), batch):
-                part, unended = order[start : start + batch], len(left)
+            parts = [order[start : start + batch] for start in range(0, len(order), batch)]
+            time_left.begin_stage([(len(p), len(read[p[0]]) + len(new[p[0]])) for p in parts])
+            for part in parts:
+                unended = len(left)
+                time_left.begin_batch()
                 ids, mask = _padded([read[i] + new[i] for i in part], pad)
                 width = ids.shape[1]
                 made = decode(
@@ -117,7 +134,7 @@ def generate(
                     do_sample=False,
                     pad_token_id=pad,
                     eos_token_id=ends,
-                    stopping_criteria=[_watch(progress, stops, width, done)] if progress else [],
+                    stopping_criteria=_watch(progress, time_left, stops, width, done),
                 )
                 for i, row in zip(part, made[:, width:].tolist(), strict=True):
                     end = next((at for at, token in enumerate(row) if token in ends), None)
@@ -148,10 +165,14 @@ def _padded(prompts: list[list[int]], pad: int) -> tuple[Any, Any]:
     return ids, mask
 
 
-def _watch(progress: Progress, stops: Any, width: int, done: int) -> Any:
+def _watch(
+    progress: Progress | None, time_left: AnswersLeft, stops: Any, width: int, done: int
+) -> list[Any]:
     """Return what tells at each token how many answers have ended, and ends when asked to stop.
 
     Args:
+        progress: Told how many answers have ended; None where nobody asks, nor stops.
+        time_left: Told the same of this batch alone.
         stops: Tokens that end an answer (n_stops,).
         width: Tokens of a padded prompt.
         done: Answers of earlier batches.
@@ -159,16 +180,20 @@ def _watch(progress: Progress, stops: Any, width: int, done: int) -> Any:
     import torch
     from transformers import StoppingCriteria
 
+    if progress is None:
+        return []
+
     class Told(StoppingCriteria):
         def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
             if stop_requested():
                 raise Stopped("stopped while answering test items; --resume tests again")
             written = input_ids[:, width:]
-            ended = torch.isin(written, stops.to(written.device)).any(1)
-            progress.update(done + int(ended.sum()), tokens=written.shape[1])
+            ended = int(torch.isin(written, stops.to(written.device)).any(1).sum())
+            time_left.token(written.shape[1], ended)
+            progress.update(done + ended, tokens=written.shape[1])
             return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
-    return Told()
+    return [Told()]
 
 
 def _stages(most: int) -> list[int]:

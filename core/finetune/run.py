@@ -110,7 +110,7 @@ def make(
             watch=watched,
             tensorboard=True,
             trackers=trackers,
-            expected=tried.middle if tried else None,
+            expected=tried.after_start() if tried else None,
             after=after,
         )
     except Stopped:

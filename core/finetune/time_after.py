@@ -60,11 +60,11 @@ def sizes(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[dict[str, Any]]:
-    """Return the tokens of every test, as `fit_trial.sizes` counts them."""
-    from core.finetune import fit_trial
+    """Return the tokens of every test, as `fit_evaluation.sizes` counts them."""
+    from core.finetune import fit_evaluation
 
     every = [*tests, *((one.dataset, "all") for one in more)]
     return [
-        {**fit_trial.sizes(workspace, test, split, tokenizer, rows, model, s), "times": 1}
+        {**fit_evaluation.sizes(workspace, test, split, tokenizer, rows, model, s), "times": 1}
         for test, split in every
     ]

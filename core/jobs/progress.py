@@ -11,6 +11,7 @@ import pathlib
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from core.jobs.files import PROGRESS, ProgressRecord
@@ -105,6 +106,8 @@ class Progress:
         self.expected = expected
         self.aside = self.ahead = 0.0
         """Seconds that other work inside this stage has taken, and those it will still take."""
+        self.left: Callable[[], float | None] | None = None
+        """Gives the seconds left, where steps are too uneven to tell."""
         self._first = done
         self._began = time.monotonic()
         self._last = self._said = 0.0
@@ -154,6 +157,8 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """Estimate the seconds left of this stage; None before the first step says anything."""
+        if self.left:
+            return self.left()
         steps, spent = self.done - self._first, time.monotonic() - self._began
         if steps <= 0:
             return None if self.expected is None else max(0.0, self.expected - spent)

@@ -138,6 +138,8 @@ def _change(changes: dict[str, Any], form: str) -> None:
 
 def _times(forecast: Forecast) -> None:
     st.metric("Time", plain(between(forecast.low, forecast.high)), help=plain(str(forecast)))
+    if busy := forecast.busy():
+        st.caption(f":material/speed: {plain(busy)}.")
     left, right = st.columns(2)
     left.metric("Tokens/s", f"{forecast.tokens_a_second():,.0f}")
     with right:

@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from core.finetune.forecast import answering, between, forecast, line, training
+from core.finetune.others import share
 
 SIZES = st.lists(st.integers(10, 5000), min_size=2, max_size=12)
 
@@ -44,7 +45,11 @@ def test_an_uneven_machine_has_a_wider_range():
 
 
 MEASURED = {
-    "clock": {"start": 10.0, "overlap": 2.0, "before": 1.0, "load": 3.0},
+    "clock": {
+        **{"start": 10.0, "tests": 2.0, "before": 1.0, "trainer": 0.5},
+        **{"first_step": 4.0, "check": 3.0},
+    },
+    "slowed": 0.0,
     "looks": {"times": 5, "rows": 10, "answers": 3, "new": 64, "kept": 0},
     "points": [(100, 1.0), (200, 2.0)],
     "padded": [100, 200] * 50,
@@ -54,7 +59,10 @@ MEASURED = {
     "save": 1e-4,
     "test": {
         "batch": 64,
-        "rates": {"score": 0.01, "read": 0.001, "step": 0.1, "item": 0.01},
+        "rates": {
+            **{"score": 0.01, "read": 0.001, "step": 0.1, "item": 0.01},
+            **{"first_judged": 2.0, "judged": 0.02},
+        },
         "sets": [
             {
                 "items": 100,
@@ -87,19 +95,38 @@ def test_every_part_of_a_run_is_in_it():
     assert list(by_name) == ["start", "training", looks, "scoring the test", "answering", "saving"]
     one = 50 * 0.01 + 3 * 20 * 0.001 + 64 * (0.1 + 3 * 0.01)
     assert by_name[looks].middle == pytest.approx(5 * one)
-    assert by_name["start"].middle == pytest.approx(13)
-    assert by_name["training"].middle == pytest.approx(150 + 2 * 1e-4 * 12_000)
+    assert by_name["start"].middle == pytest.approx(13.5)
+    assert by_name["training"].middle == pytest.approx(4 + 150 + 2 * 1e-4 * 12_000)
     assert by_name["scoring the test"].middle == pytest.approx(1 + 0.01 * (500 + 2 * 100))
-    longest = 100 * 20 * 0.001 + 100 * (2 * 0.1 + 100 * 0.01)
+    longest = 2.0 + 100 * 0.02 + 100 * 20 * 0.001 + 100 * (2 * 0.1 + 100 * 0.01)
     assert by_name["answering"].high == pytest.approx(longest)
     assert by_name["answering"].low < longest
     assert by_name["saving"].middle == pytest.approx(1.0 + 3.0)
     behind = ["scoring the test", "answering", "saving"]
     assert found.after_training() == pytest.approx(sum(by_name[n].middle for n in behind))
+    assert found.after_start() == pytest.approx(found.middle - 13.5)
     assert found.low < found.middle < found.high
+    assert not found.busy()
     assert found.tokens_a_second() == pytest.approx(12_000 / by_name["training"].middle)
     low, high = found.price(3600.0)
     assert (low, high) == (pytest.approx(found.low), pytest.approx(found.high))
+
+
+def test_what_others_took_of_the_try_widens_every_range_and_is_said():
+    alone, beside = forecast(MEASURED), forecast({**MEASURED, "slowed": 0.6})
+    assert beside.middle == pytest.approx(alone.middle)
+    assert beside.low == pytest.approx(0.4 * alone.low)
+    assert beside.high == pytest.approx(1.6 * alone.high)
+    assert beside.busy().startswith("Other programs took 60% of the speed during the try")
+
+
+@pytest.mark.parametrize(
+    ("others", "wanted", "expected"),
+    [(0.0, 1.0, 0.0), (0.75, 1.0, 0.75), (0.5, 0.5, 0.0), (0.75, 0.5, 0.5), (2.0, 1.0, 0.9)],
+)
+def test_others_slow_a_process_by_what_they_leave_less_than_it_wants(others, wanted, expected):
+    assert share(others, wanted) == pytest.approx(expected)
+    assert share(-0.1, wanted) == 0.0
 
 
 def test_what_is_tested_twice_takes_twice_as_long():

@@ -13,6 +13,7 @@ import pytest
 
 from core.jobs.children import environment
 from core.jobs.progress import JOB_VARIABLE
+from core.workspace.files import ROOT
 
 
 def test_threads_are_quiet_unless_a_person_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +56,13 @@ def test_a_helper_ends_when_its_parent_is_killed(tmp_path: pathlib.Path) -> None
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     child.wait(timeout=60)
+
+
+def test_a_process_that_leaves_has_written_everything_and_done_what_was_registered():
+    code = (
+        "import atexit, sys; from core.jobs.children import leave\n"
+        "atexit.register(lambda: print('registered'))\n"
+        "sys.stdout.write('written'); sys.stderr.write('too'); leave(3)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "writtenregistered\n", "too")

@@ -1,0 +1,87 @@
+"""The time left while a test is answered, on made-up answers whose seconds are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.finetune import answers_left
+from core.finetune.answers_left import AnswersLeft, steps
+
+SIZES = [24, 72, 216, 200]
+READ, FIXED, ITEM = 0.001, 0.05, 0.01
+"""Seconds of a token read, of a step, and of an answer in it."""
+NONE = np.zeros(0, np.int64)
+
+
+def written(monkeypatch, lengths, usual, batch=64, prompt=50):
+    """Write answers of these lengths on a steady machine; return seconds left, said and true."""
+    now, told = [0.0], []
+    monkeypatch.setattr(answers_left.time, "monotonic", lambda: now[0])
+    left = AnswersLeft(SIZES, batch, usual)
+    going, begin = list(lengths), 0
+    for size in SIZES:
+        parts = [going[i : i + batch] for i in range(0, len(going), batch)]
+        if not parts:
+            break
+        left.begin_stage([(len(p), prompt + begin) for p in parts])
+        for part in parts:
+            left.begin_batch()
+            now[0] += READ * len(part) * (prompt + begin)
+            for token in range(1, min(size, max(part) - begin) + 1):
+                now[0] += FIXED + ITEM * len(part)
+                left.token(token, sum(n <= begin + token for n in part))
+                if (said := left.seconds()) is not None:
+                    told.append((said, now[0]))
+        going = [n for n in going if n > begin + size]
+        begin += size
+    return np.array([said for said, _ in told]), now[0] - np.array([at for _, at in told])
+
+
+RNG = np.random.default_rng(0)
+GOLDS = RNG.gamma(4, 40, 300).astype(np.int64) + 5  # 160 tokens on average
+LIKE_GOLDS = RNG.gamma(4, 40, 150).astype(np.int64) + 5
+SHORT = RNG.integers(1, 20, 150)
+ENDLESS = np.full(40, 10_000)
+MIXED = np.where(RNG.random(100) < 0.4, 10_000, RNG.integers(5, 80, 100))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "usual", "low", "high"),
+    [
+        (LIKE_GOLDS, GOLDS, 0.9, 1.3),
+        (SHORT, SHORT, 0.9, 1.3),
+        (MIXED, GOLDS, 0.4, 1.1),
+        (ENDLESS, NONE, 0.9, 1.1),
+        (ENDLESS, GOLDS, 0.5, 1.1),
+        (LIKE_GOLDS, NONE, 0.9, 2.2),
+    ],
+    ids=[
+        "as the worked ones",
+        "short",
+        "some without end",
+        "none ends, none is worked",
+        "none ends as worked ones do",
+        "none is worked",
+    ],
+)
+def test_the_time_left_is_near_the_truth(monkeypatch, lengths, usual, low, high):
+    said, true = written(monkeypatch, lengths, usual)
+    matters = true > 0.1 * true.max()  # of the rest a second is a large share
+    ratio = said[matters] / true[matters]
+    assert low < ratio.min()
+    assert ratio.max() < high
+    assert said[-1] == pytest.approx(0, abs=2)
+
+
+@given(st.integers(1, 64), st.integers(1, 300), st.floats(0, 1))
+def test_the_last_of_several_ends_no_sooner_and_within_what_is_given(n, size, goes_on):
+    lasting = goes_on ** np.arange(size)
+    assert 1 <= steps(n, lasting) <= steps(n + 1, lasting) + 1e-9 <= size + 1e-6
+    assert steps(0.5, lasting) == pytest.approx(0.5 * steps(1, lasting))
+
+
+def test_one_answer_takes_the_mean_of_its_lengths():
+    assert steps(1, 0.9 ** np.arange(10_000)) == pytest.approx(10)  # of a geometric length
+    assert steps(3, np.ones(50)) == 50
+    assert steps(3, np.zeros(0)) == 0
