@@ -37,7 +37,7 @@ def _words(name: str) -> set[str]:
 
     A key that only says that a text stands there gives way to the one before it.
     """
-    keys = [key for key in name.split(".") if not key.isdecimal()]
+    keys = [key for key in name.split(".") if not key.isdecimal()] or [name]
     last = next((key for key in reversed(keys) if key.lower() not in GENERIC), keys[-1])
     words = last.lower().replace(" ", "_").split("_")
     return {*words, *(word.removesuffix(end) for word in words for end in ("s", "es"))}

@@ -243,3 +243,8 @@ def test_a_key_that_no_cell_has_is_named():
         read_columns(
             table, Settings(path="x", map="prompt=translation.fr\nresponse=translation.de")
         )
+
+
+def test_a_name_that_is_only_digits_is_named_like_any_other():
+    with pytest.raises(UnclearColumns, match="'response=3'"):
+        look({"\u0661": "a text", "\u0662": "another", "3": "one more"})
