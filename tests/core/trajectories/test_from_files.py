@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 import shutil
 
 import numpy as np
@@ -83,6 +84,16 @@ def test_missing_and_unreadable_checkpoints_are_named_and_nothing_is_kept(
     with pytest.raises(ValueError, match=r"2 of 3 .*checkpoint-500: has no .*checkpoint-1500: los"):
         take(folder)
     assert finished.workspace.entries() == before
+
+
+def test_a_torch_file_of_any_bytes_is_refused_in_a_sentence(tmp_path):
+    torch.save(torch.arange(3.0), tmp_path / "losses.pt")
+    whole = (tmp_path / "losses.pt").read_bytes()
+    number = re.search(rb"[0-9]{20,}", whole)[0]  # an id, which the library decodes
+    for content in (whole.replace(number, b"\xb7" * len(number)), whole[:-30], whole[:200], b""):
+        (tmp_path / "losses.pt").write_bytes(content)
+        with pytest.raises(InputError, match="cannot be read safely"):
+            from_files._tensor(tmp_path / "losses.pt")
 
 
 class Bomb:
