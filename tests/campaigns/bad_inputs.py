@@ -27,7 +27,7 @@ import openpyxl
 import pandas as pd
 import pyarrow as pa
 
-from core.dataset.artifact import DatasetSummary
+from core.dataset.artifact import DatasetSummary, load_examples
 from core.workspace.files import ROOT
 from core.workspace.store import Workspace
 from tests.campaigns.command import main
@@ -278,7 +278,7 @@ def losses_case(rng: random.Random, folder: pathlib.Path, ids: dict) -> list[str
 
 def scores_case(rng: random.Random, folder: pathlib.Path, ids: dict) -> list[str]:
     name = rng.choice(("s.csv", "s.jsonl", "s.parquet", "s.npy"))
-    made = [{"id": i, "score": rng.random()} for i in range(ids["rows"])]
+    made = [{"id": i, "score": rng.random()} for i in ids["ids"]]
     odd_rows(rng, made)
     if name == "s.npy":
         np.save(folder / name, odd_array(rng, ids), allow_pickle=True)
@@ -422,6 +422,7 @@ def campaign(n: int, seed: int = 0, minutes: float = 10.0, *, folder: pathlib.Pa
     data = workspace.open(paths).ancestor("dataset")
     ids = {
         "dataset": data.id,
+        "ids": load_examples(data, ["id"])["id"].tolist(),
         "rows": int(data.manifest["summary"]["rows"]),
         "model": workspace.open(paths).path / "proxy",
     }
