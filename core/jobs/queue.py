@@ -24,6 +24,7 @@ from core.jobs import devices
 from core.jobs.bounds import loosened
 from core.jobs.commands import noun_of, settings_of
 from core.jobs.files import SPEC, WORKER, folders, load_progress, reserve
+from core.jobs.listing import load_all
 from core.jobs.progress import DISCARD, SAVED
 from core.jobs.record import (
     ACTIVE,
@@ -35,7 +36,6 @@ from core.jobs.record import (
     alive,
     folder_of,
     load,
-    load_all,
     lock_file,
     lock_submit,
     shell,

@@ -30,7 +30,6 @@ from core.jobs.files import (
     load_outcome,
     load_spec,
     load_worker,
-    names,
     outcome,
     took,
     write_outcome,
@@ -107,11 +106,6 @@ class Job:
 def load(folder: pathlib.Path) -> Job:
     """Read a job as it stands; an ended one is read once."""
     return _load(str(folder))
-
-
-def load_all(folder: pathlib.Path) -> list[Job]:
-    """Read all jobs of a workspace, given its folder of jobs; newest first."""
-    return [_load(f"{folder}/{name}") for name in reversed(names(folder))]
 
 
 def _load(path: str) -> Job:

@@ -32,9 +32,9 @@ def of_studies(entries: Iterable[Entry], kept: Collection[str] = ()) -> dict[str
             found = by_id.get(parent)
             if found is not None and found.kind == "finetune" and children[parent] <= {entry.id}:
                 study_of[parent] = entry.id
-    for entry in by_id.values():
+    for entry in (e for e in by_id.values() if e.kind == "selection"):
         studies = {study_of.get(child, "") for child in children[entry.id]}
-        if entry.kind == "selection" and len(studies) == 1 and "" not in studies:
+        if len(studies) == 1 and "" not in studies:
             study_of[entry.id] = studies.pop()
     out: dict[str, list[Entry]] = {}
     for id, study in study_of.items():

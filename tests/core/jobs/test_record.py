@@ -49,21 +49,9 @@ def test_damaged_records_are_listed_as_lost(workspace):
             jobs.status(workspace, unknown)
 
 
-def test_hundreds_of_ended_jobs_list_quickly(workspace):
+def test_a_long_progress_log_is_thinned(workspace):
     record = '{"stage": "a", "step": 1, "total": 2, "left": 3.0, "time": 0}\n'
-    for n in range(200):
-        make(
-            workspace,
-            f"20260101-000000{n:03d}-aaaa",
-            spec_json="{}",
-            status_json='{"state": "done"}',
-            progress_jsonl=record * 5000 if n == 0 else record,
-        )
-    assert len(jobs.jobs(workspace)) == 200
-    began = time.monotonic()
-    assert len(jobs.jobs(workspace)) == 200
-    assert jobs.active(workspace) == []
-    assert time.monotonic() - began < 1
+    make(workspace, "20260101-000000000-aaaa", spec_json="{}", progress_jsonl=record * 5000)
     thinned = jobs.progress_of(workspace, "20260101-000000000-aaaa")
     assert 1000 < len(thinned) <= 2000
 
