@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 
@@ -86,12 +87,9 @@ def _listed(root: str, folders: tuple[str, ...]) -> dict[str, str]:
         titles[path] = _title(path, short(path))
     workspace = state.workspace()
     for entry in workspace.recent("finetune"):
-        if entry.state != "sealed":
-            continue
-        with contextlib.suppress(InputError):
-            whole = workspace.find(entry.id) / "model"
-            if whole.is_dir():
-                titles[str(whole)] = _title(str(whole), f"{entry.name}, go on with it")
+        whole = workspace.root / entry.kind / entry.id / "model"
+        if entry.state == "sealed" and whole.is_dir():
+            titles[str(whole)] = _of_sealed(str(whole), f"{entry.name}, go on with it")
     for model in loading.TARGETS:
         titles.setdefault(model, _title(model, short(model)))
     return titles
@@ -113,6 +111,12 @@ def _folders(folders: tuple[str, ...]) -> list[str]:
             if (path / "config.json").exists() or any(path.glob("*.gguf")):
                 models.append(str(path))
     return models
+
+
+@functools.lru_cache(4096)
+def _of_sealed(model: str, name: str) -> str:
+    """Return the title of a model that does not change, read once."""
+    return _title(model, name)
 
 
 def _title(model: str, name: str) -> str:
