@@ -17,6 +17,8 @@ from core.study.results import INTERVAL_FROM, PERCENTILE_FROM, Paired
 
 TITLES = {"s2l": "S2L", "full": "all the data", "random": "random"}
 TITLES["random_per_source"] = "random over the sources"
+DRAWS = {"random": "a random draw of the same size"}
+DRAWS["random_per_source"] = "a random draw over the sources, of the same size"
 WORST = "which counts as worst"
 
 
@@ -75,6 +77,21 @@ def sentence(comparison: Comparison, metric: Metric) -> str:
     )
     said = f"{ours} is not distinguishable from {other}: difference {size}, {between}{p}"
     return f"{said}; {_settled_by(comparison, metric)}."
+
+
+def in_short(comparison: Comparison, metric: Metric) -> str:
+    """Say in one plain sentence, for people who know no intervals, what the comparison shows."""
+    test = comparison.test
+    other = DRAWS.get(comparison.other, title(comparison.other))
+    if comparison.failed:
+        return f"Nothing can be said: a training of the selection or of {other} failed."
+    if test.n < INTERVAL_FROM:
+        trainings = "One training" if test.n == 1 else "Two trainings"
+        return f"{trainings} each cannot tell the selection from {other}."
+    if comparison.tied or not test.sd or test.low <= 0 <= test.high:
+        return f"The selection was not shown to be better or worse than {other}."
+    how = "better" if (test.mean < 0) == metric.lower_is_better else "worse"
+    return f"The selection did {how} than {other}."
 
 
 def _settled_by(comparison: Comparison, metric: Metric) -> str:

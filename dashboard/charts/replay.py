@@ -13,6 +13,8 @@ from dashboard.charts import figure, theme
 
 HEIGHT = 480
 FRAME_MS = 450
+COLOURS = theme.SEQUENTIAL[::2]
+"""Of the named trajectories."""
 
 
 def replay(
@@ -26,67 +28,63 @@ def replay(
         sample: A few dozen trajectories (n, n_checkpoints), nats per response token.
         named: Words -> one trajectory (n_checkpoints,), drawn large, at most three.
     """
-    fig = figure.bare(HEIGHT, right=170)
-    figure.axes(fig, "optimizer step of the small model", "loss (nats per response token)")
+    fig = figure.bare(HEIGHT, right=125)
+    figure.axes(fig, "", "how hard it is: loss (nats per response token)")
     x = np.asarray(steps)
     top = float(max(np.nanmax(sample), max((np.nanmax(v) for v in named.values()), default=0)))
     fig.update_xaxes(range=[x.min(), x.max()])
     fig.update_yaxes(range=[0, top * 1.03])
-    whole = len(x)
-    fig.add_traces(_traces(whole, x, quantiles, sample, named))
+    middle = quantiles["q50"].to_numpy(np.float32)
+    lines = [sample, middle[None], *(values[None] for values in named.values())]
+    fig.add_traces(_traces(x, lines))
     fig.frames = [
-        go.Frame(
-            data=[{"x": t.x, "y": t.y} for t in _traces(n, x, quantiles, sample, named)],
-            name=str(n),
-        )
-        for n in range(1, whole + 1)
+        go.Frame(data=[{"y": _until(n, line)} for line in lines], name=str(n))
+        for n in range(1, len(x) + 1)
     ]
-    ends = [float(v[-1]) for v in named.values()]
-    for words, colour, y in zip(
-        named, theme.SEQUENTIAL[::2], figure.dodge(ends, 0.07 * top, 0, top), strict=False
-    ):
-        figure.note(
-            fig, words, x=1, y=float(y), yref="y", xanchor="left", xshift=8, font={"color": colour}
-        )
+    ends = {w: float(v[-1]) for w, v in named.items()} | {"the middle": float(middle[-1])}
+    places = figure.dodge(list(ends.values()), 0.09 * top, 0, top)
+    for words, colour, y in zip(ends, (*COLOURS[: len(named)], theme.MUTED), places, strict=True):
+        dot = f'<span style="color:{colour}">●</span> '
+        figure.note(fig, dot + words, x=1, y=float(y), yref="y", xanchor="left", xshift=8)
     _controls(fig, x)
     return fig
 
 
-def _traces(
-    n: int, x: Ints, quantiles: pd.DataFrame, sample: Float32s, named: Mapping[str, Float32s]
-) -> list[go.Scatter]:
-    """Draw the first n recordings: the crowd, its median, what is named."""
-    gap = np.full((len(sample), 1), np.nan)
-    crowd = np.hstack([sample[:, :n], gap]).ravel()
-    at = np.tile(np.append(x[:n].astype(float), np.nan), len(sample))
-    out = [
-        go.Scatter(
-            x=at,
-            y=crowd,
-            mode="lines",
-            hoverinfo="skip",
-            line={"width": 1, "color": figure.rgba(theme.MUTED, 0.35)},
-        ),
-        go.Scatter(
-            x=x[:n],
-            y=quantiles["q50"][:n],
-            mode="lines",
-            hovertemplate="half of all examples are below %{y:.2f}<extra></extra>",
-            line={"width": 3, "color": theme.MUTED},
-        ),
+def _until(n: int, lines: Float32s) -> Float32s:
+    """Return lines one after the other, a gap between, of which the first n recordings are seen."""
+    seen = np.full((len(lines), lines.shape[1] + 1), np.nan, np.float32)
+    seen[:, :n] = np.round(lines[:, :n], 3)
+    return seen.ravel()
+
+
+def _traces(x: Ints, lines: Sequence[Float32s]) -> list[go.Scatter]:
+    """Draw the crowd, its median, what is named: whole, as they are seen before a replay."""
+    looks: list[dict[str, object]] = [
+        {
+            "mode": "lines",
+            "hoverinfo": "skip",
+            "line": {"width": 1, "color": figure.rgba(theme.MUTED, 0.35)},
+        },
+        {
+            "mode": "lines",
+            "hovertemplate": "half of all examples are below %{y:.2f}<extra></extra>",
+            "line": {"width": 3, "color": theme.MUTED, "dash": "dash"},
+        },
     ]
-    for colour, values in zip(theme.SEQUENTIAL[::2], named.values(), strict=False):
-        out.append(
-            go.Scatter(
-                x=x[:n],
-                y=values[:n],
-                mode="lines+markers",
-                hovertemplate="%{y:.2f}<extra></extra>",
-                line={"width": 4, "color": colour},
-                marker={"size": 7},
-            )
-        )
-    return out
+    looks += [
+        {
+            "mode": "lines+markers",
+            "hovertemplate": "%{y:.2f}<extra></extra>",
+            "line": {"width": 4, "color": colour},
+            "marker": {"size": 7},
+        }
+        for colour in COLOURS[: len(lines) - len(looks)]
+    ]
+    at = np.append(x.astype(float), np.nan)
+    return [
+        go.Scatter(x=np.tile(at, len(line)), y=_until(len(x), line), **look)
+        for line, look in zip(lines, looks, strict=True)
+    ]
 
 
 def _controls(fig: go.Figure, x: Ints) -> None:
@@ -102,10 +100,11 @@ def _controls(fig: go.Figure, x: Ints) -> None:
                 "bordercolor": theme.MUTED,
                 "font": {"color": theme.INK, "size": 14},
                 "direction": "left",
-                "x": 0,
-                "y": -0.2,
-                "xanchor": "left",
-                "yanchor": "top",
+                "x": 1,
+                "y": 1,
+                "xanchor": "right",
+                "yanchor": "bottom",
+                "pad": {"b": 6},
                 "buttons": [
                     {"label": "Play", "method": "animate", "args": [None, play]},
                     {"label": "Pause", "method": "animate", "args": [[None], stop]},
@@ -114,19 +113,22 @@ def _controls(fig: go.Figure, x: Ints) -> None:
         ],
         sliders=[
             {
-                "x": 0.2,
-                "len": 0.8,
-                "y": -0.14,
+                "x": 0,
+                "len": 1,
+                "y": 0,
+                "pad": {"t": 56},
                 "active": len(x) - 1,
-                "currentvalue": {"visible": False},
+                "currentvalue": {"prefix": "After training step ", "font": {"color": theme.INK}},
                 "bgcolor": theme.MUTED,
                 "bordercolor": theme.MUTED,
-                "font": {"color": theme.INK},
+                "ticklen": 0,
+                "minorticklen": 0,
+                "font": {"color": "rgba(0,0,0,0)", "size": 1},  # the axis above has the numbers
                 "steps": [
                     {"label": f"{s:,}", "method": "animate", "args": [[str(n)], stop]}
                     for n, s in enumerate(x, 1)
                 ],
             }
         ],
-        margin={"b": 120},
+        margin={"b": 110, "t": 44},
     )

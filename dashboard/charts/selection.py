@@ -97,7 +97,8 @@ def allocation(
 def _explain(fig: go.Figure, key: list[str], *, narrow: bool) -> None:
     """Write what the marks mean over the bars."""
     if narrow:
-        key = [words.split(" \u00b7 ")[0].removesuffix(" (logarithmic)") for words in key]
+        short = [words.split(" \u00b7 ")[0] for words in key]
+        key = "\n".join(short).replace(" (logarithmic)", "\nlogarithmic scale").split("\n")
         fig.update_layout(margin={"t": 12 + KEY_LINE * len(key)})
     figure.note(
         fig,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.jobs.progress import duration
 from core.selection.strategies.catalog import STRATEGIES
 from core.study.comparison import TITLES
 from core.study.results import mean_interval
@@ -30,6 +31,7 @@ def study_figure(
     base: float | None = None,
     full: float | None = None,
     floors: Mapping[str, float] | None = None,
+    seconds: pd.Series | None = None,
 ) -> go.Figure:
     """One row per arm, best on top: a dot per seed, the mean and its 95% interval from 3 seeds.
 
@@ -44,6 +46,7 @@ def study_figure(
         base: The untuned model's value, drawn as a reference line.
         full: The value after training on all data, drawn as a reference line.
         floors: Name -> value of more lines, what no arm should be below.
+        seconds: That one training of each arm took, by arm; written beside it where given.
     """
     failed = table[table[metric].isna()]
     ran = table.groupby("arm")["seed"].size()
@@ -61,6 +64,10 @@ def study_figure(
     if "random" in known and np.isfinite(known["random"]).all():
         low, high = known["random"]
         fig.add_vrect(low, high, fillcolor=theme.MUTED, opacity=0.15, line_width=0, layer="below")
+        middle = float(table[metric].max() + table[metric].min()) / 2
+        side, x = ("left", high) if low + high < 2 * middle else ("right", low)
+        words = "grey: 95% interval of random's mean"
+        figure.note(fig, words, x=x, y=0, xref="x", xanchor=side, yanchor="bottom")
     fig.add_trace(
         go.Scatter(
             x=np.column_stack([intervals, np.full(len(arms), np.nan)]).ravel(),
@@ -91,7 +98,7 @@ def study_figure(
             hovertemplate="mean %{x:.4g}<br>%{customdata} seeds<extra></extra>",
         )
     )
-    _notes(fig, table, arms, ran)
+    _notes(fig, table, arms, ran, seconds)
     references = {name: x for name, x in (("untuned", base), ("full data", full)) if x is not None}
     references |= floors or {}
     better = "lower is better" if lower_is_better else "higher is better"
@@ -103,7 +110,13 @@ def study_figure(
     return fig
 
 
-def _notes(fig: go.Figure, table: pd.DataFrame, arms: pd.DataFrame, ran: pd.Series) -> None:
+def _notes(
+    fig: go.Figure,
+    table: pd.DataFrame,
+    arms: pd.DataFrame,
+    ran: pd.Series,
+    seconds: pd.Series | None,
+) -> None:
     """Write each arm's mean, rows and seeds beside it; `ran` counts failed seeds, too."""
     sizes = table.groupby("arm")["rows"].agg(["min", "max"])
     for y, (arm, mean, count) in enumerate(
@@ -114,7 +127,9 @@ def _notes(fig: go.Figure, table: pd.DataFrame, arms: pd.DataFrame, ran: pd.Seri
         seeds = f"{count} seed{'s' if count > 1 else ''}"
         seeds = seeds if count == ran[arm] else f"{count} of {ran[arm]} seeds"
         text = f"{mean:#.4g}  ({rows} rows, {seeds})"
-        figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
+        if seconds is not None and np.isfinite(seconds[arm]):
+            text = f"<b>{mean:#.4g}</b> · {seeds}<br>{rows} rows, {duration(seconds[arm])} each"
+        figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10, align="left")
 
 
 def _failures(

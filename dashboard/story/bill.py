@@ -10,6 +10,7 @@ import streamlit as st
 from core.dataset.artifact import DatasetSummary
 from core.jobs.progress import duration
 from core.selection.artifact import SelectionSummary
+from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from core.trajectories.artifact import TrajectoriesSummary
 from dashboard.escape import plain
@@ -31,41 +32,63 @@ def draw(project: Project, *, masked: bool) -> None:
     """Set all the data and the selection side by side, then the part that one is of the other."""
     trained = arms(study_table(project.study)) if project.study is not None else {}
     full, part = trained.get("full"), trained.get("s2l")
+    epochs = project.study.summary_as(StudySummary).get("epochs", 0) if project.study else 0
+    all_tokens, chosen_tokens, chosen_rows = _counted(project)
     left, right = st.columns(2)
     below = st.container()
     price = _price() if trained else 0.0
     with left.container(border=True):
         st.markdown("#### All the data")
         pool = project.dataset.summary_as(DatasetSummary)["pool_rows"]
-        _figures(full, pool, price)
+        _figures(full, pool, all_tokens, price)
     with right.container(border=True):
         st.markdown("#### The selection")
-        chosen = project.selection
-        rows = None if chosen is None else chosen.summary_as(SelectionSummary)["rows"]
-        often = as_often(full, part) if full is not None and part is not None else None
-        _figures(part, rows, price, often)
+        often = as_often(full, part) if full and part and not epochs else None
+        _figures(part, chosen_rows, chosen_tokens, price, often)
+    shares: tuple[tuple[str, int | None, int | None], ...] = ()
     if full is not None and part is not None:
-        for what, some, of in (
+        shares = (
             ("examples", part.rows, full.rows),
             ("tokens to learn", part.tokens, full.tokens),
-        ):
-            share = some / max(of, 1)
+        )
+    else:
+        shares = (
+            ("examples", chosen_rows, pool),
+            ("tokens to learn", chosen_tokens, all_tokens),
+        )
+    for what, some, of in shares:
+        if some is not None and of:
             below.progress(
-                min(share, 1.0),
-                text=f"The selection has **{share:.0%}** of the {plain(what)}: {some:,} of {of:,}",
+                min(some / of, 1.0),
+                text=f"The selection has **{some / of:.0%}** of the {plain(what)}: "
+                f"{some:,} of {of:,}",
             )
-    below.caption(plain(times(full, part, project)))
+    below.caption(plain(times(full, part, project, epochs)))
     below.caption(plain(rows_said(project)))
 
 
+def _counted(project: Project) -> tuple[int | None, int | None, int | None]:
+    """Return what the selection says: tokens of all rows, its own tokens, its rows."""
+    if project.selection is None:
+        return None, None, None
+    s = project.selection.summary_as(SelectionSummary)
+    return s["pool_response_tokens"], s["response_tokens"], s["rows"]
+
+
 def _figures(
-    arm: ArmBill | None, rows: int | None, price: float, often: float | None = None
+    arm: ArmBill | None,
+    rows: int | None,
+    tokens: int | None,
+    price: float,
+    often: float | None = None,
 ) -> None:
     left, right = st.columns(2)
-    known = rows if arm is None else arm.rows
-    left.metric("examples", "not chosen yet" if known is None else f"{known:,}")
     if arm is not None:
-        left.metric("tokens to learn", f"{arm.tokens:,}")
+        rows, tokens = arm.rows, arm.tokens
+    left.metric("examples", "not chosen yet" if rows is None else f"{rows:,}")
+    if tokens is not None:
+        (left if arm is not None else right).metric("tokens to learn", f"{tokens:,}")
+    if arm is not None:
         right.metric("training took", duration(arm.seconds) + money(arm.seconds, price))
     if often is not None:
         words = f"about {duration(often)}{money(often, price)}"
@@ -94,10 +117,14 @@ def arms(table: pd.DataFrame) -> dict[str, ArmBill]:
     return out
 
 
-def times(full: ArmBill | None, part: ArmBill | None, project: Project) -> str:
+def times(full: ArmBill | None, part: ArmBill | None, project: Project, epochs: float = 0) -> str:
     """Say what the times are of, and how far apart the trainings were."""
+    proxy = project.trajectories.manifest.get("seconds") if project.trajectories else None
     if full is None and part is None:
-        return "Times are known once a study has trained on both: see the Study page."
+        return (
+            "How long both train is known once a study has trained on both: see the Study page."
+            + (f" The small model took {duration(proxy)}, once." if proxy else "")
+        )
     ranges = [
         f"{name} {duration(arm.fastest)} to {duration(arm.slowest)}"
         for name, arm in (("all the data", full), ("the selection", part))
@@ -105,11 +132,14 @@ def times(full: ArmBill | None, part: ArmBill | None, project: Project) -> str:
     ]
     several = max(arm.trainings for arm in (full, part) if arm is not None)
     middle = f", the middle of {several} trainings each ({'; '.join(ranges)})" if ranges else ""
-    proxy = project.trajectories.manifest.get("seconds") if project.trajectories else None
-    return (
-        f"Times are measured{middle}, of equal steps, where a selection saves examples and not "
-        "time. The estimate is of each example seen as often as in all the data."
-        + (f" Finding the selection took {duration(proxy)} once." if proxy else "")
+    equal = (
+        ", of equal epochs: each example is seen as often, so fewer take less time."
+        if epochs
+        else ", of equal steps, where a selection saves examples and not time. The estimate is of "
+        "each example seen as often as in all the data."
+    )
+    return f"Times are measured{middle}{equal}" + (
+        f" Finding the selection took {duration(proxy)} once." if proxy else ""
     )
 
 

@@ -18,15 +18,14 @@ from dashboard.clusters import map_colours
 from dashboard.clusters.preview import ClustersPreview, kept, named
 from dashboard.escape import plain
 from dashboard.frame import data
+from dashboard.story import screen, texts
 from dashboard.story.project import Project
-from dashboard.story.texts import text_of
 
 DOTS = 5_000
 """Rows drawn as dots; more are a picture of all of them, which a projector's laptop draws as fast.
 """
 CELLS = (40, 64)
 """Places of the picture that can be pointed at."""
-CONFIG: dict[str, Any] = {"displayModeBar": False}
 SMALL = (280, 450)
 """Cells of the thumbnail."""
 
@@ -46,19 +45,17 @@ def draw(project: Project, *, masked: bool) -> None:
         rows = data.examples(project.dataset.id, drawn.tolist(), "row, prompt, response")
         if chosen is None:
             st.caption("Two examples of the largest kind:")
-        for _, example in rows.iterrows():
-            st.code(text_of(example, masked=masked), language=None, wrap_lines=True)
-    with left, st.container(key="strip-story-map"):
+        for place, (_, example) in enumerate(rows.iterrows()):
+            texts.draw(example, str(place), masked=masked)
+    with left:
         names = dict(zip(made.table["cluster"].tolist(), made.table["name"].tolist(), strict=True))
         figure = picture(project, made, chosen)
-        figure.update_layout(dragmode="pan", height=None)
-        st.plotly_chart(
-            figure,
-            config=CONFIG,
-            alt=f"Map of the examples in {len(made.table)} clusters; the largest is "
+        screen.chart(
+            figure.update_layout(dragmode="pan"),
+            "map",
+            f"Map of the examples in {len(made.table)} clusters; the largest is "
             f"{plain(names[largest(made)])}",
             key="story:map",
-            height="stretch",
             selection_mode="points",
             on_select=_clicked,
         )

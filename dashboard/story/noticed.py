@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core.arrays import Float32s, Ints
 from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
-from dashboard.charts.replay import replay
+from dashboard.charts.replay import COLOURS, replay
 from dashboard.escape import plain
 from dashboard.frame import data
+from dashboard.story import screen, texts
 from dashboard.story.project import Project
-from dashboard.story.texts import text_of
 
 FOLLOWED = ("learned at once", "learned late", "never learned")
 
@@ -54,19 +55,27 @@ def draw(project: Project, *, masked: bool) -> None:
     losses = data.losses(trajectories.id)
     named = {w: np.asarray(losses[r]) for w, r in zip(FOLLOWED, rows, strict=True) if r >= 0}
     figure = replay(data.steps(trajectories.id), quantiles, sample, named)
-    with st.container(key="strip-story-replay"):
-        st.plotly_chart(
-            figure.update_layout(height=None),
-            height="stretch",
-            config={"displayModeBar": False},
-            alt="Losses of a sample of examples while the small model trains",
-        )
-    _examples(project.dataset, dict(zip(FOLLOWED, rows.tolist(), strict=True)), masked=masked)
+    left, right = st.columns([1.9, 1])
+    with left:
+        screen.chart(figure, "replay", said(quantiles, named))
+    with right:
+        _examples(project.dataset, dict(zip(FOLLOWED, rows.tolist(), strict=True)), masked=masked)
     s = trajectories.summary_as(TrajectoriesSummary)
     st.caption(
         f"{s['measured']:,} examples, {s['checkpoints']:,} recordings of a model of "
-        f"{_parameters(trajectories)} parameters; grey: {len(sample)} drawn at random and the "
-        f"median of all. Loss trajectories, {plain(trajectories.id)}."
+        f"{_parameters(trajectories)} parameters; grey: {len(sample)} of them drawn at "
+        f"random, and dashed the middle of all. {plain(trajectories.id)}."
+    )
+
+
+def said(quantiles: pd.DataFrame, named: dict[str, Float32s]) -> str:
+    """Say in words what the picture shows: where the middle and each named example end."""
+    middle = quantiles["q50"]
+    ends = "; ".join(f"{words} ends at {values[-1]:.2f}" for words, values in named.items())
+    return (
+        f"Loss of {len(named)} followed examples and of the middle one over {len(middle)} "
+        f"recordings: the middle falls from {middle.iloc[0]:.2f} to {middle.iloc[-1]:.2f} nats"
+        + (f"; {ends}" if ends else "")
     )
 
 
@@ -80,6 +89,7 @@ def _examples(dataset: Artifact, rows: dict[str, int], *, masked: bool) -> None:
     if not known:
         return
     examples = data.examples(dataset.id, list(known.values()), "row, prompt, response")
-    for column, (words, row) in zip(st.columns(len(known)), known.items(), strict=True):
-        column.caption(plain(words))
-        column.code(text_of(examples.loc[row], masked=masked), language=None, wrap_lines=True)
+    for colour, (words, row) in zip(COLOURS, known.items(), strict=False):
+        dot = f'<span style="color: {colour}">●</span>'
+        st.html(f"<strong>{dot} {words}</strong>")
+        texts.draw(examples.loc[row], words, masked=masked, longest=200, lines=5)

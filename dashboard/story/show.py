@@ -18,13 +18,32 @@ from dashboard.story.project import newest
 STYLE = """<style>
 [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
 [data-testid="stSidebarCollapsedControl"] {display: none}
-[data-testid="stMainBlockContainer"] {padding: 1.2rem 4vw 1rem; max-width: 1800px}
+[data-testid="stMainBlockContainer"] {padding: 0.8rem 4vw 0.5rem; max-width: 1800px}
+[data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] {gap: 0.6rem}
 [data-testid="stMainBlockContainer"] h2 {font-size: clamp(1.8rem, 2.6vw, 3.4rem)}
 [data-testid="stMainBlockContainer"] h4 {font-size: clamp(1.2rem, 1.7vw, 2.2rem)}
-[data-testid="stMainBlockContainer"] p {font-size: clamp(1rem, 1.2vw, 1.6rem)}
+[data-testid="stMainBlockContainer"] p, [data-testid="stMainBlockContainer"] [data-testid="stHtml"],
+[data-testid="stMainBlockContainer"] [data-testid="stSelectbox"] * {
+  font-size: clamp(1rem, 1.2vw, 1.6rem)}
+[data-testid="stMainBlockContainer"] p span[style*="0.875rem"] {
+  font-size: clamp(0.875rem, 0.95vw, 1.25rem) !important}
 [data-testid="stMainBlockContainer"] [data-testid="stMetricValue"] * {
   font-size: clamp(1.8rem, 3vw, 4rem); line-height: 1.3}
+[class*="st-key-story-text"] [data-testid="stText"] {
+  font-size: clamp(1rem, 1.15vw, 1.5rem); line-height: 1.4}
+.js-plotly-plot .main-svg text, #js-plotly-tester text {
+  font-size: clamp(15px, 1.1vw, 21px) !important}
+.js-plotly-plot .slider-labels {display: none}
+[class*="st-key-strip-story-"], [class*="st-key-strip-story-"] > div:has(.stPlotlyChart) {
+  height: max(300px, 100vh - max(14rem, 12.6vw))}
+[class*="st-key-strip-story-kept"], [class*="st-key-strip-story-kept"] > div:has(.stPlotlyChart),
+[class*="st-key-strip-story-shares"],
+[class*="st-key-strip-story-shares"] > div:has(.stPlotlyChart) {
+  height: max(300px, 100vh - max(19.2rem, 20vw))}
+[class*="st-key-strip-story-arms"], [class*="st-key-strip-story-arms"] > div:has(.stPlotlyChart) {
+  height: max(300px, 100vh - max(23rem, 23.8vw))}
 </style>"""
+"""Type that is read on a projector, in charts too: they grow with the window, as words do."""
 
 SWIPE = """<script>
 if (!window.storySwipe) {
@@ -51,7 +70,9 @@ class Step(NamedTuple):
 
     title: str
     words: str
-    """In plain words, then the field's term."""
+    """In plain words."""
+    term: str
+    """The field's word for it."""
     draw: Callable[..., None]
     notes: str
     """For the speaker."""
@@ -60,33 +81,36 @@ class Step(NamedTuple):
 STEPS = (
     Step(
         "The bill",
-        "What it takes to train on everything, and on a small part. (data selection)",
+        "What it takes to train on everything, and on a small part.",
+        "data selection",
         bill.draw,
         "Say what the data is and who pays for the training. The question: is a part enough?",
     ),
     Step(
         "What the small model noticed",
-        "A small model learns everything once; we watch how hard each example is for it. "
-        "(loss trajectories of a proxy)",
+        "A small model learns everything once; we watch how hard each example is for it.",
+        "loss trajectories of a proxy",
         noticed.draw,
         "Press Play. Some examples are learned at once, some late, some never: a fingerprint.",
     ),
     Step(
         "Kinds of examples",
-        "Examples that are learned alike lie together. (k-means clusters of trajectories)",
+        "Examples that are learned alike lie together.",
+        "k-means clusters of loss trajectories",
         kinds.draw,
         "Pick two clusters and read an example of each. Islands on the map are no proof.",
     ),
     Step(
         "What we keep",
-        "The same number of every kind, so that rare kinds stay. (equal quotas)",
+        "The same number of every kind, so that rare kinds stay.",
+        "equal quotas (S2L, Algorithm 1)",
         steps.keep,
         "Move the slider. Large kinds are thinned first; small ones are kept whole.",
     ),
     Step(
         "Was it as good?",
-        "The same model, the same steps, other examples: chance is the one to beat. "
-        "(controlled comparison)",
+        "The same model, the same steps, other examples: chance is the one to beat.",
+        "controlled comparison",
         steps.outcome,
         "Read the sentence as it stands. Where it says 'not evidence', say so, and what would be.",
     ),
@@ -103,11 +127,9 @@ def present(usable: list[Entry]) -> None:
         st.info("There is nothing to present yet: import a dataset, or run the demo.")
         _leave()
         return
-    bar = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="right")
     step = STEPS[at]
-    st.header(f"{at + 1} · {step.title}", anchor=False)
-    st.markdown(step.words)
-    with bar:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header(f"{at + 1} · {step.title}", anchor=False, width="stretch")
         masked = st.toggle("Hide texts", value=True, key="story:masked", persist_state="session")
         masked |= is_private(project.dataset)
         notes = _switch("Notes", "n")
@@ -117,6 +139,7 @@ def present(usable: list[Entry]) -> None:
         if at == len(STEPS) - 1:
             report.offer(last(project), "story:report")
         _leave()
+    st.markdown(f"{step.words}  \n:small[:gray[In the field's words: {step.term}]]")
     if notes:
         st.info(step.notes, icon=":material/speaker_notes:")
     step.draw(project, masked=masked)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from core import selection
 from core.errors import InputError
 from core.finetune.metrics import METRICS, known
-from core.study import comparison
+from core.study import comparison, costs, findings, pairs
 from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from dashboard.charts import selection as selection_charts
@@ -15,6 +16,7 @@ from dashboard.charts import study as study_charts
 from dashboard.escape import plain
 from dashboard.frame.page_words import plain_words
 from dashboard.selection import preview
+from dashboard.story import screen
 from dashboard.story.project import Project
 
 
@@ -34,60 +36,81 @@ def keep(project: Project, *, masked: bool) -> None:
         return
     k = int(made.clusters["cluster"].max()) + 1
     bars, shares = st.columns([1.5, 1]) if len(made.sources) > 1 else (st.container(), None)
-    with bars, st.container(key="strip-story-kept"):
+    with bars:
         if words := preview.too_few(made.clusters):
             st.caption(plain(f"{words}: {preview.NO_BARS}"))
         else:
-            st.plotly_chart(
-                selection_charts.allocation(made.clusters, k).update_layout(height=None),
-                height="stretch",
-                config={"displayModeBar": False},
-                alt="Examples kept of each cluster",
-            )
+            figure = selection_charts.allocation(made.clusters, k, narrow=True)
+            figure.update_xaxes(showticklabels=False)
+            whole = int((made.clusters["taken"] == made.clusters["size"]).sum())
+            alt = f"Examples kept of each cluster, largest first; {whole:,} are kept whole"
+            screen.chart(figure, "kept", alt)
     if shares is not None:
-        shares.markdown("**Share of each source, before and after**")
-        shares.plotly_chart(
-            selection_charts.share_change(made.sources, 8),
-            config={"displayModeBar": False},
-            alt="Share of each source before and after",
-        )
+        with shares:
+            st.markdown("**Share of each source, before and after**")
+            figure = selection_charts.share_change(made.sources, 8)
+            screen.chart(figure, "shares", _moved(made.sources))
     st.caption(
         f"{len(made.chosen):,} of {made.pool:,} examples, spread evenly over {len(made.clusters)} "
-        f"clusters: small kinds are kept, large ones thinned. Equal quotas (S2L, Algorithm 1). "
+        f"clusters: small kinds are kept, large ones thinned. "
         f"{plain(project.clusters.id)}."
     )
 
 
 def outcome(project: Project, *, masked: bool) -> None:
-    """The study's sentence and figure, and what would settle it where the evidence is thin."""
+    """The study's answer, its figure, what each arm cost, and what would settle what is open."""
     if project.study is None:
         st.info("It was not compared yet: start a study on the Study page.")
         return
     table = study_table(project.study)
-    key = next(iter(known(table)))
-    verdict = comparison.verdict(table, key) or "S2L was not compared with random."
-    st.markdown(f"#### {plain(verdict)}")
-    base = project.study.summary_as(StudySummary)["base"]
-    full = table.loc[table["arm"] == "full", key]
+    key = next(iter(known(table)), None)
+    if key is None:
+        st.info("No training of this study gave a number: see the Study page.")
+        return
     row = METRICS[key]
+    s = project.study.summary_as(StudySummary)
+    planned = pairs.registered(table, key, findings.noise_of(project.study, key))
+    said = findings.sentences(project.study, table, key)
+    if planned:
+        st.markdown(f"#### {plain(comparison.in_short(planned[0], row))}")
+    words = " ".join([*said[:1], *_as_good(said)])
+    st.markdown(plain(words or "S2L was not compared with random."))
+    full = table.loc[table["arm"] == "full", key]
+    by_arm = table.groupby("arm")
     figure = study_charts.study_figure(
         table,
         key,
         row.axis,
         row.lower_is_better,
-        base.get(key),
+        s["base"].get(key),
         float(full.mean()) if len(full) else None,
+        seconds=by_arm["train_seconds"].median() if "train_seconds" in table else None,
     )
-    figure.update_layout(height=None)
-    with st.container(key="strip-story"):
-        st.plotly_chart(
-            figure,
-            height="stretch",
-            config={"displayModeBar": False},
-            alt="What each arm scored",
-        )
-    place = comparison.place_among_random(table, key)
+    alt = "; ".join(
+        f"{study_charts.arm_title(str(arm))} {row.form.format(mean)}"
+        for arm, mean in by_arm[key].mean().items()
+    )
+    screen.chart(figure, "arms", f"{row.title} of each arm, mean: {alt}")
     st.caption(
-        f"{plain(place)} Study {plain(project.study.id)}, {len(table)} fine-tunes "
-        f"of up to {int(table['rows'].max()):,} examples."
+        f"{plain(comparison.place_among_random(table, key))} "
+        f"{plain(costs.sentence(costs.by_arm(project.study), epochs=s.get('epochs', 0)))} Study "
+        f"{plain(project.study.id)}, {len(table)} fine-tunes of up to "
+        f"{int(table['rows'].max()):,} examples."
+    )
+
+
+def _as_good(said: list[str]) -> list[str]:
+    """Return the sentence on all the data, of those of a study."""
+    ours = comparison.title(pairs.OURS)
+    return [x for x in said[1:] if x.startswith(ours) and comparison.TITLES[pairs.FULL] in x]
+
+
+def _moved(sources: pd.DataFrame) -> str:
+    """Say in words which source gains most and which loses most."""
+    change = 100 * (sources["selected_share"] - sources["pool_share"])
+    most, least = change.idxmax(), change.idxmin()
+    return (
+        f"Share of each source before and after; {plain(sources['source'][most])} gains most, "
+        f"{change[most]:+.1f} points, {plain(sources['source'][least])} loses most, "
+        f"{change[least]:+.1f}"
     )

@@ -65,6 +65,10 @@ def test_what_is_drawn_is_read_and_recolouring_keeps_it(page, box):
 
 
 def test_a_click_on_a_ribbon_reads_its_cluster(page, copied):
+    name = page.locator(".js-plotly-plot .annotation-text").first
+    for scheme, ink in (("light", "rgb(12, 15, 21)"), ("dark", "rgb(230, 232, 236)")):
+        page.emulate_media(color_scheme=scheme)
+        expect(name).to_have_css("fill", ink)
     page.get_by_role("tab", name="Ribbons").click()
     settled(page)
     ribbons = page.locator(".js-plotly-plot").nth(1)

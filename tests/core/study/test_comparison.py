@@ -9,6 +9,7 @@ from core.finetune.metrics import METRICS
 from core.study.comparison import (
     as_good,
     by_chance,
+    in_short,
     missing_draws,
     place_among_random,
     ranges,
@@ -47,6 +48,23 @@ def test_no_difference_says_what_would_settle_it():
     found = compare(scored, "loss", "s2l", "random").test
     assert f"{found.low:+.3f} to {found.high:+.3f}, 3 seeds; 3 seeds could have shown " in said
     assert said.endswith(" would show 0.05.")
+
+
+def test_the_short_answer_is_plain_and_says_no_more_than_the_interval():
+    def short(**arms):
+        return in_short(registered(table(**arms), "loss")[0], METRICS["loss"])
+
+    other = "a random draw of the same size"
+    assert short(s2l=A, random=B) == f"The selection did better than {other}."
+    assert short(s2l=B, random=A) == f"The selection did worse than {other}."
+    open_ = f"The selection was not shown to be better or worse than {other}."
+    assert short(s2l=[1.0, 1.1, 1.05], random=[1.02, 1.04, 1.09]) == open_
+    assert short(s2l=[1.0] * 3, random=[1.0] * 3) == open_
+    assert (
+        short(s2l=A[:1], random=B[:1])
+        == f"One training each cannot tell the selection from {other}."
+    )
+    assert "failed" in short(s2l=[1.0, math.nan, 1.1], random=B[:3])
 
 
 def test_all_right_or_all_wrong_is_no_certainty():

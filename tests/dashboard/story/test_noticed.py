@@ -3,7 +3,7 @@
 import numpy as np
 
 from dashboard.story.noticed import followed
-from dashboard.story.texts import LONGEST, text_of
+from dashboard.story.texts import text_of
 
 CURVES = np.array(
     [
@@ -31,4 +31,3 @@ def test_texts_are_hidden_by_their_shape():
     example = {"prompt": "Ann is 7", "response": "yes"}
     assert text_of(example, masked=False) == "Ann is 7\n→ yes"
     assert text_of(example, masked=True) == "▒▒▒ ▒▒ ▒\n→ ▒▒▒"
-    assert len(text_of({"prompt": "a" * 999, "response": ""}, masked=False)) == LONGEST + 2
