@@ -62,12 +62,7 @@ def study_figure(
     known = {arm: mean_interval(part.to_numpy()) for arm, part in table.groupby("arm")[metric]}
     intervals = np.array([known[arm] for arm in arms.index]).reshape(-1, 2)
     if "random" in known and np.isfinite(known["random"]).all():
-        low, high = known["random"]
-        fig.add_vrect(low, high, fillcolor=theme.MUTED, opacity=0.15, line_width=0, layer="below")
-        middle = float(table[metric].max() + table[metric].min()) / 2
-        side, x = ("left", high) if low + high < 2 * middle else ("right", low)
-        words = "grey: 95% interval of random's mean"
-        figure.note(fig, words, x=x, y=0, xref="x", xanchor=side, yanchor="bottom")
+        _band(fig, *known["random"], float(table[metric].max() + table[metric].min()) / 2)
     fig.add_trace(
         go.Scatter(
             x=np.column_stack([intervals, np.full(len(arms), np.nan)]).ravel(),
@@ -108,6 +103,14 @@ def study_figure(
     _references(fig, references, min(values), max(values))
     _failures(fig, failed, place, lower_is_better)
     return fig
+
+
+def _band(fig: go.Figure, low: float, high: float, middle: float) -> None:
+    """Draw random's interval behind all arms, and say beside it what the grey is."""
+    fig.add_vrect(low, high, fillcolor=theme.MUTED, opacity=0.15, line_width=0, layer="below")
+    side, x = ("left", high) if low + high < 2 * middle else ("right", low)
+    words = "grey: 95% interval of random's mean"
+    figure.note(fig, words, x=x, y=0, xref="x", xanchor=side, yanchor="bottom")
 
 
 def _notes(
