@@ -59,7 +59,7 @@ class Training(Group):
     )
     steps: int = setting(
         0,
-        label="Steps, in place of the epochs (0: as the epochs say)",
+        label="Steps (0: by epochs)",
         help="Optimizer steps instead of epochs; 0 uses epochs",
         minimum=0,
     )

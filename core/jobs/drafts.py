@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.jobs.commands import noun_of, settings_of
-from core.jobs.queue import forget, status
+from core.jobs.queue import forget, jobs, status
 from core.jobs.record import ACTIVE, Job
 from core.settings import specs
 from core.spec import Spec
@@ -41,7 +41,7 @@ def _agrees(spec: Spec, value: Any, config: dict[str, Any], preset: bool) -> boo
 
 @editors("delete")
 def discard(workspace: Workspace, id: str) -> None:
-    """Delete what an ended job has left behind, and its record.
+    """Delete what an ended job has left behind, and its record; those of its earlier tries, too.
 
     Raises:
         InputError: it is at work, or another job goes on with what it left.
@@ -51,6 +51,16 @@ def discard(workspace: Workspace, id: str) -> None:
     if job.state in ACTIVE:
         raise InputError(f"{job.title} is {job.state}; stop it first")
     draft = draft_of(workspace, job) if job.state != "done" else None
+    tries = [] if draft is None else [t for t in jobs(workspace) if _tried(workspace, t, draft.id)]
     if draft is not None:
         workspace.delete(draft.id)
-    forget(workspace, id)
+    for one in {id, *(t.id for t in tries)}:
+        forget(workspace, one)
+
+
+def _tried(workspace: Workspace, job: Job, draft: str) -> bool:
+    """Return whether a job ended early, on this run."""
+    if job.state in (*ACTIVE, "done"):
+        return False
+    found = draft_of(workspace, job)
+    return found is not None and found.id == draft

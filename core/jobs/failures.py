@@ -67,8 +67,8 @@ FAILURES = {
         ),
         Failure(
             "host-memory",
-            "Out of memory on this machine",
-            "The system ended the process, most often because the machine's memory ran out.",
+            "Most likely out of memory on this machine",
+            "The system ends a process when the machine's memory runs out; a person can, too.",
             "End other programs, or let less be held at once.",
             _less_memory,
             again=True,

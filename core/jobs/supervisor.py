@@ -40,7 +40,7 @@ from core.workspace.store import Workspace
 
 POLL = 0.3  # seconds between two looks of a supervisor
 CAUSES: dict[int, str] = {
-    signal.SIGKILL: "often because memory ran out; {again}, or with a smaller batch",
+    signal.SIGKILL: "often because memory ran out; {again}, or take a smaller batch",
     signal.SIGTERM: "somebody or the system ended it; {again}",
     signal.SIGSEGV: "a crash in a native library; the log may name it",
     signal.SIGBUS: "often a full disk or full shared memory; free some and {again}",

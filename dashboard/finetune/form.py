@@ -69,7 +69,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Chosen
         persist_state="session",
         on_change=_refill,
         help="Fills every field below for this model and method",
-        width="stretch",
+        width="content",
     )
     st.caption(PRESETS[_preset()].sentence)
     changed = st.container(horizontal=True, gap="small")

@@ -179,17 +179,19 @@ def headline(job: Job) -> tuple[float, str]:
 def ended(job: Job, words: str, icon: str) -> None:
     """Say how a job ended and what to do now."""
     took = _took(job)
-    line = f"{words}{f' after {took}' if took else ''} · {plain(job.title)}"
+    state, _, more = words.partition(": ")
+    line = f"{state}{f' after {took}' if took else ''} · {plain(job.title)}"
     if job.state == "done":
         st.success(line, icon=icon)
         return
     show = st.warning if job.state == "stopped" else st.error
     known = jobs.FAILURES.get(job.failure)
     if known is None:
-        show(f"{line}. {plain_words(job.message)}", icon=icon)
+        why = plain_words(job.message) or more
+        show(f"{line}  \n{why[:1].upper()}{why[1:]}", icon=icon)
     else:
         show(
-            f"**{known.title}** · {line}. {plain_words(job.message)}  \n"
+            f"**{known.title}** · {line}  \n{plain_words(job.message)}  \n"
             f"{known.cause} {plain_words(known.remedy)}",
             icon=icon,
         )
@@ -242,7 +244,11 @@ def _changes(job: Job, mend: Any) -> str:
     if mend is None or asked is None:
         return ""
     differ = [s for s in specs(type(asked)) if getattr(mend, s.name) != getattr(asked, s.name)]
-    return ", ".join(f"{s.label.lower()} {getattr(mend, s.name)}" for s in differ)
+    return ", ".join(f"{s.label.lower()} {_value(getattr(mend, s.name))}" for s in differ)
+
+
+def _value(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def discard(job: Job) -> None:

@@ -37,6 +37,8 @@ def test_a_draft_is_found_by_what_its_job_was_asked(workspace, ended):
 
 def test_discarding_deletes_the_draft_and_the_record(workspace, ended):
     assert ended.state == "failed", "there is no such selection"
+    again = [*("finetune", *to_argv(dataclasses.replace(SETTINGS, resume=True)))]
+    jobs.wait(workspace, jobs.submit(workspace, again, title="Again", device="none"), 60)
     mine, other = (
         begin(workspace, SETTINGS),
         begin(workspace, dataclasses.replace(SETTINGS, seed=1)),
