@@ -179,15 +179,16 @@ def headline(job: Job) -> tuple[float, str]:
 def ended(job: Job, words: str, icon: str) -> None:
     """Say how a job ended and what to do now."""
     took = _took(job)
-    state, _, more = words.partition(": ")
-    line = f"{state}{f' after {took}' if took else ''} · {plain(job.title)}"
+    line = (
+        f"{plain(words.partition(':')[0])}{f' after {took}' if took else ''} · {plain(job.title)}"
+    )
     if job.state == "done":
         st.success(line, icon=icon)
         return
     show = st.warning if job.state == "stopped" else st.error
     known = jobs.FAILURES.get(job.failure)
     if known is None:
-        why = plain_words(job.message) or more
+        why = plain_words(job.message)
         show(f"{line}  \n{why[:1].upper()}{why[1:]}", icon=icon)
     else:
         show(
