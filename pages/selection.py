@@ -193,7 +193,7 @@ with left, st.container(border=True):
         st.error(plain_words(problem), icon=":material/error:")
     made = tried.made
     if tried.problem:
-        st.caption("The quotas set by hand cannot be met, so nothing can be saved.")
+        quota_bars.refused(tried)
     elif kept := state.workspace().same("selection", selection.key_of(settings)):
         saved.saved(kept)
     else:
@@ -209,16 +209,23 @@ with right:
     )
     facts(made, int(pool.tokens.sum()))
     settable = row.quotas and budgets.parse(budget).kind != "tokens"
-    chosen_bars = quota_bars.chart(clusters.id, tried, box=settable)
-    if few := preview.too_few(made.clusters):
-        st.caption(f"{plain(few)}: bars of one row say little; a larger budget shows more.")
+    few = preview.too_few(made.clusters)
+    chosen_bars = None
+    if few:
+        st.info(
+            f"{plain(few)}: {preview.NO_BARS} A larger budget shows them.",
+            icon=":material/bar_chart:",
+        )
+    else:
+        chosen_bars = quota_bars.chart(clusters.id, tried, box=settable)
     if not row.quotas:
         st.caption(f"{row.sentence} It does not share over these clusters; compare with S2L.")
     elif not settable:
         st.caption("Quotas by hand are rows: for them, give the budget as a share or in rows.")
     quota_bars.panel(chosen_bars, tried, known, dataset.id, settable=settable)
     last_change.changes(clusters.id, dataset.id, tried, known)
-    sources(made)
+    if not few:
+        sources(made)
     tabs = dict(zip(TABS, st.tabs(TABS, on_change="rerun", key="selection:tab"), strict=True))
     if tabs["Before and after"].open:
         with tabs["Before and after"]:

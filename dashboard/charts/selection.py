@@ -192,7 +192,7 @@ def share_change(table: pd.DataFrame, most: int = 20) -> go.Figure:
             )
         )
     for y, change in enumerate(table["change"]):
-        text = f"{100 * change:+.1f} pp".replace("-", "\u2212")
+        text = f"{100 * change:+.1f} points".replace("-", "\u2212")
         figure.note(fig, text, x=1, y=y, yref="y", xanchor="left", xshift=10)
     key = f'<span style="color:{theme.MUTED}">○</span> in the pool    '
     key += f'<span style="color:{theme.ACCENT}">●</span> in the selection'

@@ -74,7 +74,8 @@ def _head(job: Job) -> None:
     left, keep, drop = st.columns([5, 1.3, 1], vertical_alignment="center")
     words = job_card.STATES[job.state][0]
     if job.state == "queued":
-        left.progress(0.0, text=f"{plain(job.title)}  \n{words}; {job.ahead:,} before it")
+        ahead = f"; {job.ahead:,} before it" if job.ahead else ""
+        left.progress(0.0, text=f"{plain(job.title)}  \n{words}{ahead}")
     else:
         stage = f"{plain(job.stage)}: {job.step:,} of {job.total:,}" if job.stage else "starting"
         rest = "" if job.seconds_left is None else f" · about {duration(job.seconds_left)} left"

@@ -23,6 +23,9 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding: 0.5rem 1.5rem 2rem}
 [class*="st-key-lead-"], [class*="st-key-lead-"] > div:has(.stPlotlyChart) {
   height: max(440px, 66vh)}
+[data-testid="stMain"]:has(.st-key-bar-panel) .st-key-lead-bars,
+[data-testid="stMain"]:has(.st-key-bar-panel) .st-key-lead-bars > div:has(.stPlotlyChart) {
+  height: max(300px, 66vh - 190px)}
 [class*="st-key-strip-"], [class*="st-key-strip-"] > div:has(.stPlotlyChart) {
   height: max(300px, 66vh - 110px)}
 [data-testid="stBaseButton-primary"]:enabled,
@@ -41,8 +44,9 @@ STYLE = """<style>
 }
 [data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
 </style>"""
-"""No blank band above the title, leading pictures that grow with the screen, white on one blue in
-both schemes: the dark one's accent is light, to be read as text (docs/accessibility.md)."""
+"""No blank band above the title, leading pictures that grow with the screen and leave room for the
+panel of a chosen bar, a narrow sidebar in a narrow window, white on one blue in both schemes: the
+dark one's accent is light, to be read as text (docs/accessibility.md)."""
 BESIDE = (1, 3.05)
 """Widths of a form and of the leading picture beside it, which takes 60% of the screen."""
 CHART: dict[str, Any] = {"displaylogo": False, "scrollZoom": True}

@@ -118,7 +118,7 @@ def chart(clusters: str, tried: QuotaTrial, *, box: bool) -> Gesture | None:
                 )
                 or CLICK
             )
-            st.caption("A click moves one bar; a box all under it, to its top edge.")
+            st.caption("Click a bar or draw a box over several, then set their rows below.")
     figure = selection_charts.allocation(
         table,
         int(table["cluster"].max()) + 1,
@@ -143,11 +143,15 @@ def chart(clusters: str, tried: QuotaTrial, *, box: bool) -> Gesture | None:
 
 def _chosen(clusters: str, there: set[int]) -> Gesture | None:
     """Return what is chosen of this clustering, as far as it can be drawn from."""
-    kept = st.session_state.get(CHOSEN)
+    kept = _kept()
     if kept is None or kept["of"] != clusters:
         return None
     known = tuple(c for c in kept["clusters"] if c in there)
     return Gesture(known, kept["level"]) if known else None
+
+
+def _kept() -> dict[str, Any] | None:
+    return st.session_state.get(CHOSEN)
 
 
 def _picked(clusters: str, order: list[int]) -> None:
@@ -176,14 +180,10 @@ def panel(
         dataset: Id, to read rows of.
         settable: Whether the strategy and the budget have quotas.
     """
-    if tried.problem:
-        _refused(tried)
-        if chosen is None:
-            reset_all("refused")
     if chosen is None:
         return
     table = tried.made.clusters.set_index("cluster")
-    with st.container(border=True, gap="small"):
+    with st.container(border=True, gap="small", key="bar-panel"):
         if chosen.level is not None and settable:
             _several(chosen, table)
         else:
@@ -203,11 +203,17 @@ def reset_all(key: str) -> None:
         )
 
 
-def _refused(tried: QuotaTrial) -> None:
+def refused(tried: QuotaTrial) -> None:
     """Say why the quotas cannot be met and what is shown instead, and offer the way back."""
     shown = "with the last quotas that worked" if tried.quotas else "without quotas"
-    st.error(f"{plain(tried.problem)}. Shown {shown}.", icon=":material/error:")
-    st.button("Undo", on_click=use, args=(tried.quotas,), icon=":material/undo:")
+    st.error(
+        f"{plain(tried.problem[:1].upper() + tried.problem[1:])}. Shown {shown}; nothing is saved.",
+        icon=":material/error:",
+    )
+    with st.container(horizontal=True):
+        st.button("Undo", on_click=use, args=(tried.quotas,), icon=":material/undo:")
+        if _kept() is None:  # else it stands in the panel of the bar
+            reset_all("refused")
 
 
 def _one(cluster: int, table: pd.DataFrame, known: ClustersPreview, *, settable: bool) -> None:
