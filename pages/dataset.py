@@ -175,6 +175,17 @@ def rows(artifact: Artifact) -> None:
             st.html(reader.as_seen(example["messages"], seen_by, proxy))
 
 
+def mend(job: jobs.Job, path: str, *, looking: bool) -> None:
+    """Lead from an import that failed to what its columns mean."""
+    if job.state == "failed" and path and st.session_state.get(LAUNCHED) == path and not looking:
+        st.button(
+            "See its first rows and say what they hold",
+            icon=":material/table_rows:",
+            type="primary",
+            on_click=lambda: st.session_state.update({"dataset:again": True}),
+        )
+
+
 def health(artifact: Artifact) -> None:
     """Count the rows that were skipped, by reason."""
     s = artifact.summary_as(DatasetSummary)
@@ -192,15 +203,20 @@ widgets.title(
 artifact = widgets.chips("dataset")["dataset"]
 left, right = st.columns(widgets.BESIDE)
 job = jobs.newest(state.workspace(), "dataset")
+unsure = job is not None and job.state != "done"  # what "it" is
 with left:
-    if artifact is not None:
-        widgets.next_step("Train a proxy on it", "trajectories", primary=True, dataset=artifact.id)
-        warnings(artifact)
+    onward = st.container()
     with st.container(border=True):
         st.markdown("**Import a dataset**")
         path, hub = chosen_path()
         looking = looked_at(path, hub=hub)
         form_place = st.container()
+if artifact is not None and not looking:
+    with onward:
+        label = f"Train a proxy on {plain(artifact.name)}" if unsure else "Train a proxy on it"
+        widgets.next_step(label, "trajectories", primary=not unsure, dataset=artifact.id)
+        if not unsure:
+            warnings(artifact)
 said: dict[str, Any] | None = None
 understood = True
 if looking:
@@ -210,12 +226,14 @@ if looking:
             path, kept(dataset.Settings, "dataset", fixed={"path": path, **unsaid})
         )
 with form_place:
-    import_form(path, said, hub=hub, primary=artifact is None, understood=understood)
+    import_form(path, said, hub=hub, primary=artifact is None or looking, understood=understood)
 with right:
     if job is not None and job.state != "done":
         job_card.card(job)
+        mend(job, path, looking=looking)
         if artifact is not None and not looking:
             st.markdown(f"**Not of that import:** below is {plain(artifact.name)}, as it was.")
+            warnings(artifact)
     job_card.arrive(job, "dataset")
     if artifact is None and not looking and (job is None or job.state not in jobs.ACTIVE):
         st.info(

@@ -44,6 +44,7 @@ with right:
         with st.container(border=True):
             result.watch(clusters.id, active=active)
     if artifact is not None:
+        widgets.former(artifact, job)
         result.show(artifact)
     elif job is None and half is None:
         st.info(

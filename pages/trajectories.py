@@ -149,4 +149,5 @@ with right:
                 icon=":material/show_chart:",
             )
     elif not busy:
+        widgets.former(artifact, job)
         picture(artifact)

@@ -122,9 +122,9 @@ def _check(found: Understood, settings: Settings, reasons: Mapping[str, int]) ->
     if not len(found):
         seen = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
         raise InputError(
-            f"no usable row in {settings.path}: {seen}; it was read as "
-            f"{found.reading.format} from {found.reading.columns}; name other columns with --map, "
-            "or mend the rows"
+            f"no usable row in {settings.path}: {seen}; it was read as {found.reading.format}, "
+            f"{', '.join(f'{part} from {c}' for part, c in found.reading.columns.items())}; name "
+            "other columns with --map, or mend the rows"
         )
     if settings.id_column and not found.has_own_ids():
         raise InputError(

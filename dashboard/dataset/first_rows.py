@@ -85,7 +85,7 @@ def _say(detected: Preview, key: str) -> None:
     reading = detected.reading
     if reading is None:
         st.warning(
-            plain(f"{detected.problem}. Choose below what a row holds."),
+            plain(f"{_first(detected.problem)}. Choose below what a row holds."),
             icon=":material/help:",
         )
         return
@@ -93,7 +93,7 @@ def _say(detected: Preview, key: str) -> None:
         st.text(f"Read as {ROW_FORMATS[reading.format].title}")
         st.badge(plain(reading.certainty), color=COLOURS[reading.certainty])
     for sentence in detected.said:
-        st.caption(plain(sentence))
+        st.caption(plain(f"{_first(sentence)}."))
     if reading.left_out:
         st.caption(
             plain(
@@ -103,6 +103,10 @@ def _say(detected: Preview, key: str) -> None:
         )
     if "prompt" in reading.parts:
         _offer(reading, key)
+
+
+def _first(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _offer(reading: Reading, key: str) -> None:
@@ -124,7 +128,10 @@ def _show(seen: Preview, key: str, *, mapped: bool) -> None:
         return
     n_skipped = seen.n_read - seen.n_usable
     shown = f"Of the first {seen.n_read:,} rows {seen.n_usable:,} can be used"
-    st.caption(f"{shown}; marked text is trained, the rest is only read.")
+    if not seen.n_usable:
+        st.warning(f"{shown}: the reasons are below.", icon=":material/block:")
+    else:
+        st.caption(f"{shown}; marked text is trained, the rest is only read.")
     if not seen.trainable:
         st.warning(
             "There are no replies to train on: this file can only test a model. Choose a reply "

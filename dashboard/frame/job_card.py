@@ -178,7 +178,7 @@ def headline(job: Job) -> tuple[float, str]:
 
 def ended(job: Job, words: str, icon: str) -> None:
     """Say how a job ended and what to do now."""
-    took = _took(job)
+    took = "" if job.seconds is None else duration(job.seconds)
     line = (
         f"{plain(words.partition(':')[0])}{f' after {took}' if took else ''} · {plain(job.title)}"
     )
@@ -187,17 +187,24 @@ def ended(job: Job, words: str, icon: str) -> None:
         return
     show = st.warning if job.state == "stopped" else st.error
     known = jobs.FAILURES.get(job.failure)
+    why = plain_words(job.message[:1].upper() + job.message[1:])
     if known is None:
-        why = plain_words(job.message)
-        show(f"{line}  \n{why[:1].upper()}{why[1:]}", icon=icon)
+        show(f"{line}  \n{why}", icon=icon)
     else:
         show(
-            f"**{known.title}** · {line}  \n{plain_words(job.message)}  \n"
-            f"{known.cause} {plain_words(known.remedy)}",
+            f"**{known.title}** · {line}  \n{why}  \n{known.cause} {plain_words(known.remedy)}",
             icon=icon,
         )
     if jobs.can_resume(job):
         _go_on(job, known is not None)
+    elif st.button(
+        "Discard",
+        icon=":material/delete:",
+        key=f"discard:{job.id}",
+        help="Delete this record: there is nothing to go on with",
+    ):
+        discard(job)
+        st.rerun(scope="app")
 
 
 def _go_on(job: Job, known: bool) -> None:
@@ -278,10 +285,6 @@ def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) 
     except (InputError, OSError) as e:
         st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()
-
-
-def _took(job: Job) -> str:
-    return "" if job.seconds is None else duration(job.seconds)
 
 
 def sidebar_jobs() -> None:

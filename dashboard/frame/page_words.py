@@ -15,6 +15,10 @@ COMMAND = r"`[^`]*`"
 """A whole command between backticks is for a terminal: it stays."""
 AGAIN = r"\b(?:run (?:it|the same command)(?: again)?|go on) with --resume\b"
 FLAG = r"--(?P<flag>[a-z][a-z0-9-]*)(?:[ =](?P<value>'[^']*'|[\w.]*\w))?"
+UPLOADED = re.compile(r"[^\s'\"]*/uploads/[0-9a-f]{32}/")
+"""The folder that an upload stands in, which says nothing to who uploaded it."""
+WIDGETS = {"map": "What a row holds", "prompt-column": "Prompt", "response-column": "Reply"}
+"""Flag -> the widget beside a file's first rows that is asked instead, where its label differs."""
 _WORDS = re.compile(f"(?P<command>{COMMAND})|(?P<again>{AGAIN})|(?<![\\w-]){FLAG}")
 
 
@@ -29,7 +33,7 @@ def in_page_words(text: str) -> str:
     >>> in_page_words("raise --max-length, or take --method lora")
     'raise “Max length”, or take “Method: lora”'
     """
-    return _WORDS.sub(_worded, text)
+    return _WORDS.sub(_worded, UPLOADED.sub("", text))
 
 
 def _worded(match: re.Match[str]) -> str:
@@ -42,7 +46,7 @@ def _worded(match: re.Match[str]) -> str:
         return match[0]
     value = match["value"]
     spec = next((s for s in of_flag if value in (*s.choices, *s.suggestions)), of_flag[0])
-    name = spec.label
+    name = WIDGETS.get(match["flag"], spec.label)
     if value is None:
         return f"“{name}”"
     if spec.kind is bool and value in ("yes", "no"):

@@ -11,6 +11,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.finetune.metrics import METRICS
+from core.jobs import ACTIVE
+from core.jobs.record import Job
 from core.workspace.artifact import KINDS, Artifact, Kind
 from core.workspace.locks import network_problem
 from dashboard.escape import plain
@@ -168,6 +170,12 @@ def next_step(label: str, page: str, *, primary: bool = False, **ids: str) -> No
         width="stretch",
     ):
         state.go(page, **ids)
+
+
+def former(artifact: Artifact, job: Job | None) -> None:
+    """Say that what stands below a run that did not end well is not of it."""
+    if job is not None and job.state not in ("done", *ACTIVE):
+        st.markdown(f"**Not of that run:** below is {plain(artifact.name)}, as it was.")
 
 
 def facts(*pairs: tuple[str, str], helps: dict[str, str] | None = None) -> None:

@@ -143,15 +143,11 @@ def chart(clusters: str, tried: QuotaTrial, *, box: bool) -> Gesture | None:
 
 def _chosen(clusters: str, there: set[int]) -> Gesture | None:
     """Return what is chosen of this clustering, as far as it can be drawn from."""
-    kept = _kept()
+    kept = st.session_state.get(CHOSEN)
     if kept is None or kept["of"] != clusters:
         return None
     known = tuple(c for c in kept["clusters"] if c in there)
     return Gesture(known, kept["level"]) if known else None
-
-
-def _kept() -> dict[str, Any] | None:
-    return st.session_state.get(CHOSEN)
 
 
 def _picked(clusters: str, order: list[int]) -> None:
@@ -206,13 +202,11 @@ def reset_all(key: str) -> None:
 def refused(tried: QuotaTrial) -> None:
     """Say why the quotas cannot be met and what is shown instead, and offer the way back."""
     shown = "with the last quotas that worked" if tried.quotas else "without quotas"
-    st.error(
-        f"{plain(tried.problem[:1].upper() + tried.problem[1:])}. Shown {shown}; nothing is saved.",
-        icon=":material/error:",
-    )
+    words = plain(tried.problem[:1].upper() + tried.problem[1:])
+    st.error(f"{words}. Shown {shown}; nothing is saved.", icon=":material/error:")
     with st.container(horizontal=True):
         st.button("Undo", on_click=use, args=(tried.quotas,), icon=":material/undo:")
-        if _kept() is None:  # else it stands in the panel of the bar
+        if st.session_state.get(CHOSEN) is None:  # else it stands in the panel of the bar
             reset_all("refused")
 
 

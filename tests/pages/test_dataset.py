@@ -349,7 +349,7 @@ def test_a_file_is_shown_as_it_would_be_read_before_it_is_imported(visit, bare, 
 def test_columns_that_say_nothing_are_asked_for(visit, bare, folder):
     write(folder / "odd.jsonl", [{"foo": "x", "bar": "y"}])
     at = choose(visit(bare.root, "dataset"), folder / "odd.jsonl")
-    assert "no usable column: there are 'foo', 'bar'" in words(at)
+    assert "No usable column: there are 'foo', 'bar'" in words(at)
     assert "--" not in "".join(w.value for w in at.warning)
     assert labelled(at.button, "Import").disabled
     labelled(at.multiselect, "Prompt, in this order").set_value(["foo"]).run()
@@ -385,7 +385,7 @@ def test_a_hub_dataset_is_shown_when_a_person_asks_and_not_before(visit, bare, m
     assert asked == []
     fine(press(at, "Show its first rows"))
     assert asked == [(("owner/reports", None), {"split": "train", "streaming": True})]
-    assert "prompt: findings; reply: impression" in words(at)
+    assert "Prompt: findings; reply: impression" in words(at)
     assert "Not in the conversations: study_id" in words(at)
     assert len(asked) == 1
     assert not jobs.jobs(bare)

@@ -23,6 +23,8 @@ from dashboard.frame.page_words import _specs, in_page_words, plain_words
         ("`python -m core finetune --lr 1` does", "`python -m core finetune --lr 1` does"),
         ("--no-such-flag 3", "--no-such-flag 3"),
         ("a--max-length", "a--max-length"),
+        ("say what it means with --map", "say what it means with “What a row holds”"),
+        (f"no row in '/srv/ws/uploads/{'0a' * 16}/my rows.csv'", "no row in 'my rows.csv'"),
     ],
 )
 def test_flags_become_labels(said, shown):
