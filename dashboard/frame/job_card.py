@@ -179,9 +179,8 @@ def headline(job: Job) -> tuple[float, str]:
 def ended(job: Job, words: str, icon: str) -> None:
     """Say how a job ended and what to do now."""
     took = "" if job.seconds is None else duration(job.seconds)
-    line = (
-        f"{plain(words.partition(':')[0])}{f' after {took}' if took else ''} · {plain(job.title)}"
-    )
+    how = f"{plain(words.partition(':')[0])}{f' after {took}' if took else ''}"
+    line = f"{how} · {plain(job.title)}"
     if job.state == "done":
         st.success(line, icon=icon)
         return
@@ -191,10 +190,8 @@ def ended(job: Job, words: str, icon: str) -> None:
     if known is None:
         show(f"{line}  \n{why}", icon=icon)
     else:
-        show(
-            f"**{known.title}** · {line}  \n{why}  \n{known.cause} {plain_words(known.remedy)}",
-            icon=icon,
-        )
+        why += f"  \n{known.cause} {plain_words(known.remedy)}"
+        show(f"**{known.title}** · {line}  \n{why}", icon=icon)
     if jobs.can_resume(job):
         _go_on(job, known is not None)
     elif st.button(
