@@ -98,8 +98,10 @@ if leftovers and not busy:
     unusable(leftovers[:20])
 
 if usable:
-    with st.expander(f"Everything in this workspace ({len(usable):,})"):
-        st.dataframe(
+    words, key = f"Everything in this workspace ({len(usable):,})", "overview:everything"
+    everything = st.expander(words, key=key, on_change="rerun")
+    if everything.open:  # thousands of lines, which few look at
+        everything.dataframe(
             [
                 {
                     "kind": e.kind,
