@@ -6,14 +6,13 @@ they hold every step once.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import logging
 import os
 import pathlib
 import resource
 import shutil
 import sys
+import time
 from typing import Any
 
 from core.errors import InputError
@@ -82,9 +81,9 @@ class RunLog:
         self.file, self.steps = folder / METRICS, steps
         self.every = -(-steps // LINES)
         self.writer: Any = None
-        if tensorboard and (kind := _writer()):
+        if tensorboard and importlib.util.find_spec("tensorboardX"):
             shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
-            self.writer = kind(str(folder / TENSORBOARD))
+            self.writer = _events(folder / TENSORBOARD)
             for line in read_jsonl(self.file):
                 self._show(line)
 
@@ -96,21 +95,31 @@ class RunLog:
         self._show(line)
 
     def _show(self, line: dict[str, Any]) -> None:
-        for key, tag in TAGS.items() if self.writer else ():
+        if not self.writer:
+            return
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.summary import scalar
+
+        for key, tag in TAGS.items():
             if key in line:
-                self.writer.add_scalar(tag, line[key], line["step"])
+                told = scalar(tag, line[key])
+                self.writer.write_event(
+                    Event(wall_time=time.time(), step=line["step"], summary=told)
+                )
+        self.writer.flush()
 
     def close(self) -> None:
-        """Flush TensorBoard's files."""
+        """Close TensorBoard's files."""
         if self.writer:
             self.writer.close()
 
 
-def _writer() -> Any:
-    """Return the class that writes TensorBoard's files; None where it is not installed."""
-    logging.getLogger("tensorboardX").setLevel(logging.ERROR)
-    with contextlib.suppress(ImportError):
-        from tensorboardX import SummaryWriter
+def _events(folder: pathlib.Path) -> Any:
+    """Return what writes TensorBoard's file.
 
-        return SummaryWriter
-    return None
+    The library's own writer does so in a thread, which a full disk ends, and waits for it then.
+    """
+    from tensorboardX.event_file_writer import EventsWriter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return EventsWriter(str(folder / "events"))
