@@ -1,6 +1,9 @@
+import contextlib
+
 import streamlit as st
 
 from core import finetune, jobs
+from core.errors import InputError
 from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import short
 from core.training.watch import load_looks
@@ -68,8 +71,10 @@ def shown_run(selection: Artifact) -> Artifact | None:
     named = state.current("finetune") if st.query_params.get("finetune") else None
     if named is not None and named.parents.get("selection") == selection.id:
         return named
-    mine = [e for e in runs if e.parents.get("selection") == selection.id][:1]
-    return next((state.workspace().open(e.id, e.kind) for e in mine), None)
+    for entry in (e for e in runs if e.parents.get("selection") == selection.id):
+        with contextlib.suppress(InputError):  # damaged since it was listed
+            return state.workspace().open(entry.id, entry.kind)
+    return None
 
 
 def watch() -> None:
