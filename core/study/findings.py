@@ -41,6 +41,12 @@ def sentences(study: Artifact, table: pd.DataFrame, metric: str, test: str = "")
     return [text for text in out if text]
 
 
+def in_short(study: Artifact, table: pd.DataFrame, metric: str, test: str = "") -> str:
+    """Return the answer in plain words; empty where s2l has no counterpart."""
+    planned = pairs.registered(table, metric, noise_of(study, metric, test))
+    return comparison.in_short(planned[0], METRICS[metric]) if planned else ""
+
+
 def different_items(table: pd.DataFrame) -> str:
     """Say that arms were tested on different numbers of items; empty where they were not."""
     good = table[table["failed"] == ""]

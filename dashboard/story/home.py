@@ -15,6 +15,8 @@ from core.jobs.progress import duration
 from core.report.project import as_text, verdict
 from core.selection.artifact import SelectionSummary
 from core.settings import from_config
+from core.study import findings
+from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from dashboard.charts import losses as loss_charts
 from dashboard.charts import selection as selection_charts
@@ -55,7 +57,11 @@ def following(project: Project) -> Next:
 def draw(project: Project) -> None:
     """Show the project: its sentence, its pictures, what it cost, its next step."""
     st.subheader(plain(project.dataset.name), anchor=False)
-    st.markdown(f"**{plain(as_text(verdict(project)))}**")
+    said, short = as_text(verdict(project)), _short(project)
+    if short:
+        st.markdown(f"**{plain(short)}** {plain(said)}")
+    else:
+        st.markdown(f"**{plain(said)}**")
     with st.container(key="home-strip"):
         columns = st.columns(3, border=True)
         for column, picture in zip(columns, (_map, _budget, _arms), strict=True):
@@ -72,6 +78,15 @@ def draw(project: Project) -> None:
             state.go(step.page, **{step.kind: step.id})
         if cost := costs(project):
             st.caption(cost)
+
+
+def _short(project: Project) -> str:
+    """Return the study's answer in plain words, for people who know no intervals."""
+    if project.study is None:
+        return ""
+    table = study_table(project.study)
+    key = next(iter(known(table)), None)
+    return "" if key is None else findings.in_short(project.study, table, key)
 
 
 def costs(project: Project) -> str:
@@ -140,4 +155,5 @@ def _arms(project: Project) -> None:
     figure.layout.annotations = ()
     figure.update_xaxes(title=None, nticks=4)
     _still(figure, "arms", "Scores of the arms")
-    st.caption(f"{row.title}, {row.unit}; {len(table)} fine-tunes of one model, equal steps")
+    equal = "epochs" if project.study.summary_as(StudySummary).get("epochs", 0) else "steps"
+    st.caption(f"{row.title}, {row.unit}; {len(table)} fine-tunes of one model, equal {equal}")

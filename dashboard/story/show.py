@@ -60,9 +60,15 @@ if (!window.storySwipe) {
     if (Math.abs(x) < 60 || Math.abs(x) < 2 * Math.abs(y)) return
     document.querySelector(`.st-key-story-${x < 0 ? "Next" : "Back"} button:enabled`)?.click()
   })
+  const pressed = {ArrowLeft: "Back", ArrowRight: "Next", Escape: "leave", n: "notes", t: "timer"}
+  addEventListener("keydown", e => {
+    if (!e.target.matches("input[type=checkbox]") || !(e.key in pressed)) return
+    document.querySelector(`.st-key-story-${pressed[e.key]} button:enabled`)?.click()
+  }, true)
 }
 </script>"""
-"""A swipe presses Next or Back; what is drawn or typed in keeps its own gestures."""
+"""A swipe presses Next or Back; what is drawn or typed in keeps its own gestures. A switch that was
+just turned holds the focus, and Streamlit's own shortcuts do not reach past an input: these do."""
 
 
 class Step(NamedTuple):

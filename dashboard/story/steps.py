@@ -69,10 +69,9 @@ def outcome(project: Project, *, masked: bool) -> None:
         return
     row = METRICS[key]
     s = project.study.summary_as(StudySummary)
-    planned = pairs.registered(table, key, findings.noise_of(project.study, key))
     said = findings.sentences(project.study, table, key)
-    if planned:
-        st.markdown(f"#### {plain(comparison.in_short(planned[0], row))}")
+    if short := findings.in_short(project.study, table, key):
+        st.markdown(f"#### {plain(short)}")
     words = " ".join([*said[:1], *_as_good(said)])
     st.markdown(plain(words or "S2L was not compared with random."))
     full = table.loc[table["arm"] == "full", key]
@@ -107,10 +106,10 @@ def _as_good(said: list[str]) -> list[str]:
 
 def _moved(sources: pd.DataFrame) -> str:
     """Say in words which source gains most and which loses most."""
-    change = 100 * (sources["selected_share"] - sources["pool_share"])
-    most, least = change.idxmax(), change.idxmin()
+    change = 100 * (sources["selected_share"] - sources["pool_share"]).to_numpy()
+    names = sources["source"].tolist()
+    most, least = int(change.argmax()), int(change.argmin())
     return (
-        f"Share of each source before and after; {plain(sources['source'][most])} gains most, "
-        f"{change[most]:+.1f} points, {plain(sources['source'][least])} loses most, "
-        f"{change[least]:+.1f}"
+        f"Share of each source before and after; {plain(names[most])} gains most, "
+        f"{change[most]:+.1f} points, {plain(names[least])} loses most, {change[least]:+.1f}"
     )
