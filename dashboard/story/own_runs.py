@@ -1,6 +1,7 @@
 """What a study made for itself: its fine-tunes, and the selections that only these were made from.
 
-On the home page they stand as one line of their study, so that a few studies do not bury the rest.
+On the home page they stand as one line of their study, so that a few studies do not bury the rest;
+what several studies share stands with the newest of them.
 What a person named or tagged stands by itself.
 """
 
@@ -25,17 +26,14 @@ def of_studies(entries: Iterable[Entry], kept: Collection[str] = ()) -> dict[str
         for parent in entry.parents.values():
             children[parent].add(entry.id)
     study_of: dict[str, str] = {}
-    for entry in by_id.values():
-        if entry.kind != "study":
-            continue
-        for parent in entry.parents.values():
-            found = by_id.get(parent)
-            if found is not None and found.kind == "finetune" and children[parent] <= {entry.id}:
-                study_of[parent] = entry.id
+    for entry in (e for e in by_id.values() if e.kind == "finetune"):
+        below = children[entry.id]
+        if below and all(by_id[child].kind == "study" for child in below):
+            study_of[entry.id] = max(below)
     for entry in (e for e in by_id.values() if e.kind == "selection"):
         studies = {study_of.get(child, "") for child in children[entry.id]}
-        if len(studies) == 1 and "" not in studies:
-            study_of[entry.id] = studies.pop()
+        if studies and "" not in studies:
+            study_of[entry.id] = max(studies)
     out: dict[str, list[Entry]] = {}
     for id, study in study_of.items():
         if id not in kept:
