@@ -117,8 +117,8 @@ if usable:
 past = [j for j in jobs.jobs(workspace) if j.state not in jobs.ACTIVE][:20]
 if past:
     failed = sum(job.state == "failed" for job in past)
-    words = f"Past jobs ({len(past)}{f', {failed} failed' * bool(failed)})"
-    with st.expander(words, expanded=past[0].state == "failed"):
+    count = f"{len(past):,}, {failed:,} failed" if failed else f"{len(past):,}"
+    with st.expander(plain(f"Past jobs ({count})"), expanded=past[0].state == "failed"):
         for job in past:
             words, icon = job_card.STATES[job.state]
             st.markdown(f"{icon} {words} · {plain(job.title)} · {plain(job.created[:16])}")
