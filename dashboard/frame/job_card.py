@@ -186,7 +186,7 @@ def ended(job: Job, words: str, icon: str) -> None:
         return
     show = st.warning if job.state == "stopped" else st.error
     known = jobs.FAILURES.get(job.failure)
-    why = plain_words(job.message[:1].upper() + job.message[1:])
+    why = plain_words(job.message)
     if known is None:
         show(f"{line}  \n{why}", icon=icon)
     else:
