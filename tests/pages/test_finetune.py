@@ -33,6 +33,14 @@ def test_it_names_its_input_and_shows_the_run_so_far(page):
     assert len(page.dataframe[0].value) == 4, "its own and three of the study"
 
 
+def test_a_fine_tune_damaged_since_it_was_listed_leaves_the_page_open(visit, copied, monkeypatch):
+    monkeypatch.setattr("core.workspace.store.RECHECK", 3600.0)
+    os.utime(copied.root / "finetune", (1e9, 1e9))  # so that the listing is kept
+    at = fine(visit(copied.root, "finetune", selection=copied.selection))
+    (copied.workspace.find(copied.finetune) / "scores.json").write_text("")
+    fine(at.run())
+
+
 def test_its_answers_can_be_read(page):
     assert len([t for t in page.text if t.value.startswith(("right", "wrong"))]) == 8
 
