@@ -47,7 +47,8 @@ def person(port, ids, rng, end, pause, took, wrong, lock) -> None:
     """Come and go until it is over."""
     while time.monotonic() < end:
         page = rng.choice(list(PAGES))
-        query = f"{PAGES[page]}={rng.choice(ids[PAGES[page]])}" if PAGES[page] else ""
+        there = ids.get(PAGES[page])
+        query = f"{PAGES[page]}={rng.choice(there)}" if there else ""
         began = time.monotonic()
         try:
             session = Session(port, page if PAGES[page] else "", query)
