@@ -122,7 +122,7 @@ def campaign(many, minutes, original, folder, pause=20.0, seed=0):
         "growth_percent": round(100 * float(line[1] / line[0] - 1), 1),
         "memory_every_5_s": [int(m) for _, m in memory][:: max(1, len(memory) // 24)],
         "load": round(float(np.mean(load)), 1),
-        "tracebacks": log.count("Traceback"),
+        "tracebacks": [part[:2000] for part in log.split("Traceback")[1:]],
         "wrong": sorted(wrong.items()),
     }
 
