@@ -20,12 +20,14 @@ import sys
 import tempfile
 import time
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from core.finetune import fit
 from core.finetune.fit import FitRun
 from core.finetune.settings import Settings
+from core.jobs.children import environment
 from core.settings import to_argv
 from core.training.fit_memory import VARIABLE, gib
 from core.workspace.store import Workspace
@@ -78,9 +80,9 @@ def count_processor(folder: pathlib.Path) -> None:
     """Let tries and runs take one thread, and tries have the processor's seconds for a clock."""
     os.environ |= {"OMP_NUM_THREADS": "1"}
     (folder / "sitecustomize.py").write_text(CLOCK)
-    usual = fit.environment
     places = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    fit.environment = lambda: usual() | {"PYTHONPATH": places}
+    timed = lambda: environment() | {"PYTHONPATH": places}  # noqa: E731
+    mock.patch.object(fit, "environment", timed).start()
 
 
 def main(root: str, selection: str, *names: str, processor: bool = False) -> None:

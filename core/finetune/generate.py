@@ -182,6 +182,7 @@ def _watch(
 
     if progress is None:
         return []
+    told = progress.update
 
     class Told(StoppingCriteria):
         def __call__(self, input_ids: Any, scores: Any, **more: Any) -> Any:
@@ -190,7 +191,7 @@ def _watch(
             written = input_ids[:, width:]
             ended = int(torch.isin(written, stops.to(written.device)).any(1).sum())
             time_left.token(written.shape[1], ended)
-            progress.update(done + ended, tokens=written.shape[1])
+            told(done + ended, tokens=written.shape[1])
             return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
     return [Told()]
