@@ -161,6 +161,7 @@ def _begin(ready: Ready, base: Artifact | None, fingerprint: str) -> Draft:
     if draft is None:
         if s.resume and (twin := _finished(workspace, fingerprint, s)):
             raise InUse(f"another process made it meanwhile, as {twin.id}; start again to use it")
+        outdated = workspace.same("finetune", fingerprint, s.name) if s.resume else None
         disk.check(workspace, ready.model, s, ready.recipe.steps)
         draft = workspace.draft(
             "finetune",
@@ -180,6 +181,7 @@ def _begin(ready: Ready, base: Artifact | None, fingerprint: str) -> Draft:
             },
             fingerprint=fingerprint,
             alone=s.resume,
+            after=outdated.id if outdated else "",
         )
     identify(draft.id)
     return draft

@@ -79,8 +79,15 @@ def load_error(spec: str, part: str, error: Exception) -> InputError:
     text = str(error).strip()
     first = text.split("\n")[0].strip()
     first = (" ".join(text.split()) if first.endswith(":") else first)[:300]
-    if pathlib.Path(spec).expanduser().is_dir():
-        message = f"the {part} in {spec} cannot be read: {first}"
+    folder = pathlib.Path(spec).expanduser()
+    if folder.is_dir():
+        message = f"the {part} in {spec} cannot be read: {first.rstrip('.')}"
+        kinds = {p.suffix for p in folder.iterdir()}
+        if "no file named model.safetensors" in text and ".safetensors" not in kinds:
+            message = f"{spec} has no weights"
+            if ".bin" in kinds:
+                message += " but pickled ones (.bin), which may run code and are not read"
+        message += "; save or download the whole model again, or give another folder"
         return InputError(message, failure="missing-model")
     if "gated repo" in text.lower() or type(error).__name__ == "GatedRepoError":
         message = f"{spec} is given only to people who accepted its licence: do so on its page, "

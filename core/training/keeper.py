@@ -15,6 +15,8 @@ from core.training.checkpoints import complete
 from core.training.micro_batches import ByRow
 from core.training.reporting import RunLog, memory
 from core.training.watching import Watcher
+from core.workspace.artifact import RUN
+from core.workspace.draft import check_there
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
@@ -62,6 +64,8 @@ class Keeper(TrainerCallback):
         """Rows and tokens that this process has trained on."""
         self.reached = 0
         """Tokens trained on since step 0."""
+        self.draft = (folder / RUN).exists()
+        """Whether the folder is an artifact's, which somebody may delete meanwhile."""
 
     def seconds(self) -> float:
         """Return the seconds of training so far, recordings and looks left out."""
@@ -103,6 +107,7 @@ class Keeper(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        stop, save, discard = process_group.once(self._wishes)
         step = state.global_step
         rows, tokens = self.sizes[step - 1]
         self.done = self.done[0] + rows, self.done[1] + tokens
@@ -121,7 +126,6 @@ class Keeper(TrainerCallback):
             self.progress.aside, ahead = self._beside(step, state.max_steps)
             self.progress.ahead = ahead + self.after()
             self.progress.update(step, **self.last, **rates)
-        stop, save, discard = process_group.once(self._wishes)
         if self.watcher and self.watcher.ended_early:  # as a resumed run will, from before
             return
         if stop and step < state.max_steps:
@@ -131,7 +135,13 @@ class Keeper(TrainerCallback):
             control.should_save = True
 
     def _wishes(self) -> tuple[bool, bool, bool]:
-        """Say whether to stop, to save, to discard; one process decides for all."""
+        """Say whether to stop, to save, to discard; one process decides for all.
+
+        Raises:
+            Ended: the run was deleted.
+        """
+        if self.draft:
+            check_there(self.folder)
         late = time.monotonic() - self.saved_at > self.save_seconds
         return stop_requested(), late, discard_requested()
 

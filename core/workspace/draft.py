@@ -32,6 +32,16 @@ class Ended(InputError):
     """It was sealed or deleted a moment ago: its folder is no draft any more."""
 
 
+def check_there(folder: pathlib.Path) -> None:
+    """Raise where a draft was deleted: who writes on would make its folder, and all above, again.
+
+    Raises:
+        Ended: its run.json is gone.
+    """
+    if not (folder / RUN).exists():
+        raise Ended(f"{folder} was deleted while it was at work; nothing was kept")
+
+
 @dataclasses.dataclass
 class Draft:
     """An artifact being made; `seal` turns it into an `Artifact`.
@@ -58,7 +68,9 @@ class Draft:
 
         Raises:
             OSError: the disk is full or not writable; the draft stays and can be resumed.
+            Ended: somebody deleted it meanwhile.
         """
+        check_there(self.path)
         files = {}
         for file in sorted(p for p in self.path.rglob("*") if p.is_file()):
             inside = file.relative_to(self.path)

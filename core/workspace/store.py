@@ -62,6 +62,7 @@ class Workspace:
         parents: dict[str, str],
         fingerprint: str = "",
         alone: bool = False,
+        after: str = "",
     ) -> Draft:
         """Begin an artifact.
 
@@ -69,6 +70,7 @@ class Workspace:
             parents: Role -> artifact id.
             fingerprint: Equal for runs that would give the same result.
             alone: Only where none of this fingerprint is at work or sealed; else that is said.
+            after: Id of an equal one that is out of date: it and those before it do not count.
 
         Raises:
             OSError: the workspace cannot be written.
@@ -103,8 +105,9 @@ class Workspace:
         draft = Draft(path, run, lock_draft(path), time.monotonic())
         with locked(folder):  # of two that look at once, the second sees that the first goes on
             twin, said = self._at_work(kind, fingerprint, path), "is an equal run, at work now"
-            if not twin and fingerprint and (same := self.same(kind, fingerprint, name * alone)):
-                twin, said = same.id, "is equal and was made before"
+            equal = [e.id for e in self._sealed(kind, fingerprint, name * alone) if e.id > after]
+            if not twin and equal:
+                twin, said = equal[0], "is equal and was made before"
             if twin and alone:
                 draft.discard()
         if twin and alone:
@@ -171,12 +174,15 @@ class Workspace:
 
         It is opened in the lineage of `like`, if that is given.
         """
-        for earlier in self.recent(kind):
-            same = earlier.fingerprint == fingerprint and name in ("", earlier.name)
-            if earlier.state == "sealed" and same:
-                with contextlib.suppress(InputError):  # damaged a moment ago
-                    return (like or self).open(earlier.id)
+        for earlier in self._sealed(kind, fingerprint, name):
+            with contextlib.suppress(InputError):  # damaged a moment ago
+                return (like or self).open(earlier.id)
         return None
+
+    def _sealed(self, kind: Kind, fingerprint: str, name: str) -> list[Entry]:
+        """List what was made by equal runs (of this name, if given), newest first."""
+        equal = (e for e in self.recent(kind) if fingerprint and e.fingerprint == fingerprint)
+        return [e for e in equal if e.state == "sealed" and name in ("", e.name)]
 
     def find(self, id: str) -> pathlib.Path:
         """Return the directory of an artifact, finished or not.

@@ -16,7 +16,8 @@ from core.workspace.files import ROOT, write_json
 from tests.core.jobs.conftest import until
 
 WAITS = """
-import sys, core.__main__, importlib, time
+import sys, core.__main__, importlib, signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from core.jobs.progress import Stopped, stop_requested
 def run(workspace, settings):
     print("ready", file=sys.stderr, flush=True)

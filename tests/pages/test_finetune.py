@@ -8,7 +8,9 @@ import streamlit as st
 from core import finetune, jobs, run_file
 from core.jobs.record import lock_file
 from core.settings import identity, to_argv, to_config
+from core.workspace.artifact import KINDS
 from core.workspace.files import append_jsonl, write_json
+from core.workspace.store import Workspace
 from dashboard.finetune import as_file
 from dashboard.frame.page_words import in_page_words
 from tests.conftest import NAME
@@ -34,11 +36,12 @@ def test_it_names_its_input_and_shows_the_run_so_far(page):
 
 
 def test_a_fine_tune_damaged_since_it_was_listed_leaves_the_page_open(visit, copied, monkeypatch):
-    monkeypatch.setattr("core.workspace.store.RECHECK", 3600.0)
-    os.utime(copied.root / "finetune", (1e9, 1e9))  # so that the listing is kept
-    at = fine(visit(copied.root, "finetune", selection=copied.selection))
-    (copied.workspace.find(copied.finetune) / "scores.json").write_text("")
-    fine(at.run())
+    listed = copied.workspace.entries()
+    monkeypatch.setattr(
+        Workspace, "recent", lambda _, *kinds: [e for e in listed if e.kind in (kinds or KINDS)]
+    )
+    (copied.workspace.find(copied.finetune) / "manifest.json").write_text("")
+    fine(visit(copied.root, "finetune", selection=copied.selection))
 
 
 def test_its_answers_can_be_read(page):

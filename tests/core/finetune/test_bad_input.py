@@ -84,7 +84,7 @@ def refused(finished, words, **settings):
     [
         (
             "no-weights",
-            "the model in .*no-weights cannot be read: .*no file named model.safetensors",
+            "no-weights has no weights; save or download the whole model again, or give another",
         ),
         ("small", "gives token .*, but the model knows only 40: it is another model's tokenizer"),
         ("other-base", "is an adapter"),

@@ -363,9 +363,9 @@ def test_every_arm_of_a_study_honours_the_edits_of_its_start(copied, monkeypatch
     rows, seal = of_pool(copied).tolist(), selection.seal
     edits.exclude(copied.workspace, copied.dataset, rows[:30])
 
-    def meanwhile(workspace, source):
+    def meanwhile(workspace, source, **more):
         edits.exclude(workspace, copied.dataset, [rows.pop()])
-        return seal(workspace, source)
+        return seal(workspace, source, **more)
 
     monkeypatch.setattr(import_module("core.selection.run"), "seal", meanwhile)
     how = {"strategies": "random,full", "seeds": "0", "model": "scratch:tiny", "steps": 2}

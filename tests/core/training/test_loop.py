@@ -10,6 +10,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
 
+from core.errors import InputError
 from core.finetune.generate import generate, questions
 from core.jobs import progress
 from core.jobs.progress import Stopped
@@ -233,6 +234,24 @@ def test_a_resumed_run_whose_columns_are_gone_says_so(fitted, tmp_path, stop_aft
     (tmp_path / "columns.jsonl").unlink()
     with pytest.raises(ValueError, match=r"columns for steps \[0, 3\] are missing"):
         fitted(tmp_path)
+
+
+def test_a_run_whose_folder_is_deleted_ends_and_does_not_make_it_again(
+    fitted, tmp_path, monkeypatch
+):
+    folder, step = tmp_path / "run.partial", keeper.Keeper.on_step_end
+    folder.mkdir()
+    (folder / "run.json").write_text("{}")
+
+    def delete(self, args, state, *rest, **more):
+        if state.global_step == 5:
+            shutil.rmtree(folder)
+        return step(self, args, state, *rest, **more)
+
+    monkeypatch.setattr(keeper.Keeper, "on_step_end", delete)
+    with pytest.raises(InputError, match="was deleted while it was at work"):
+        fitted(folder)
+    assert not folder.exists()
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_with_advice(fitted, tmp_path):

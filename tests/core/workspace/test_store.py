@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,6 +56,16 @@ def test_a_sealed_artifact_opens_with_what_was_put_in(workspace):
     assert workspace.verify(made.id) == []
     assert workspace.same("dataset", "f").id == made.id
     assert workspace.same("dataset", "g") is None
+
+
+def test_a_draft_that_was_deleted_is_not_sealed(workspace):
+    draft = workspace.draft("dataset", name="x", config={}, parents={})
+    shutil.rmtree(draft.path)
+    draft.path.mkdir()  # by a writer who comes after it
+    (draft.path / "late.txt").write_text("late")
+    with pytest.raises(InputError, match="was deleted while it was at work"):
+        draft.seal({"rows": 1})
+    assert not states(workspace)
 
 
 def test_what_is_dropped_survives_until_sealed(workspace, monkeypatch):
