@@ -44,7 +44,7 @@ demo: $(VENV)/ready  ## run the embedded demo without a browser (about 1 min on 
 	$(PY) -m core demo
 
 test: $(VENV)/ready-dev  ## set up and run unit, page and browser tests
-	$(PY) -m pytest tests -n 3 --dist loadfile
+	$(PY) -m pytest tests -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready-dev  ## lint and type-check
 	$(VENV)/bin/ruff check .

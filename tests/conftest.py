@@ -59,6 +59,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes; leave out with -m 'not slow'")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that no process ends with one while the others are done."""
+    here = pathlib.Path(__file__).parent
+    long = ("e2e", "campaigns", "pages")
+    order = {name: place for place, name in enumerate(long)}
+    items.sort(key=lambda item: order.get(item.path.relative_to(here).parts[0], len(long)))
+
+
 class Finished(NamedTuple):
     """The ids of a workspace with one of everything."""
 

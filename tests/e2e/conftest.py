@@ -30,6 +30,15 @@ QUIET = (
 OWN = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
 REFUSED = "Content Security Policy"
 """What a browser writes of something that a page may not do."""
+TITLES = {
+    "": "S2L Studio",
+    "dataset": "Dataset",
+    "trajectories": "Trajectories",
+    "clusters": "Clusters",
+    "selection": "Selection",
+    "finetune": "Fine-tune",
+    "study": "Study",
+}
 PATIENCE = 60_000  # milliseconds for anything the server draws; a busy machine is slow
 
 expect.set_options(timeout=PATIENCE)
