@@ -67,7 +67,7 @@ ELSEWHERE = {
     ),
     "core/finetune/test_fit.py": (
         "core.finetune.dry_run core.finetune.fit_child core.finetune.fit_disk "
-        "core.finetune.fit_trial core.finetune.fit_evaluation core.training.fit_disk"
+        "core.finetune.fit_trial core.training.fit_disk"
     ),
     "core/finetune/test_forecast.py": "core.finetune.others",
     "core/finetune/test_more_tests.py": "core.finetune.seen",

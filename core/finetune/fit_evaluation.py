@@ -28,6 +28,9 @@ NEW = (2, 10)
 """Tokens of the two answers whose difference is the time of a token."""
 AT_ONCE = (2, 12)
 """Items answered at once in either trial."""
+ROUNDS, ENOUGH = 7, 3.0
+"""Times that answers are timed, at most, and the seconds after which once more is too much: of a
+fast model one interruption would be taken for the price of every token."""
 JUDGED = 8
 """Items whose own answers are judged, for the time it takes."""
 
@@ -155,9 +158,16 @@ def _answering(
 
     few, many = AT_ONCE
     low, high = NEW[0], max(NEW[0] + 1, min(NEW[1], max_new))
+    trials = [(n, new) for n in AT_ONCE for new in (low, high)]
     with evaluating(model), torch.no_grad():
-        seconds(1, low)
-        times = {n: [seconds(n, new) for new in (low, high)] for n in AT_ONCE}
+        for n in AT_ONCE:  # the first of its size loads and allocates
+            seconds(n, low)
+        began = time.monotonic()
+        rounds = [[seconds(*trial) for trial in trials]]
+        while len(rounds) < ROUNDS and time.monotonic() - began < ENOUGH:
+            rounds.append([seconds(*trial) for trial in trials])
+    middle = dict(zip(trials, np.median(rounds, axis=0).tolist(), strict=True))
+    times = {n: [middle[n, new] for new in (low, high)] for n in AT_ONCE}
     a_token = {n: max(0.0, (t[1] - t[0]) / (high - low)) for n, t in times.items()}
     item = max(0.0, (a_token[many] - a_token[few]) / (many - few))
     reading = max(0.0, times[many][0] - low * a_token[many]) / (many * len(usual))

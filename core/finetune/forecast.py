@@ -118,7 +118,7 @@ def forecast(measured: dict[str, Any]) -> Forecast:
     parts = [
         _sure("start", start),
         _between("training", first + low + saves[0], first + high + saves[1]),
-        _sure(LOOKS, look["times"] * looking(test, look)),
+        _between(LOOKS, *looking(test, look)),
         _sure("scoring the test", scoring),
         _between("answering", *(judged + answering(test, n) for n in ("usual_new", "max_new"))),
         _sure("saving", final * (1 + HASHED) + clock["check"]),
@@ -166,15 +166,23 @@ def line(size: np.ndarray, seconds: np.ndarray) -> tuple[float, float]:
     return 0.0, token
 
 
-def looking(test: dict[str, Any], look: dict[str, Any]) -> float:
-    """Return the seconds of one look: some rows scored, a few prompts answered."""
+def looking(test: dict[str, Any], look: dict[str, Any]) -> tuple[float, float]:
+    """Return the seconds of all looks, from and to: some rows scored, a few prompts answered.
+
+    The answers of the first look, before any step, are as long as they may be; from then on they
+    may end where the test's answers do.
+    """
     rates, first = test["rates"], test["sets"][0]
     scored = min(1.0, look["rows"] / max(1, first["items"])) * first["tokens"] * rates["score"]
-    if "step" not in rates:
-        return float(scored)
-    n, new = look["answers"], look["new"]
-    written = new * (rates["step"] + n * rates["item"])
-    return float(scored + n * first["prompt"] * rates["read"] + written)
+    n, new, times = look["answers"], look["new"], look["times"]
+    each = scored + n * first["prompt"] * rates.get("read", 0.0)
+    token = rates.get("step", 0.0) + n * rates.get("item", 0.0)
+    usual = min(new, first["usual_new"])
+    low, high = (
+        times * each + token * (min(times, 1) * new + max(0, times - 1) * later)
+        for later in (usual, new)
+    )
+    return low * (1 - UNSURE), high * (1 + UNSURE)
 
 
 def judging(test: dict[str, Any]) -> float:

@@ -93,8 +93,9 @@ def test_every_part_of_a_run_is_in_it():
     by_name = {p.name: p for p in found.parts}
     looks = "looking at held-out rows"
     assert list(by_name) == ["start", "training", looks, "scoring the test", "answering", "saving"]
-    one = 50 * 0.01 + 3 * 20 * 0.001 + 64 * (0.1 + 3 * 0.01)
-    assert by_name[looks].middle == pytest.approx(5 * one)
+    one, token = 50 * 0.01 + 3 * 20 * 0.001, 0.1 + 3 * 0.01
+    assert by_name[looks].low == pytest.approx(0.95 * (5 * one + (64 + 4 * 50) * token))
+    assert by_name[looks].high == pytest.approx(1.05 * (5 * one + 5 * 64 * token))
     assert by_name["start"].middle == pytest.approx(13.5)
     assert by_name["training"].middle == pytest.approx(4 + 150 + 2 * 1e-4 * 12_000)
     assert by_name["scoring the test"].middle == pytest.approx(1 + 0.01 * (500 + 2 * 100))
