@@ -128,6 +128,11 @@ def _as_it_is(workspace: Workspace, text: str, lineage: Artifact | None) -> Name
         try:
             id = load_any(workspace, text)
         except InputError as e:
+            if (path := given(text)).is_file():
+                raise InputError(
+                    f"{path.name} is no test set: its rows need a question and the answer that is "
+                    f"expected; give a file that has both ({e})"
+                ) from e
             names = ", ".join(EVALUATIONS)
             raise InputError(f"{e}; a test with a name is NAME or NAME=PATH: {names}") from e
     dataset = (lineage or workspace).open(id, "dataset")

@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.dataset.artifact import DatasetSummary
 from core.dataset.overlap import describe
-from core.dataset.run import load_any
 from core.errors import InputError
+from core.evaluations.load import load
 from core.finetune.seen import seen
 from core.selection.artifact import SelectionSummary, load_rows
 from core.spec import Spec
@@ -80,7 +80,8 @@ def about(text: str, dataset: Artifact, selection: Artifact, key: str) -> Chosen
 
 def _read(text: str, key: str) -> None:
     try:
-        st.session_state[key] = load_any(state.workspace(), access.check("test set", text))
+        test = load(state.workspace(), access.check("test set", text))
+        st.session_state[key] = test.dataset.id
     except InputError as e:
         st.session_state[f"{key}:problem"] = str(e)
     except OSError as e:
