@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import itertools
 
 import numpy as np
@@ -22,6 +23,8 @@ NAME_SAMPLE = 200
 """Texts a cluster's keywords are read from: all of fewer than twice as many, else about these."""
 NAME_CHARACTERS = 1000
 """Of a text."""
+APART_SHARE, APART_LEAD = 0.25, 0.2
+"""Of a cluster's texts that have a word, and by how much this is above every namesake's."""
 BETWEEN = r"[^\pL\pN_]+"
 WORD = r"^\pL{3,}$"
 
@@ -36,7 +39,8 @@ def keywords(texts: pd.Series, labels: npt.NDArray[np.int32]) -> list[str]:
     """Name every cluster by the words that set it apart (c-TF-IDF, Grootendorst 2022).
 
     Words of a cluster are weighted by tf * log(1 + A / f): tf the word's count in the cluster, A
-    the mean number of words a cluster, f the word's count over all clusters.
+    the mean number of words a cluster, f the word's count over all clusters. Clusters whose words
+    are the same keep the first, and get those that tell them apart (`_apart`).
 
     Args:
         texts: One a row (n_rows,), or those of `sampled` rows: more are not read.
@@ -57,17 +61,60 @@ def keywords(texts: pd.Series, labels: npt.NDArray[np.int32]) -> list[str]:
     word = pc.index_in(coded.dictionary, vocabulary).take(coded.indices)
     known = word.is_valid().to_numpy(zero_copy_only=False)
     size = max(1, len(vocabulary))
-    pairs = labels[rows][text[known]].astype(np.int64) * size + word.drop_null().to_numpy().astype(
-        np.int64
-    )
-    pairs, count = np.unique(pairs, return_counts=True)
+    codes = word.drop_null().to_numpy().astype(np.int64)
+    in_text = text[known] * size + codes
+    pairs, count = np.unique(labels[rows][text[known]] * size + codes, return_counts=True)
     cluster, word_of = np.divmod(pairs, size)
     mean = count.sum() / max(1, k)
     weight = np.log1p(mean / np.bincount(word_of, count, minlength=size)[word_of])
     order = np.lexsort((word_of, -count * weight, cluster))
     starts = np.searchsorted(cluster[order], np.arange(k + 1))
-    best = [order[a : min(b, a + NAME_WORDS)] for a, b in itertools.pairwise(starts)]
-    return [" · ".join(vocabulary.take(pa.array(word_of[b])).to_pylist()) for b in best]
+    best = [
+        word_of[order[a : min(b, a + NAME_WORDS)]].tolist() for a, b in itertools.pairwise(starts)
+    ]
+    of_text, once = np.divmod(np.unique(in_text), size)
+    texts_with = collections.Counter(
+        zip(labels[rows][of_text].tolist(), once.tolist(), strict=True)
+    )
+    best = _apart(best, texts_with, np.bincount(labels[rows], minlength=k))
+    return [" · ".join(vocabulary.take(pa.array(words, pa.int64())).to_pylist()) for words in best]
+
+
+def _apart(
+    best: list[list[int]], texts_with: collections.Counter[tuple[int, int]], texts: Ints
+) -> list[list[int]]:
+    """Give clusters of the same words, in any order, the words that tell them apart, if any do.
+
+    Such a word stands in at least 25% of a cluster's texts, and in 20 of 100 texts more than in any
+    other's of the same words.
+
+    Args:
+        best: Words of each cluster, the first sets it apart most.
+        texts_with: How many texts of a cluster have a word, by (cluster, word).
+        texts: Of each cluster (k,).
+    """
+    groups: dict[frozenset[int], list[int]] = collections.defaultdict(list)
+    for cluster, words in enumerate(best):
+        groups[frozenset(words)].append(cluster)
+    namesakes = {c: g for words, g in groups.items() if words and len(g) > 1 for c in g}
+    found: dict[int, list[tuple[float, int]]] = collections.defaultdict(list)
+    for (cluster, word), n in texts_with.items():
+        share = n / texts[cluster]
+        if cluster not in namesakes or share < APART_SHARE or word in best[cluster]:
+            continue
+        others = [
+            texts_with[other, word] / texts[other]
+            for other in namesakes[cluster]
+            if other != cluster
+        ]
+        if share - max(others) >= APART_LEAD:
+            found[cluster].append((max(others) - share, word))
+    return [
+        [words[0], *(word for _, word in sorted(found[c])[: NAME_WORDS - 1])]
+        if c in found
+        else words
+        for c, words in enumerate(best)
+    ]
 
 
 def names(trajectories: Artifact, labels: Labels) -> list[str]:

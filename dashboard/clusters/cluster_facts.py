@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from core.clusters import distances as neighbours
-from core.clusters import how_learned
 from core.clusters.settings import Settings
 from core.trajectories.row_scores import labels
 from core.workspace.artifact import Artifact
@@ -23,17 +22,12 @@ STRANDS = 12
 
 @st.cache_resource(max_entries=12, show_spinner=False)
 def table(id: str, _made: ClustersPreview, key: str) -> pd.DataFrame:
-    """Return the clusters' table with behaviour, forgetting and the nearest other cluster."""
+    """Return the clusters' table with forgetting and the nearest other cluster."""
     frame = data.flags(id)
     used = _made.labels >= 0
     out = _made.table.copy()
     forgetting = frame["forgetting"][used].groupby(_made.labels[used]).mean()
     out["forgetting"] = out["cluster"].map(forgetting)
-    pool = data.overview(id)[0]
-    middle = frame["n_response"][used].quantile([0.25, 0.75]).tolist()
-    out["behaviour"] = how_learned.behaviours(
-        _made.quantiles, out, pool, (middle[0], middle[1]), start=data.steps(id)[0] == 0
-    )
     near = neighbours.distances(_made.centroids).set_index("cluster").reindex(out["cluster"])
     out["neighbour"] = near["nearest"].to_numpy()
     out["distance"] = near["distance"].to_numpy()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from core import clusters
-from core.clusters import kmeans, statistics
+from core.clusters import how_learned, kmeans, statistics
 from core.clusters.artifact import (
     ClustersSummary,
     load_centroids,
@@ -20,13 +18,13 @@ from core.clusters.artifact import (
     load_quantiles,
     load_table,
 )
+from core.clusters.distinct_names import distinct
 from core.edits.state import Edits
 from core.settings import to_config
 from core.workspace.artifact import Artifact
 from core.workspace.files import fingerprint
-from dashboard.escape import LABEL_LENGTH
 from dashboard.frame import state
-from dashboard.frame.data import CLUSTERING, flags, losses, steps
+from dashboard.frame.data import CLUSTERING, flags, losses, overview, steps
 
 
 class ClustersPreview(NamedTuple):
@@ -37,6 +35,7 @@ class ClustersPreview(NamedTuple):
     labels: npt.NDArray[np.int32]
     centroids: npt.NDArray[np.float32]
     table: pd.DataFrame
+    """As `clusters.describe` gives it, with `name`, of no two the same, and `behaviour`."""
     quantiles: pd.DataFrame
     inertia: float
 
@@ -59,8 +58,9 @@ def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Clusters
     """Return a clustering with what is shown of it."""
     frame = flags(artifact.id)
     table = statistics.describe(made.labels, losses(artifact.id), frame)
-    table["name"] = distinct(clusters.names(artifact, made.labels), table["final_loss"].tolist())
+    table["name"] = clusters.names(artifact, made.labels)
     quantiles = statistics.quantiles(losses(artifact.id), made.labels, np.array(steps(artifact.id)))
+    table = _told_apart(table, quantiles, artifact.id, made.labels)
     return ClustersPreview(key, made.labels, made.centroids, table, quantiles, made.inertia)
 
 
@@ -68,44 +68,28 @@ def described(artifact: Artifact, key: str, made: kmeans.Clustering) -> Clusters
 def kept(clusters_id: str) -> ClustersPreview:
     """Return a kept clustering as it was sealed."""
     made = state.workspace().open(clusters_id, "clusters")
+    labels, quantiles = load_labels(made), load_quantiles(made)
+    recorded = made.ancestor("trajectories").id
     return ClustersPreview(
         clusters_id,
-        load_labels(made),
+        labels,
         load_centroids(made),
-        _distinct(load_table(made)),
-        load_quantiles(made),
+        _told_apart(load_table(made), quantiles, recorded, labels),
+        quantiles,
         made.summary_as(ClustersSummary)["inertia"],
     )
 
 
-def _distinct(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(name=distinct(table["name"].tolist(), table["final_loss"].tolist()))
-
-
-def distinct(names: Sequence[str], final_loss: Sequence[float]) -> list[str]:
-    """Tell clusters of the same words, or of none, apart by how well they were learned.
-
-    Names that stand once stay; the others lose their last words for the mean final loss, and where
-    that is equal too they get a number.
-
-    Args:
-        final_loss: Mean of each, nats per response token.
-    """
-    alike = collections.Counter(names)
-    out = []
-    for name, loss in zip(names, final_loss, strict=True):
-        if alike[name] > 1 or not name:
-            words, measured = name.split(" · ")[:2], f"loss {loss:.2f}"
-            while len(" · ".join([*words, measured])) > LABEL_LENGTH - 4:
-                words.pop()
-            name = " · ".join(word for word in [*words, measured] if word)
-        out.append(name)
-    counts, seen = collections.Counter(out), collections.Counter[str]()
-    for place, name in enumerate(out):
-        if counts[name] > 1:
-            seen[name] += 1
-            out[place] = f"{name} · {seen[name]}"
-    return out
+def _told_apart(
+    table: pd.DataFrame, quantiles: pd.DataFrame, id: str, labels: npt.NDArray[np.int32]
+) -> pd.DataFrame:
+    """Return the table with how each cluster was learned, and no two names alike."""
+    middle = flags(id)["n_response"][labels >= 0].quantile([0.25, 0.75]).tolist()
+    behaviours = how_learned.behaviours(
+        quantiles, table, overview(id)[0], (middle[0], middle[1]), start=steps(id)[0] == 0
+    )
+    names = distinct(table["name"].tolist(), behaviours, table["final_loss"].tolist())
+    return table.assign(name=names, behaviour=behaviours)
 
 
 def named(made: ClustersPreview, kept: Artifact | None, edited: Edits) -> ClustersPreview:

@@ -12,6 +12,7 @@ from core import layout
 from core.arrays import Float32s, Labels
 from core.clusters import how_learned, statistics
 from core.clusters.artifact import QUANTILES, TABLE, load_labels, load_quantiles, load_table
+from core.clusters.distinct_names import distinct
 from core.dataset.privacy import is_private
 from core.edits.log import replay
 from core.errors import InputError
@@ -68,11 +69,12 @@ def kinds(project: Project) -> Kinds:
     lengths = (float(np.quantile(middle, 0.25)), float(np.quantile(middle, 0.75)))
     start = bool(steps[0] == 0)
     table["behaviour"] = how_learned.behaviours(quantiles, table, pool, lengths, start=start)
+    names = distinct(*(table[part].tolist() for part in ("name", "behaviour", "final_loss")))
     named = replay(project.dataset).names.get(made.id, {})
     private = is_private(project.dataset)
     table["shown"] = [
         f"cluster {c}" if private else f"{c} · {named.get(c, name)}"
-        for c, name in zip(table["cluster"], table["name"], strict=True)
+        for c, name in zip(table["cluster"], names, strict=True)
     ]
     table["taken"] = -1
     if project.selection is not None:

@@ -43,3 +43,17 @@ def test_names_need_only_the_sampled_rows(labels, most):
         names = keywords(texts, labels)
         if len(rows) and labels[rows].max() == labels.max():
             assert keywords(texts.iloc[rows].reset_index(drop=True), labels[rows]) == names
+
+
+def test_clusters_of_the_same_words_get_those_that_tell_them_apart():
+    sort, tom = "sort sort list list number number ", "tom sisters "
+    texts = pd.Series([tom * 9] * 40 + [sort] * 70 + [sort + tom] * 30 + [sort] * 100)
+    labels = np.repeat(np.array([0, 1, 2, 3], np.int32), [40, 60, 40, 100])
+    assert keywords(texts, labels) == [
+        "sisters · tom",
+        "list · number · sort",
+        "list · sisters · tom",  # 30 of its 40 texts have both
+        "list · number · sort",
+    ]
+    fewer = texts.where(~texts.index.isin(range(110, 131)), sort)
+    assert keywords(fewer, labels)[2] == "list · number · sort"
