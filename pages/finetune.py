@@ -25,7 +25,7 @@ from dashboard.frame import job_card, state, widgets
 
 def panel(selection: Artifact, *, wide: bool) -> None:
     """Ask for the settings, in two columns where there is room; start the fine-tune as a job."""
-    with st.container(border=True):
+    with st.container(border=wide):  # a narrow column has no room to give away
         asked, ahead = st.columns(2, gap="large") if wide else (st.container(), st.container())
         with asked:
             st.markdown("**Train a target**")

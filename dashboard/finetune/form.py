@@ -73,7 +73,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Chosen
     )
     st.caption(PRESETS[_preset()].sentence)
     changed = st.container(horizontal=True, gap="small")
-    left, right = st.columns(2)
+    left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         ask("epochs")
     with right:
