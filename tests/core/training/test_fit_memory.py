@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from core.errors import InputError
 from core.training import fit_memory
@@ -46,3 +47,23 @@ def test_the_peak_is_of_what_came_since_it_was_forgotten():
 def test_bytes_are_written_as_people_say_them():
     assert fit_memory.gib(3.25 * 2**30) == "3.2 GiB"
     assert fit_memory.gib(100 * 2**20) == "100 MiB"
+
+
+def test_the_memory_of_a_gpu_is_what_its_driver_has_free_and_this_process_holds(monkeypatch):
+    """As far as it goes without a GPU: with a driver that is made up."""
+    monkeypatch.delenv(fit_memory.VARIABLE, raising=False)
+    monkeypatch.setattr(fit_memory.loading, "device", lambda: "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (6 * 2**30, 80 * 2**30))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 4 * 2**30)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 7 * 2**30)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    room = fit_memory.room()
+    assert room.device == pytest.approx(fit_memory.SPARE * 10 * 2**30)
+    assert room.host > 0
+    assert fit_memory.held() == 4 * 2**30
+    fit_memory.forget_peak()
+    assert fit_memory.peak().device == 7 * 2**30
+    monkeypatch.setenv(fit_memory.VARIABLE, "8G")
+    assert fit_memory.room().device == 8 * 2**30
+    assert fit_memory.room().host == pytest.approx(room.host, rel=0.2), "the limit is the GPU's"
