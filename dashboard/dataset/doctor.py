@@ -18,6 +18,7 @@ from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import access, data, reader, state
 from dashboard.frame.page_words import plain_words
+from dashboard.frame.titles import settle
 
 MANY = 50_000
 """Rows above which nothing is rendered unasked."""
@@ -70,6 +71,7 @@ def _patient(artifact: Artifact) -> Patient | None:
         and (state.workspace().find(e.id) / "proxy").is_dir()
     }
     names = state.distinct(trained)
+    settle(SEEN_BY, names)
     chosen = st.selectbox(
         "As seen by",
         [*names, *dict.fromkeys((*loading.PROXIES, *loading.TARGETS))],

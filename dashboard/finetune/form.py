@@ -20,6 +20,7 @@ from dashboard.escape import plain
 from dashboard.finetune import methods, models, test_set
 from dashboard.frame import forms
 from dashboard.frame.page_words import plain_words
+from dashboard.frame.titles import settle
 
 FORM = "finetune"
 PRESET = f"{FORM}-preset"
@@ -47,6 +48,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Chosen
     """Draw the form; return the settings, None where one is wrong, and the test set."""
     values: dict[str, Any] = {"selection": selection.id}
     problems: list[str] = []
+    settle(f"{FORM}:model")
     filled = _fill()
     dataset = selection.ancestor("dataset")
 

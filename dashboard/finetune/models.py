@@ -17,6 +17,7 @@ from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.escape import one_line, plain
 from dashboard.frame import access, allowed, server_files, state
+from dashboard.frame.titles import settle
 
 WEIGHTS = (".safetensors", ".gguf")
 LICENCE = 24
@@ -30,6 +31,7 @@ def pick(spec: Spec, key: str) -> str:
         InputError: what was typed is none that a page may name.
     """
     titles = _listed(str(state.workspace().root), tuple(map(str, allowed.folders())))
+    settle(key, titles)
     held = st.session_state.get(key)
     options = list(dict.fromkeys([*titles, *filter(None, [held])]))
     chosen = st.selectbox(

@@ -12,6 +12,7 @@ from core.dataset.readers import SUFFIXES
 from core.workspace.artifact import Artifact
 from dashboard.escape import one_line
 from dashboard.frame import access, allowed, server_files, state
+from dashboard.frame.titles import settle
 
 
 def pick(label: str, key: str, dataset: Artifact, *, none: str, help: str) -> str:
@@ -32,6 +33,7 @@ def pick(label: str, key: str, dataset: Artifact, *, none: str, help: str) -> st
                 f"{one_line(entry.name, 40)}, all {entry.summary_as(DatasetSummary)['rows']:,} rows"
             )
     names |= {path: f"file {path}" for path in _files(tuple(map(str, allowed.folders())))}
+    settle(key, names)
     held = st.session_state.get(key)
     options = list(dict.fromkeys([*names, *filter(None, [held])]))
     chosen = st.selectbox(
