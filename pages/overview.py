@@ -6,7 +6,7 @@ from core.errors import InputError
 from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
-from dashboard.frame import advice, job_card, state, widgets
+from dashboard.frame import advice, job_card, sidebar_jobs, state, widgets
 from dashboard.frame.page_words import plain_words
 from dashboard.story import home, lineage, project, recent, show, tour
 
@@ -86,7 +86,7 @@ if current is not None:
     running = jobs.active(workspace)
     if running and (demo_job is None or demo_job.state not in jobs.ACTIVE):
         st.subheader("Running now", anchor=False)
-        job_card.sidebar_jobs()
+        sidebar_jobs.draw()
     recent.draw(usable, given)
     with above:  # last, since it may take seconds the first time
         advice.panel(current.dataset, current.trajectories)

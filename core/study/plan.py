@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from core import edits as edit_log
@@ -17,7 +16,6 @@ from core.dataset.artifact import DatasetSummary
 from core.edits.state import Edits
 from core.errors import InputError
 from core.evaluations.load import Named
-from core.finetune.artifact import FinetuneSummary
 from core.finetune.settings import Target, Tested
 from core.jobs.progress import say
 from core.model import loading
@@ -34,9 +32,6 @@ from core.study.settings import Settings, epochs_of
 from core.training.settings import Shared
 from core.workspace.artifact import Artifact, is_id
 from core.workspace.store import Workspace
-
-MEASURED = 12
-"""Earlier fine-tunes, the newest, that a forecast is made of, at most."""
 
 
 class Opened(NamedTuple):
@@ -144,12 +139,13 @@ def runs(opened: Opened) -> list[Run]:
     random = [arm for arm in opened.arms if arm.name == "random"]
     out += [_run(opened, arm, s.budget, seed) for seed in extra for arm in random]
     for budget in arms_of.sizes(s):
-        sized = [a for a in opened.arms if not a.saved and _has_sizes(a)]
+        sized = [a for a in opened.arms if not a.saved and has_sizes(a)]
         out += [_run(opened, at_budget(a, budget), budget, seed) for seed in seeds for a in sized]
     return out
 
 
-def _has_sizes(arm: Arm) -> bool:
+def has_sizes(arm: Arm) -> bool:
+    """Whether an arm is drawn at a budget: all the data is not."""
     return STRATEGIES[arm.how["strategy"]].size != "pool"
 
 
@@ -236,59 +232,13 @@ def existing(workspace: Workspace, opened: Opened, planned: list[Run], steps: in
     return out
 
 
-def rows_of(opened: Opened, run: Run) -> int:
-    """Return about how many rows a run is trained on, without drawing it."""
-    pool = int(opened.dataset.summary_as(DatasetSummary)["pool_rows"])
-    if not _has_sizes(run.arm):
-        return pool
-    try:
-        budget = budgets.parse(run.budget)
-        return budget.rows(pool) if budget.kind != "tokens" else pool
-    except InputError:
-        return pool
-
-
-def seconds_of(workspace: Workspace, opened: Opened, new: list[Run], steps: int) -> float:
-    """Forecast the seconds of fine-tunes from earlier ones of the same target; NaN without any.
-
-    A fine-tune takes as long as its steps, and as loading, testing and answering.
-    """
-    s = opened.settings
-    earlier = [
-        e
-        for e in workspace.recent("finetune")
-        if e.state == "sealed"
-        and (e.config.get("model"), e.config.get("method")) == (s.model, s.method)
-        and e.config.get("batch_size") == s.batch_size
-        and e.summary_as(FinetuneSummary).get("train_seconds")
-        and e.summary_as(FinetuneSummary).get("steps")
-    ][:MEASURED]
-    if not earlier:
-        return float("nan")
-    each, rest = [], []
-    for entry in earlier:
-        training = float(entry.summary_as(FinetuneSummary)["train_seconds"])
-        each.append(training / int(entry.summary_as(FinetuneSummary)["steps"]))
-        rest.append(float(workspace.open(entry.id).manifest["seconds"]) - training)
-    total = 0.0
-    for run in new:
-        of_run = steps or finetune.steps_of(
-            finetune.Settings(
-                selection="x", epochs=epochs_of(s), batch_size=s.batch_size, model=s.model
-            ),
-            rows_of(opened, run),
-        )
-        total += float(np.median(each)) * of_run + max(0.0, float(np.median(rest)))
-    return total
-
-
 def as_frame(planned: list[Run], done: list[str]) -> pd.DataFrame:
     """List the runs for a person: arm, seed, budget, and whether it exists."""
     return pd.DataFrame(
         {
             "arm": [run.arm.name for run in planned],
             "seed": [run.seed for run in planned],
-            "budget": [run.budget if _has_sizes(run.arm) else "all" for run in planned],
+            "budget": [run.budget if has_sizes(run.arm) else "all" for run in planned],
             "exists": [bool(id) for id in done],
         }
     )

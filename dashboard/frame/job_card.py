@@ -16,7 +16,7 @@ from core.settings import specs, to_argv
 from core.workspace.artifact import Kind
 from core.workspace.store import Workspace
 from dashboard.escape import plain
-from dashboard.frame import access, garbage, state
+from dashboard.frame import access, state
 from dashboard.frame.page_words import plain_words
 
 STATES = {
@@ -31,8 +31,6 @@ STATES = {
 PROBLEM = "job_card:problem"
 """In the session: why something was not deleted, to be said once."""
 BEGUN = "job_card:begun"
-OFTEN, SELDOM = 4.0, 10.0
-"""Seconds between two looks at the jobs: while there are some, and while there are none."""
 MAIN_STAGES = ("train proxy", "train target")
 
 
@@ -282,24 +280,3 @@ def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) 
     except (InputError, OSError) as e:
         st.error(plain_words(str(e)), icon=":material/error:")
         st.stop()
-
-
-def sidebar_jobs() -> None:
-    """List what runs or waits, with its progress; it redraws itself, seldom where nothing does."""
-    st.fragment(_sidebar_lines, run_every=OFTEN if jobs.active(state.workspace()) else SELDOM)()
-
-
-def _sidebar_lines() -> None:
-    garbage.freeze_modules()  # here, as the page of a long run may never be run whole again
-    running = jobs.active(state.workspace())
-    if not running:
-        st.caption("No jobs running.")
-        return
-    for job in running[:5]:
-        if job.state == "queued":
-            st.progress(0.0, text=f"Waiting · {plain(job.title)}")
-        else:
-            share, text = headline(job)
-            st.progress(share, text=f"{plain(job.title)} · {text}")
-    if len(running) > 5:
-        st.caption(f"and {len(running) - 5} more")

@@ -16,7 +16,7 @@ from core.jobs.record import Job
 from core.workspace.artifact import KINDS, Artifact, Kind
 from core.workspace.locks import network_problem
 from dashboard.escape import plain
-from dashboard.frame import glossary, job_card, state, who
+from dashboard.frame import glossary, job_card, sidebar_jobs, state, who
 from dashboard.frame.page_words import plain_words
 
 STYLE = """<style>
@@ -62,7 +62,7 @@ def sidebar() -> None:
     if problem := network_problem(state.workspace().root):
         st.warning(plain_words(problem), icon=":material/lan:")
     st.caption("Jobs")
-    job_card.sidebar_jobs()
+    sidebar_jobs.draw()
 
 
 TERMS = {

@@ -14,7 +14,7 @@ from core.errors import InputError
 from core.jobs.progress import duration
 from core.selection.pool import NO_SOURCE
 from core.selection.strategies.catalog import STRATEGIES
-from core.study import arms, plan
+from core.study import arms, plan, time_estimate
 from core.workspace.artifact import Artifact
 from dashboard.frame import data, forms, state
 from dashboard.frame.page_words import plain_words
@@ -127,7 +127,7 @@ def _forecast(root: str, settings: study.Settings, stamp: tuple[object, ...]) ->
     steps = plan.steps_of(opened)
     done = plan.existing(workspace, opened, planned, steps)
     new = [run for run, id in zip(planned, done, strict=True) if not id]
-    seconds = plan.seconds_of(workspace, opened, new, steps)
+    seconds = time_estimate.seconds_of(workspace, opened, new, steps)
     return StudyForecast(plan.as_frame(planned, done), seconds)
 
 
