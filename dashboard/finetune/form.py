@@ -74,7 +74,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Chosen
         width="content",
     )
     st.caption(PRESETS[_preset()].sentence)
-    changed = st.container(horizontal=True, gap="small", vertical_alignment="center")
+    changed = st.container(horizontal=True, gap="xxsmall", vertical_alignment="center")
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         ask("epochs")

@@ -205,7 +205,7 @@ def ended(job: Job, words: str, icon: str) -> None:
 def _go_on(job: Job, known: bool) -> None:
     """Offer the ways on from a run that did not end well, the likeliest first."""
     place = st.empty()
-    with place.container(horizontal=True):
+    with place.container(horizontal=True, vertical_alignment="center"):
         step = jobs.saved_step(state.workspace(), job.id)
         failed = job.state == "failed"  # perhaps before there was anything to go on with
         label = "Try again" if failed else f"Resume from step {step:,}" if step else "Resume"
