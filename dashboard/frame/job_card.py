@@ -31,6 +31,8 @@ STATES = {
 PROBLEM = "job_card:problem"
 """In the session: why something was not deleted, to be said once."""
 BEGUN = "job_card:begun"
+AGAIN = "Try again"
+"""What going on with a failed run is called."""
 MAIN_STAGES = ("train proxy", "train target")
 
 
@@ -185,6 +187,8 @@ def ended(job: Job, words: str, icon: str) -> None:
     show = st.warning if job.state == "stopped" else st.error
     known = jobs.FAILURES.get(job.failure)
     why = plain_words(job.message)
+    if job.state == "failed":  # perhaps before there was anything to go on with
+        why = why.replace("“Resume”", f"“{AGAIN}”")
     if known is None:
         show(f"{line}  \n{why}", icon=icon)
     else:
@@ -207,8 +211,8 @@ def _go_on(job: Job, known: bool) -> None:
     place = st.empty()
     with place.container(horizontal=True, vertical_alignment="center"):
         step = jobs.saved_step(state.workspace(), job.id)
-        failed = job.state == "failed"  # perhaps before there was anything to go on with
-        label = "Try again" if failed else f"Resume from step {step:,}" if step else "Resume"
+        failed = job.state == "failed"
+        label = AGAIN if failed else f"Resume from step {step:,}" if step else "Resume"
         mend = jobs.fixed(job) if known else None
         changes = _changes(job, mend)
         mended = changes and st.button(
@@ -234,7 +238,8 @@ def _go_on(job: Job, known: bool) -> None:
             st.caption(f"The fix: {plain(changes)}")
     if mended or resumed:
         place.info("Starting it again", icon=":material/hourglass_top:")
-        (_retry if mended else _resume)(job)
+        again = (mend, jobs.retry) if mended else (jobs.settings_of(job), jobs.resume)
+        _start_again(job, *again)
     if dropped:
         discard(job)
     if mended or resumed or dropped:
@@ -263,14 +268,6 @@ def discard(job: Job) -> None:
             jobs.discard(state.workspace(), job.id)
     except (InputError, OSError) as e:
         st.session_state[PROBLEM] = str(e)
-
-
-def _resume(job: Job) -> None:
-    _start_again(job, jobs.settings_of(job), jobs.resume)
-
-
-def _retry(job: Job) -> None:
-    _start_again(job, jobs.fixed(job), jobs.retry)
 
 
 def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) -> None:

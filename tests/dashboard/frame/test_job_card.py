@@ -113,3 +113,16 @@ def test_the_resume_button_of_a_killed_job_continues_its_run(copied, monkeypatch
     assert ended.state == "done", ended.message
     assert ended.result == left.name.removesuffix(".partial")
     assert {e.state for e in workspace.entries()} == {"sealed"}
+
+
+def test_a_failed_run_names_the_button_that_it_has(monkeypatch):
+    """Its message is for a terminal, where going on is --resume."""
+    said = []
+    monkeypatch.setattr(job_card.st, "error", lambda text, icon: said.append(text))
+    monkeypatch.setattr(job_card, "_go_on", lambda job, known: None)
+    monkeypatch.setattr("core.jobs.commands.can_resume", lambda job: True)
+    message = "the disk is full; free some space and run the same command with --resume"
+    facts = {"state": "failed", "failure": "disk-full", "seconds": 3.0, "title": "t"}
+    job_card.ended(types.SimpleNamespace(message=message, **facts), "Failed", "")
+    assert "free some space and choose “Try again”" in said[0]
+    assert "Resume" not in said[0]
