@@ -67,7 +67,7 @@ def _lines() -> None:
         st.caption(plain("beside the queue" if device in NO_QUEUE else device))
         for job in (j for j in of_it if j.state != "queued"):
             words = job_card.STATES[job.state][0]
-            _line(job, apart.get(job.id, ""), words if job.stage else words.partition(":")[0], 0, 0)
+            _line(job, apart.get(job.id, ""), words if job.stage else "Stopping", 0, 0)
         for i, job in enumerate(waiting):
             _line(job, apart.get(job.id, ""), f"{i + 1:,} in line", i, len(waiting))
 
