@@ -66,8 +66,9 @@ def _lines() -> None:
         waiting = sorted((j for j in of_it if j.state == "queued"), key=lambda j: j.turn)
         st.caption(plain("beside the queue" if device in NO_QUEUE else device))
         for job in (j for j in of_it if j.state != "queued"):
-            words = job_card.STATES[job.state][0]
-            _line(job, apart.get(job.id, ""), words if job.stage else "Stopping", 0, 0)
+            waited = job.state == "stopping" and not job.stage
+            words = "Stopping" if waited else job_card.STATES[job.state][0]
+            _line(job, apart.get(job.id, ""), words, 0, 0)
         for i, job in enumerate(waiting):
             _line(job, apart.get(job.id, ""), f"{i + 1:,} in line", i, len(waiting))
 
