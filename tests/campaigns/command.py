@@ -1,4 +1,4 @@
-"""The command line of a campaign: numbers, then a folder that stays; the last line of stdout is JSON."""
+"""The command line of a campaign: numbers, a folder that stays, stages; the last line of stdout is JSON."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ def main(campaign: Callable[..., dict], count: float) -> int:
     """Run a campaign with the numbers that are given; return 1 where something was wrong.
 
     Args:
-        campaign: Takes the numbers in their order, and `folder`.
+        campaign: Takes the numbers in their order, and `folder`; `stages` where words follow it.
         count: The first number, where none is given.
     """
     numbers, places = [], []
@@ -23,6 +23,7 @@ def main(campaign: Callable[..., dict], count: float) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = places[0] if places else pathlib.Path(place)
         folder.mkdir(exist_ok=True)
-        found = campaign(*(numbers or [count]), folder=folder)
+        stages = {"stages": [str(p) for p in places[1:]]} if places[1:] else {}
+        found = campaign(*(numbers or [count]), folder=folder, **stages)
     sys.stdout.write(json.dumps(found) + "\n")
     return int(bool(found["wrong"]))

@@ -1,6 +1,6 @@
 """The disk is full from the n-th write on, for every n: a sentence, nothing wrong sealed, and it can go on.
 
-`python -m tests.campaigns.every_write 500 [SEED] [MINUTES] [FOLDER]`: import, proxy, clusters, layout, selection,
+`python -m tests.campaigns.every_write 500 [SEED] [MINUTES] [FOLDER [STAGE ...]]`: import, proxy, clusters, layout, selection,
 fine-tune, study, export and a job, each in a fork whose every write below the workspace is counted
 (`tests.campaigns.failing_disk`). Every kind of write fails before any does a second time. Every third time only that one
 write fails, as where somebody frees space. Then the command is run again. In a FOLDER that stays, a later call goes on
@@ -16,6 +16,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from unittest import mock
 
 from core import jobs
@@ -129,8 +130,15 @@ def order(calls: list[str], rng: random.Random) -> list[int]:
     return [*first, *last, *rest]
 
 
-def campaign(tries: int, seed: int = 0, minutes: float = 15.0, *, folder: pathlib.Path) -> dict:
-    """Try so often in all, or so long; return what was seen."""
+def campaign(
+    tries: int,
+    seed: int = 0,
+    minutes: float = 15.0,
+    *,
+    folder: pathlib.Path,
+    stages: Sequence[str] = (),
+) -> dict:
+    """Try so often in all, or so long, all stages or some; return what was seen."""
     if not possible():
         return {"skipped": "the kernel hands no system calls over here", "wrong": []}
     rng, end = random.Random(seed), time.monotonic() + 60 * minutes
@@ -138,6 +146,7 @@ def campaign(tries: int, seed: int = 0, minutes: float = 15.0, *, folder: pathli
         importlib.import_module(name)
     made, needs = prepared(folder)
     needs[JOB] = needs["selection"]
+    needs = {stage: needs[stage] for stage in stages or needs}
     trials, waiting = {}, {}
     done = collections.defaultdict(set)
     for line in read_jsonl(folder / LOG):
