@@ -123,25 +123,22 @@ def near_duplicates(examples: pathlib.Path, order: Ints) -> Ints:
     """
     place = np.full(order.max(initial=-1) + 1, -1, np.int64)
     rows = array.array("q")
-    asked = np.zeros(len(place), bool)
-    asked[order] = True
-    texts = Texts.of(_texts(examples, asked, rows))
+    texts = Texts.of(_texts(examples, order, rows))
     place[np.frombuffer(rows, np.int64)] = np.arange(len(rows))
     out: Ints = order[np.array(repeating(texts, place[order]), bool)]
     return out
 
 
-def _texts(examples: pathlib.Path, asked: Bools, rows: array.array[int]) -> Iterator[str]:
+def _texts(examples: pathlib.Path, which: Ints, rows: array.array[int]) -> Iterator[str]:
     """Yield what is compared of the wanted rows, and append their numbers to rows."""
     import pyarrow.parquet as pq
 
     columns = ["row", *stored_columns(pq.read_schema(examples).names)]
     for batch in pq.ParquetFile(examples).iter_batches(BATCH, columns=columns):
-        there = batch.column("row").to_pylist()
-        for row, said in zip(there, conversations(batch), strict=True):
-            if row < len(asked) and asked[row]:
-                rows.append(row)
-                yield compared(said)
+        there = batch.column("row").to_numpy()
+        wanted = np.isin(there, which)
+        rows.extend(there[wanted].tolist())
+        yield from map(compared, conversations(batch.filter(wanted)))
 
 
 def duplicates(examples: pathlib.Path) -> Ints:

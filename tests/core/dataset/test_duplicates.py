@@ -93,3 +93,12 @@ def test_words():
 @pytest.mark.parametrize("n", [0, 1])
 def test_nothing_repeats_nothing(n):
     assert duplicates.repeating(Texts.of(["a b"] * n), np.arange(n)) == [False] * n
+
+
+def test_only_the_rows_that_are_asked_for_are_taken_apart(tmp_path):
+    frame = pd.DataFrame({"row": range(6), "prompt": "", "response": "a"})
+    frame["messages"] = [[{"role": "assistant", "content": "one and the same"}]] * 6
+    frame["extras"] = ["not read", None, "not read", None, "not read", "not read"]
+    frame.to_parquet(tmp_path / "examples.parquet")
+    found = duplicates.near_duplicates(tmp_path / "examples.parquet", np.array([1, 3]))
+    assert found.tolist() == [3]
