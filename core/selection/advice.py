@@ -34,6 +34,8 @@ SMALL, LARGE = 1_000, 20_000
 """Rows outside of which no experiment was: those had 3,110 and 3,384."""
 LOOKED_AT = 5_000
 """Rows compared for near-duplicates, drawn with seed 0 where there are more."""
+JUDGED = 50_000
+"""Rows judged among texts of their kind, drawn with seed 0 where there are more."""
 SHOWN = 5
 
 
@@ -48,7 +50,7 @@ class Facts(NamedTuple):
     hard: Ints = np.zeros(0, np.int64)
     """Rows of the dataset that are harder than texts of their kind, the hardest first."""
     measured: int = 0
-    """Rows that could be; 0 before a proxy was trained."""
+    """Rows that were judged so; 0 before a proxy was trained."""
 
     @property
     def evenness(self) -> float:
@@ -95,6 +97,8 @@ def facts_of(dataset: Artifact, trajectories: Artifact | None = None) -> Facts:
         flags, losses = load_flags(trajectories), np.asarray(load_losses(trajectories))
         there = np.isfinite(losses).all(1) & (flags["flag"] == "").to_numpy()
         judged = np.flatnonzero(there)
+        drawn = np.random.default_rng(0).permutation(len(judged))[:JUDGED]
+        judged = judged[np.sort(drawn)]
         final = losses[judged, -1]
         share = harder_than_their_kind(np.load(pooled, mmap_mode="r"), judged, final)
         hard = judged[share][np.argsort(-final[share], kind="stable")]
@@ -136,8 +140,10 @@ def in_lines(advice: Advice) -> list[str]:
 
 
 def _noise(facts: Facts) -> Reason:
+    some = " looked at" if facts.measured == JUDGED else ""
     return Reason(
-        f"{len(facts.hard):,} of {facts.measured:,} rows stay harder than texts of their kind. "
+        f"{len(facts.hard):,} of {facts.measured:,} rows{some} stay harder than texts of their "
+        "kind. "
         f"Read some: {SUSPECTS} of such rows were wrong where 0, 10 and 30% of all answers were; "
         "their number alone does not tell.",
         "noise",

@@ -90,7 +90,7 @@ def _drawn(artifact: Artifact, area: dict[str, Any]) -> npt.NDArray[np.bool_] | 
         return None
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def inside(id: str, map: str, area: str) -> npt.NDArray[np.bool_]:
     """Say which rows lie in an area (JSON) drawn on a map."""
     return clusters_area.inside(maps.points_of(id, map), json.loads(area))
@@ -142,13 +142,13 @@ def _searched(artifact: Artifact) -> tuple[Ints | None, str]:
     return matches(dataset.id, text, regex), f"{kind} “{text}”"
 
 
-@st.cache_data(max_entries=24, show_spinner="Searching")
+@st.cache_data(max_entries=8, show_spinner="Searching")
 def matches(dataset: str, text: str, regex: bool) -> Ints:
     """Return the rows of a dataset that a search finds."""
     return search.search(state.workspace().open(dataset, "dataset"), text, regex=regex)
 
 
-@st.cache_data(max_entries=24, show_spinner=False)
+@st.cache_data(max_entries=8, show_spinner=False)
 def matching(dataset: str, condition: Condition) -> Ints:
     """Return the rows whose column of the input meets a condition."""
     return search.matching(

@@ -45,7 +45,7 @@ class ClustersPreview(NamedTuple):
         return int(self.table["cluster"].max()) + 1
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner=False)
 def preview(settings: clusters.Settings) -> ClustersPreview:
     """Cluster without keeping it."""
     artifact = state.workspace().open(settings.trajectories)

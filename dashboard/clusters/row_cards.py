@@ -79,7 +79,7 @@ def _jump(artifact: Artifact) -> int | None:
     return row
 
 
-@st.cache_resource(max_entries=12, show_spinner=False)
+@st.cache_resource(max_entries=6, show_spinner=False)
 def ordered(
     id: str,
     _made: ClustersPreview,

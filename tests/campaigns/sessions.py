@@ -3,8 +3,10 @@
 `python -m tests.campaigns.sessions 20 10 WORKSPACE [SECONDS] [SEED]`: so many sessions, so many minutes, with up
 to so many seconds (default 20) between two clicks of one. Each opens pages of the workspace, runs them again,
 turns pages, changes a slider, goes, and comes back as a new browser. A copy of the workspace is used. The first
-third of the time is warm-up. The last line is JSON: clicks, their median and 95th percentile in seconds, the
-server's memory (least squares from the end of the warm-up to the end), the load of the machine, and errors.
+third of the time is warm-up: for three quarters of it all click quickly, until what pages keep is full, so that
+what grows afterwards is a leak. The last line is JSON: clicks, their median and 95th percentile in seconds, the
+server's memory (least squares from the end of the warm-up to the end), the load of the machine, errors, and
+what the server's log says.
 """
 
 import collections
@@ -12,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -26,7 +29,10 @@ from core.workspace.store import Workspace
 from tests.campaigns.session import Session
 from tests.e2e.conftest import Server
 
+STAMP = re.compile(r"\d{4}-\d\d-\d\d ")
 TURNS = ("Next", "Previous", "Show", "Save")
+QUICK = 4.0
+"""Seconds between two clicks of one, at most, while what pages keep is being filled."""
 MOST = 12
 """Clicks after which a browser goes and another comes."""
 
@@ -43,8 +49,8 @@ def click(session: Session, rng: random.Random) -> float:
     return session.run()
 
 
-def person(port, ids, rng, end, pause, took, wrong, lock) -> None:
-    """Come and go until it is over."""
+def person(port, ids, rng, quick, end, pause, took, wrong, lock) -> None:
+    """Come and go until it is over, quickly at first."""
     while time.monotonic() < end:
         page = rng.choice(list(PAGES))
         there = ids.get(PAGES[page])
@@ -54,7 +60,8 @@ def person(port, ids, rng, end, pause, took, wrong, lock) -> None:
             session = Session(port, page if PAGES[page] else "", query)
             done = [("open " + page, time.monotonic() - began)]
             for _ in range(rng.randint(1, MOST)):
-                time.sleep(rng.random() * pause)
+                slow = time.monotonic() > quick
+                time.sleep(rng.random() * (pause if slow else min(pause, QUICK)))
                 if time.monotonic() > end:
                     break
                 done.append((page, click(session, rng)))
@@ -88,6 +95,7 @@ def campaign(many, minutes, original, folder, pause=20.0, seed=0):
                     server.port,
                     ids,
                     random.Random(f"{seed} {n}"),
+                    began + 15 * minutes,
                     end,
                     pause,
                     took,
@@ -123,6 +131,7 @@ def campaign(many, minutes, original, folder, pause=20.0, seed=0):
         "memory_every_5_s": [int(m) for _, m in memory][:: max(1, len(memory) // 24)],
         "load": round(float(np.mean(load)), 1),
         "tracebacks": [part[:2000] for part in log.split("Traceback")[1:]],
+        "said": sorted({line[24:300] for line in log.splitlines() if STAMP.match(line)}),
         "wrong": sorted(wrong.items()),
     }
 
