@@ -66,7 +66,7 @@ class Job:
     step: int
     total: int
     seconds_left: float | None
-    """Of this stage; None when unknown or not running."""
+    """Of this stage; None when unknown, not running or not responding."""
     metrics: dict[str, Any]
     """Whatever else the newest progress record holds."""
     result: str
@@ -155,6 +155,7 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
             f"not responding: no sign of life for {quiet / 60:,.0f} min; it is frozen, or "
             "busy with one long step"
         )
+        seconds_left = None
     known = ("stage", "step", "total", "left", "time", "clock")
     return Job(
         id=folder.name,

@@ -18,6 +18,7 @@ from dashboard.charts import figure, theme, training
 from dashboard.escape import label, plain
 from dashboard.finetune import curves
 from dashboard.frame import job_card, reader, state, widgets
+from dashboard.frame.page_words import plain_words
 
 DRAWN = "finetune:drawn"
 """In the session: the charts of the run that is watched, and what they were drawn from."""
@@ -81,6 +82,8 @@ def _head(job: Job) -> None:
         rest = "" if job.seconds_left is None else f" · about {duration(job.seconds_left)} left"
         share = min(1.0, job.step / max(1, job.total))
         left.progress(share, text=f"{plain(job.title)} on {plain(job.device)}  \n{stage}{rest}")
+    if job.message:
+        left.warning(plain_words(job.message), icon=":material/help:")
     keep.button(
         "Stop and keep",
         icon=":material/stop:",

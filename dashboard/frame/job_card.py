@@ -169,7 +169,9 @@ def headline(job: Job) -> tuple[float, str]:
         isinstance(main.get("loss"), int | float) and newest is main
     ):  # else it stands still, and the line gets too long
         parts.append(f"loss {main['loss']:.3f}")
-    if main.get("left"):
+    if job.message:
+        parts.append("not responding")
+    elif main.get("left"):
         parts.append(f"about {duration(main['left'])} left")
     if newest is not main:
         parts.append(f"{plain(newest['stage'])}, {newest['step'] / max(1, newest['total']):.0%}")

@@ -110,7 +110,7 @@ def _numbers(job: Job, start: dict[str, Any], columns: list[Recording], total: i
     if not fastest and columns:  # recordings of under two seconds are not reported on the way
         fastest = speed(start["trained"], start["tokens"], columns[-1]["seconds"])
     main = [r for r in records if r["stage"] in job_card.MAIN_STAGES]
-    left = main[-1]["left"] if main else None
+    left = main[-1]["left"] if main and not job.message else None
     flagged = start["truncated"] + start["no_response"] if start else None
     numbers = {
         "Recordings": f"{len(columns)} of {max(total, len(columns))}" if start else UNKNOWN,

@@ -243,6 +243,19 @@ def at_work(copied):
     draft.lock.close()
 
 
+def test_a_run_that_does_not_respond_is_said_not_to(visit, copied, at_work):
+    folder = copied.root / "jobs" / "20991231-000000000-abcd"
+    progress = {"stage": "train target", "step": 20, "total": 90, "left": 4200.0}
+    append_jsonl(folder / "progress.jsonl", {**progress, "time": 1e9})
+    for file in folder.iterdir():
+        os.utime(file, (1e9, 1e9))
+    page = fine(visit(copied.root, "finetune", selection=copied.selection))
+    assert "not responding: no sign of life for" in words(page)
+    assert "My run · train target: 20 of 90 · not responding" in words(page), "in the sidebar, too"
+    assert "Time left" not in [m.label for m in page.metric]
+    assert "s left" not in words(page)
+
+
 def test_a_run_at_work_shows_what_its_files_say(visit, copied, at_work):
     page = fine(visit(copied.root, "finetune", selection=copied.selection))
     facts = {m.label: unescaped(m.value) for m in page.metric}

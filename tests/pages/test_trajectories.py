@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -205,6 +206,13 @@ def test_a_recording_says_its_own_speed(going):
     fine(at.run())
     assert numbers(at)["Rows/s"] == "3,450"
     assert "Speed while recording" in words(at)
+    write_json(job / "worker.json", {"started": "2001-09-09T01:46:40.000+00:00"})
+    for file in job.iterdir():
+        os.utime(file, (1e9, 1e9))
+    fine(at.run())
+    (job / "worker.json").unlink()
+    assert numbers(at)["Time left"] == "–", "of one that does not respond nobody knows"
+    assert "not responding: no sign of life" in words(at)
 
 
 def test_an_import_is_no_training_to_watch(page, copied, busy, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ def headline(monkeypatch, tmp_path):
         monkeypatch.setattr(
             "core.jobs.queue.recent_progress", lambda workspace, id: (dict(r) for r in made)
         )
-        return job_card.headline(types.SimpleNamespace(id="x"))
+        return job_card.headline(types.SimpleNamespace(id="x", message=""))
 
     return line
 
