@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from core.errors import InputError
@@ -40,6 +41,8 @@ class Spec:
     """Of the widget; the field's name with spaces where none is given."""
     choices: tuple[str, ...] = ()
     """The only values allowed; of a `Literal` annotation its words."""
+    words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What a page calls a choice, where the word of the command line says too little."""
     suggestions: tuple[str, ...] = ()
     """Values offered in a list, others allowed."""
     members: tuple[str, ...] = ()
@@ -74,6 +77,10 @@ class Spec:
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    def called(self, choice: str) -> str:
+        """Return what a page calls a choice."""
+        return self.words.get(choice, choice)
 
     def parse(self, text: str) -> Any:
         """Turn command-line text into a checked value.

@@ -123,7 +123,7 @@ def picture(artifact: Artifact) -> None:
         )
     said = sentences(s) if "certainty" in s else []
     if s.get("left_out"):
-        said.append(f"not in the conversations: {', '.join(s['left_out'])}")
+        said.append(f"columns that are not in the conversations: {', '.join(s['left_out'])}")
     for sentence in said:
         st.caption(plain_words(sentence[:1].upper() + sentence[1:] + "."))
     overlap.side_by_side(artifact.path / sides.PAIRS, artifact.id, artifact.id, "pool row")

@@ -20,6 +20,7 @@ def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Setti
     if size:
         ratio = loading.KNOWN_SIZES["microsoft/phi-2"] / size
         st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
+    st.caption(proxy_run.length_of(settings, dataset))
     if st.button(
         "Train proxy",
         type="primary" if primary else "secondary",

@@ -112,9 +112,11 @@ def write(
     table = describe(result.labels, losses, flags)
     table["name"] = [names[c] for c in table["cluster"]]
     title = "extended" if settings.extend else f"K={settings.k}"
+    if settings.features != "raw":
+        title += f" {settings.features}"
     draft = workspace.draft(
         "clusters",
-        name=settings.name or f"{trajectories.name} · {title} {settings.features}",
+        name=settings.name or f"{trajectories.name} · {title}",
         config=to_config(settings),
         parents={"trajectories": trajectories.id}
         | ({EXTENDS: settings.extend} if settings.extend else {}),

@@ -30,6 +30,13 @@ HOW = {
     "ngrams": f"{N} words in a row in common",
 }
 """What is counted, the strongest first -> in words."""
+REPEATS = {
+    "copies": "in the same words",
+    "prompts": "asking the same",
+    "near": "nearly the same",
+    "ngrams": f"with {N} words in a row in common",
+}
+"""What is counted -> how a row repeats another."""
 
 
 @dataclasses.dataclass
@@ -73,11 +80,11 @@ def describe(counts: dict[str, int], rows: str) -> str:
     if not counts:
         return ""
     if counts["given_away"]:
-        parts = [f"{HOW[how]} {counts[how]:,}" for how in HOW if counts[how]]
+        parts = [f"{counts[how]:,} {so}" for how, so in REPEATS.items() if counts[how]]
         return (
-            f"{counts['given_away']:,} of {counts['items']:,} test rows also stand among the "
-            f"{counts['rows']:,} {rows} ({'; '.join(parts)}): a score on these says little of new "
-            "questions"
+            f"{counts['given_away']:,} of {counts['items']:,} test rows repeat some of the "
+            f"{counts['rows']:,} {rows} ({', '.join(parts)}): a score on these says little about "
+            "new questions"
         )
     if counts["ngrams"]:
         return (

@@ -75,7 +75,7 @@ def sentences(summary: Understanding) -> list[str]:
     said += summary.get("notes", [])
     for column, written in summary.get("as_text", {}).items():
         said.append(f"{column}: written as {written}")
-    if summary.get("read_as"):
+    if summary.get("read_as", {}) not in ({}, {"encoding": "utf-8"}):
         said.append(f"the file was read as {described(summary['read_as'])}")
     return said
 

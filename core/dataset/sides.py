@@ -129,11 +129,15 @@ def report(summary: DatasetSummary) -> list[Notice]:
 def _of_values(values: Mapping[str, Any]) -> list[Notice]:
     """Say what a split column's values were understood as."""
     out = []
-    sides = {"held out": "held out", "pool: not understood": "not understood, so in the pool"}
+    sides = {
+        "held out": "rows held out because the split column says so",
+        "pool: not understood": "rows in the pool because their split is not understood",
+    }
     for side, what in sides.items():
-        named = [f"{value} {rows:,}" for value, (rows, where) in values.items() if where == side]
+        rows = {value: n for value, (n, where) in values.items() if where == side}
+        named = [f"{n:,} marked {value}" for value, n in rows.items()]
         more = f" and {len(named) - VALUES_LISTED:,} more" if len(named) > VALUES_LISTED else ""
         if named:
-            text = f"the split column's {what}: {', '.join(named[:VALUES_LISTED])}{more}"
+            text = f"{what}: {', '.join(named[:VALUES_LISTED])}{more}"
             out.append(Notice(text, side != "held out"))
     return out

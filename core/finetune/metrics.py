@@ -51,9 +51,9 @@ class Metric(NamedTuple):
             return self.title
         return self.title.replace("Held-out", "Test").replace("held-out", "test")
 
-    @property
-    def axis(self) -> str:
-        return f"{self.title} ({self.unit})"
+    def axis(self, seen: float = 0) -> str:
+        """Return what an axis is called, with its unit."""
+        return f"{self.called(seen)} ({self.unit})"
 
 
 def by_source(items: pd.DataFrame, column: str) -> pd.Series:

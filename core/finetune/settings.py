@@ -37,6 +37,7 @@ class Model(Group):
     )
     method: Literal["full", "lora", "qlora"] = setting(
         "full",
+        words={"full": "All weights", "lora": "LoRA", "qlora": "QLoRA, 4 bit"},
         help="Train all weights, a LoRA adapter, or one on weights in 4 bits (a GPU's only)",
     )
     lr: float | Auto = training.learning_rate("2e-5, LoRA and QLoRA 2e-4, from scratch 3e-3")

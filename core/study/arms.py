@@ -71,6 +71,7 @@ class Arms(Group):
     vary: Literal["both", "draw", "training"] = setting(
         "both",
         label="What a seed changes",
+        words={"both": "the draw and the training", "draw": "the draw", "training": "the training"},
         help="both: the rows that are drawn and the training; draw: the training keeps the first "
         "seed; training: the draw does",
         advanced=True,

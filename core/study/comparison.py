@@ -186,14 +186,14 @@ def place_among_random(table: pd.DataFrame, metric: str) -> str:
         return ""
     low, high = (row.form.format(x) for x in (measured.min(), measured.max()))
     missing = PERCENTILE_FROM - len(draws)
-    noun = "draw gives" if len(measured) == 1 else "draws give"
+    noun = "draw gave" if len(measured) == 1 else "draws gave"
     span = low if low == high else f"{low} to {high}"
     gone = len(draws) - len(measured)
     failed = f" ({gone} failed, {WORST})" if gone else ""
     long = about(missing * _seconds(table, "random"))
     return (
-        f"{len(measured)} random {noun} {span}{failed}; {missing} more{long and f', {long},'} "
-        "would give S2L a place among them, which a range is not."
+        f"{len(measured)} random {noun} {span}{failed}. {missing} more{long and f' ({long})'} "
+        "would show how many random draws are as good as S2L."
     )
 
 

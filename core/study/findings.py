@@ -15,6 +15,7 @@ from core.finetune.metrics import METRICS, known
 from core.study import comparison, costs, leakage, pairs, results
 from core.study.artifact import StudySummary, all_lines, base_of
 from core.study.artifact import table as table_of
+from core.study.sentences import seen_of
 from core.workspace.artifact import Artifact
 
 
@@ -104,7 +105,7 @@ def _measures(study: Artifact, test: str) -> dict[str, Any]:
     for key, metric in known(table).items():
         planned = pairs.registered(table, key, noise_of(study, key, test))
         out[key] = {
-            "title": metric.title,
+            "title": metric.called(seen_of(table)),
             "unit": metric.unit,
             "difference_in": metric.short,
             "lower_is_better": metric.lower_is_better,

@@ -26,7 +26,8 @@ class Equal(Group):
     )
     equal: Literal["steps", "epochs"] = setting(
         "steps",
-        label="Equal",
+        label="Equal for all arms",
+        words={"steps": "training steps", "epochs": "passes over its rows"},
         help="What all arms have as much of. steps: the same training on less data. epochs: as "
         "many passes over its own rows, so that a smaller arm takes less time; then what the proxy "
         "cost is charged, and random_cost_matched can be an arm",

@@ -35,12 +35,18 @@ class Proxy(Group):
     )
     schedule: Literal["linear", "log", "equal_loss"] = setting(
         "linear",
+        words={
+            "linear": "evenly",
+            "log": "dense early",
+            "equal_loss": "at equal falls of the loss",
+        },
         help="Where recordings stand: linear; log: dense early; equal_loss: whenever the training "
         "loss has fallen by an equal share",
         advanced=True,
     )
     record: Literal["all", "epoch"] = setting(
         "all",
+        words={"all": "every row, with the same weights", "epoch": "what the training pass saw"},
         help="all: every row at every recording, with the same weights; epoch: what the training "
         "pass saw, free, one column an epoch",
         advanced=True,

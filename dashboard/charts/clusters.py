@@ -67,7 +67,7 @@ def ribbons(
         fig.add_traces([trace.update(small_multiples.axes(place)) for trace in traces])
         title = f"{cluster} · {sizes[cluster]:,} rows"
         if names.get(cluster):
-            title = f"{figure.label(names[cluster], 20)}<br>{title}"
+            title = f"{small_multiples.lines(names[cluster])}<br>{title}"
         small_multiples.title(fig, place, f"<b>{title}</b>" if chosen == cluster else title)
     pad = 0.03 * (right - left or 1.0)
     half = float(f"{(left + right) / 2:.1g}")  # a label at the end would meet the next panel's

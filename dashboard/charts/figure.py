@@ -41,7 +41,7 @@ def rgba(colour: str, alpha: float) -> str:
 def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "closest") -> go.Figure:
     """A figure with nothing on it, `height` pixels tall."""
     clear = "rgba(0,0,0,0)"
-    return go.Figure(
+    fig = go.Figure(
         layout=go.Layout(
             template=go.layout.Template(),
             height=height,
@@ -50,8 +50,6 @@ def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "clo
             hovermode=hovermode,
             paper_bgcolor=clear,
             plot_bgcolor=clear,
-            xaxis={"tickfont": {"color": theme.INK}, "title": {"font": {"color": theme.INK}}},
-            yaxis={"tickfont": {"color": theme.INK}, "title": {"font": {"color": theme.INK}}},
             modebar={
                 "bgcolor": clear,
                 "color": rgba(theme.MUTED, 0.7),
@@ -59,6 +57,16 @@ def bare(height: int, *, right: int = 12, top: int = _TOP, hovermode: str = "clo
             },
         )
     )
+    inked(fig)
+    return fig
+
+
+def inked(fig: go.Figure) -> None:
+    """Give all its axes the ink of text: Streamlit's own grey is too pale to be read."""
+    ink = {"tickfont": {"color": theme.INK}, "title": {"font": {"color": theme.INK}}}
+    fig.update_layout(xaxis=ink, yaxis=ink)  # also where no axis was named yet
+    fig.update_xaxes(ink)
+    fig.update_yaxes(ink)
 
 
 def rows(names: Sequence[str] | pd.Series | pd.Index, *, right: int) -> go.Figure:

@@ -76,6 +76,7 @@ def facet_panels(facets: pd.DataFrame, shares: pd.DataFrame) -> go.Figure:
     lines = -(-len(facets) // _COLUMNS)
     fig = figure.bare(_PANEL * lines + 40)
     fig.set_subplots(lines, _COLUMNS, vertical_spacing=0.3 / max(lines, 1))
+    figure.inked(fig)
     for n, facet in enumerate(facets.to_dict("records")):
         place = {"row": n // _COLUMNS + 1, "col": n % _COLUMNS + 1}
         part = shares[shares["facet"] == facet["facet"]]

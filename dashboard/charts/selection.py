@@ -73,7 +73,7 @@ def allocation(
     fig.update_layout(barmode="overlay", bargap=0.25 if len(table) <= 60 else 0.1)
     few = len(table) <= 40
     log = _axes(fig, table, ticks=few)
-    key = [f"rows: all pale, taken solid{' (logarithmic)' if log else ''}"]
+    key = [f"pale: all rows, solid: taken{' (logarithmic)' if log else ''}"]
     if len(moved):
         _marks(fig, moved.index, moved["quota"], "line-ew", len(table))
         key.append("\u2013 by sharing alone")
@@ -160,7 +160,7 @@ def share_change(table: pd.DataFrame, most: int = 20) -> go.Figure:
     order = table["change"].abs().sort_values(ascending=False, kind="stable").index
     table = table.loc[order[:most]]
     table = table.sort_values("change", kind="stable", ignore_index=True)
-    fig = figure.rows(table["source"], right=80)
+    fig = figure.rows(table["source"], right=90)
     before, after = 100 * table["pool_share"], 100 * table["selected_share"]
     gap = np.full(len(table), np.nan)
     fig.add_trace(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -9,7 +11,7 @@ from plotly.subplots import make_subplots
 from dashboard.charts import figure
 from dashboard.charts.figure import Floats
 
-PANEL, TITLE = 128, 44  # height of a panel, and of the title in it
+PANEL, TITLE = 142, 58  # height of a panel, and of the title in it: three lines
 
 
 def grid(n: int, columns: int, *, height: int = PANEL, shared: bool = True) -> go.Figure:
@@ -25,6 +27,7 @@ def grid(n: int, columns: int, *, height: int = PANEL, shared: bool = True) -> g
         vertical_spacing=min(0.9 / rows, (TITLE if shared else 76) / (height * rows)),
         figure=figure.bare(height * rows + 64, top=68),
     )
+    figure.inked(fig)
     for empty in range(n, rows * columns):
         fig.layout[f"xaxis{empty + 1}"].visible = fig.layout[f"yaxis{empty + 1}"].visible = False
     fig.update_xaxes(nticks=4, showgrid=False, zeroline=False, automargin=True)
@@ -36,6 +39,12 @@ def axes(place: int) -> dict[str, str]:
     """Return the axes of a panel, counted from 0, for `trace.update`."""
     axis = str(place + 1) if place else ""
     return {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
+
+
+def lines(text: str, length: int = 20, most: int = 2) -> str:
+    """Write a name over a few short lines, cut after the last."""
+    split = textwrap.wrap(text, length, max_lines=most, placeholder="…")
+    return "<br>".join(figure.label(line, length) for line in split)
 
 
 def title(fig: go.Figure, place: int, text: str) -> None:

@@ -51,7 +51,7 @@ def ribbons(
             made.quantiles[made.quantiles["step"] >= begin],
             lines,
             known.set_index("cluster")["size"],
-            dict(zip(known["cluster"], known["behaviour"], strict=True)),
+            dict(zip(made.table["cluster"], made.table["name"], strict=True)),
             part["cluster"].tolist(),
             made.k,
             chosen,

@@ -83,12 +83,11 @@ def controls(artifact: Artifact, kept: Artifact | None) -> clusters.Settings:
         st.session_state["clusters:position"] = int(config.get("without", 0))
     top = max(min(300, usable), start)
     k = st.slider("Clusters (K)", 1, top, key="clusters:k", persist_state="session")
-    features = st.segmented_control(
+    features = st.selectbox(
         "Compare rows by",
         list(statistics.FEATURES),
         format_func=COMPARED.__getitem__,
         key="clusters:features",
-        required=True,
         persist_state="session",
         help="Losses as they are (raw), without how high they lie (centred), without how far they "
         "fall either (zscore), or their changes between recordings (diff)",
@@ -178,7 +177,7 @@ def choose(made: ClustersPreview) -> int | None:
         format_func=lambda c: f"{c} · {sizes[c]:,} rows · {names[c]}",
         key="clusters:cluster",
         on_change=_forget_area,
-        placeholder="Choose, or draw on the map",
+        placeholder="Choose a cluster",
     )
     return None if chosen is None else int(chosen)
 

@@ -9,8 +9,6 @@ import streamlit as st
 
 from core.spec import Spec
 
-TITLES = {"full": "All weights", "lora": "LoRA", "qlora": "QLoRA, 4 bit"}
-
 
 def pick(spec: Spec, key: str) -> str:
     """Ask for a method; return it."""
@@ -24,7 +22,7 @@ def pick(spec: Spec, key: str) -> str:
             offered,
             default=spec.default,
             required=True,
-            format_func=lambda m: TITLES.get(m, m),
+            format_func=spec.called,
             key=key,
             persist_state="session",
             help=spec.help,
@@ -32,7 +30,7 @@ def pick(spec: Spec, key: str) -> str:
         if "qlora" not in offered:
             st.segmented_control(  # beside a button its words would stand at another height
                 "Not here",
-                [TITLES["qlora"]],
+                [spec.called("qlora")],
                 disabled=True,
                 key=f"{key}:qlora",
                 label_visibility="collapsed",

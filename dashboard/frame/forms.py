@@ -112,7 +112,7 @@ def _widget(spec: Spec, key: str) -> Any:
     if spec.choices:
         words = list(spec.choices)
         index = words.index(default) if default in words else 0
-        return st.selectbox(spec.label, words, index=index, **common)
+        return st.selectbox(spec.label, words, index=index, format_func=spec.called, **common)
     if spec.members:
         several = st.multiselect(
             spec.label,

@@ -45,9 +45,9 @@ def side_by_side(file: pathlib.Path, tested: str, dataset: str, called: str) -> 
         return
     weak = sum(pair["how"] == "ngrams" for pair in pairs)
     strong = len(pairs) - weak
-    parts = [f"the {strong:,} test rows that are given away"] if strong else []
-    parts += [f"{weak:,} with {HOW['ngrams']}"] if weak else []
-    title = f"See {' and '.join(parts)}, each beside the row it is like"
+    parts = [f"the {strong:,} test rows that repeat others"] if strong else []
+    parts += [f"{weak:,} that have {HOW['ngrams']}"] if weak else []
+    title = f"Read {' and '.join(parts)}, side by side"
     with st.expander(title, icon=":material/compare:"):
         shown = pairs[:SHOWN]
         columns = "row, prompt, response"

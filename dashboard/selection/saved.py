@@ -93,6 +93,6 @@ def saved(artifact: Artifact) -> None:
         on_click="ignore",
     )
     export_panel.panel(artifact)
-    report.offer(artifact, "selection:report")
+    report.offer(artifact, "selection:report", "stretch")
     st.caption("Fingerprint of the chosen ids (SHA-256)")
     st.code(artifact.summary_as(SelectionSummary)["ids_sha256"], language=None, wrap_lines=True)

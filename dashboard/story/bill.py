@@ -92,7 +92,7 @@ def _figures(
         right.metric("training took", duration(arm.seconds) + money(arm.seconds, price))
     if often is not None:
         words = f"about {duration(often)}{money(often, price)}"
-        right.metric("seen as often (estimate)", words)
+        right.metric("if each is seen as often", words)
 
 
 def arms(table: pd.DataFrame) -> dict[str, ArmBill]:
@@ -132,11 +132,17 @@ def times(full: ArmBill | None, part: ArmBill | None, project: Project, epochs: 
     ]
     several = max(arm.trainings for arm in (full, part) if arm is not None)
     middle = f", the middle of {several} trainings each ({'; '.join(ranges)})" if ranges else ""
+    estimate = ""
+    if full is not None and part is not None:
+        estimate = (
+            "; with each example seen only as often as among all the data, it would take about "
+            f"{duration(as_often(full, part))}"
+        )
     equal = (
-        ", of equal epochs: each example is seen as often, so fewer take less time."
+        ". Every example was seen equally often, so fewer examples take less time."
         if epochs
-        else ", of equal steps, where a selection saves examples and not time. The estimate is of "
-        "each example seen as often as in all the data."
+        else ". All trained equally many steps: the selection saves examples here, not time"
+        f"{estimate}."
     )
     return f"Times are measured{middle}{equal}" + (
         f" Finding the selection took {duration(proxy)} once." if proxy else ""

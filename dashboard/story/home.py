@@ -18,6 +18,7 @@ from core.settings import from_config
 from core.study import findings
 from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
+from core.study.sentences import seen_of
 from dashboard.charts import losses as loss_charts
 from dashboard.charts import selection as selection_charts
 from dashboard.charts import study as study_charts
@@ -150,10 +151,14 @@ def _arms(project: Project) -> None:
     table = study_table(project.study)
     key = next(iter(known(table)))
     row = METRICS[key]
-    figure = study_charts.study_figure(table, key, row.axis, row.lower_is_better)
+    figure = study_charts.study_figure(table, key, "", row.lower_is_better)
     figure.update_layout(margin={"r": 16, "t": 10}, height=280)
     figure.layout.annotations = ()
     figure.update_xaxes(title=None, nticks=4)
     _still(figure, "arms", "Scores of the arms")
     equal = "epochs" if project.study.summary_as(StudySummary).get("epochs", 0) else "steps"
-    st.caption(f"{row.title}, {row.unit}; {len(table)} fine-tunes of one model, equal {equal}")
+    better = "lower" if row.lower_is_better else "higher"
+    st.caption(
+        f"{row.axis(seen_of(table))}, {better} is better; {len(table)} fine-tunes of one model, "
+        f"equal {equal}"
+    )

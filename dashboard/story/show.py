@@ -27,6 +27,7 @@ STYLE = """<style>
   font-size: clamp(1rem, 1.2vw, 1.6rem)}
 [data-testid="stMainBlockContainer"] p span[style*="0.875rem"] {
   font-size: clamp(0.875rem, 0.95vw, 1.25rem) !important}
+[data-testid="stMainBlockContainer"] [data-testid="stCheckbox"] label {align-items: center}
 [data-testid="stMainBlockContainer"] [data-testid="stMetricValue"] * {
   font-size: clamp(1.8rem, 3vw, 4rem); line-height: 1.3}
 [class*="st-key-story-text"] [data-testid="stText"] {

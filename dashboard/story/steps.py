@@ -11,6 +11,7 @@ from core.finetune.metrics import METRICS, known
 from core.study import comparison, costs, findings, pairs
 from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
+from core.study.sentences import seen_of
 from dashboard.charts import selection as selection_charts
 from dashboard.charts import study as study_charts
 from dashboard.escape import plain
@@ -79,7 +80,7 @@ def outcome(project: Project, *, masked: bool) -> None:
     figure = study_charts.study_figure(
         table,
         key,
-        row.axis,
+        row.axis(seen_of(table)),
         row.lower_is_better,
         s["base"].get(key),
         float(full.mean()) if len(full) else None,
@@ -89,7 +90,7 @@ def outcome(project: Project, *, masked: bool) -> None:
         f"{study_charts.arm_title(str(arm))} {row.form.format(mean)}"
         for arm, mean in by_arm[key].mean().items()
     )
-    screen.chart(figure, "arms", f"{row.title} of each arm, mean: {alt}")
+    screen.chart(figure, "arms", f"{row.called(seen_of(table))} of each arm, mean: {alt}")
     st.caption(
         f"{plain(comparison.place_among_random(table, key))} "
         f"{plain(costs.sentence(costs.by_arm(project.study), epochs=s.get('epochs', 0)))} Study "

@@ -16,6 +16,7 @@ from core.selection.pool import NO_SOURCE
 from core.selection.strategies.catalog import STRATEGIES
 from core.study import arms, plan, time_estimate
 from core.workspace.artifact import Artifact
+from dashboard.escape import plain
 from dashboard.frame import data, forms, state
 from dashboard.frame.page_words import plain_words
 from dashboard.study import saved_arms
@@ -33,6 +34,8 @@ class StudyForecast(NamedTuple):
     """arm, seed, budget, exists."""
     seconds: float
     """Of those that are new; NaN where no run of this target was measured."""
+    length: str
+    """Of one training of any arm."""
 
 
 def ask(clusters: Artifact) -> study.Settings | None:
@@ -98,7 +101,8 @@ def forecast(clusters: Artifact, settings: study.Settings) -> StudyForecast | No
     st.markdown(f"**{total:,} fine-tunes**, {how_long(new, foreseen.seconds)}")
     if new < total:
         st.caption(f"{total - new:,} of them exist already and are reused.")
-    with st.expander("Which", icon=":material/checklist:"):
+    st.caption(plain(foreseen.length))
+    with st.expander("Which fine-tunes", icon=":material/checklist:"):
         st.dataframe(
             foreseen.runs,
             hide_index=True,
@@ -128,7 +132,13 @@ def _forecast(root: str, settings: study.Settings, stamp: tuple[object, ...]) ->
     done = plan.existing(workspace, opened, planned, steps)
     new = [run for run, id in zip(planned, done, strict=True) if not id]
     seconds = time_estimate.seconds_of(workspace, opened, new, steps)
-    return StudyForecast(plan.as_frame(planned, done), seconds)
+    return StudyForecast(plan.as_frame(planned, done), seconds, length_of(settings, steps))
+
+
+def length_of(settings: study.Settings, steps: int) -> str:
+    """Say what the length that was set means, "auto" too; no steps are as many epochs each."""
+    length = f"{steps:,} steps" if steps else f"{plan.epochs_of(settings):g} epochs of its own rows"
+    return f"Length: {length}, {settings.batch_size:,} rows a step, for every arm"
 
 
 def again(artifact: Artifact, **changes: object) -> study.Settings:

@@ -135,7 +135,7 @@ def _figure(table: pd.DataFrame, key: str, metric: Metric, base: dict[str, Any],
     return study_charts.study_figure(
         table,
         key,
-        f"{metric.called(seen)} ({metric.unit})",
+        metric.axis(seen),
         metric.lower_is_better,
         base.get(key),
         float(full.mean()) if len(full) else None,

@@ -10,9 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from core import jobs, trajectories
+from core.dataset.artifact import DatasetSummary
 from core.errors import InputError
 from core.jobs.progress import duration, speed
 from core.jobs.record import Job
+from core.training.settings import steps_for
 from core.training.time_estimate import load_foreseen
 from core.trajectories import proxy_warnings
 from core.trajectories.artifact import (
@@ -40,6 +42,18 @@ def launch(settings: trajectories.Settings, *flags: str) -> None:
     if settings.source:
         what = f"Losses of {pathlib.Path(settings.source).name}"
     job_card.launch("trajectories", settings, what, FORM, *flags)
+
+
+def length_of(settings: trajectories.Settings, dataset: Artifact) -> str:
+    """Say what the length that was set means, "auto" too."""
+    pool = dataset.summary_as(DatasetSummary)["pool_rows"]
+    rows = min(pool, settings.limit or pool)
+    said = trajectories.resolve(settings)
+    steps = steps_for(rows, float(said.epochs), int(said.batch_size))
+    return (
+        f"Length: {said.epochs:g} epochs = {steps:,} steps of {min(rows, int(said.batch_size)):,} "
+        f"rows, recorded {settings.checkpoints:,} times"
+    )
 
 
 def begin(settings: trajectories.Settings, changed: dict[str, Any]) -> None:

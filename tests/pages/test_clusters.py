@@ -146,7 +146,7 @@ def test_every_tab_opens(page, tab):
 
 @pytest.mark.parametrize("features", ["centred", "diff", "zscore"])
 def test_other_features_draw_too(page, features):
-    fine(page.button_group(key="clusters:features").set_value(features).run())
+    fine(page.selectbox(key="clusters:features").set_value(features).run())
     assert "6 clusters of 139 rows" in words(page)
 
 

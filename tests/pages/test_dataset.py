@@ -288,9 +288,9 @@ def test_test_rows_that_the_pool_gives_away_are_shown_beside_what_is_like_them(
     dataset.run(bare, dataset.Settings(path=str(path), split_column="part"))
     at = fine(visit(bare.root, "dataset"))
     shown = words(at)
-    assert "held out: dev 3" in shown
-    assert "3 of 3 test rows also stand among the 10 rows of the pool" in shown
-    assert "not understood, so in the pool: ![i](http://example.com/i) 1" in shown
+    assert "Rows held out because the split column says so: 3 marked dev." in shown
+    assert "3 of 3 test rows repeat some of the 10 rows of the pool" in shown
+    assert "their split is not understood: 1 marked ![i](http://example.com/i)" in shown
     assert not any("![i](" in warning.value for warning in at.warning), "markdown is escaped"
     (pairs,) = (t.value for t in at.dataframe if "alike by" in t.value)
     assert pairs["its prompt"].tolist() == ["Is 0 *odd*?", "Is 1 *odd*?", "Is 2 *odd*?"]

@@ -45,7 +45,11 @@ def test_each_kind_is_told_with_its_row():
     }
     assert out.pairs() == [(0, 0, "copies"), (1, 1, "prompts"), (2, 2, "near"), (3, 3, "ngrams")]
     text = describe(out.counts(), "rows of the pool")
-    assert text.startswith("3 of 5 test rows also stand among the 10 rows of the pool (the same wo")
+    assert text == (
+        "3 of 5 test rows repeat some of the 10 rows of the pool (1 in the same words, 2 asking the "
+        "same, 3 nearly the same, 4 with 13 words in a row in common): a score on these says "
+        "little about new questions"
+    )
 
 
 def test_wording_that_many_training_rows_have_is_no_overlap():

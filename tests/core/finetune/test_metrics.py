@@ -69,4 +69,4 @@ def test_a_metric_says_everything_that_a_page_shows():
     scores = measure(ITEMS)
     for key, metric in METRICS.items():
         assert metric.written(scores[key], scores).endswith(")")
-        assert len(metric.axis) <= 60, "an axis cuts a longer title"
+        assert len(metric.axis()) <= 60, "an axis cuts a longer title"

@@ -134,7 +134,7 @@ def test_test_rows_that_were_trained_on_are_counted_and_the_loss_is_not_called_h
     assert (scores["seen"], made.summary["seen"]) == (4, 4)
     assert scores["overlap"]["trained"]["prompts"] == scores["overlap"]["pool"]["prompts"] == 4
     assert scores["overlap"]["trained"]["items"] == 7
-    assert made.summary["overlap"].startswith("4 of 7 test rows also stand among the 34 rows train")
+    assert made.summary["overlap"].startswith("4 of 7 test rows repeat some of the 34 rows train")
     pairs = list(read_jsonl(made.path / "overlap.jsonl"))
     tests = dataset.examples(finished.workspace.open(made.parents["test"]))
     assert len(pairs) == 4

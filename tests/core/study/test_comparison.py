@@ -133,8 +133,8 @@ def test_as_good_as_all_the_data():
 def test_the_place_among_random_draws():
     few = table(s2l=[0.3], random=[0.31, 0.29])
     assert place_among_random(few, "loss") == (
-        "2 random draws give 0.290 to 0.310; 17 more would give S2L a place among them, which a "
-        "range is not."
+        "2 random draws gave 0.290 to 0.310. 17 more would show how many random draws are as "
+        "good as S2L."
     )
     many = table(s2l=[0.3], random=[0.31, 0.29, 0.3, *[0.4] * 16])
     assert place_among_random(many, "loss") == (
@@ -147,7 +147,7 @@ def test_the_place_among_random_draws():
 
 def test_how_long_more_draws_take_is_as_the_runs_so_far():
     few = table(s2l=[0.3], random=[0.31, 0.29]).assign(seconds=120.0)
-    assert "17 more, about 34 min, would give" in place_among_random(few, "loss")
+    assert "17 more (about 34 min) would show" in place_among_random(few, "loss")
     scored = table(s2l=[1.0, 1.1, 1.05], random=[1.02, 1.04, 1.09]).assign(seconds=600.0)
     found = compare(scored, "loss", "s2l", "random")
     assert found.seconds == 1200
@@ -164,7 +164,7 @@ def test_a_failed_run_counts_as_worst_among_draws():
     shares = table(s2l=[0.5], random=[math.nan, *[0.4] * 18])
     assert "Of 19 random draws 0 are" in place_among_random(shares, "exact_match")
     few = table(s2l=[0.3], random=[0.31, math.nan])
-    assert "1 random draw gives 0.310 (1 failed, which counts as worst); 17 more" in (
+    assert "1 random draw gave 0.310 (1 failed, which counts as worst). 17 more" in (
         place_among_random(few, "loss")
     )
 

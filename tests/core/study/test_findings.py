@@ -22,7 +22,7 @@ def test_sentences_begin_with_the_answer(made):
     assert said[0].startswith("S2L is ")
     assert "on one draw each: a walk-through, not evidence." in said[0]
     assert "two shares of so many items differ by up to" in said[1]
-    assert said[-1].startswith("1 random draw gives")
+    assert said[-1].startswith("1 random draw gave")
     assert findings.more_seeds(table, "exact_match") == 4
     assert findings.sentences(made, table[table["arm"] == "full"], "loss") == []
 

@@ -69,6 +69,8 @@ def test_every_facet_has_a_panel_and_large_ones_show_what_changes_most():
     change = 100 * (clusters["selected"] - clusters["pool"]).abs()
     drawn = np.abs(np.array(dots[place].y) - np.array(dots[place].customdata))
     assert sorted(drawn) == pytest.approx(sorted(change.nlargest(12)))
+    axes = [*fig.select_xaxes(), *fig.select_yaxes()]
+    assert {axis.tickfont.color for axis in axes} == {theme.INK}
 
 
 def test_the_matrix_writes_every_overlap_once_a_square():

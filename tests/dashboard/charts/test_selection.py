@@ -41,7 +41,7 @@ def marked(fig):
 def test_a_narrow_picture_says_shortly_what_its_marks_mean():
     wide, narrow = (allocated([5, 400, 300], [5, 40, 40], narrow=n) for n in (False, True))
     assert "(logarithmic)    \u25c6 taken whole    " in texts(wide)
-    assert "taken solid<br>logarithmic scale<br>\u25c6 taken whole<br>" in texts(narrow)
+    assert "solid: taken<br>logarithmic scale<br>\u25c6 taken whole<br>" in texts(narrow)
     assert "clusters taken whole" not in texts(narrow)
     assert narrow.layout.margin.t > wide.layout.margin.t
 
