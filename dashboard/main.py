@@ -6,7 +6,6 @@ import pathlib
 
 import streamlit as st
 
-from dashboard.charts import scheme
 from dashboard.frame import state, who, widgets
 from dashboard.story import tour
 
@@ -54,7 +53,6 @@ by_name = [
     for address in (*(["overview"] if name == "overview" else []), name.capitalize(), name.upper())
 ]
 page = st.navigation([*PAGES, *by_name])
-st.html(widgets.STYLE + scheme.STYLE)
 widgets.to_top(page.url_path)
 with st.sidebar:
     tour.draw()

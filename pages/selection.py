@@ -117,10 +117,11 @@ head = st.container()
 state.settle(("dataset", "clusters", "selection"))
 inputs = widgets.chips("dataset", "clusters")
 shown = saved.opened()
+with head:
+    row = STRATEGIES[st.session_state.get("selection:strategy", "s2l")]
+    widgets.title("Selection", row.sentence)
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
-    with head:
-        widgets.title("Selection", STRATEGIES["s2l"].sentence)
     widgets.empty(
         "bubble_chart",
         "A selection is drawn from clusters; keep a clustering first.",
@@ -141,8 +142,6 @@ with left, st.container(border=True):
         persist_state="session",
     )
     row = STRATEGIES[strategy]
-    with head:
-        widgets.title("Selection", row.sentence)
     budget = budget_control(len(pool), int(pool.tokens.sum()))
     earlier = settings_panel.keep_choice(clusters) if EXTENDS in clusters.parents else ""
     match = settings_panel.matched(dataset) if row.size == "matched" else ""

@@ -8,6 +8,7 @@ import shutil
 import streamlit as st
 
 from core.spec import Spec
+from dashboard.escape import plain
 
 
 def pick(spec: Spec, key: str) -> str:
@@ -30,7 +31,7 @@ def pick(spec: Spec, key: str) -> str:
         if "qlora" not in offered:
             st.segmented_control(  # beside a button its words would stand at another height
                 "Not here",
-                [spec.called("qlora")],
+                [plain(spec.called("qlora"))],
                 disabled=True,
                 key=f"{key}:qlora",
                 label_visibility="collapsed",

@@ -159,6 +159,6 @@ def _arms(project: Project) -> None:
     equal = "epochs" if project.study.summary_as(StudySummary).get("epochs", 0) else "steps"
     better = "lower" if row.lower_is_better else "higher"
     st.caption(
-        f"{row.axis(seen_of(table))}, {better} is better; {len(table)} fine-tunes of one model, "
-        f"equal {equal}"
+        f"{plain(row.axis(seen_of(table)))}, {better} is better; {len(table)} fine-tunes of one "
+        f"model, equal {equal}"
     )

@@ -15,6 +15,7 @@ from core.jobs.progress import duration
 from core.selection.pool import NO_SOURCE
 from core.selection.strategies.catalog import STRATEGIES
 from core.study import arms, plan, time_estimate
+from core.study.settings import epochs_of
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import data, forms, state
@@ -137,7 +138,7 @@ def _forecast(root: str, settings: study.Settings, stamp: tuple[object, ...]) ->
 
 def length_of(settings: study.Settings, steps: int) -> str:
     """Say what the length that was set means, "auto" too; no steps are as many epochs each."""
-    length = f"{steps:,} steps" if steps else f"{plan.epochs_of(settings):g} epochs of its own rows"
+    length = f"{steps:,} steps" if steps else f"{epochs_of(settings):g} epochs of its own rows"
     return f"Length: {length}, {settings.batch_size:,} rows a step, for every arm"
 
 
