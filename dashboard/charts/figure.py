@@ -7,7 +7,7 @@ sets fonts, text and grid colours for the light or dark scheme. Sizes are in pix
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,16 @@ def rows(names: Sequence[str] | pd.Series | pd.Index, *, right: int) -> go.Figur
     )
     fig.update_xaxes(showgrid=True, zeroline=False, automargin=True, nticks=7)
     return fig
+
+
+def of_point(point: Mapping[str, Any]) -> list[Any]:
+    """Return what a clicked point carries; a row of an array comes as a dictionary of its places.
+
+    Args:
+        point: As `st.plotly_chart` gives it after a selection, with its customdata.
+    """
+    carried = point["customdata"]
+    return list(carried.values()) if isinstance(carried, Mapping) else np.ravel(carried).tolist()
 
 
 def axes(fig: go.Figure, x: str, y: str) -> None:

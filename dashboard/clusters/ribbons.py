@@ -10,6 +10,7 @@ import streamlit as st
 from core.clusters.settings import Settings
 from core.workspace.artifact import Artifact
 from dashboard.charts import clusters as cluster_charts
+from dashboard.charts.figure import of_point
 from dashboard.clusters import map_colours
 from dashboard.clusters.cluster_facts import (
     SORTS,
@@ -86,7 +87,7 @@ def ribbons(
 def _clicked() -> None:
     points = st.session_state["ribbons"]["selection"]["points"]
     if points:
-        choose(int(np.ravel(points[0]["customdata"])[0]))
+        choose(int(of_point(points[0])[0]))
 
 
 def inside_across(artifact: Artifact, made: ClustersPreview, example: int, first: int) -> Any:

@@ -28,8 +28,9 @@ body {{background: {scheme.PAPERS[0]}; color: #5a606b}}
 </style>"""
 """What is seen before there is a page."""
 STYLE = (LOADING + widgets.STYLE + scheme.STYLE).encode()
-END = b"</body>"
-"""Behind Streamlit's own style, which is as specific and would win after it."""
+ROOT = b'<div id="root">'
+"""Where the page is drawn: the style stands after Streamlit's own and before a page's, since of
+rules that are as specific the last wins."""
 NOT_PAGES = ("/_stcore/", "/media/", "/static/", "/component/", "/vendor/")
 
 
@@ -55,7 +56,7 @@ class FirstStyle:
                 return
             parts.append(message.get("body", b""))
             if not message.get("more_body"):
-                body = b"".join(parts).replace(END, STYLE + END, 1)
+                body = b"".join(parts).replace(ROOT, STYLE + ROOT, 1)
                 await send({**held[0], "headers": _headers(held[0]["headers"], len(body))})
                 await send({"type": "http.response.body", "body": body})
 

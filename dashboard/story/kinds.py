@@ -13,6 +13,7 @@ from core import clusters
 from core.settings import from_config
 from dashboard.charts import map as map_charts
 from dashboard.charts import raster
+from dashboard.charts.figure import of_point
 from dashboard.clusters import map as maps
 from dashboard.clusters import map_colours
 from dashboard.clusters.preview import ClustersPreview, kept, named
@@ -94,7 +95,7 @@ def _clicked() -> None:
     """Choose the cluster of the place that was clicked."""
     points = st.session_state["story:map"]["selection"]["points"]
     if points:
-        st.session_state["story:cluster"] = int(np.ravel(points[0]["customdata"])[1])
+        st.session_state["story:cluster"] = int(of_point(points[0])[1])
 
 
 def picture(

@@ -18,6 +18,7 @@ from dashboard.story.project import newest
 STYLE = """<style>
 [data-testid="stSidebar"], [data-testid="stHeader"], [data-testid="stToolbar"],
 [data-testid="stSidebarCollapsedControl"] {display: none}
+[data-testid="stMain"]:focus-visible {outline: none}
 [data-testid="stMainBlockContainer"] {padding: 0.8rem 4vw 0.5rem; max-width: 1800px}
 [data-testid="stMainBlockContainer"] > [data-testid="stVerticalBlock"] {gap: 0.6rem}
 [data-testid="stMainBlockContainer"] h2 {font-size: clamp(1.8rem, 2.6vw, 3.4rem)}

@@ -183,3 +183,8 @@ def test_labels_that_do_not_collide_stay_where_they_are():
 
 def test_labels_that_cannot_fit_share_the_height():
     assert np.allclose(figure.dodge([5.0] * 5, 10.0, 0.0, 8.0), [0, 2, 4, 6, 8])
+
+
+@pytest.mark.parametrize("carried", [[7, 3], [[7, 3]], {"0": 7, "1": 3}])
+def test_what_a_clicked_point_carries_is_read_however_the_browser_writes_it(carried):
+    assert figure.of_point({"customdata": carried}) == [7, 3]

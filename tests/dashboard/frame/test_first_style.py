@@ -32,9 +32,9 @@ def ask(path="/", headers=(ACCEPT,), parts=(PAGE,)):
 
 @pytest.mark.parametrize("path", ["/", "/clusters", "/below/a/prefix/study"])
 @pytest.mark.parametrize("parts", [(PAGE,), (PAGE[:30], PAGE[30:])])
-def test_every_page_comes_with_its_style_behind_that_of_streamlit(path, parts):
+def test_every_page_comes_with_its_style_before_what_is_drawn(path, parts):
     asked, headers, body = ask(path, (ACCEPT, (b"if-none-match", b"x")), parts)
-    assert body.endswith(STYLE + b"</body></html>")
+    assert body == PAGE.replace(b"<div", STYLE + b"<div")
     assert headers[b"content-length"] == str(len(body)).encode()
     assert b"etag" not in headers
     assert asked == [b"accept"], "an answer of nothing new would have no style"
