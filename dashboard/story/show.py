@@ -26,6 +26,8 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] p, [data-testid="stMainBlockContainer"] [data-testid="stHtml"],
 [data-testid="stMainBlockContainer"] [data-testid="stSelectbox"] * {
   font-size: clamp(1rem, 1.2vw, 1.6rem)}
+[data-testid="stMainBlockContainer"] [data-testid="stSliderThumbValue"] p,
+[data-testid="stMainBlockContainer"] [data-testid="stSliderTickBar"] p {font-size: 1rem}
 [data-testid="stMainBlockContainer"] p span[style*="0.875rem"] {
   font-size: clamp(0.875rem, 0.95vw, 1.25rem) !important}
 [data-testid="stMainBlockContainer"] [data-testid="stCheckbox"] label {align-items: center}

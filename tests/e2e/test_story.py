@@ -19,7 +19,7 @@ A_DOT = """() => {
 def test_a_click_on_the_map_shows_two_texts_and_keys_work_after_the_switch(serve, tab, copied):
     page = tab(serve(copied.root).url("/?present=1&step=3"))
     title(page, "3 · Kinds of examples")
-    page.wait_for_selector(".js-plotly-plot .plot")
+    page.wait_for_selector(".js-plotly-plot canvas")
     page.wait_for_timeout(1000)  # the map is drawn on a canvas a moment later
     shown = page.locator('[class*="st-key-story-text"] [data-testid="stText"]')
     expect(shown.first).to_contain_text("▒")
