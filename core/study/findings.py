@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.finetune.metrics import METRICS, known
+from core.finetune.metrics import LOSS, METRICS, known
 from core.study import comparison, costs, leakage, pairs, results
 from core.study.artifact import StudySummary, all_lines, base_of
 from core.study.artifact import table as table_of
@@ -46,6 +46,23 @@ def in_short(study: Artifact, table: pd.DataFrame, metric: str, test: str = "") 
     """Return the answer in plain words; empty where s2l has no counterpart."""
     planned = pairs.registered(table, metric, noise_of(study, metric, test))
     return comparison.in_short(planned[0], METRICS[metric]) if planned else ""
+
+
+def in_probabilities(table: pd.DataFrame, metric: str, base: float | None) -> str:
+    """Say a loss as a probability, exp(-loss), of each arm; empty for what is no loss.
+
+    It is the geometric mean of what a model gives the right tokens of a response.
+
+    Args:
+        base: Loss of the untuned model, nats per response token.
+    """
+    means = table.groupby("arm")[metric].mean().dropna().sort_values()
+    if METRICS[metric].unit != LOSS or means.empty:
+        return ""
+    arms = [(comparison.title(str(arm)), loss) for arm, loss in means.items()]
+    arms += [("before training", base)] if base is not None and math.isfinite(base) else []
+    said = ", ".join(f"{name} {math.exp(-loss):.0%}" for name, loss in arms)
+    return f"Chance that each right token of an answer is given (geometric mean): {said}."
 
 
 def different_items(table: pd.DataFrame) -> str:

@@ -74,7 +74,8 @@ def outcome(project: Project, *, masked: bool) -> None:
     if short := findings.in_short(project.study, table, key):
         st.markdown(f"#### {plain(short)}")
     words = " ".join([*said[:1], *_as_good(said)])
-    st.markdown(plain(words or "S2L was not compared with random."))
+    chances = findings.in_probabilities(table, key, s["base"].get(key))
+    st.markdown(plain(f"{words or 'S2L was not compared with random.'} {chances}"))
     full = table.loc[table["arm"] == "full", key]
     by_arm = table.groupby("arm")
     figure = study_charts.study_figure(

@@ -88,3 +88,13 @@ def test_the_noise_of_an_evaluation_is_that_of_other_batches(made, monkeypatch):
     assert found["exact_match"] == 0.125
     assert found["balanced_loss"] == 0
     assert "loss" not in found
+
+
+def test_a_loss_is_said_as_a_probability_too(made):
+    table = kept.table(made)
+    said = findings.in_probabilities(table, "loss", 2.0)
+    mean = table.loc[table["arm"] == "s2l", "loss"].mean()
+    assert f"S2L {100 * np.exp(-mean):.0f}%" in said
+    assert said.endswith("before training 14%.")
+    assert findings.in_probabilities(table, "exact_match", 0.5) == ""
+    assert "before training" not in findings.in_probabilities(table, "loss", None)
