@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Ints
+from core.finetune.answer_stages import steps
 from core.finetune.forecast import line
 
 WORTH = 4.0
@@ -118,16 +119,3 @@ class AnswersLeft:
             total += batches * writing(each, each, lasting[begin:end])
             going *= share(begin, end)
         return float(total)
-
-
-def steps(n: float, lasting: Any) -> float:
-    """Return the tokens after which the last of n answers has ended, on average.
-
-    Args:
-        n: Answers; of less than one, that share of its tokens.
-        lasting: Share of all answers that go on before each token, at its begin and later.
-    """
-    if n <= 0 or not len(lasting) or lasting[0] <= 0:
-        return 0.0
-    going = lasting / lasting[0]
-    return float(min(n, 1.0) * np.sum(1 - (1 - going) ** max(n, 1.0)))

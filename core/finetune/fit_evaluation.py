@@ -105,6 +105,7 @@ def sizes(
     lengths, own = tokens.lengths()[rows], tokens.cut(2**31).response_lengths()[rows]
     longest = longest_answer(read_rows.tokens.response_lengths(), own, s.answer_tokens)
     max_new = min(longest, loading.positions(model) // 2)
+    worked = lengths_of(own, read_rows.tokens.response_lengths(), max_new)
     chosen = (items["measure"] == "choice").to_numpy()
     share = (1.0 if s.all_items else min(1.0, s.decode / len(items))) if s.answers else 0.0
     choices = sum(
@@ -115,9 +116,18 @@ def sizes(
         "tokens": int(lengths.sum()) + round(share * choices),
         "answered": round(share * int((~chosen).sum())),
         "max_new": max_new,
+        "lengths": np.quantile(worked, np.linspace(0, 1, 33)).astype(int).tolist(),
         "usual_new": min(max_new, int(np.quantile(own, 0.95))),
         "prompt": float(np.maximum(lengths - own, 1).mean()),
     }
+
+
+def lengths_of(own: Ints, trained: Ints, most: int) -> Ints:
+    """Return the tokens of worked answers: the test's own, else the pool's, else the most."""
+    for lengths in (own[own > 0], trained[trained > 0]):
+        if len(lengths):
+            return np.minimum(lengths, most)
+    return np.array([most], np.int64)
 
 
 def _prompt(tokens: Tokens, row: int) -> Ints:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.finetune import answer_stages
 from core.jobs.progress import duration
 from core.training.recipe import SAVE_SECONDS
 
@@ -120,7 +121,12 @@ def forecast(measured: dict[str, Any]) -> Forecast:
         _between("training", first + low + saves[0], first + high + saves[1]),
         _between(LOOKS, *looking(test, look)),
         _sure("scoring the test", scoring),
-        _between("answering", *(judged + answering(test, n) for n in ("usual_new", "max_new"))),
+        Part(
+            "answering",
+            (judged + answering(test)) * (1 - UNSURE),
+            judged + answering(test),
+            (judged + answering(test, longest=True)) * (1 + UNSURE),
+        ),
         _sure("saving", final * (1 + HASHED) + clock["check"]),
     ]
     slowed = float(measured["slowed"])
@@ -194,19 +200,23 @@ def judging(test: dict[str, Any]) -> float:
     return float(rates["first_judged"] + answered * rates["judged"])
 
 
-def answering(test: dict[str, Any], new: str) -> float:
+def answering(test: dict[str, Any], *, longest: bool = False) -> float:
     """Return the seconds in which the items of all tests are answered.
 
     Args:
         test: What was tried, and what every test has.
-        new: Which number of tokens an answer takes, "usual_new" or "max_new".
+        longest: Whether no answer ends before it must, instead of where the worked ones do.
     """
-    rates, total = test["rates"], 0.0
-    for one in test["sets"]:
-        left = int(one["answered"])
-        while left > 0:
-            n = min(left, int(test["batch"]))
-            written = one[new] * (rates["step"] + n * rates["item"])
-            total += one["times"] * (n * one["prompt"] * rates["read"] + written)
-            left -= n
-    return total
+    return sum(
+        one["times"]
+        * answer_stages.seconds(
+            int(one["answered"]),
+            [one["max_new"]] if longest else one["lengths"],
+            one["max_new"],
+            one["prompt"],
+            test["rates"],
+            int(test["batch"]),
+        )
+        for one in test["sets"]
+        if one["answered"]
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.arrays import Ints
+from core.finetune.answer_stages import stages
 from core.finetune.answers_left import AnswersLeft
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model.chat_template import Refused
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DECODE_BATCH = 64
-FIRST, GROWTH = 24, 3
-"""Tokens that all answers are given first; how many times as many until those left are batched
-anew, for which their texts are read again."""
 
 
 class Answered(NamedTuple):
@@ -106,8 +104,8 @@ def generate(
     read = [prompt[-keep:] for prompt in prompts]
     new: list[list[int]] = [[] for _ in read]
     left, done = list(range(len(read))), 0
-    stages = _stages(max_new)
-    time_left = AnswersLeft(stages, batch, np.zeros(0, np.int64) if usual is None else usual)
+    given = stages(max_new)
+    time_left = AnswersLeft(given, batch, np.zeros(0, np.int64) if usual is None else usual)
     progress = None if quiet else Progress("answer test items", len(read))
     if progress:
         progress.left = time_left.seconds
@@ -115,7 +113,7 @@ def generate(
     pad, stops = tokenizer.pad_token_id or 0, torch.tensor(ends, dtype=torch.long)
 
     with evaluating(model), torch.no_grad():
-        for size in stages:
+        for size in given:
             order = sorted(left, key=lambda i: -len(read[i]) - len(new[i]))
             if not order:
                 break
@@ -195,16 +193,6 @@ def _watch(
             return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
     return [Told()]
-
-
-def _stages(most: int) -> list[int]:
-    """Return how many tokens answers are given one after another; together `most`."""
-    out: list[int] = []
-    size = FIRST
-    while (given := sum(out)) < most:
-        out.append(min(size, most - given))
-        size *= GROWTH
-    return out
 
 
 def end_tokens(tokenizer: PreTrainedTokenizerBase, render: Renderer) -> list[int]:

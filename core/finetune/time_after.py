@@ -48,7 +48,7 @@ class Pace:
         rates = {"read": self.read, "step": self.written, "item": self.read}
         test = {"rates": rates, "sets": sets, "batch": DECODE_BATCH}
         tokens = sum(int(one["tokens"]) for one in sets)
-        return self.read * tokens + answering(test, "usual_new")
+        return self.read * tokens + answering(test)
 
 
 def sizes(

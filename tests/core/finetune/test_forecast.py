@@ -69,6 +69,7 @@ MEASURED = {
                 "tokens": 500,
                 "answered": 100,
                 "prompt": 20,
+                "lengths": [10, 50],
                 "usual_new": 50,
                 "max_new": 100,
                 "times": 1,
@@ -78,6 +79,7 @@ MEASURED = {
                 "tokens": 100,
                 "answered": 0,
                 "prompt": 20,
+                "lengths": [10, 50],
                 "usual_new": 50,
                 "max_new": 100,
                 "times": 2,
@@ -88,7 +90,7 @@ MEASURED = {
 
 
 def test_every_part_of_a_run_is_in_it():
-    """By hand: 150 s of steps and 2 checkpoints of 1.2 s; two batches of answers, 64 and 36."""
+    """By hand: 150 s of steps and 2 checkpoints of 1.2 s; two batches of answers."""
     found = forecast(MEASURED)
     by_name = {p.name: p for p in found.parts}
     looks = "looking at held-out rows"
@@ -99,9 +101,13 @@ def test_every_part_of_a_run_is_in_it():
     assert by_name["start"].middle == pytest.approx(13.5)
     assert by_name["training"].middle == pytest.approx(4 + 150 + 2 * 1e-4 * 12_000)
     assert by_name["scoring the test"].middle == pytest.approx(1 + 0.01 * (500 + 2 * 100))
-    longest = 2.0 + 100 * 0.02 + 100 * 20 * 0.001 + 100 * (2 * 0.1 + 100 * 0.01)
-    assert by_name["answering"].high == pytest.approx(longest)
-    assert by_name["answering"].low < longest
+    # half end after 10 tokens, half after 50: 24 for all in two batches, 26 for the rest in one
+    usual = 24 * (2 * 0.1 + 100 * 0.01) + 26 * (0.1 + 50 * 0.01) + (100 * 20 + 50 * 44) * 0.001
+    longest = 100 * (2 * 0.1 + 100 * 0.01) + 100 * (20 + 44 + 116) * 0.001
+    judged = 2.0 + 100 * 0.02
+    assert by_name["answering"].middle == pytest.approx(judged + usual)
+    assert by_name["answering"].high == pytest.approx(1.05 * (judged + longest))
+    assert by_name["answering"].low < judged + usual
     assert by_name["saving"].middle == pytest.approx(1.0 + 3.0)
     behind = ["scoring the test", "answering", "saving"]
     assert found.after_training() == pytest.approx(sum(by_name[n].middle for n in behind))
@@ -133,7 +139,8 @@ def test_others_slow_a_process_by_what_they_leave_less_than_it_wants(others, wan
 def test_what_is_tested_twice_takes_twice_as_long():
     once = {**MEASURED["test"], "sets": [MEASURED["test"]["sets"][0]]}
     twice = {**once, "sets": [{**once["sets"][0], "times": 2}]}
-    assert answering(twice, "max_new") == pytest.approx(2 * answering(once, "max_new"))
+    assert answering(twice) == pytest.approx(2 * answering(once))
+    assert answering(twice, longest=True) == pytest.approx(2 * answering(once, longest=True))
 
 
 def test_a_range_is_written_once_where_both_ends_read_the_same():

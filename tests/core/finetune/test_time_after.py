@@ -9,7 +9,8 @@ def test_without_a_try_the_test_is_foreseen_from_what_the_run_has_met(monkeypatc
     clock = iter([0.0, 2.0, 10.0, 13.0])
     monkeypatch.setattr("core.finetune.time_after.time.monotonic", lambda: next(clock))
     pace = Pace()
-    sets = [{"tokens": 500, "answered": 10, "prompt": 5.0, "usual_new": 20, "times": 1}]
+    lengths = {"lengths": [20], "max_new": 20}
+    sets = [{"tokens": 500, "answered": 10, "prompt": 5.0, "times": 1, **lengths}]
     assert pace.seconds(sets) == 0.0, "nothing is known"
     with pace.reading(100):  # 0.02 s a token
         pass
