@@ -71,11 +71,11 @@ class Ready:
             self.before = outcome.Before.of(self.model, self.read.tokens, self.read.rows)
         self.skills = more_tests.skills(self.more, self.measured())
 
-    def time_after(self) -> Callable[[], float]:
+    def time_after(self) -> Callable[[float], float]:
         """Return what gives the seconds of the test, the better the more the run has met."""
         held = (self.workspace, self.settings, [self.test], self.more, self.read)
         sets = sizes(*held, self.model, self.tokenizer)
-        return lambda: self.pace.seconds(sets)
+        return lambda training: self.pace.seconds(sets)
 
     def measured(self) -> Any:
         """Return the test of the model as it is now, all given but the test set."""

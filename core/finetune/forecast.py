@@ -21,6 +21,8 @@ HASHED = 1.5
 LOOKS = "looking at held-out rows"
 UNSURE = 0.05
 """Share by which a time is uncertain at least: a machine is not the same every minute."""
+PACE = 4.0
+"""Times that a machine is thought to be faster or slower than during the try, at most."""
 BUSY = 0.1
 """Share that others took of a try, from which on it is said."""
 
@@ -61,11 +63,17 @@ class Forecast:
         """Return a part by its name."""
         return next(p for p in self.parts if p.name == name)
 
-    def after_training(self) -> float:
-        """Return the seconds of what comes behind the last step."""
+    def after_training(self, training: float = 0.0) -> float:
+        """Return the seconds of what comes behind the last step.
+
+        Args:
+            training: Seconds that all steps take by the pace of those that are done, 0 if unknown:
+                the machine may be busier than during the try, or less.
+        """
         names = [p.name for p in self.parts]
         last = max(names.index(name) for name in ("training", LOOKS) if name in names)
-        return sum(p.middle for p in self.parts[last + 1 :])
+        pace = training / max(self.part("training").middle, 1e-9) if training else 1.0
+        return sum(p.middle for p in self.parts[last + 1 :]) * min(max(pace, 1 / PACE), PACE)
 
     def after_start(self) -> float:
         """Return the seconds from the first step, or look, to the end."""
@@ -207,7 +215,7 @@ def answering(test: dict[str, Any], *, longest: bool = False) -> float:
         test: What was tried, and what every test has.
         longest: Whether no answer ends before it must, instead of where the worked ones do.
     """
-    return sum(
+    seconds = sum(
         one["times"]
         * answer_stages.seconds(
             int(one["answered"]),
@@ -220,3 +228,4 @@ def answering(test: dict[str, Any], *, longest: bool = False) -> float:
         for one in test["sets"]
         if one["answered"]
     )
+    return float(seconds)

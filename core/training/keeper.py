@@ -57,8 +57,8 @@ class Keeper(TrainerCallback):
         """Rows and tokens of every step."""
         self.before = 0.0
         """Seconds of training before this process took over."""
-        self.after: Callable[[], float] = float
-        """Gives the seconds of what comes behind the training."""
+        self.after: Callable[[float], float] = lambda training: 0.0
+        """Gives the seconds of what comes behind the training, told those of all its steps."""
         self.began = time.monotonic()
         self.done = (0, 0)
         """Rows and tokens that this process has trained on."""
@@ -124,7 +124,8 @@ class Keeper(TrainerCallback):
             self.report.add({"step": step, **self.measured})
         if self.progress:
             self.progress.aside, ahead = self._beside(step, state.max_steps)
-            self.progress.ahead = ahead + self.after()
+            a_token = (self.seconds() - self.before) / max(1, self.done[1])
+            self.progress.ahead = ahead + self.after(a_token * sum(n for _, n in self.sizes))
             self.progress.update(step, **self.last, **rates)
         if self.watcher and self.watcher.ended_early:  # as a resumed run will, from before
             return

@@ -62,7 +62,7 @@ def fit(
     watch: Watch | None = None,
     tensorboard: bool = False,
     trackers: Sequence[str] = (),
-    after: Callable[[], float] = float,
+    after: Callable[[float], float] = lambda training: 0.0,
 ) -> Fitted:
     """Train in place on the response tokens of `rows`, continuing from `folder` if it was begun.
 
@@ -80,7 +80,8 @@ def fit(
         watch: Held-out rows and prompts to look at on the way.
         tensorboard: Whether TensorBoard's files are written, too.
         trackers: Others that are told, by the names that transformers has for them.
-        after: Gives the seconds that what comes behind will take: the time left counts them.
+        after: Gives the seconds that what comes behind will take, told those of all steps by
+            the pace so far: the time left counts them.
 
     Raises:
         Stopped: someone asked for it; a checkpoint was saved first, unless it is to be discarded.

@@ -111,6 +111,10 @@ def test_every_part_of_a_run_is_in_it():
     assert by_name["saving"].middle == pytest.approx(1.0 + 3.0)
     behind = ["scoring the test", "answering", "saving"]
     assert found.after_training() == pytest.approx(sum(by_name[n].middle for n in behind))
+    training = by_name["training"].middle
+    assert found.after_training(training) == pytest.approx(found.after_training())
+    assert found.after_training(2 * training) == pytest.approx(2 * found.after_training())
+    assert found.after_training(99 * training) == pytest.approx(4 * found.after_training())
     assert found.after_start() == pytest.approx(found.middle - 13.5)
     assert found.low < found.middle < found.high
     assert not found.busy()

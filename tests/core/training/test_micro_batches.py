@@ -174,7 +174,15 @@ def test_the_gradient_norm_is_logged(tmp_path):
 
 def test_the_time_left_counts_what_comes_behind_the_training(tmp_path, monkeypatch):
     monkeypatch.setenv(JOB_VARIABLE, str(tmp_path))
-    curve(tmp_path / "run", after=lambda: 1000.0)
+    told_of = []
+
+    def after(training):
+        told_of.append(training)
+        return 1000.0
+
+    curve(tmp_path / "run", after=after)
+    assert len(told_of) == 5
+    assert all(0 < seconds < 600 for seconds in told_of)
     told = list(read_jsonl(tmp_path / "progress.jsonl"))
     assert told[-1]["step"] == 5
     assert told[-1]["left"] >= 1000
