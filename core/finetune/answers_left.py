@@ -18,8 +18,10 @@ from core.arrays import Ints
 from core.finetune.answer_stages import steps
 from core.finetune.forecast import line
 
-WORTH = 4.0
-"""Answers of the model that all worked answers together weigh as much as."""
+WORTH, ENDLESS = 4.0, 0.2
+"""Answers of the model that all worked answers together weigh as much as, and beside them those
+that never end: a model may go round in circles, and what has outlived the worked ones most often
+does."""
 
 
 class AnswersLeft:
@@ -43,7 +45,7 @@ class AnswersLeft:
         shorter_or_as_long = np.searchsorted(lengths, token + 1, "right")
         scale = WORTH / max(1, len(lengths))
         self.usual_ended = scale * (shorter_or_as_long - shorter)
-        self.usual_going = scale * (len(lengths) - shorter)
+        self.usual_going = scale * (len(lengths) - shorter) + (ENDLESS if len(lengths) else 0.0)
         self.stage, self.number, self.begin = -1, -1, 0
         self.batches: Sequence[tuple[int, int]] = ()
         self.left, self.tokens, self.carried = 0, 0, 0

@@ -129,12 +129,7 @@ def forecast(measured: dict[str, Any]) -> Forecast:
         _between("training", first + low + saves[0], first + high + saves[1]),
         _between(LOOKS, *looking(test, look)),
         _sure("scoring the test", scoring),
-        Part(
-            "answering",
-            (judged + answering(test)) * (1 - UNSURE),
-            judged + answering(test),
-            (judged + answering(test, longest=True)) * (1 + UNSURE),
-        ),
+        _answering(judged + answering(test), judged + answering(test, longest=True)),
         _sure("saving", final * (1 + HASHED) + clock["check"]),
     ]
     slowed = float(measured["slowed"])
@@ -148,6 +143,12 @@ def _sure(name: str, seconds: float) -> Part:
 
 def _between(name: str, low: float, high: float) -> Part:
     return Part(name, low, (low + high) / 2, high)
+
+
+def _answering(usual: float, longest: float) -> Part:
+    """Return the part of the answers: most models write a few that do not end, none only those."""
+    middle = math.sqrt(usual * longest)
+    return Part("answering", usual * (1 - UNSURE), middle, longest * (1 + UNSURE))
 
 
 def training(points: Sequence[Sequence[float]], padded: Sequence[int]) -> tuple[float, float]:

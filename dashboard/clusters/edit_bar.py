@@ -18,7 +18,7 @@ from core.errors import InputError
 from dashboard.clusters import picked_rows
 from dashboard.escape import plain
 from dashboard.frame import data, state
-from dashboard.frame.page_words import plain_words
+from dashboard.frame.page_words import plain_words, said
 
 
 def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
@@ -26,7 +26,7 @@ def edit(change: Callable[..., Edits], *args: Any, **named: Any) -> None:
     try:
         change(state.workspace(), *args, user=state.user(), **named)
     except (InputError, OSError) as e:
-        st.session_state["edits:error"] = str(e)
+        st.session_state["edits:error"] = said(e)
 
 
 def bar(dataset: str, picked: picked_rows.Picked) -> None:

@@ -17,7 +17,7 @@ from core.trajectories.row_checks import Finding
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import access, data, reader, state
-from dashboard.frame.page_words import plain_words
+from dashboard.frame.page_words import plain_words, said
 from dashboard.frame.titles import settle
 
 MANY = 50_000
@@ -129,7 +129,7 @@ def _exclude(dataset: str, finding: Finding) -> None:
             state.workspace(), dataset, finding.rows, why=finding.title, user=state.user()
         )
     except (InputError, OSError) as e:
-        st.session_state["edits:error"] = str(e)
+        st.session_state["edits:error"] = said(e)
 
 
 def _one_row(patient: Patient) -> None:

@@ -74,7 +74,7 @@ def _ask(settings: Settings, key: str, label: str) -> None:
         try:
             _runs()[key] = FitRun(state.workspace(), settings)
         except (InputError, OSError) as e:
-            st.error(plain_words(str(e)), icon=":material/error:")
+            st.error(plain_words(e), icon=":material/error:")
             return
         st.rerun()
     if busy:

@@ -13,7 +13,7 @@ from core.jobs.record import NO_QUEUE, Job
 from dashboard.escape import plain
 from dashboard.finetune.unfinished import differences
 from dashboard.frame import job_card, state
-from dashboard.frame.page_words import plain_words
+from dashboard.frame.page_words import plain_words, said
 
 PROBLEM = "queue:problem"
 EVERY = 10.0
@@ -104,4 +104,4 @@ def _move(id: str, places: int) -> None:
     try:
         jobs.move(state.workspace(), id, places)
     except (InputError, OSError) as e:
-        st.session_state[PROBLEM] = str(e)
+        st.session_state[PROBLEM] = said(e)

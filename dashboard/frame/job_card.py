@@ -17,7 +17,7 @@ from core.workspace.artifact import Kind
 from core.workspace.store import Workspace
 from dashboard.escape import plain
 from dashboard.frame import access, state
-from dashboard.frame.page_words import plain_words
+from dashboard.frame.page_words import plain_words, said
 
 STATES = {
     "queued": ("Waiting", ":material/hourglass_empty:"),
@@ -269,7 +269,7 @@ def discard(job: Job) -> None:
         else:
             jobs.discard(state.workspace(), job.id)
     except (InputError, OSError) as e:
-        st.session_state[PROBLEM] = str(e)
+        st.session_state[PROBLEM] = said(e)
 
 
 def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) -> None:
@@ -277,5 +277,5 @@ def _start_again(job: Job, settings: Any, how: Callable[[Workspace, str], str]) 
         access.checked(settings, again=True)
         how(state.workspace(), job.id)
     except (InputError, OSError) as e:
-        st.error(plain_words(str(e)), icon=":material/error:")
+        st.error(plain_words(e), icon=":material/error:")
         st.stop()

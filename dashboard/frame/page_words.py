@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import importlib
 import re
@@ -9,6 +10,7 @@ import re
 from core.nouns import NOUNS
 from core.settings import specs
 from core.spec import Spec
+from core.workspace.files import disk_full
 from dashboard.escape import plain
 
 COMMAND = r"`[^`]*`"
@@ -24,7 +26,22 @@ _WORDS = re.compile(f"(?P<command>{COMMAND})|(?P<again>{AGAIN})|(?<![\\w-]){FLAG
 
 def plain_words(text: object) -> str:
     """Write what the engine says as markdown that shows it as it is, in the words of a page."""
-    return plain(in_page_words(str(text)))
+    return plain(in_page_words(said(text)))
+
+
+def said(error: object) -> str:
+    """Return what an error says; of the system's own, what it means and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f" at {error.filename}" if error.filename else ""
+    if disk_full(error):
+        return f"the disk is full{where}; free some space and try again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"nothing can be written{where} ({error.strerror}); ask who runs this dashboard for "
+            "the right to write there, or for a workspace that can be written"
+        )
+    return f"{error.strerror or error}{where}"
 
 
 def in_page_words(text: str) -> str:

@@ -14,6 +14,7 @@ from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import data, forms, report, state, widgets
+from dashboard.frame.page_words import said
 from dashboard.selection import export_panel
 
 
@@ -73,7 +74,7 @@ def save(settings: selection.Settings) -> None:
         workspace = state.workspace()
         made = selection.once(workspace, selection.open_source(workspace, settings)).id
     except (InputError, OSError) as e:
-        st.session_state["selection:error"] = str(e)
+        st.session_state["selection:error"] = said(e)
         return
     st.query_params["selection"] = made
 

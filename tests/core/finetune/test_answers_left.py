@@ -43,15 +43,17 @@ GOLDS = RNG.gamma(4, 40, 300).astype(np.int64) + 5  # 160 tokens on average
 LIKE_GOLDS = RNG.gamma(4, 40, 150).astype(np.int64) + 5
 SHORT = RNG.integers(1, 20, 150)
 ENDLESS = np.full(40, 10_000)
+SOME_LOOP = np.where(RNG.random(20) < 0.35, 10_000, RNG.gamma(1.5, 60, 20).astype(int) + 10)
 MIXED = np.where(RNG.random(100) < 0.4, 10_000, RNG.integers(5, 80, 100))
 
 
 @pytest.mark.parametrize(
     ("lengths", "usual", "low", "high"),
     [
-        (LIKE_GOLDS, GOLDS, 0.9, 1.3),
-        (SHORT, SHORT, 0.9, 1.3),
-        (MIXED, GOLDS, 0.4, 1.1),
+        (LIKE_GOLDS, GOLDS, 0.9, 1.4),
+        (SHORT, SHORT, 0.9, 3.0),
+        (MIXED, GOLDS, 0.5, 1.1),
+        (SOME_LOOP, GOLDS[:35], 0.4, 1.4),
         (ENDLESS, NONE, 0.9, 1.1),
         (ENDLESS, GOLDS, 0.5, 1.1),
         (LIKE_GOLDS, NONE, 0.9, 2.2),
@@ -60,6 +62,7 @@ MIXED = np.where(RNG.random(100) < 0.4, 10_000, RNG.integers(5, 80, 100))
         "as the worked ones",
         "short",
         "some without end",
+        "a few, of which some go round in circles",
         "none ends, none is worked",
         "none ends as worked ones do",
         "none is worked",

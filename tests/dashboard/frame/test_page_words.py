@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,3 +51,18 @@ def test_hostile_text_stays_plain():
         "![i](http://x) “Learning rate” :red[a]"
     )
     assert "![" not in plain_words("![i](http://x)")
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (errno.EROFS, "nothing can be written at /w/jobs (Read-only file system); ask who runs"),
+        (errno.EACCES, "nothing can be written at /w/jobs (Permission denied); ask who runs"),
+        (errno.ENOSPC, "the disk is full at /w/jobs; free some space and try again"),
+        (errno.ENAMETOOLONG, "File name too long at /w/jobs"),
+    ],
+)
+def test_an_error_of_the_system_says_what_to_do_and_has_no_number(number, shown):
+    words = plain_words(OSError(number, os.strerror(number), "/w/jobs")).replace("\\", "")
+    assert words.startswith(shown)
+    assert "Errno" not in words
