@@ -129,15 +129,19 @@ def _training(made: Artifact, facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("seed", f"{c['seed']}"),
     ]
     if "difference" in facts:
-        rows.append(
-            (
-                "checked",
-                f"loaded again from these files in {facts['precision']}: logits within "
-                f"{facts['difference']:.1g} of the fine-tune's (relative to the largest, "
-                f"{words(facts['compared_rows'])} compared)",
-            )
-        )
+        again = f"loaded again from these files in {facts['precision']}: {agreement(facts)}"
+        rows.append(("checked", again))
     return rows
+
+
+def agreement(facts: dict[str, Any]) -> str:
+    """Say how near the logits of the files that were written are to the fine-tune's."""
+    on = f"on {words(facts['compared_rows'])}"
+    if not facts["difference"]:
+        return f"exactly the fine-tune's logits {on}"
+    return (
+        f"logits within {facts['difference']:.1g} of the fine-tune's, relative to the largest, {on}"
+    )
 
 
 def _results(made: Artifact) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core import jobs, publish
 from core.errors import InputError
-from core.publish.model_card import base_name
+from core.publish.model_card import agreement, base_name
 from core.workspace.artifact import Artifact
 from core.workspace.roles import require_editor
 from dashboard.escape import plain
@@ -125,10 +125,7 @@ def _there(made: Artifact, settings: publish.Settings) -> None:
     st.success("Written, with a model card (README.md):", icon=":material/check_circle:")
     st.code(str(place), language=None, wrap_lines=True)
     if "difference" in facts:
-        st.caption(
-            f"Loaded again from these files: logits within {facts['difference']:.1g} of the "
-            f"fine-tune's, relative to the largest, on {facts['compared_rows']:,} rows."
-        )
+        st.caption(f"Loaded again from these files: {plain(agreement(facts))}.")
     base = base_name(str(made.config["model"]))
     for tool, text in publish.lines(settings.form, str(place), base).items():
         st.caption(f"With {plain(tool)}")

@@ -18,7 +18,7 @@ from core.finetune.evaluate import load_items
 from core.finetune.trained import load_base, load_trained
 from core.model.scoring import score
 from core.model.tokens import tokenize
-from core.publish import merge
+from core.publish import merge, model_card
 from tests.conftest import SOURCE, rows
 
 CLEAN = """
@@ -215,3 +215,10 @@ def test_embeddings_of_the_adapters_own_survive_the_merge_of_a_tied_model(tmp_pa
     merge.merge(model).save_pretrained(tmp_path)
     again = AutoModelForCausalLM.from_pretrained(tmp_path)(input_ids=ids).logits
     assert float((again - was).abs().max()) < 1e-4
+
+
+def test_the_same_logits_are_called_the_same():
+    facts = {"difference": 0.0, "compared_rows": 8}
+    assert model_card.agreement(facts) == "exactly the fine-tune's logits on 8 rows"
+    near = model_card.agreement({**facts, "difference": 2e-7})
+    assert near == "logits within 2e-07 of the fine-tune's, relative to the largest, on 8 rows"
