@@ -40,7 +40,7 @@ from core.workspace.store import Workspace
 
 POLL = 0.3  # seconds between two looks of a supervisor
 CAUSES: dict[int, str] = {
-    signal.SIGKILL: "often because memory ran out; {again}, or take a smaller batch",
+    signal.SIGKILL: "often because memory ran out; {again}{smaller}",
     signal.SIGTERM: "somebody or the system ended it; {again}",
     signal.SIGSEGV: "a crash in a native library; the log may name it",
     signal.SIGBUS: "often a full disk or full shared memory; free some and {again}",
@@ -170,7 +170,9 @@ def _verdict(folder: pathlib.Path, forced: str, code: int) -> tuple[JobState, st
         number = -code
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         why = CAUSES.get(number, "the log may say why")
-        why = why.format(again=again(load_spec(folder).get("argv") or []))
+        go_on = again(load_spec(folder).get("argv") or [])
+        trains = "--resume" in go_on
+        why = why.format(again=go_on, smaller=", or take a smaller batch" if trains else "")
         return "lost", f"killed by {name}: {why}", KILLED.get(number, "lost-process")
     if code == 0 and (folder / "STOP").exists():
         return "stopped", "stopped when asked", ""

@@ -90,6 +90,12 @@ def test_a_lost_import_is_to_be_imported_again(bare):
     assert jobs.jobs(bare)[0].message.endswith("; import it again")
 
 
+def test_a_killed_import_is_offered_no_smaller_batch(bare):
+    folder = job(bare, [sys.executable, "-m", "core", "dataset", "--path", "x"])
+    _, why, _ = supervisor._verdict(folder, "", -signal.SIGKILL)
+    assert why.endswith("because memory ran out; import it again")
+
+
 def test_a_worker_without_a_sign_of_life_is_not_responding(bare):
     folder = job(bare, ["x"])
     held = record.lock_file(folder / "lock")

@@ -27,9 +27,9 @@ def read_parquet(source: Source, encoding: str, options: ReadOptions) -> Iterato
             file = pq.ParquetFile(path)
             checked(file.schema_arrow.names, file.metadata.num_rows, str(source))
             size = path.stat().st_size
-            counted = None if options.some else refuse_repeated(file, source.path, size)
-            start = 0
-            n_rows = 256 if options.some else BATCH_ROWS
+            start, first = 0, 256 if options.some else 0
+            counted = refuse_repeated(file, path, source.path, size, first)
+            n_rows = first or BATCH_ROWS
             for table in bounded(file, source.path, size, n_rows, counted):
                 yield rows_of(table, start)
                 start += len(table)

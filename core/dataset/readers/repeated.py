@@ -67,11 +67,19 @@ def bounded(
         yield pa.Table.from_batches(held).combine_chunks()
 
 
-def refuse_repeated(file: pq.ParquetFile, path: pathlib.Path, size: int) -> int | None:
+def refuse_repeated(
+    file: pq.ParquetFile, file_path: pathlib.Path, path: pathlib.Path, size: int, first: int = 0
+) -> int | None:
     """Refuse a parquet file that swells beyond reason before any of its rows is used.
 
+    Args:
+        file_path: Where its bytes are.
+        path: What it is called.
+        first: Rows that are used; 0 for all.
+
     Returns:
-        The bytes of all rows, None where the file is so large that they are counted later.
+        The bytes of all rows, None where some are used or the file is so large that they are
+        counted later.
 
     Raises:
         InputError: it swells too much.
@@ -80,14 +88,18 @@ def refuse_repeated(file: pq.ParquetFile, path: pathlib.Path, size: int) -> int 
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     n_bytes = sum(chunk.total_uncompressed_size for chunk in chunks)
     _refuse(path, n_bytes, size)
-    if size > COUNTED:
+    if size > COUNTED and not first:
         return None
-    n_bytes = 0
-    has_dictionary = _has_dictionary(file)
-    for batch in file.iter_batches(FEW // 2, use_threads=False):
-        n_bytes += decoded_bytes(batch) if has_dictionary else batch.nbytes
+    n_bytes = n_rows = 0
+    by_delta = {c.path_in_schema for c in chunks if "DELTA" in str(c.encodings)}
+    by_name = sorted({c.path_in_schema for c in chunks} - by_delta)
+    short = pq.ParquetFile(file_path, read_dictionary=by_name)  # a long value is held once
+    for batch in short.iter_batches(FEW // 2, use_threads=False):
+        n_bytes, n_rows = n_bytes + decoded_bytes(batch), n_rows + len(batch)
         _refuse(path, n_bytes, size)
-    return n_bytes
+        if 0 < first <= n_rows:
+            break
+    return None if first else n_bytes
 
 
 def _has_dictionary(file: pq.ParquetFile) -> bool:

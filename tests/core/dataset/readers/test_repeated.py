@@ -62,6 +62,14 @@ def test_a_parquet_file_that_swells_is_refused_before_it_fills_memory(tmp_path, 
     assert "swells to more than 200 times its" in done.stdout, done.stderr[-500:]
 
 
+@pytest.mark.parametrize("some", ["all", "some"])
+def test_a_few_rows_of_one_huge_value_are_refused_before_it_fills_memory(tmp_path, some):
+    table = pa.table({"prompt": repeated("x" * 50_000_000, 40), "response": repeated("a", 40)})
+    path = write(tmp_path / "bomb.parquet", table, store_schema=False)
+    done = subprocess.run([sys.executable, "-c", LIMITED, path, some], capture_output=True)
+    assert b"swells to more than 200 times its" in done.stdout, done.stderr[-500:]
+
+
 def saved(folder, prompts, **how):
     """Save a folder as the datasets library does, and put a table of one's own in its file."""
     datasets.Dataset.from_dict({"prompt": ["q"] * 3, "response": ["a"] * 3}).save_to_disk(folder)
