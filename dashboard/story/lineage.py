@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from core.edits.labels import Label
 from core.workspace.artifact import KINDS, Entry
@@ -56,8 +56,9 @@ def dot(entries: list[Entry], given: Mapping[str, Label] | None = None) -> str:
                 yield parent
 
     lines = ["digraph {", LOOK]
+    names = {e.name for e in drawn}
     for entry in drawn:
-        name = f"{entry.kind}\n{shortened(called.get(entry.id, entry.name))}"
+        name = f"{entry.kind}\n{shortened(called.get(entry.id) or own_part(entry.name, names))}"
         if entry.id in own:
             name += f"\n{own_runs.counted(own[entry.id])}"
         url = f"/{PAGES.get(entry.kind, entry.kind)}?{entry.kind}={entry.id}"
@@ -66,6 +67,16 @@ def dot(entries: list[Entry], given: Mapping[str, Label] | None = None) -> str:
             f"{quoted(parent)} -> {quoted(entry.id)};" for parent in dict.fromkeys(above(entry))
         ]
     return "\n".join([*lines, "}"])
+
+
+def own_part(name: str, names: Iterable[str]) -> str:
+    """Return what a name adds to those that it begins with: the boxes before its own say the rest.
+
+    >>> own_part("puzzles · tiny · K=34", ["puzzles", "puzzles · tiny"])
+    'K=34'
+    """
+    said = max((n for n in names if name.startswith((f"{n} · ", f"{n}: "))), key=len, default="")
+    return name[len(said) :].lstrip(" ·:") if said else name
 
 
 def shortened(name: str) -> str:

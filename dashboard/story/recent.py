@@ -15,6 +15,8 @@ from dashboard.story import own_runs
 from dashboard.story.lineage import PAGES
 
 SHOWN = 8
+LINE = (2, 7, 1, 1.3)
+"""Widths of a line: when it was made, what it is, Open, Change."""
 
 
 def draw(usable: list[Entry], given: dict[str, Label]) -> None:
@@ -35,17 +37,16 @@ def draw(usable: list[Entry], given: dict[str, Label]) -> None:
 
 def _line(entry: Entry, label: Label, tags: list[str], own: str) -> None:
     page = PAGES.get(entry.kind, entry.kind)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.text(f"{entry.created[:16].replace('T', ' ')} UTC", width="content")
-        st.markdown(plain(entry.kind), width=110)
-        words = f"**{plain(label.name or entry.name)}**"
-        marks = " ".join(f":gray-badge[{plain(tag)}]" for tag in label.tags)
-        with_own = f" :gray[with {plain(own)}]" if own else ""
-        st.markdown(f"{words}{with_own} {marks}", width="stretch")
-        if st.button("Open", key=f"open:{entry.id}", icon=":material/open_in_new:"):
-            state.go(page, **{entry.kind: entry.id})
-        with st.popover("Change", icon=":material/edit:", key=f"change:{entry.id}"):
-            _change(entry, label, tags)
+    when, what, opened, changed = st.columns(LINE, vertical_alignment="center", gap="small")
+    when.text(f"{entry.created[:16].replace('T', ' ')} UTC")
+    words = f"{plain(entry.kind)} **{plain(label.name or entry.name)}**"
+    marks = " ".join(f":gray-badge[{plain(tag)}]" for tag in label.tags)
+    with_own = f" :gray[with {plain(own)}]" if own else ""
+    what.markdown(f"{words}{with_own} {marks}")
+    if opened.button("Open", key=f"open:{entry.id}", width="stretch"):
+        state.go(page, **{entry.kind: entry.id})
+    with changed.popover("Change", key=f"change:{entry.id}", width="stretch"):
+        _change(entry, label, tags)
 
 
 def _change(entry: Entry, label: Label, tags: list[str]) -> None:

@@ -26,8 +26,10 @@ def test_a_click_on_the_map_shows_two_texts_and_keys_work_after_the_switch(serve
     page.locator(".st-key-story-masked label").first.click()
     expect(shown.first).not_to_contain_text("▒")
     assert shown.count() == 2
+    settled(page).wait_for_timeout(1000)
     x, y = page.evaluate(A_DOT)
     page.mouse.move(x, y)
+    page.wait_for_timeout(1000)  # a click is of the dot under the pointer, which is looked for
     page.mouse.click(x, y)
     expect(page.get_by_text("Two examples of the largest kind")).to_have_count(0)
     sound(settled(page))

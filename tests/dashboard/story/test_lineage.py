@@ -31,6 +31,16 @@ def test_a_name_cannot_leave_its_quotes(name):
     assert without.count("}") == 1
 
 
+def test_a_box_says_what_its_name_adds_to_those_before_it():
+    names = ["puzzles", "puzzles · tiny", "puzzles: one draw"]
+    text = lineage.dot([entry(str(n), "dataset", name) for n, name in enumerate(names)])
+    assert [line.split("\\n")[1].split('"')[0] for line in text.splitlines() if "URL" in line] == [
+        "puzzles",
+        "tiny",
+        "one draw",
+    ]
+
+
 def test_only_the_newest_are_drawn():
     many = [entry(f"{n:03}", "dataset", "d") for n in range(100)]
     text = lineage.dot(many)
