@@ -74,7 +74,7 @@ def ribbons(
     fig.update_xaxes(range=[left - pad, right + pad], tickvals=[left, half], fixedrange=True)
     fig.update_yaxes(range=[0, top], fixedrange=True)  # a drag would swallow clicks near an edge
     what = f"{LOSS} by {STEP}, the same axes in every panel; click one to read its cluster"
-    figure.note(fig, what, x=0, y=1, yshift=40, xanchor="left", yanchor="bottom")
+    figure.note(fig, what, x=0, y=1, yshift=56, xanchor="left", yanchor="bottom")
     return fig
 
 

@@ -25,7 +25,7 @@ def grid(n: int, columns: int, *, height: int = PANEL, shared: bool = True) -> g
         shared_yaxes=same,
         horizontal_spacing=0.012 if shared else 0.06,
         vertical_spacing=min(0.9 / rows, (TITLE if shared else 76) / (height * rows)),
-        figure=figure.bare(height * rows + 64, top=68),
+        figure=figure.bare(height * rows + 78, top=82),
     )
     figure.inked(fig)
     for empty in range(n, rows * columns):
@@ -44,7 +44,7 @@ def axes(place: int) -> dict[str, str]:
 def lines(text: str, length: int = 20, most: int = 2) -> str:
     """Write a name over a few short lines, cut after the last."""
     split = textwrap.wrap(text, length, max_lines=most, placeholder="…")
-    return "<br>".join(figure.label(line, length) for line in split)
+    return "<br>".join(figure.label(line.rstrip(" ·"), length) for line in split)
 
 
 def title(fig: go.Figure, place: int, text: str) -> None:

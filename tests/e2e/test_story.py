@@ -7,13 +7,13 @@ from tests.e2e.conftest import settled, sound, title
 A_DOT = """() => {
   const chart = document.querySelector(".js-plotly-plot")
   const [box, plot, dots] = [chart.getBoundingClientRect(), chart._fullLayout, chart._fullData[0]]
-  const middle = Math.floor(dots.x.length / 2)
-  return [
-    box.left + plot.xaxis._offset + plot.xaxis.l2p(dots.x[middle]),
-    box.top + plot.yaxis._offset + plot.yaxis.l2p(dots.y[middle]),
-  ]
+  for (let at = 0; at < dots.x.length; at++) {
+    const x = box.left + plot.xaxis._offset + plot.xaxis.l2p(dots.x[at])
+    const y = box.top + plot.yaxis._offset + plot.yaxis.l2p(dots.y[at])
+    if (document.elementFromPoint(x, y).matches(".nsewdrag")) return [x, y]
+  }
 }"""
-"""Where a dot of the map is drawn."""
+"""Where a dot of the map is drawn that no name lies over."""
 
 
 def test_a_click_on_the_map_shows_two_texts_and_keys_work_after_the_switch(serve, tab, copied):

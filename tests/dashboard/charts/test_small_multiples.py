@@ -11,3 +11,10 @@ def test_the_axes_of_every_panel_have_the_ink_of_text():
     fig = small_multiples.grid(4, 3)
     axes = [fig.layout[f"{letter}axis{i or ''}"] for letter in "xy" for i in ("", 2, 3, 4)]
     assert {(axis.tickfont.color, axis.title.font.color) for axis in axes} == {(theme.INK,) * 2}
+
+
+def test_a_long_name_stands_on_two_lines_and_is_cut_after_them():
+    assert small_multiples.lines("dollars · invested · number") == "dollars · invested<br>number"
+    assert small_multiples.lines("sort") == "sort"
+    assert small_multiples.lines("a<b> " * 20).count("<br>") == 1
+    assert "<b>" not in small_multiples.lines("a<b> " * 20)
