@@ -49,7 +49,7 @@ STYLE = """<style>
     min-width: 9.5rem; width: 9.5rem !important}
   [data-testid="stSidebarContent"] {padding: 0 0.25rem}
   [data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}
-  [data-testid^="stBaseButton-segmented_control"] {padding: 0 0.35rem}
+  [data-variant="segmented_control"] {padding: 0 0.35rem}
 }
 [data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
 </style>"""

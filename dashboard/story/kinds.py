@@ -84,7 +84,7 @@ def _chosen(made: ClustersPreview) -> int | None:
         "A kind of example",
         list(names),
         index=None,
-        placeholder="All kinds; choose one, or click it on the map",
+        placeholder="Choose, or click on the map",
         format_func=lambda c: f"{names[c]} · {sizes[c]:,} examples",
         key="story:cluster",
     )

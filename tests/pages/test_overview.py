@@ -164,3 +164,15 @@ def test_the_tour_goes_from_page_to_page_and_does_not_come_back_once_stopped(vis
     at.button(key="tour:stop").click().run()
     assert "Tour:" not in words(go(at, "clusters"))
     assert "Tour:" not in words(go(at, "overview"))
+
+
+def test_past_jobs_lie_open_where_the_newest_failed(visit, copied, tmp_path):
+    (tmp_path / "noise.jsonl").write_bytes(bytes(range(256)) * 40)
+    argv = ["dataset", "--path", str(tmp_path / "noise.jsonl")]
+    id = jobs.submit(copied.workspace, argv, title="Import noise", device="none")
+    assert jobs.wait(copied.workspace, id, 60).state == "failed"
+    at = fine(visit(copied.root, "overview"))
+    (past,) = [e for e in at.expander if e.label.startswith("Past jobs")]
+    assert past.proto.expanded
+    assert past.label.endswith(r"1 failed\)")
+    assert "Import noise" in words(past)
