@@ -287,7 +287,7 @@ def folder_of(workspace: Workspace, id: str) -> pathlib.Path:
     """
     folder = workspace.root / "jobs" / id
     if not re.fullmatch(r"[A-Za-z0-9-]+", id) or not folder.is_dir():
-        raise InputError(f"no job {id!r} in {workspace.root}")
+        raise InputError(f"no job {id!r:.200} in {workspace.root}")
     return folder
 
 

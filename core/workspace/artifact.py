@@ -193,7 +193,7 @@ def find(root: pathlib.Path, id: str, kinds: tuple[Kind, ...] = ()) -> pathlib.P
             for path in (f"{root}/{kind}/{id}", f"{root}/{kind}/{id}{PARTIAL}"):
                 if os.path.isdir(path):  # noqa: PTH112
                     return pathlib.Path(path)
-    raise InputError(f"no artifact {id!r} in {root}; `python -m core list` shows all")
+    raise InputError(f"no artifact {id!r:.200} in {root}; `python -m core list` shows all")
 
 
 def load(

@@ -43,5 +43,5 @@ def load(workspace: Workspace, name: str) -> dict[str, Any]:
     if is_name(name):
         view = read_json(workspace.root / FOLDER / f"{name}.json")
     if view is None:
-        raise InputError(f"no view {name!r} in {workspace.root}; ask for the link again")
+        raise InputError(f"no view {name!r:.200} in {workspace.root}; ask for the link again")
     return view

@@ -58,6 +58,12 @@ def test_a_sealed_artifact_opens_with_what_was_put_in(workspace):
     assert workspace.same("dataset", "g") is None
 
 
+def test_an_id_of_any_length_is_refused_in_a_short_sentence(workspace):
+    with pytest.raises(InputError) as refused:
+        workspace.open("x" * 200_000)
+    assert len(str(refused.value)) < 1000
+
+
 def test_a_draft_that_was_deleted_is_not_sealed(workspace):
     draft = workspace.draft("dataset", name="x", config={}, parents={})
     shutil.rmtree(draft.path)
