@@ -23,17 +23,17 @@ STYLE = """<style>
 [data-testid="stHeader"] {height: 2rem; min-height: 2rem; background: none; pointer-events: none}
 [data-testid="stHeader"] * {pointer-events: auto}
 [data-testid="stMainBlockContainer"] {padding: 0.5rem 1.5rem 2rem}
-[class*="st-key-lead-"], [class*="st-key-strip-"] {flex: none}
+[class*="st-key-lead-"], [class*="st-key-strip-"] {flex: none; height: auto}
 [class*="st-key-lead-"] [data-testid="stSkeleton"],
 [class*="st-key-strip-"] [data-testid="stSkeleton"] {height: 100%}
-[class*="st-key-lead-"],
+[class*="st-key-lead-"] {min-height: max(440px, 66vh)}
 [class*="st-key-lead-"] > div:has(.stPlotlyChart, [data-testid="stSkeleton"]) {
   height: max(440px, 66vh)}
-[data-testid="stMain"]:has(.st-key-bar-panel) .st-key-lead-bars,
+[data-testid="stMain"]:has(.st-key-bar-panel) .st-key-lead-bars {
+  min-height: max(300px, 66vh - 190px)}
 [data-testid="stMain"]:has(.st-key-bar-panel) .st-key-lead-bars
-> div:has(.stPlotlyChart, [data-testid="stSkeleton"]) {
-  height: max(300px, 66vh - 190px)}
-[class*="st-key-strip-"],
+> div:has(.stPlotlyChart, [data-testid="stSkeleton"]) {height: max(300px, 66vh - 190px)}
+[class*="st-key-strip-"] {min-height: max(300px, 66vh - 110px)}
 [class*="st-key-strip-"] > div:has(.stPlotlyChart, [data-testid="stSkeleton"]) {
   height: max(300px, 66vh - 110px)}
 [data-testid="stBaseButton-primary"]:enabled,

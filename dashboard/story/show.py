@@ -38,6 +38,7 @@ STYLE = """<style>
 .js-plotly-plot .main-svg text, #js-plotly-tester text {
   font-size: clamp(15px, 1.1vw, 21px) !important}
 .js-plotly-plot .slider-labels {display: none}
+[class*="st-key-strip-story-"] {min-height: 0}
 [class*="st-key-strip-story-"], [class*="st-key-strip-story-"] > div:has(.stPlotlyChart) {
   height: max(300px, 100vh - max(14rem, 12.6vw))}
 [class*="st-key-strip-story-kept"], [class*="st-key-strip-story-kept"] > div:has(.stPlotlyChart),
@@ -140,8 +141,15 @@ def present(usable: list[Entry]) -> None:
     step = STEPS[at]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(f"{at + 1} · {step.title}", anchor=False, width="stretch")
-        masked = st.toggle("Hide texts", value=True, key="story:masked", persist_state="session")
-        masked |= is_private(project.dataset)
+        private = is_private(project.dataset)
+        masked = private | st.toggle(
+            "Hide texts",
+            value=True,
+            key="story:masked",
+            persist_state="session",
+            disabled=private,
+            help="This dataset is private: its texts are never shown here" if private else None,
+        )
         notes = _switch("Notes", "n")
         _timer()
         _move("Back", at - 1, "Left", disabled=at == 0)

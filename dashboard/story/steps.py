@@ -51,10 +51,11 @@ def keep(project: Project, *, masked: bool) -> None:
             st.markdown("**Share of each source, before and after**")
             figure = selection_charts.share_change(made.sources, 8)
             screen.chart(figure, "shares", _moved(made.sources))
+    alone = "" if shares is not None else " One source only: its share is 100% before and after."
     st.caption(
         f"{len(made.chosen):,} of {made.pool:,} examples, spread evenly over {len(made.clusters)} "
         f"clusters: small kinds are kept, large ones thinned. "
-        f"{plain(project.clusters.id)}."
+        f"{plain(project.clusters.id)}.{alone}"
     )
 
 

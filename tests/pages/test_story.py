@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.story import bill
+from dashboard.story import bill, show
 from dashboard.story.show import STEPS
 from tests.conftest import HOSTILE
 from tests.pages.conftest import MAIN, fine, has_button, press, words
@@ -63,6 +63,19 @@ def test_texts_are_hidden_until_the_switch_is_turned(story, finished):
     assert not any(ch.isalpha() for text in hidden for ch in text)
     at.toggle(key="story:masked").set_value(False).run()
     assert any(ch.isalpha() for t in at.text if "→" in t.value for ch in t.value)
+
+
+def test_texts_of_a_private_dataset_stay_hidden_and_the_switch_says_why(
+    story, finished, monkeypatch
+):
+    monkeypatch.setattr(show, "is_private", lambda artifact: True)
+    at = story(finished.root, "3")
+    switch = at.toggle(key="story:masked")
+    assert switch.disabled
+    assert "private" in switch.help
+    hidden = [t.value for t in at.text if "→" in t.value]
+    assert hidden
+    assert not any(ch.isalpha() for text in hidden for ch in text)
 
 
 def test_hostile_texts_stay_texts(story, finished):
