@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pandas as pd
 import streamlit as st
 
@@ -222,4 +223,4 @@ def method(view: View) -> None:
             },
         )
     with st.expander("Settings", icon=":material/settings:"):
-        st.json(artifact.config)
+        st.code(json.dumps(artifact.config, indent=2, ensure_ascii=False), language=None)
