@@ -38,15 +38,17 @@ STYLE = """<style>
 .js-plotly-plot .main-svg text, #js-plotly-tester text {
   font-size: clamp(15px, 1.1vw, 21px) !important}
 .js-plotly-plot .slider-labels {display: none}
+[class*="st-key-strip-story-map"] .annotation * {pointer-events: none !important}
+[data-testid="stMainBlockContainer"]:has(.st-key-story-speaker) {--notes: max(4.4rem, 4.6vw)}
 [class*="st-key-strip-story-"] {min-height: 0}
 [class*="st-key-strip-story-"], [class*="st-key-strip-story-"] > div:has(.stPlotlyChart) {
-  height: max(300px, 100vh - max(14rem, 12.6vw))}
+  height: max(300px, 100vh - max(14rem, 12.6vw) - var(--notes, 0px))}
 [class*="st-key-strip-story-kept"], [class*="st-key-strip-story-kept"] > div:has(.stPlotlyChart),
 [class*="st-key-strip-story-shares"],
 [class*="st-key-strip-story-shares"] > div:has(.stPlotlyChart) {
-  height: max(300px, 100vh - max(19.2rem, 20vw))}
+  height: max(300px, 100vh - max(19.2rem, 20vw) - var(--notes, 0px))}
 [class*="st-key-strip-story-arms"], [class*="st-key-strip-story-arms"] > div:has(.stPlotlyChart) {
-  height: max(300px, 100vh - max(23rem, 23.8vw))}
+  height: max(300px, 100vh - max(24.8rem, 25.4vw) - var(--notes, 0px))}
 </style>"""
 """Type that is read on a projector, in charts too: they grow with the window, as words do."""
 
@@ -159,7 +161,8 @@ def present(usable: list[Entry]) -> None:
         _leave()
     st.markdown(f"{step.words}  \n:small[:gray[In the field's words: {step.term}]]")
     if notes:
-        st.info(step.notes, icon=":material/speaker_notes:")
+        with st.container(key="story-speaker"):
+            st.info(step.notes, icon=":material/speaker_notes:")
     step.draw(project, masked=masked)
 
 
