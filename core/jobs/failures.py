@@ -82,6 +82,13 @@ FAILURES = {
             _tamer,
         ),
         Failure(
+            "nan-model",
+            "The model gives no numbers",
+            "Its first loss is NaN or infinite, before it has learned anything: its weights are "
+            "damaged, or need more digits than the run's precision has.",
+            "Take another model; where this one is computed in bf16, fp32 may do.",
+        ),
+        Failure(
             "disk-full",
             "The disk is full",
             "There was no room for a checkpoint or the result; the last whole one is kept.",

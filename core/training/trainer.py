@@ -163,11 +163,12 @@ class StepTrainer(Trainer):  # type: ignore[misc]
         named = ", ".join(f"{row:,}" for row in rows[:NAMED])
         more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
         if step == 0:
+            rounded = bool(self.args.bf16)
             return InputError(
                 f"the model itself gives a {what} of {value} on rows {named}{more}, before any "
-                "training; take another model, or --precision fp32",
-                failure="nan",
-                fix={"precision": "fp32"},
+                f"training; take another model{', or --precision fp32' if rounded else ''}",
+                failure="nan-model",
+                fix={"precision": "fp32"} if rounded else {},
             )
         return InputError(
             f"the training {what} became {value} at step {step + 1:,} (rows {named}{more}); "

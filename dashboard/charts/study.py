@@ -21,6 +21,8 @@ COST_COLOURS = {
     "testing": theme.MUTED,
     "proxy": theme.SEQUENTIAL[3],
 }
+BAND = "95% interval of random's mean"
+"""What the grey behind the arms is."""
 
 
 def study_figure(
@@ -109,8 +111,7 @@ def _band(fig: go.Figure, low: float, high: float, middle: float) -> None:
     """Draw random's interval behind all arms, and say beside it what the grey is."""
     fig.add_vrect(low, high, fillcolor=theme.MUTED, opacity=0.15, line_width=0, layer="below")
     side, x = ("left", high) if low + high < 2 * middle else ("right", low)
-    words = "grey: 95% interval of random's mean"
-    figure.note(fig, words, x=x, y=0, xref="x", xanchor=side, yanchor="bottom")
+    figure.note(fig, f"grey: {BAND}", x=x, y=0, xref="x", xanchor=side, yanchor="bottom")
 
 
 def _notes(

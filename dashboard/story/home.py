@@ -158,7 +158,8 @@ def _arms(project: Project) -> None:
     _still(figure, "arms", "Scores of the arms")
     equal = "epochs" if project.study.summary_as(StudySummary).get("epochs", 0) else "steps"
     better = "lower" if row.lower_is_better else "higher"
+    band = any(shape.type == "rect" for shape in figure.layout.shapes)
     st.caption(
         f"{plain(row.axis(seen_of(table)))}, {better} is better; {len(table)} fine-tunes of one "
-        f"model, equal {equal}"
+        f"model, equal {equal}{f'; grey: {study_charts.BAND}' if band else ''}"
     )

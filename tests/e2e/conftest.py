@@ -114,8 +114,9 @@ class Server:
         return f"http://127.0.0.1:{self.port}{path}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Start a browser; it ends with its file, as a test behind it may want an event loop."""
     if not CHROMIUM:
         pytest.skip("no Chromium: put one on PATH or name it in $CHROMIUM")
     with sync_playwright() as p:

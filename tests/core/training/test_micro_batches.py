@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import InputError
 from core.jobs.progress import JOB_VARIABLE
 from core.model import loading
 from core.model.tokens import Tokens
@@ -158,8 +159,10 @@ def test_a_loss_that_is_nan_names_step_and_rows(tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_nan_from_the_start_is_the_models(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="the model itself gives a loss of nan on rows"):
+    words = "the model itself gives a loss of nan on rows .* take another model$"
+    with pytest.raises(InputError, match=words) as raised:
         broken_at(1, tmp_path, monkeypatch)
+    assert (raised.value.failure, raised.value.fix) == ("nan-model", {}), "it is in fp32 already"
 
 
 def test_a_model_that_gets_no_gradient_is_said(tmp_path, monkeypatch):

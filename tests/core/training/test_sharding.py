@@ -17,6 +17,7 @@ GROUP = """
 import os, sys
 from transformers import AutoModelForCausalLM
 from core import finetune
+from core.jobs.children import leave
 from core.jobs.progress import JOB_VARIABLE, Stopped
 from core.training.checkpoints import damage, newest_complete
 from core.workspace.store import Workspace
@@ -43,6 +44,7 @@ for method, first, then in ways:
     id = finetune.run(workspace, finetune.Settings(**given, shard=then, resume=True))
     if os.environ["RANK"] == "0":
         print("made", id)
+leave(0)  # as a command ends: torch's own threads abort a process now and then that ends otherwise
 """
 
 
