@@ -45,8 +45,7 @@ STRATEGIES: dict[str, Strategy] = {
     "s2l": Strategy(
         s2l.s2l,
         "S2L: evenly over the clusters",
-        "Clusters share the budget evenly, small ones are taken whole, rows inside are drawn at "
-        "random: Algorithm 1 of SmallToLarge (Yang et al. 2024, arXiv 2403.07384).",
+        "Clusters share the budget evenly, rows inside at random (Yang et al., arXiv 2403.07384).",
         needs="clusters",
         seeded=True,
         switches=True,
