@@ -15,10 +15,12 @@ from core.dataset.readers.sources import refuse_swollen
 
 SWELLS_UNREAD = 1 << 30
 """Bytes up to which columns may grow by any factor: one source may name a million rows."""
-COUNTED = 32 << 20
-"""Bytes of a file up to which all of it is counted before the first row is used."""
-FEW = 128
-"""Rows decoded at once; half of them when the whole file is counted first."""
+LARGE = 32 << 20
+"""Bytes of a file from which more rows are counted at once."""
+FEW, MANY = 64, 2048
+"""Rows counted at once, each long value held once: of a small and of a large file."""
+DECODED = 128
+"""Rows decoded at once, at most."""
 BATCH_BYTES = 128 << 20
 """Bytes after which a batch ends, whatever its rows."""
 TEXTS = (
@@ -54,7 +56,9 @@ def bounded(
     held: list[pa.RecordBatch] = []
     n_held = n_held_bytes = 0
     has_dictionary = _has_dictionary(file)
-    for batch in file.iter_batches(min(FEW, rows), use_threads=False):
+    each = 1 + (counted or 0) // max(1, file.metadata.num_rows)
+    few = max(1, min(DECODED, rows, BATCH_BYTES // each))
+    for batch in file.iter_batches(few, use_threads=False):
         more = decoded_bytes(batch) if has_dictionary else batch.nbytes
         n_bytes += more
         _refuse(path, n_bytes, size)
@@ -78,8 +82,7 @@ def refuse_repeated(
         first: Rows that are used; 0 for all.
 
     Returns:
-        The bytes of all rows, None where some are used or the file is so large that they are
-        counted later.
+        The bytes of all rows; None where some are used.
 
     Raises:
         InputError: it swells too much.
@@ -88,13 +91,14 @@ def refuse_repeated(
     chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
     n_bytes = sum(chunk.total_uncompressed_size for chunk in chunks)
     _refuse(path, n_bytes, size)
-    if size > COUNTED and not first:
-        return None
     n_bytes = n_rows = 0
     by_delta = {c.path_in_schema for c in chunks if "DELTA" in str(c.encodings)}
     by_name = sorted({c.path_in_schema for c in chunks} - by_delta)
     short = pq.ParquetFile(file_path, read_dictionary=by_name)  # a long value is held once
-    for batch in short.iter_batches(FEW // 2, use_threads=False):
+    fronts = any("DELTA_BYTE_ARRAY" in str(chunk.encodings) for chunk in chunks)
+    for batch in short.iter_batches(
+        MANY if size > LARGE and not fronts else FEW, use_threads=False
+    ):
         n_bytes, n_rows = n_bytes + decoded_bytes(batch), n_rows + len(batch)
         _refuse(path, n_bytes, size)
         if 0 < first <= n_rows:

@@ -13,7 +13,7 @@ import struct
 import pyarrow as pa
 
 from core.dataset.readers.arrow_files import plain
-from core.dataset.readers.repeated import FEW, SWELLS_UNREAD
+from core.dataset.readers.repeated import DECODED, SWELLS_UNREAD
 from core.dataset.readers.sources import refuse_swollen
 from core.errors import InputError
 
@@ -57,8 +57,8 @@ def _refuse_swollen_views(path: pathlib.Path) -> None:
     size, n_bytes = path.stat().st_size, 0
     with pa.memory_map(str(path)) as f:
         for batch in pa.ipc.open_stream(f):
-            for start in range(0, len(batch), FEW):
-                table = pa.Table.from_batches([batch.slice(start, FEW)])
+            for start in range(0, len(batch), DECODED):
+                table = pa.Table.from_batches([batch.slice(start, DECODED)])
                 n_bytes += sum(plain(c).nbytes for c in table.columns if "view" in str(c.type))
                 refuse_swollen(path, n_bytes, size, SWELLS_UNREAD, "write it as JSON lines")
 

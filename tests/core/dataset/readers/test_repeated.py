@@ -1,5 +1,6 @@
 """A value that parquet stores once is counted as often as it stands there."""
 
+import os
 import subprocess
 import sys
 
@@ -67,6 +68,16 @@ def test_a_few_rows_of_one_huge_value_are_refused_before_it_fills_memory(tmp_pat
     table = pa.table({"prompt": repeated("x" * 50_000_000, 40), "response": repeated("a", 40)})
     path = write(tmp_path / "bomb.parquet", table, store_schema=False)
     done = subprocess.run([sys.executable, "-c", LIMITED, path, some], capture_output=True)
+    assert b"swells to more than 200 times its" in done.stdout, done.stderr[-500:]
+
+
+def test_a_large_file_of_a_few_huge_values_is_refused_before_it_fills_memory(tmp_path):
+    two = [os.urandom(9 << 20).hex() for _ in range(2)]  # hex: 36 MiB that hardly shrink
+    names = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 500, pa.int32()), pa.array(two))
+    table = pa.table({"prompt": names, "response": repeated("a", 1000)})
+    pq.write_table(table, path := tmp_path / "a.parquet", compression="none", store_schema=False)
+    assert path.stat().st_size > 32 << 20
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(path), "all"], capture_output=True)
     assert b"swells to more than 200 times its" in done.stdout, done.stderr[-500:]
 
 
