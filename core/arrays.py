@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import pathlib
+import types
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,13 @@ def by_id(ids: Ids) -> Ints:
     import pyarrow.compute as pc
 
     return np.asarray(pc.sort_indices(pa.array(ids, pa.large_string())), np.int64)
+
+
+def write_array(path: pathlib.Path, array: npt.ArrayLike) -> None:
+    """Write an array as .npy.
+
+    numpy itself writes to an open file through a buffer of C whose last flush nobody looks at: on a
+    full disk the file would be cut short without a word. Through `write` alone it raises.
+    """
+    with path.open("wb") as f:
+        np.save(types.SimpleNamespace(write=f.write), np.asarray(array), allow_pickle=False)

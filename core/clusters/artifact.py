@@ -8,7 +8,7 @@ from typing import Any, NotRequired
 import numpy as np
 import pandas as pd
 
-from core.arrays import Ints, Labels, Losses
+from core.arrays import Ints, Labels, Losses, write_array
 from core.clusters.kmeans import Clustering
 from core.clusters.settings import FIRST, Settings
 from core.clusters.statistics import describe, quantiles
@@ -122,8 +122,8 @@ def write(
         | ({EXTENDS: settings.extend} if settings.extend else {}),
         fingerprint=key(settings, edits),
     )
-    np.save(draft.path / LABELS, result.labels)
-    np.save(draft.path / CENTROIDS, result.centroids)
+    write_array(draft.path / LABELS, result.labels)
+    write_array(draft.path / CENTROIDS, result.centroids)
     quantiles(losses, result.labels, load_steps(trajectories)).to_parquet(draft.path / QUANTILES)
     table.to_parquet(draft.path / TABLE)
     left_out = int((result.labels < 0).sum())

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from core.arrays import Float32s
+from core.arrays import Float32s, write_array
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft
 
@@ -24,7 +24,7 @@ class LayoutSummary(TypedDict):
 
 def seal(draft: Draft, xy: Float32s, fitted_on: int) -> Artifact:
     """Write the places (n_rows, 2), NaN where a row has none, and seal."""
-    np.save(draft.path / XY, xy)
+    write_array(draft.path / XY, xy)
     placed = int(np.isfinite(xy[:, 0]).sum())
     summary: LayoutSummary = {"rows": len(xy), "placed": placed, "fitted_on": fitted_on}
     return draft.seal(summary)

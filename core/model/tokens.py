@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from core.arrays import Bools, Ints
+from core.arrays import Bools, Ints, write_array
 from core.dataset.artifact import examples_file
 from core.errors import InputError
 from core.jobs.progress import Progress, say
@@ -287,7 +287,7 @@ def _write(
             parts.append(np.array(spans, np.int64).reshape(-1, 2))
             done += len(encoded)
             progress.update(done)
-    np.save(folder / "spans.npy", np.concatenate(parts))
-    np.save(folder / "span_offsets.npy", np.cumsum(counts))
+    write_array(folder / "spans.npy", np.concatenate(parts))
+    write_array(folder / "span_offsets.npy", np.cumsum(counts))
     write_json(folder / REMARKS, dataclasses.asdict(collect.remarks))
-    np.save(folder / "offsets.npy", np.cumsum(lengths))
+    write_array(folder / "offsets.npy", np.cumsum(lengths))

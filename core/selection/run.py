@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from core.arrays import write_array
 from core.dataset.artifact import load_examples
 from core.edits.log import replay
 from core.edits.state import Edits
@@ -128,7 +129,7 @@ def seal(workspace: Workspace, source: DrawnFrom, *, alone: bool = False) -> Art
     if source.given:
         source.given.table.to_parquet(draft.path / given_scores.KEPT)
     if source.queries:
-        np.save(draft.path / target_queries.KEPT, source.queries.points)
+        write_array(draft.path / target_queries.KEPT, source.queries.points)
     for text in sentences:
         say(text)
     return draft.seal(summary)

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from core.arrays import Float32s, Halves, Ints
+from core.arrays import Float32s, Halves, Ints, write_array
 from core.dataset.run import load_any
 from core.errors import InputError
 from core.jobs.children import end_with_parent, environment
@@ -186,7 +186,7 @@ def _embeddings(trajectories: Artifact, dataset: Artifact) -> Halves:
         made = _read(trajectories, dataset)
         file.parent.mkdir(parents=True, exist_ok=True)
         work = file.with_name(f".{secrets.token_hex(4)}.npy")
-        np.save(work, made)
+        write_array(work, made)
         rename(work, file)
     return np.load(file, mmap_mode="r")  # type: ignore[no-any-return]
 

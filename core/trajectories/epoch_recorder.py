@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import TrainerCallback
 
-from core.arrays import Ints
+from core.arrays import Ints, write_array
 from core.trajectories.artifact import LOSSES, RECORDINGS, STEPS
 from core.trajectories.recorder import quantiles
 from core.workspace.files import append_jsonl, fsync, read_jsonl, write_jsonl
@@ -54,7 +54,7 @@ class EpochRecorder(TrainerCallback):
         if state.global_step == 0:
             log.unlink(missing_ok=True)
             blank = np.full((self.n_rows, self.epochs), np.nan, np.float32)
-            np.save(self.folder / LOSSES, blank)
+            write_array(self.folder / LOSSES, blank)
             return
         write_jsonl(log, [c for c in read_jsonl(log) if c["step"] <= state.global_step])
 
@@ -77,7 +77,7 @@ class EpochRecorder(TrainerCallback):
         append_jsonl(self.folder / RECORDINGS, record)
         if epoch == self.epochs:
             steps = np.arange(1, self.epochs + 1) * self.steps_per_epoch
-            np.save(self.folder / STEPS, steps.astype(np.int64))
+            write_array(self.folder / STEPS, steps.astype(np.int64))
 
     def cost(self, step: int) -> tuple[float, float]:
         """Return no seconds: recording costs nothing here."""

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import TrainerCallback
 
-from core.arrays import Ints
+from core.arrays import Ints, write_array
 from core.errors import InputError
 from core.jobs import process_group
 from core.jobs.progress import Progress, speed
@@ -148,7 +148,7 @@ class TrajectoryRecorder(TrainerCallback):
                 write_json(self.folder / PLAN, {"steps": self.steps.tolist()})
                 # written, not mapped: a full disk is an error here and a SIGBUS in a map
                 shape = (len(self.tokens), columns)
-                np.save(self.folder / LOSSES, np.full(shape, np.nan, np.float32))
+                write_array(self.folder / LOSSES, np.full(shape, np.nan, np.float32))
             self._record(kwargs["model"], 0, last=False)
             return
         planned = read_json(self.folder / PLAN)
@@ -268,16 +268,16 @@ class TrajectoryRecorder(TrainerCallback):
         """Write what stands beside the losses, and drop columns that were not needed."""
         path, pooled = self.folder / POOLED, None
         if process_group.main():
-            np.save(path, np.zeros((len(self.tokens), mine.shape[1]), np.float16))
+            write_array(path, np.zeros((len(self.tokens), mine.shape[1]), np.float16))
             pooled = np.lib.format.open_memmap(path, "r+")
         self._collect(mine, pooled)
         if pooled is None:
             return
         pooled.flush()
-        np.save(self.folder / STEPS, np.array(self.recorded, np.int64))
+        write_array(self.folder / STEPS, np.array(self.recorded, np.int64))
         losses = np.load(self.folder / LOSSES, mmap_mode="r")
         if len(self.recorded) < losses.shape[1]:
-            np.save(self.folder / "fewer.npy", losses[:, : len(self.recorded)])
+            write_array(self.folder / "fewer.npy", losses[:, : len(self.recorded)])
             (self.folder / "fewer.npy").replace(self.folder / LOSSES)
             fsync(self.folder / LOSSES)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Float32s
+from core.arrays import Float32s, write_array
 from core.errors import InputError
 from core.jobs.progress import Progress, Stopped, stop_requested
 from core.model import loading
@@ -90,8 +90,8 @@ def record(
     done = len(list(read_jsonl(log)))
     if not done:
         blank = np.full((n, len(columns)), np.nan, np.float32)
-        np.save(draft.path / LOSSES, blank)
-        np.save(draft.path / STEPS, np.array([c.step for c in columns], np.int64))
+        write_array(draft.path / LOSSES, blank)
+        write_array(draft.path / STEPS, np.array([c.step for c in columns], np.int64))
     progress = Progress(stage, len(columns), done=done)
     for i, column in enumerate(columns[done:], done):
         if stop_requested():

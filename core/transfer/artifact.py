@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-import numpy as np
 import pandas as pd
 
-from core.arrays import Ints, Losses
+from core.arrays import Ints, Losses, write_array
 from core.trajectories.artifact import LOSSES, POOLED
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft
@@ -47,8 +46,8 @@ class TransferSummary(TypedDict):
 
 def write(draft: Draft, rows: Ints, losses: Losses, table: pd.DataFrame) -> None:
     """Write the rows compared (n_rows,), the target's losses of them and the table."""
-    np.save(draft.path / ROWS, rows)
-    np.save(draft.path / LOSSES, losses)
+    write_array(draft.path / ROWS, rows)
+    write_array(draft.path / LOSSES, losses)
     table.to_parquet(draft.path / TABLE)
     (draft.path / POOLED).unlink()  # the recorder's; only a proxy's is of use
 

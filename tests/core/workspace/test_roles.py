@@ -16,7 +16,7 @@ from core.workspace.store import Workspace
 WRITES = {
     *("write_json", "write_jsonl", "append_jsonl", "write_text", "write_bytes", "unlink"),
     *("rmtree", "rename", "mkdir", "Popen", "touch", "copytree", "copyfile", "rmdir"),
-    *("save_pretrained", "write_table", "to_parquet"),
+    *("save_pretrained", "write_table", "write_array", "to_parquet"),
 }
 IN_A_DRAFT = [
     "core.clusters.artifact",
@@ -55,6 +55,7 @@ IN_AN_EXPORT = ("core.export", "core.publish.run")
 """They write below what `core.export.target.publish` opens."""
 HARMLESS = {
     "core.workspace.files": "how everything else writes",
+    "core.arrays": "how arrays are written",
     "core.workspace.shared_views": "a link to a view, under the hash of its content",
     "core.model.tokens": "the cache",
     "core.selection.target_queries": "the cache",
