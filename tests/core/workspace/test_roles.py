@@ -28,6 +28,7 @@ IN_A_DRAFT = [
     "core.finetune.finish",
     "core.finetune.seen",
     "core.gains.artifact",
+    "core.layout.artifact",
     "core.selection.run",
     "core.study.artifact",
     "core.training",
