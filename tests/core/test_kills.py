@@ -64,7 +64,7 @@ PLACES = {
         lambda left: complete(left) == 2,
     ),
     "last embeddings half written": (
-        {"call": "core.trajectories.recorder:np.save", "number": 2, "when": "half"},
+        {"call": "core.trajectories.recorder:write_array", "number": 2, "when": "half"},
         lambda left: columns(left) == 4 and has(left, "pooled.npy") and not has(left, "steps.npy"),
     ),
     "last step saved": (
@@ -168,7 +168,7 @@ def test_killed_anywhere_it_continues_to_the_same_values(finished, call, name):
         (
             "columns half dropped",
             {"schedule": "equal_loss", "checkpoints": 8},
-            {"call": "core.trajectories.recorder:np.save", "number": 4, "when": "half"},
+            {"call": "core.trajectories.recorder:write_array", "number": 4, "when": "half"},
             lambda left: has(left, "fewer.npy"),
         ),
         (
