@@ -102,8 +102,9 @@ class Workspace:
         except OSError:
             shutil.rmtree(path, ignore_errors=True)  # its file may stand by now
             raise
-        draft = Draft(path, run, lock_draft(path), time.monotonic())
         with locked(folder):  # of two that look at once, the second sees that the first goes on
+            # who looks whether a run is at work has its lock for a moment, so ours is waited for
+            draft = Draft(path, run, lock_draft(path, DYING), time.monotonic())
             twin, said = self._at_work(kind, fingerprint, path), "is an equal run, at work now"
             equal = [e.id for e in self._sealed(kind, fingerprint, name * alone) if e.id > after]
             if not twin and equal:

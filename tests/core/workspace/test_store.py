@@ -190,6 +190,18 @@ def test_of_many_that_begin_at_the_same_moment_one_goes_on(workspace):
     assert states(workspace) == {made[0].id: "unfinished"}
 
 
+def test_a_new_run_that_another_looks_at_goes_on(workspace, monkeypatch):
+    """Who looks whether it is at work has its lock for a moment."""
+
+    def written_and_looked_at(path, run):
+        files.write_json(path, run)
+        threading.Timer(0.3, drafts.lock_draft(path.parent).close).start()
+
+    monkeypatch.setattr(store, "write_json", written_and_looked_at)
+    new = make(workspace, fingerprint="f", alone=True)
+    assert states(workspace) == {new.id: "unfinished"}
+
+
 def test_a_run_that_was_killed_a_moment_ago_is_waited_for(workspace):
     dying = workspace.draft("dataset", name="a", config={}, parents={}, fingerprint="f")
     threading.Timer(0.3, dying.lock.close).start()
