@@ -7,6 +7,7 @@ from typing import TypedDict
 import numpy as np
 
 from core.arrays import Float32s, write_array
+from core.layout.islands import closer
 from core.workspace.artifact import Artifact
 from core.workspace.draft import Draft
 
@@ -31,5 +32,6 @@ def seal(draft: Draft, xy: Float32s, fitted_on: int) -> Artifact:
 
 
 def load_xy(layout: Artifact) -> Float32s:
-    """Return the place of every row (n_rows, 2), NaN where it has none."""
-    return np.load(layout.path / XY)  # type: ignore[no-any-return]
+    """Return where every row is drawn (n_rows, 2), NaN where it is not: islands moved closer."""
+    xy: Float32s = np.load(layout.path / XY)
+    return xy if layout.config.get("method") == "pca" else closer(xy)

@@ -1,7 +1,7 @@
 """Where each row lies: maps of trajectories or texts and the data map, drawn with one selection.
 
-A map is named by a word that settles it for ever ("layout:<id>", "pca:raw:0", "cartography"), so an
-area drawn on it means the same rows whatever is looked at later. Up to 20,000 rows are points;
+A map is named by a word that settles it for ever ("islands:<id>", "pca:raw:0", "cartography"), so
+an area drawn on it means the same rows whatever is looked at later. Up to 20,000 rows are points;
 above, the server draws a picture of all of them and the browser sends back geometry only.
 """
 
@@ -32,7 +32,8 @@ VIEWS = ("Trajectories", "Quick", "Texts", "Data map")
 LABELS = {"Quick": "PCA"}
 """What a view is called where links, which last, have another word."""
 HELP = (
-    "Trajectories: UMAP of the losses. PCA: their two main directions (PCA). Texts: UMAP of what "
+    "Trajectories: UMAP of the losses, its islands moved closer: how far apart they lie means "
+    "nothing. PCA: their two main directions (PCA). Texts: UMAP of what "
     "the proxy makes of the words; is a cluster a topic or a difficulty? Data map: how sure the "
     "proxy is of a row on average, against how much that varies (Swayamdipta et al. 2020)."
 )
@@ -79,7 +80,7 @@ def of(view: str, artifact: Artifact, settings: clusters.Settings) -> Map:
             include_start=settings.include_start,
         )
     made = layout.find(state.workspace(), layout_settings)
-    return quick._replace(proposed=layout_settings) if made is None else Map(f"layout:{made.id}")
+    return quick._replace(proposed=layout_settings) if made is None else Map(f"islands:{made.id}")
 
 
 def points_of(id: str, name: str) -> Float32s:
@@ -89,7 +90,7 @@ def points_of(id: str, name: str) -> Float32s:
         InputError: there is no such map.
     """
     kind, _, rest = name.partition(":")
-    if kind == "layout":
+    if kind == "islands":
         return data.points(rest)
     if kind == "pca":
         features, start = rest.split(":")

@@ -152,7 +152,8 @@ def _map(project: Project, kinds: Kinds) -> list[Block]:
     svg = dots.picture("map", title, xy, kinds.labels, rows, kinds.colours, kinds.tips)
     large, small = kinds.table.iloc[0], kinds.table.iloc[-1]
     words: Spans = (
-        f"Dots that are close lost their loss in the same way ({how}). ",
+        f"Dots that are close lost their loss in the same way ({how}); how far "
+        "apart islands lie means nothing. ",
         fact(made, "summary", "clusters"),
         " clusters: the largest, ",
         Quoted(str(large["shown"])),
