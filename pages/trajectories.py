@@ -1,12 +1,11 @@
 import streamlit as st
 
 from core import jobs, trajectories
-from core.model import loading
 from core.training.settings import ASKS
 from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, forms, job_card, server_files, state, widgets
+from dashboard.frame import data, forms, job_card, models, server_files, state, widgets
 from dashboard.trajectories import new_rows, proxy_run, transfer
 
 
@@ -16,17 +15,13 @@ def train(dataset: Artifact, *, busy: bool, primary: bool) -> trajectories.Setti
     settings = forms.form(trajectories.Settings, proxy_run.FORM, fixed={"dataset": dataset.id})
     if settings is None:
         return None
-    size = loading.KNOWN_SIZES.get(settings.model)
-    if size:
-        ratio = loading.KNOWN_SIZES["microsoft/phi-2"] / size
-        st.caption(f"{size / 1e6:,.1f}M parameters; Phi-2 is {ratio:,.0f}× larger")
-    st.caption(proxy_run.length_of(settings, dataset))
+    st.caption(models.facts(settings.model))
+    st.caption(f"{proxy_run.length_of(settings, dataset)}. {ASKS}.")
     if st.button(
         "Train proxy",
         type="primary" if primary else "secondary",
         width="stretch",
         disabled=busy,
-        help=ASKS,
     ):  # not on_click: its arguments would be those before a last edit
         proxy_run.launch(settings)
         st.rerun()

@@ -10,7 +10,7 @@ import dataclasses
 import pathlib
 import shutil
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from core.model import loading
 from core.model.tokens import Tokens, batches
 from core.training import fit_memory
 from core.training.settings import LONG
+from core.training.shorter_runs import ShorterRun, propose
 from core.workspace.files import read_json, write_json
 from core.workspace.store import Workspace
 
@@ -32,16 +33,6 @@ if TYPE_CHECKING:
 
 ESTIMATE = "estimate.json"
 """In a job's folder: what was foreseen, for its page."""
-
-
-class ShorterRun(NamedTuple):
-    """A shorter run."""
-
-    words: str
-    changed: dict[str, Any]
-    """Settings."""
-    seconds: float
-    """At most."""
 
 
 class Foreseen(TypedDict):
@@ -184,38 +175,6 @@ def check_disk(workspace: Workspace, needed: float) -> None:
         )
 
 
-def propose(
-    now: Estimate,
-    *,
-    epochs: float,
-    rows: int,
-    parameters: float,
-    smaller: dict[str, float],
-    sample_flag: str = "limit",
-) -> list[ShorterRun]:
-    """List ways to make a run shorter.
-
-    Args:
-        sample_flag: The setting that says how many rows are used.
-    """
-    out: list[ShorterRun] = []
-    for name, count in sorted(smaller.items(), key=lambda kv: -kv[1]):
-        if count < 0.7 * parameters:
-            expected = now.high * max(count / parameters, 0.02)
-            out.append(
-                ShorterRun(f"the smaller proxy {name}", {"model": name, "lr": "auto"}, expected)
-            )
-    if epochs > 1:
-        expected = now.recording + (now.high - now.recording) / epochs
-        out.append(ShorterRun("1 epoch", {"epochs": 1}, expected))
-    share = min(1.0, LONG / now.high)
-    sample = max(100, int(rows * share) // 100 * 100)
-    if sample < rows:
-        words = f"a sample of {sample:,} of {rows:,} rows"
-        out.append(ShorterRun(words, {sample_flag: sample}, now.high * sample / rows))
-    return out
-
-
 def foresee(
     model: PreTrainedModel,
     tokens: Tokens,
@@ -239,25 +198,19 @@ def foresee(
     now = estimate(rates, model, tokens, rows, recipe, checkpoints=checkpoints, keep=keep)
     say(f"estimate: {now}")
     refused = now.high > LONG and not accept_long
-    smaller = {k: v for k, v in loading.KNOWN_SIZES.items() if loading.is_scratch(k)}
-    size = loading.size(model)
     ways: list[ShorterRun] = []
     if refused:
+        proxies = {k: v for k, v in loading.KNOWN_SIZES.items() if loading.is_scratch(k)}
         ways = propose(
-            now,
+            now.high,
+            now.recording,
             epochs=epochs,
             rows=len(rows),
-            parameters=size,
-            smaller={} if probe else smaller,
+            parameters=loading.size(model),
+            smaller={} if probe else proxies,
+            in_bf16=_in_bf16(model, tokens, rows, recipe, checkpoints),
             sample_flag="rows" if probe else "limit",
         )
-        half = dataclasses.replace(recipe, precision="bf16")
-        if loading.cpu_has_bf16() and not loading.in_bf16(recipe.precision, loading.device()):
-            rates = measure(model, tokens, rows, half, seconds=6.0)
-            then = estimate(rates, model, tokens, rows, half, checkpoints=checkpoints)
-            ways.insert(
-                0, ShorterRun("in bf16, losses within 0.01", {"precision": "bf16"}, then.high)
-            )
     job = job_dir()
     if job is not None:  # the page shows it, and makes buttons of the ways
         foreseen: Foreseen = {
@@ -278,6 +231,17 @@ def foresee(
             f"{shorter} it as it is with --accept-long"
         )
     return now
+
+
+def _in_bf16(
+    model: PreTrainedModel, tokens: Tokens, rows: Ints, recipe: Recipe, checkpoints: int
+) -> float | None:
+    """Return the seconds that a run takes in bf16; None where it is so already, or cannot be."""
+    if not loading.cpu_has_bf16() or loading.in_bf16(recipe.precision, loading.device()):
+        return None
+    half = dataclasses.replace(recipe, precision="bf16")
+    rates = measure(model, tokens, rows, half, seconds=6.0)
+    return estimate(rates, model, tokens, rows, half, checkpoints=checkpoints).high
 
 
 def load_foreseen(job: pathlib.Path) -> Foreseen | None:

@@ -17,11 +17,12 @@ from core.selection.artifact import SelectionSummary
 from core.settings import specs
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
-from dashboard.finetune import methods, models, test_set
-from dashboard.frame import forms
+from dashboard.finetune import methods, test_set
+from dashboard.frame import forms, models
 from dashboard.frame.page_words import plain_words
 from dashboard.frame.titles import settle
 
+TYPED = "Choose, or type a hub id or a folder below the allowed ones"
 FORM = "finetune"
 PRESET = f"{FORM}-preset"
 FILLED = f"{FORM}:filled"
@@ -58,7 +59,7 @@ def draw(selection: Artifact) -> tuple[finetune.Settings | None, test_set.Chosen
         except InputError as e:
             problems.append(str(e))
 
-    ask("model", lambda: models.pick(SPECS["model"], f"{FORM}:model"))
+    ask("model", lambda: models.pick(SPECS["model"], f"{FORM}:model", TYPED))
     st.caption(models.facts(values.get("model", ""), selection))
     ask("method", lambda: methods.pick(SPECS["method"], f"{FORM}:method"))
     st.segmented_control(

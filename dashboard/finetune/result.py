@@ -17,8 +17,8 @@ from core.jobs.progress import duration
 from core.training.settings import epochs_of
 from core.workspace.artifact import Artifact, Entry
 from dashboard.escape import plain
-from dashboard.finetune.models import count
 from dashboard.frame import overlap, reader, widgets
+from dashboard.frame.models import count
 from dashboard.frame.page_words import plain_words
 
 

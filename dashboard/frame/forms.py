@@ -11,7 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.settings import specs
 from core.spec import Spec, listed
-from dashboard.frame import access
+from dashboard.frame import access, models
 from dashboard.frame.page_words import plain_words
 
 T = TypeVar("T")
@@ -123,6 +123,8 @@ def _widget(spec: Spec, key: str) -> Any:
             **common,
         )
         return spec.parse(",".join(several))
+    if spec.suggestions and spec.names == "model":
+        return models.pick(spec, key, _sentence(spec))
     if spec.suggestions:
         options = list(dict.fromkeys([*spec.suggestions, st.session_state.get(key) or default]))
         index = options.index(default) if default in options else 0  # the same in every run: a

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core import dataset, jobs
-from core.training import time_estimate
+from core.training import shorter_runs
 from core.trajectories import proxy_warnings
 from core.workspace.files import append_jsonl, write_json
 from dashboard.frame import data
@@ -92,8 +92,9 @@ def test_a_long_run_is_no_failure_but_a_choice(visit, page, copied, busy):
     assert jobs.wait(copied.workspace, id, 60).state == "failed"
     page.run()
     assert has_button(page, "Try again")
-    ways = time_estimate.propose(
-        time_estimate.Estimate(low=5400, high=7200, recording=3000, memory=0, disk=0),
+    ways = shorter_runs.propose(
+        7200,
+        3000,
         epochs=6,
         rows=123,
         parameters=2e6,

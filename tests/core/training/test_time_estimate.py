@@ -10,14 +10,6 @@ from core.training.time_estimate import measure
 pytestmark = pytest.mark.usefixtures("quick")
 
 
-def test_fewer_epochs_shorten_the_training_not_the_recordings():
-    now = time_estimate.Estimate(low=0, high=100, recording=40, memory=0, disk=0)
-    ways = time_estimate.propose(now, epochs=3, rows=10_000, parameters=1e6, smaller={"tiny": 1e5})
-    seconds = {words: s for words, _, s in ways}
-    assert seconds["1 epoch"] == pytest.approx(40 + 60 / 3)
-    assert seconds["the smaller proxy tiny"] == pytest.approx(10)
-
-
 def test_the_micro_run_gives_a_range_and_changes_nothing(finished):
     model, tokenizer = loading.load("scratch:tiny", seed=0, texts=["a b c"])
     dataset = finished.workspace.open(finished.dataset)

@@ -24,13 +24,18 @@ LICENCE = 24
 """Characters of a licence in the list."""
 
 
-def pick(spec: Spec, key: str) -> str:
+def pick(spec: Spec, key: str, help: str) -> str:
     """Ask for a model; return it as a job may be given it.
+
+    Args:
+        spec: Its setting; the models that it suggests are offered beside those on this machine.
+        help: What may be typed.
 
     Raises:
         InputError: what was typed is none that a page may name.
     """
-    titles = _listed(str(state.workspace().root), tuple(map(str, allowed.folders())))
+    folders = tuple(map(str, allowed.folders()))
+    titles = _listed(str(state.workspace().root), folders, spec.suggestions)
     settle(key, titles)
     held = st.session_state.get(key)
     options = list(dict.fromkeys([*titles, *filter(None, [held])]))
@@ -42,18 +47,18 @@ def pick(spec: Spec, key: str) -> str:
         accept_new_options=True,
         key=key,
         persist_state="session",
-        help="Choose, or type a hub id or a folder below the allowed ones",
+        help=help,
     )
     return access.check("model", str(chosen or ""))
 
 
-def facts(model: str, selection: Artifact) -> str:
+def facts(model: str, selection: Artifact | None = None) -> str:
     """Say in a line how large a model is, beside the proxy, under which licence, and where."""
     known = about.model(model)
     parts = []
     if known.parameters:
         size = f"{count(known.parameters)} parameters"
-        if times := _times_the_proxy(known.parameters, selection):
+        if selection and (times := _times_the_proxy(known.parameters, selection)):
             size += f", {times:,.1f}× the proxy"
         parts.append(size)
     if loading.is_scratch(model):
@@ -82,23 +87,23 @@ def _times_the_proxy(size: int, selection: Artifact) -> float:
 
 
 @st.cache_data(ttl=20, max_entries=8, show_spinner=False)
-def _listed(root: str, folders: tuple[str, ...]) -> dict[str, str]:
-    """Return model -> how the list shows it: from scratch, on this machine, on the hub."""
-    titles = {m: _title(m, m.removeprefix("scratch:") + " from scratch") for m in _scratch()}
+def _listed(root: str, folders: tuple[str, ...], offered: tuple[str, ...]) -> dict[str, str]:
+    """Return model -> how the list shows it: from scratch, on this machine, on the hub.
+
+    A fine-tune of ours can be a target that is gone on with, but no proxy.
+    """
+    scratch = [m for m in offered if loading.is_scratch(m)]
+    titles = {m: _title(m, m.removeprefix("scratch:") + " from scratch") for m in scratch}
     for path in _folders(folders):
         titles[path] = _title(path, short(path))
     workspace = state.workspace()
-    for entry in workspace.recent("finetune"):
+    for entry in workspace.recent("finetune") if offered == loading.TARGETS else ():
         whole = workspace.root / entry.kind / entry.id / "model"
         if entry.state == "sealed" and whole.is_dir():
             titles[str(whole)] = _of_sealed(str(whole), f"{entry.name}, go on with it")
-    for model in loading.TARGETS:
+    for model in offered:
         titles.setdefault(model, _title(model, short(model)))
     return titles
-
-
-def _scratch() -> list[str]:
-    return [m for m in loading.TARGETS if loading.is_scratch(m)]
 
 
 def _folders(folders: tuple[str, ...]) -> list[str]:
