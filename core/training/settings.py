@@ -19,7 +19,10 @@ def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
 
 LONG = 30 * 60.0
 """Seconds above which a run is not begun without saying so."""
-ASKS = f"First a micro-run of seconds says how long it takes; over {LONG / 60:g} minutes asks"
+ASKS = (
+    "The first seconds measure how long it takes; before a run of more than "
+    f"{LONG / 60:g} minutes you are asked"
+)
 PRETRAINED = {"epochs": 3.0, "lr": 2e-5, "batch_size": 128}
 """The paper's values."""
 FROM_SCRATCH = {"epochs": 6.0, "lr": 3e-3, "batch_size": 32}

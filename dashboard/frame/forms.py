@@ -11,6 +11,7 @@ import streamlit as st
 from core.errors import InputError
 from core.settings import specs
 from core.spec import Spec, listed
+from dashboard.escape import plain
 from dashboard.frame import access, models
 from dashboard.frame.page_words import plain_words
 
@@ -146,4 +147,5 @@ def _widget(spec: Spec, key: str) -> Any:
 
 
 def _sentence(spec: Spec) -> str:
-    return spec.help[:1].upper() + spec.help[1:]
+    """Return a setting's help as a widget shows it: `scratch:small` has a directive in markdown."""
+    return plain(spec.help[:1].upper() + spec.help[1:])

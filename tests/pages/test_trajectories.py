@@ -8,6 +8,7 @@ from core import dataset, jobs
 from core.training import shorter_runs
 from core.trajectories import proxy_warnings
 from core.workspace.files import append_jsonl, write_json
+from dashboard.escape import plain
 from dashboard.frame import data
 from tests.conftest import NAME, write
 from tests.pages.conftest import button, fine, flags, go, has_button, press, typed, unescaped, words
@@ -83,6 +84,14 @@ def test_training_starts_once_what_the_command_line_would_start_and_stops(
     assert "Stopped" in words(page)
     assert has_button(page, "Resume")
     assert not button(page, "Train proxy").disabled
+
+
+def test_the_list_of_proxies_says_size_and_what_may_be_typed(page):
+    """Streamlit takes a bare `:small` of a help text for markup and leaves it out."""
+    proxies = page.selectbox(key="trajectories:model")
+    assert proxies.options[:2] == ["tiny from scratch · 290K", "small from scratch · 2.1M"]
+    assert plain("scratch:small") in proxies.help
+    assert "before a run of more than 30 minutes you are asked" in words(page)
 
 
 def test_a_long_run_is_no_failure_but_a_choice(visit, page, copied, busy):
