@@ -9,7 +9,7 @@ import streamlit as st
 from core.dataset import mapping
 from core.dataset.detection import Reading
 from core.dataset.report import parts_of
-from dashboard.escape import plain
+from dashboard.escape import one_line, plain
 from dashboard.frame import state
 
 MODES = {
@@ -22,6 +22,7 @@ TITLES = {"response": "Reply", "system": "System prompt", "conversation": "Conve
 }
 """Part -> label of its widget."""
 NAMED = ("source", "answer", "split", "id")
+NONE = "none"
 
 
 def ask(key: str, columns: list[str], detected: Reading | None) -> str:
@@ -63,8 +64,10 @@ def ask(key: str, columns: list[str], detected: Reading | None) -> str:
             parts[part] = _column(right, key, part, columns)
     elif mode == "conversation":
         parts["conversation"] = _column(st, key, "conversation", columns)
+    found = parts_of(detected.columns) if detected else {}
     for where, part in zip(st.columns(len(NAMED)), NAMED, strict=True):
-        parts[part] = _column(where, key, part, columns)
+        by_name = f"{one_line(found[part], 40)}, by its name" if part in found else NONE
+        parts[part] = _column(where, key, part, columns, by_name)
     return mapping.write(parts)
 
 
@@ -102,13 +105,13 @@ def _join(key: str) -> None:
     st.session_state[f"{key}:template"] = "\n\n".join(f"{{{column}}}" for column in chosen)
 
 
-def _column(where: Any, key: str, part: str, columns: list[str]) -> str:
+def _column(where: Any, key: str, part: str, columns: list[str], unchosen: str = NONE) -> str:
     chosen: str | None = where.selectbox(
         TITLES[part],
         columns,
         index=None,
         key=f"{key}:{part}",
-        placeholder="by its name" if part in NAMED and part != "split" else "none",
+        placeholder=unchosen,
     )
     return chosen or ""
 
@@ -129,7 +132,7 @@ def _earlier(key: str, columns: list[str], modes: list[str]) -> None:
         index=None,
         format_func=names.__getitem__,
         key=f"{key}:earlier",
-        placeholder="none",
+        placeholder=NONE,
         on_change=_take,
         args=(key, columns, modes, {id: text for id, (_, text) in declared.items()}),
     )

@@ -345,6 +345,13 @@ def test_a_file_is_shown_as_it_would_be_read_before_it_is_imported(visit, bare, 
     assert "Study 0: <b>f0" in words(at)
 
 
+def test_columns_found_by_their_names_are_named_in_their_widgets(visit, bare, folder):
+    write(folder / "named.jsonl", [{"prompt": "x", "response": "y", "source": "s"}] * 3)
+    at = fine(choose(visit(bare.root, "dataset"), folder / "named.jsonl"))
+    unchosen = [labelled(at.selectbox, part).placeholder for part in ("Source", "Answer", "Id")]
+    assert unchosen == ["source, by its name", "none", "none"]
+
+
 def test_columns_that_say_nothing_are_asked_for(visit, bare, folder):
     write(folder / "odd.jsonl", [{"foo": "x", "bar": "y"}])
     at = choose(visit(bare.root, "dataset"), folder / "odd.jsonl")
