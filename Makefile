@@ -59,10 +59,11 @@ sbom: $(VENV)/ready  ## write sbom.json: every package of this installation, Cyc
 	$(PY) deploy/sbom.py sbom.json
 
 COUNT ?= 500
-campaign: $(VENV)/ready-dev  ## attack: COUNT bad command lines and inputs, clocks, kills, full disks, two servers
+campaign: $(VENV)/ready-dev  ## attack: COUNT bad command lines and inputs, clocks, races, kills, full disks, two servers
 	$(PY) -m tests.campaigns.command_lines $(COUNT)
 	$(PY) -m tests.campaigns.bad_inputs $(COUNT)
 	$(PY) -m tests.campaigns.clocks $(COUNT)
+	$(PY) -m tests.campaigns.races $(shell expr $(COUNT) / 5)
 	$(PY) -m tests.campaigns.kills $(shell expr $(COUNT) / 5)
 	$(PY) -m tests.campaigns.two_servers $(shell expr $(COUNT) / 50)
 	$(PY) -m tests.campaigns.disk_full $(shell expr $(COUNT) / 5) 5

@@ -6,11 +6,13 @@ import contextlib
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Iterator
 
 from core.errors import InputError
 from core.jobs.progress import say
 from core.jobs.record import NOW, lock_file
+from core.workspace.draft import MOMENT
 from core.workspace.files import disk_full, fsync, read_json, rename
 from core.workspace.roles import editors
 
@@ -70,6 +72,7 @@ def _hidden_folder(out: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def _lock_folder(place: pathlib.Path, out: pathlib.Path) -> int:
     """Make a folder and lock it; closing what is returned frees it."""
+    deadline = time.monotonic() + MOMENT
     while True:
         place.mkdir(exist_ok=True)
         try:
@@ -77,6 +80,9 @@ def _lock_folder(place: pathlib.Path, out: pathlib.Path) -> int:
         except FileNotFoundError:  # its owner took it away meanwhile
             continue
         except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.02)
+                continue
             raise InputError(
                 f"another export to {out} is at work; wait for it or choose another --out"
             ) from None

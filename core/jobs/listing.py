@@ -25,6 +25,8 @@ def load_all(folder: pathlib.Path) -> list[Job]:
     ended, out = known[2], []
     for name in reversed(listed):
         job = ended.get(name) or load(folder / name)
+        if job.state == "lost" and not (folder / name).is_dir():
+            continue  # its record was deleted meanwhile
         if job.state in ENDED and job.state != "lost":  # lost: without a word of its own
             ended[name] = job
         out.append(job)

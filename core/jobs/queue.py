@@ -43,7 +43,7 @@ from core.jobs.record import (
 from core.jobs.tails import newest_records, tail_log
 from core.settings import identity
 from core.workspace.artifact import new_id, utc_now
-from core.workspace.files import ROOT, rename, write_json
+from core.workspace.files import ROOT, remove, rename, write_json
 from core.workspace.roles import editors, person
 from core.workspace.store import Workspace
 
@@ -98,8 +98,9 @@ def stop(workspace: Workspace, id: str, *, discard: bool = False) -> None:
     folder = folder_of(workspace, id)
     if load(folder).state not in ACTIVE:
         return
-    (folder / "STOP").write_text(DISCARD if discard else "", encoding="utf-8")
-    with contextlib.suppress(BlockingIOError):  # taken: the supervisor lives and sees the file
+    # no file: its record was deleted meanwhile; taken: the supervisor lives and sees the file
+    with contextlib.suppress(FileNotFoundError, BlockingIOError):
+        (folder / "STOP").write_text(DISCARD if discard else "", encoding="utf-8")
         fd = lock_file(folder / "supervisor.lock", NOW)
         if (folder / WORKER).exists() and alive(folder):
             _detach(folder, [], (fd,))  # the worker has lost its supervisor: one that only stops
@@ -113,6 +114,8 @@ def status(workspace: Workspace, id: str) -> Job:
         InputError: there is none.
     """
     job = load(folder_of(workspace, id))
+    if job.state == "lost":
+        folder_of(workspace, id)  # unless its record was deleted meanwhile
     if job.state != "queued":
         return job
     return next((j for j in jobs(workspace) if j.id == id), job)
@@ -216,11 +219,13 @@ def forget(workspace: Workspace, id: str) -> None:
         InputError: it is still active.
     """
     folder = folder_of(workspace, id)
-    if (state := load(folder).state) in ACTIVE:
-        raise InputError(f"job {id} is {state}; stop it first")
-    doomed = folder.with_name(".deleted-" + id)
-    rename(folder, doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    lock = lock_submit(folder.parent)  # who puts the queue in order would make its folder again
+    try:
+        if (state := load(folder_of(workspace, id)).state) in ACTIVE:
+            raise InputError(f"job {id} is {state}; stop it first")
+        remove(folder)
+    finally:
+        os.close(lock)
 
 
 def _spawn(workspace: Workspace, argv: Sequence[str], **asked: Any) -> str:

@@ -138,9 +138,12 @@ def _job(folder: pathlib.Path, alive: bool) -> Job:
         message = "it vanished without a word (killed, or the machine went down); " + again(
             spec.get("argv") or []
         )
-        if shutil.disk_usage(folder).free < PAGE:
-            message = f"the disk is full, and it could not say how it ended: free some; {message}"
-            failure = "disk-full"
+        with contextlib.suppress(OSError):  # deleted meanwhile
+            if shutil.disk_usage(folder).free < PAGE:
+                message = (
+                    f"the disk is full, and it could not say how it ended: free some; {message}"
+                )
+                failure = "disk-full"
         for name in (SPEC, STATUS):
             if (folder / name).exists() and not read_json(folder / name):
                 message = f"{name} cannot be read; the log may tell more"

@@ -5,7 +5,9 @@ Nothing is changed unless it is named: the words of CLEANABLE, or ids that the r
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import os
 import pathlib
 import shutil
@@ -17,7 +19,7 @@ from core import edits, jobs
 from core.errors import InputError
 from core.jobs.progress import say
 from core.jobs.record import alive
-from core.workspace.artifact import KINDS, Entry
+from core.workspace.artifact import KINDS, PARTIAL, Entry
 from core.workspace.files import explain_os_error
 from core.workspace.locks import network_problem
 from core.workspace.roles import editors
@@ -73,7 +75,7 @@ def check(workspace: Workspace) -> Checkup:
     for n, entry in enumerate(e for e in entries if e.state == "sealed"):
         if n % 50 == 49:
             say(f"checked {n + 1:,} artifacts")
-        if why := _wrong(workspace, entry):
+        if (why := _wrong(workspace, entry)) and _stands(workspace, entry.id):
             bad[entry.id] = why
     known = {e.id for e in entries if e.state != "unfinished"}
     ended = [j for j in jobs.jobs(workspace) if j.state in ("failed", "stopped", "lost")]
@@ -82,7 +84,7 @@ def check(workspace: Workspace) -> Checkup:
         uses=list(_uses(root)),
         whole=sum(e.state == "sealed" and e.id not in bad for e in entries),
         damaged=[*(f"{id}: {why}" for id, why in sorted(bad.items())), *_damaged_edits(workspace)],
-        orphans=[*_orphans(entries, known, bad), *_edits_of_nothing(root, known)],
+        orphans=[*_orphans(workspace, entries, known, bad), *_edits_of_nothing(root, known)],
         leftovers=sorted(_leftovers(root)),
         drafts=[e for e in entries if e.state == "unfinished"],
         jobs=ended,
@@ -162,12 +164,22 @@ def _wrong(workspace: Workspace, entry: Entry) -> str:
         return explain_os_error(e)
 
 
-def _orphans(entries: list[Entry], known: set[str], bad: dict[str, str]) -> Iterator[str]:
+def _stands(workspace: Workspace, id: str) -> bool:
+    """Say whether an artifact is there now; it may have been deleted, or made, meanwhile."""
+    try:
+        return not workspace.find(id).name.endswith(PARTIAL)
+    except InputError:
+        return False
+
+
+def _orphans(
+    workspace: Workspace, entries: list[Entry], known: set[str], bad: dict[str, str]
+) -> Iterator[str]:
     for e in entries:
         if e.id in bad:
             continue
         for role, parent in e.parents.items():
-            if parent not in known:
+            if parent not in known and not _stands(workspace, parent):
                 yield f"{e.id}: its {role} {parent} is not here"
             elif parent in bad:
                 yield f"{e.id}: its {role} {parent} is damaged"
@@ -205,11 +217,11 @@ def _leftovers(root: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _times(path: pathlib.Path) -> Iterator[float]:
-    for one in (path, *(path.rglob("*") if path.is_dir() and not path.is_symlink() else ())):
-        try:
+    inside = [] if path.is_symlink() else os.walk(path)
+    below = (pathlib.Path(folder, n) for folder, names, files in inside for n in (*names, *files))
+    for one in itertools.chain([path], below):
+        with contextlib.suppress(OSError):  # gone meanwhile
             yield one.lstat().st_mtime
-        except OSError:  # gone meanwhile
-            continue
 
 
 def _held(path: pathlib.Path) -> bool:
@@ -225,18 +237,16 @@ def _uses(root: pathlib.Path) -> Iterator[Use]:
             yield Use(name, items, _bytes(folder))
     other = [p for p in root.iterdir() if p.name not in (*KINDS, *OTHERS)]
     if other:
-        yield Use("other", len(other), sum(_bytes(p) or p.lstat().st_size for p in other))
+        yield Use("other", len(other), sum(map(_bytes, other)))
 
 
 def _bytes(folder: pathlib.Path) -> int:
-    """Return what files take on the disk; what has two names counts once."""
+    """Return what files, or one file, take on the disk; what has two names counts once."""
     seen: dict[tuple[int, int], int] = {}
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            try:
-                s = os.lstat(os.path.join(parent, name))  # noqa: PTH118
-            except OSError:
-                continue
+    files = (os.path.join(parent, n) for parent, _, names in os.walk(folder) for n in names)  # noqa: PTH118
+    for path in files if folder.is_dir() and not folder.is_symlink() else [str(folder)]:
+        with contextlib.suppress(OSError):  # gone meanwhile
+            s = os.lstat(path)
             seen[s.st_dev, s.st_ino] = s.st_size
     return sum(seen.values())
 

@@ -20,8 +20,9 @@ from typing import IO, Any
 
 from core.errors import InputError
 from core.workspace import manifest as manifests
-from core.workspace.artifact import PARTIAL, RUN, Artifact, utc_now
-from core.workspace.files import fsync, rename, sha256_file, write_json
+from core.workspace.artifact import PARTIAL, RUN, Artifact, new_id, utc_now
+from core.workspace.files import fsync, remove, rename, sha256_file, write_json
+from core.workspace.locks import lock_within
 
 
 class InUse(InputError):
@@ -115,12 +116,41 @@ class Draft:
 
     def discard(self) -> None:
         """Delete the unfinished work."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # by somebody else, meanwhile
+            remove(self.path)
         self.lock.close()
+
+
+def begin(folder: pathlib.Path, run: dict[str, Any]) -> Draft:
+    """Make and lock the draft of a run in the folder of its kind: nobody sees it before.
+
+    Args:
+        run: What its run.json says, but its id and when it was created, which are filled in.
+    """
+    now = utc_now()
+    run["created"] = now.isoformat(timespec="milliseconds")
+    while True:
+        run["id"] = new_id(now, os.listdir(folder))  # noqa: PTH208
+        path = folder / (run["id"] + PARTIAL)
+        hidden = path.with_name(".new-" + path.name)
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                hidden.mkdir()
+                break
+    try:
+        write_json(hidden / RUN, run)
+        lock = lock_draft(hidden)
+        rename(hidden, path)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)  # its file may stand by now
+        raise
+    return Draft(path, run, lock, time.monotonic())
 
 
 DYING = 3.0
 """Seconds that a killed run may take to give its memory, and then its locks, back."""
+MOMENT = 0.3
+"""Seconds to wait for who only looks whether a run is at work, or is deleting it."""
 
 
 def lock_draft(draft: pathlib.Path, patience: float = 0.0) -> IO[bytes]:
@@ -156,11 +186,15 @@ def lock_draft(draft: pathlib.Path, patience: float = 0.0) -> IO[bytes]:
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path) -> Iterator[None]:
-    """Let one process at a time go through, where the file system can lock folders."""
+    """Let one process at a time go through, where the file system can lock folders.
+
+    Raises:
+        InputError: another process does not let go of it.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock_within(handle, folder)
         yield
     finally:
         os.close(handle)

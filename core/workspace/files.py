@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import secrets
+import shutil
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -242,6 +243,17 @@ def rename(path: pathlib.Path, target: pathlib.Path) -> None:
     fsync(target.parent)
     if path.parent != target.parent:
         fsync(path.parent)
+
+
+def remove(folder: pathlib.Path) -> None:
+    """Delete a folder: nobody sees half of it, and a crash half-way leaves a hidden one.
+
+    Raises:
+        FileNotFoundError: somebody else was quicker.
+    """
+    doomed = folder.with_name(".deleted-" + folder.name)
+    rename(folder, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 DISK_FULL: tuple[tuple[type[Exception], str], ...] = (

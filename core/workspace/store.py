@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 import pathlib
-import shutil
 import sys
 import time
 from typing import Any
@@ -23,11 +22,18 @@ from core.workspace.artifact import (
     entry,
     find,
     load,
-    new_id,
-    utc_now,
 )
-from core.workspace.draft import DYING, Draft, Ended, InUse, lock_draft, locked
-from core.workspace.files import SETTLED, read_json, rename, write_json
+from core.workspace.draft import (
+    DYING,
+    MOMENT,
+    Draft,
+    Ended,
+    InUse,
+    begin,
+    lock_draft,
+    locked,
+)
+from core.workspace.files import SETTLED, read_json, remove
 from core.workspace.roles import editors, person
 
 RECHECK = 2.0
@@ -78,34 +84,18 @@ class Workspace:
         """
         folder = self.root / kind
         folder.mkdir(parents=True, exist_ok=True)
-        now = utc_now()
-        while True:
-            new = new_id(now, os.listdir(folder))  # noqa: PTH208
-            if not (folder / new).exists():
-                with contextlib.suppress(FileExistsError):
-                    (folder / (new + PARTIAL)).mkdir()
-                    break
         run = {
-            "kind": kind,
-            "id": new,
-            "name": name,
-            "created": now.isoformat(timespec="milliseconds"),
-            "config": config,
-            "parents": parents,
-            "fingerprint": fingerprint,
+            **{"kind": kind, "id": "", "name": name, "created": ""},
+            **{"config": config, "parents": parents, "fingerprint": fingerprint},
         }
         if user := person().name:
             run["user"] = user
-        path = folder / (new + PARTIAL)
-        try:
-            write_json(path / RUN, run)
-        except OSError:
-            shutil.rmtree(path, ignore_errors=True)  # its file may stand by now
-            raise
         with locked(folder):  # of two that look at once, the second sees that the first goes on
-            # who looks whether a run is at work has its lock for a moment, so ours is waited for
-            draft = Draft(path, run, lock_draft(path, DYING), time.monotonic())
-            twin, said = self._at_work(kind, fingerprint, path), "is an equal run, at work now"
+            draft = begin(folder, run)
+            twin, said = (
+                self._at_work(kind, fingerprint, draft.path),
+                "is an equal run, at work now",
+            )
             equal = [e.id for e in self._sealed(kind, fingerprint, name * alone) if e.id > after]
             if not twin and equal:
                 twin, said = equal[0], "is equal and was made before"
@@ -114,7 +104,7 @@ class Workspace:
         if twin and alone:
             raise InUse(f"{twin} {said}; wait for it and use it, or stop or delete it")
         if twin:
-            sys.stderr.write(f"{twin} {said}; this one, {new}, makes a second\n")
+            sys.stderr.write(f"{twin} {said}; this one, {draft.id}, makes a second\n")
         return draft
 
     def _at_work(self, kind: Kind, fingerprint: str, but: pathlib.Path) -> str:
@@ -122,15 +112,20 @@ class Workspace:
 
         Looked up after our own is there: of two that begin at once, one at least sees the other.
         """
-        for path in (self.root / kind).glob("*" + PARTIAL) if fingerprint else ():
+        for path in self._drafts(kind) if fingerprint else ():
             if path != but and (read_json(path / RUN) or {}).get("fingerprint") == fingerprint:
                 try:
-                    lock_draft(path).close()
+                    lock_draft(path, MOMENT).close()
                 except InUse:
                     return path.name.removesuffix(PARTIAL)
                 except (Ended, OSError):  # of a person whose files are not ours
                     continue
         return ""
+
+    def _drafts(self, kind: Kind) -> list[pathlib.Path]:
+        """List the folders of unfinished runs, newest first; hidden ones come or go just now."""
+        found = (self.root / kind).glob("*" + PARTIAL)  # which matches hidden ones, too
+        return sorted((p for p in found if not p.name.startswith(".")), reverse=True)
 
     def unfinished(self, kind: Kind, fingerprint: str, name: str = "") -> Draft | None:
         """Return the newest unfinished run with this fingerprint (and name, if given).
@@ -138,7 +133,7 @@ class Workspace:
         Raises:
             InputError: a process is at work on it.
         """
-        for path in sorted((self.root / kind).glob("*" + PARTIAL), reverse=True):
+        for path in self._drafts(kind):
             run = read_json(path / RUN)
             if not run or shape.begun(run):
                 continue
@@ -209,7 +204,7 @@ class Workspace:
             for item in os.scandir(folder) if folder.is_dir() else []:
                 begun = not item.name.endswith(PARTIAL) or (folder / item / RUN).exists()
                 if item.is_dir() and begun and not item.name.startswith("."):
-                    out.append(entry(kind, item.path))
+                    out += _entry(kind, item.path)
         return sorted(out, key=lambda e: e.id, reverse=True)
 
     def recent(self, *kinds: Kind) -> list[Entry]:
@@ -268,14 +263,25 @@ class Workspace:
         Raises:
             InputError: something depends on it, or a process is at work on it or ended it just now.
         """
-        path = self.find(id)
-        if (path / RUN).exists():
-            lock_draft(path).close()
         dependants = self.children(id)
+        path = self.find(id)
         if dependants:
             named = ", ".join(f"{e.kind} {e.id}" for e in dependants[:3])
             more = f" and {len(dependants) - 3} more" if len(dependants) > 3 else ""
             raise InputError(f"{id} is needed by {named}{more}; delete those first")
-        doomed = path.with_name(".deleted-" + path.name)  # a crash half-way leaves no half artifact
-        rename(path, doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        with contextlib.ExitStack() as stack:
+            if (path / RUN).exists():  # nobody goes on with it before it is gone
+                stack.enter_context(lock_draft(path, MOMENT))
+            try:
+                remove(path)
+            except FileNotFoundError:
+                raise Ended(f"{id} ended just now; look again") from None
+
+
+def _entry(kind: Kind, path: str) -> list[Entry]:
+    """Describe one directory; nothing where it was deleted meanwhile, what it became if sealed."""
+    found = entry(kind, path)
+    if found.state != "damaged" or os.path.isdir(path):  # noqa: PTH112
+        return [found]
+    sealed = path.removesuffix(PARTIAL)
+    return _entry(kind, sealed) if os.path.isdir(sealed) else []  # noqa: PTH112

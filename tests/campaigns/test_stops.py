@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from core.workspace.store import Workspace
-from tests.campaigns import clocks, command_lines
+from tests.campaigns import clocks, command_lines, races
 from tests.campaigns.failing_disk import Disk, possible, watched
 from tests.summaries import whole
 
@@ -33,6 +33,12 @@ def test_two_processes_stopped_twice_leave_whole_checkpoints():
 def test_bad_command_lines_are_refused_in_one_sentence_and_leave_nothing():
     found = command_lines.campaign(500)
     assert (found["wrong"], found["tried"]) == ({}, 500)
+
+
+def test_of_many_who_work_at_the_same_runs_and_jobs_nobody_is_in_the_way(tmp_path):
+    found = races.campaign(5, processes=3, folder=tmp_path)
+    assert found["wrong"] == []
+    assert found["done"] > 50
 
 
 def test_jobs_and_artifacts_stay_in_order_whatever_the_clock_does(tmp_path):

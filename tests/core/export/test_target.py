@@ -1,6 +1,7 @@
 """An export stands whole at its place or not at all, whoever else writes there."""
 
 import concurrent.futures
+import fcntl
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 
 from core import export
 from core.export import writers
+from core.jobs.record import lock_file
 from core.workspace.files import sha256_file
 from tests.core.conftest import write_export
 from tests.core.export.conftest import again, load, records, subset_fingerprint
@@ -117,6 +119,16 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path, 
     said = capsys.readouterr().err
     assert f"an export to {tmp_path / name} was killed half-way; what it left is deleted" in said
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_who_looks_whether_an_export_is_at_work_keeps_none_from_beginning(talks, tmp_path):
+    workspace, _, chosen = talks
+    place = tmp_path / ".x.jsonl.partial"
+    place.mkdir()
+    looks = lock_file(place / "lock", fcntl.LOCK_SH)
+    threading.Timer(0.1, os.close, [looks]).start()
+    write_export(workspace, chosen, tmp_path / "x.jsonl", format="messages")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.jsonl"]
 
 
 @pytest.mark.parametrize("name", ["x.jsonl", "folder"])

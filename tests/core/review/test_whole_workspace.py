@@ -11,6 +11,7 @@ import pytest
 
 from core import edits, finetune, jobs
 from core.__main__ import main
+from core.review import whole_workspace
 from core.workspace.store import Workspace
 from tests.conftest import TUNE
 
@@ -141,3 +142,19 @@ def test_a_copy_made_while_a_run_works_is_restored_verified_and_resumed(
     scores = (one.path.joinpath("scores.json").read_text() for one in (made, resumed))
     assert len({json.dumps(json.loads(text)) for text in scores}) == 1
     assert doctor(restored, capsys=capsys)[0] == 0
+
+
+def test_what_is_deleted_while_it_is_checked_is_not_called_damaged(copied, monkeypatch):
+    """Nor is anything said of what it leaves, as it is gone when that is read."""
+    workspace = Workspace(copied.root)
+    doomed = next(e for e in workspace.entries("selection") if not workspace.children(e.id))
+    wrong = whole_workspace._wrong
+
+    def deleted_first(workspace, entry):
+        if entry.id == doomed.id:
+            workspace.delete(entry.id)
+        return wrong(workspace, entry)
+
+    monkeypatch.setattr(whole_workspace, "_wrong", deleted_first)
+    found = whole_workspace.check(workspace)
+    assert (found.damaged, found.orphans) == ([], [])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core import edits, jobs
 from core.__main__ import main
 from core.errors import InputError
-from core.workspace import files, locks
+from core.workspace import draft, files, locks
 
 LINE = "36 35 98:0 / {at} rw,noatime shared:1 - {type} {source} rw\n"
 
@@ -83,6 +83,8 @@ def test_a_lock_that_is_never_freed_ends_with_a_sentence(monkeypatch, bare, fini
             if locks.HELD.exists():
                 assert f"({os.getpid()})" in str(e.value)
     assert list((bare.root / "jobs").iterdir()) == [bare.root / "jobs" / ".submit.lock"]
+    with draft.locked(bare.root), pytest.raises(InputError, match=r"has held .* for 0.05 s"):
+        draft.locked(bare.root).__enter__()
     edits.pin(finished.workspace, finished.dataset, [3])
 
 

@@ -190,16 +190,91 @@ def test_of_many_that_begin_at_the_same_moment_one_goes_on(workspace):
     assert states(workspace) == {made[0].id: "unfinished"}
 
 
-def test_a_new_run_that_another_looks_at_goes_on(workspace, monkeypatch):
-    """Who looks whether it is at work has its lock for a moment."""
+def test_a_new_run_is_locked_before_anyone_sees_it(workspace, monkeypatch):
+    """Else one who resumes, deletes, or only looks, could have its lock first."""
+    seen, rename = [], files.rename
 
-    def written_and_looked_at(path, run):
-        files.write_json(path, run)
-        threading.Timer(0.3, drafts.lock_draft(path.parent).close).start()
+    def shown(path, target):
+        seen.append((states(workspace), workspace.unfinished("dataset", "f")))
+        rename(path, target)
+        with pytest.raises(drafts.InUse):
+            drafts.lock_draft(target)
 
-    monkeypatch.setattr(store, "write_json", written_and_looked_at)
+    monkeypatch.setattr(drafts, "rename", shown)
     new = make(workspace, fingerprint="f", alone=True)
+    assert seen == [({}, None)]
     assert states(workspace) == {new.id: "unfinished"}
+
+
+@pytest.mark.parametrize("hidden", [".deleted-", ".new-"])
+def test_what_comes_or_goes_just_now_is_not_gone_on_with(workspace, hidden):
+    draft = make(workspace, fingerprint="f")
+    draft.lock.close()
+    draft.path.rename(draft.path.with_name(hidden + draft.path.name))
+    assert workspace.unfinished("dataset", "f") is None
+    assert workspace.finished("dataset", "f") is None
+    with drafts.lock_draft(draft.path.with_name(hidden + draft.path.name)):
+        assert make(workspace, fingerprint="f", alone=True).id in states(workspace)
+
+
+@pytest.mark.parametrize("step", ["delete", "begin"])
+def test_who_only_looks_at_a_run_keeps_nobody_from_deleting_or_beginning(workspace, step):
+    draft = make(workspace, fingerprint="f")
+    looks = draft.lock
+    threading.Timer(0.1, looks.close).start()
+    if step == "delete":
+        workspace.delete(draft.id)
+        assert not states(workspace)
+    else:
+        make(workspace, fingerprint="f", alone=True)
+
+
+def test_nobody_goes_on_with_what_is_being_deleted(workspace, monkeypatch):
+    draft = make(workspace, fingerprint="f")
+    draft.lock.close()
+    remove = store.remove
+
+    def tried(path):
+        with pytest.raises(drafts.InUse):
+            drafts.lock_draft(path)
+        remove(path)
+
+    monkeypatch.setattr(store, "remove", tried)
+    workspace.delete(draft.id)
+    assert not states(workspace)
+
+
+def test_of_two_that_delete_the_same_the_second_is_told(workspace, monkeypatch):
+    made, remove = sealed(workspace), store.remove
+
+    def first_another(path):
+        monkeypatch.setattr(store, "remove", remove)
+        workspace.delete(made.id)
+        remove(path)
+
+    monkeypatch.setattr(store, "remove", first_another)
+    with pytest.raises(InputError, match="ended just now; look again"):
+        workspace.delete(made.id)
+
+
+@pytest.mark.parametrize("way", ["delete", "seal", "discard"])
+def test_what_ends_while_it_is_listed_is_not_called_damaged(workspace, monkeypatch, way):
+    begun = make(workspace)
+    if way == "delete":
+        begun.seal(whole("dataset", rows=3))
+    entry = store.entry
+
+    def ends_first(kind, path):
+        monkeypatch.setattr(store, "entry", entry)
+        {
+            "delete": lambda: workspace.delete(begun.id),
+            "seal": lambda: begun.seal(whole("dataset", rows=3)),
+            "discard": begun.discard,
+        }[way]()
+        return entry(kind, path)
+
+    monkeypatch.setattr(store, "entry", ends_first)
+    assert states(workspace) == ({begun.id: "sealed"} if way == "seal" else {})
 
 
 def test_a_run_that_was_killed_a_moment_ago_is_waited_for(workspace):
