@@ -7,6 +7,7 @@ import contextlib
 import errno
 import importlib
 import os
+import pathlib
 import signal
 import sys
 import traceback
@@ -17,7 +18,7 @@ from core import settings
 from core.commands import COMMANDS
 from core.errors import InputError, Unequal
 from core.jobs import process_group
-from core.jobs.children import QUIET_THREADS, leave
+from core.jobs.children import QUIET_THREADS, end_with_launcher, leave
 from core.jobs.failures import fix_of, name_of
 from core.jobs.files import WORKER, Outcome, outcome, write_outcome, write_worker
 from core.jobs.progress import Stopped, Terminated, job_dir, on_sigterm, say
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     interrupted: list[int] = []
     if own and not process_group.launched():
         _heed_signals(noun, interrupted)
+    elif own and (folder := os.environ.get(process_group.OUTCOMES)):
+        end_with_launcher(pathlib.Path(folder))
     for name, value in QUIET_THREADS.items():
         os.environ.setdefault(name, value)
     try:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import pathlib
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from core.jobs.progress import JOB_VARIABLE
+from core.jobs.record import alive
 
 QUIET_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 """Threads that wait soon sleep: beside one busy process, scoring took 1.9 s so, and 9.8 s with
@@ -46,12 +49,25 @@ def end_with_parent() -> None:
     A signal of the system for it (PR_SET_PDEATHSIG) comes when the *thread* that started a helper
     ends, and a page's thread ends with every rerun: so a thread looks.
     """
-    parent = int(os.environ.get(PARENT_VARIABLE) or 0)
+    if parent := int(os.environ.get(PARENT_VARIABLE) or 0):
+        _end_unless(lambda: os.getppid() == parent)
 
+
+def end_with_launcher(folder: pathlib.Path) -> None:
+    """Let this process of a group end when what started it, or the command above that, is gone.
+
+    Args:
+        folder: Where the group tells how it ended; the command locks a file in it while it lives.
+    """
+    parent = os.getppid()
+    if (folder / "lock").exists():
+        _end_unless(lambda: os.getppid() == parent and alive(folder))
+
+
+def _end_unless(wanted: Callable[[], bool]) -> None:
     def look() -> None:
-        while os.getppid() == parent:
+        while wanted():
             time.sleep(LOOK)
         os._exit(1)
 
-    if parent:
-        threading.Thread(target=look, daemon=True).start()
+    threading.Thread(target=look, daemon=True).start()

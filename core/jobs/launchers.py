@@ -6,13 +6,14 @@ failed, the first says why. A new launcher is one function and one entry in LAUN
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from core.errors import InputError
@@ -20,7 +21,7 @@ from core.jobs import devices, process_group
 from core.jobs.files import Outcome
 from core.jobs.process_group import OUTCOMES, PATIENCE
 from core.jobs.progress import JOB_VARIABLE, Stopped
-from core.jobs.record import Job
+from core.jobs.record import Job, lock_file
 from core.jobs.slurm import told_in
 from core.jobs.slurm_run import slurm
 from core.settings import to_argv
@@ -106,7 +107,7 @@ def local(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Out
 
 def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:
     """Share the work among processes of this machine; return what they told."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _living(pathlib.Path(folder)):
         done = subprocess.run(
             [
                 sys.executable,
@@ -125,6 +126,16 @@ def torchrun(workspace: Workspace, argv: Sequence[str], processes: int) -> list[
             check=False,
         )
         return told_in(pathlib.Path(folder)) or _died(processes, f"exit code {done.returncode}")
+
+
+@contextlib.contextmanager
+def _living(folder: pathlib.Path) -> Iterator[None]:
+    """Hold the lock in a folder by which the processes of a group see that their command lives."""
+    held = lock_file(folder / "lock")
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 def ray(workspace: Workspace, argv: Sequence[str], processes: int) -> list[Outcome]:

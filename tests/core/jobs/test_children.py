@@ -58,6 +58,34 @@ def test_a_helper_ends_when_its_parent_is_killed(tmp_path: pathlib.Path) -> None
     child.wait(timeout=60)
 
 
+@pytest.mark.parametrize("victim", ["command", "launcher"])
+def test_a_process_of_a_group_ends_with_what_started_it(
+    tmp_path: pathlib.Path, victim: str
+) -> None:
+    """A launcher starts each process in a session of its own, so that no signal to a group hits."""
+    rank = (
+        "from core.jobs.children import end_with_launcher as e; import os, pathlib, time; "
+        f"e(pathlib.Path({str(tmp_path)!r})); print(os.getpid(), flush=True); time.sleep(600)"
+    )
+    launcher = (
+        "import subprocess, sys; "
+        f"subprocess.Popen([sys.executable, '-c', {rank!r}], start_new_session=True).wait()"
+    )
+    command = (
+        "import os, pathlib, subprocess, sys; from core.jobs.launchers import _living\n"
+        f"with _living(pathlib.Path({str(tmp_path)!r})):\n"
+        f" p = subprocess.Popen([sys.executable, '-c', {launcher!r}])\n"
+        " print(p.pid, flush=True); p.wait()"
+    )
+    top = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, text=True)
+    assert top.stdout is not None
+    middle, low = (psutil.Process(int(top.stdout.readline())) for _ in range(2))
+    (psutil.Process(top.pid) if victim == "command" else middle).kill()
+    low.wait(timeout=60)
+    for process in (middle, top):
+        process.wait(timeout=60)
+
+
 def test_a_process_that_leaves_has_written_everything_and_done_what_was_registered():
     code = (
         "import atexit, sys; from core.jobs.children import leave\n"
