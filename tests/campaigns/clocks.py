@@ -56,7 +56,7 @@ def patched(clock: Clock):
         held.append(os.dup(fds[0]))
 
     with contextlib.ExitStack() as stack:
-        for name in ("artifact", "store", "draft"):
+        for name in ("artifact", "draft"):
             module = import_module(f"core.workspace.{name}")
             stack.enter_context(mock.patch.object(module, "utc_now", clock.utc_now))
         for name in ("queue", "files"):

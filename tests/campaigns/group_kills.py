@@ -85,9 +85,10 @@ def made(workspace: Workspace, before: set[str]) -> list:
 
 def forget(workspace: Workspace, before: set[str]) -> None:
     """Delete all that was made since, so that the next begins anew."""
-    for entry in workspace.entries():  # newest first: studies before their fine-tunes
-        if entry.id not in before:
-            workspace.delete(entry.id)
+    for kind in ("study", "finetune", "selection", "trajectories"):
+        for entry in workspace.entries(kind):
+            if entry.id not in before:
+                workspace.delete(entry.id)
 
 
 def state(workspace: Workspace, id: str) -> str:

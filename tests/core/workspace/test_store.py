@@ -410,7 +410,7 @@ def test_ids_sort_by_age_and_are_never_given_twice(workspace, monkeypatch):
     assert made == sorted(made)
     assert [e.id for e in workspace.entries()] == sorted(made, reverse=True)
     tokens = iter(["same", "same", "else"])
-    monkeypatch.setattr(store, "new_id", lambda *_: next(tokens))
+    monkeypatch.setattr(drafts, "new_id", lambda *_: next(tokens))
     assert workspace.draft("dataset", name="", config={}, parents={}).id == "same"
     assert workspace.draft("dataset", name="", config={}, parents={}).id == "else"
 
