@@ -3,12 +3,11 @@ import streamlit as st
 from core import demo, jobs
 from core.edits import labels
 from core.errors import InputError
-from core.nouns import DURATION
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
 from dashboard.frame import advice, job_card, sidebar_jobs, state, widgets
 from dashboard.frame.page_words import plain_words
-from dashboard.story import home, lineage, project, recent, show, tour
+from dashboard.story import home, lineage, project, recent, show, tour, welcome
 
 workspace = state.workspace()
 entries = workspace.recent()
@@ -50,22 +49,7 @@ if demo_job is not None and demo_job.state in jobs.ACTIVE:
     st.markdown("**The demo is running.** The steps below fill as it goes.")
     job_card.card(demo_job)
 elif not usable:
-    st.graphviz_chart(lineage.METHOD, width="stretch", alt="The method in six steps")
-    with st.container(border=True, horizontal_alignment="center"):
-        st.space("small")
-        st.markdown("#### See it work on embedded data", text_alignment="center", width="stretch")
-        st.markdown(demo.WHAT, text_alignment="center", width="stretch")
-        st.caption(f"It takes {DURATION}.", text_alignment="center", width="stretch")
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            st.button(
-                "Run the demo",
-                type="primary",
-                icon=":material/play_arrow:",
-                on_click=start_demo,
-            )
-            if st.button("Bring my own dataset", icon=":material/upload:"):
-                state.go("dataset")
-        st.space("small")
+    welcome.draw(start_demo)
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
 given = labels.read(workspace)

@@ -29,6 +29,8 @@ def test_an_empty_workspace_offers_the_demo_and_says_how_long_it_takes(visit, ba
     assert f"It takes {DURATION}." in words(at)
     assert "Bring my own dataset" in [b.label for b in at.button]
     assert "No jobs running." in words(at)
+    (picture,) = at.get("image")
+    assert picture.proto.imgs[0].caption == "Where it leads: one run of the demo"
     assert not bare.root.exists()  # looking makes nothing
 
 
