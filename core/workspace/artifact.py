@@ -174,7 +174,7 @@ def _dated(now: dt.datetime) -> str:
 
 def is_id(text: str) -> bool:
     """Say whether a text can be the id of an artifact: letters, digits and hyphens."""
-    return bool(text) and all(c.isalnum() or c == "-" for c in text)
+    return re.fullmatch(r"[A-Za-z0-9-]+", text) is not None
 
 
 def utc_now() -> dt.datetime:

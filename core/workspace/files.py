@@ -248,10 +248,15 @@ def rename(path: pathlib.Path, target: pathlib.Path) -> None:
 def remove(folder: pathlib.Path) -> None:
     """Delete a folder: nobody sees half of it, and a crash half-way leaves a hidden one.
 
+    Of a symbolic link only the link goes.
+
     Raises:
         FileNotFoundError: somebody else was quicker.
     """
     doomed = folder.with_name(".deleted-" + folder.name)
+    if folder.is_symlink():  # of whoever put it there: what it leads to is not ours
+        folder.unlink()
+        return
     rename(folder, doomed)
     shutil.rmtree(doomed, ignore_errors=True)
 

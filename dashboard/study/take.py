@@ -6,7 +6,7 @@ would need a browser of its own.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -16,7 +16,12 @@ from core.workspace.artifact import Artifact
 from dashboard.escape import plain
 from dashboard.frame import report, widgets
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PICTURES = ("SVG", "PNG")
+FORMULA = ("=", "+", "-", "@", "\t")
+"""What the text of a cell begins with that spreadsheets compute."""
 
 
 def picture_options(name: str, key: str) -> dict[str, Any]:
@@ -34,13 +39,25 @@ def picture_options(name: str, key: str) -> dict[str, Any]:
     }
 
 
+def as_csv(table: pd.DataFrame) -> str:
+    """Write a table; a spreadsheet takes no text in it, a name for example, for a formula."""
+    return str(table.map(_as_text).rename(columns=_as_text).to_csv(index=False))
+
+
+def _as_text(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", " ")  # which ends a line
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
 def downloads(artifact: Artifact) -> None:
     """Offer the runs as CSV and everything as JSON, and choose how the figure is saved."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         report.offer(artifact, "study:report")
         widgets.download(
             "Runs as CSV",
-            lambda: all_lines(artifact).to_csv(index=False),
+            lambda: as_csv(all_lines(artifact)),
             file_name=f"study-{artifact.id}.csv",
             mime="text/csv",
             icon=":material/download:",

@@ -146,3 +146,12 @@ def test_a_file_that_is_written_to_while_it_is_imported_is_refused(bare, tmp_pat
     with pytest.raises(InputError, match="changed while it was read"):
         run.run(bare, run.Settings(path=str(file)))
     assert not bare.entries("dataset")
+
+
+def test_of_a_link_only_the_link_is_deleted(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "theirs")
+    files.remove(tmp_path / "link")
+    assert [p.name for p in tmp_path.iterdir()] == ["theirs"]
+    assert (tmp_path / "theirs" / "file").exists()

@@ -415,7 +415,9 @@ def test_ids_sort_by_age_and_are_never_given_twice(workspace, monkeypatch):
     assert workspace.draft("dataset", name="", config={}, parents={}).id == "else"
 
 
-@pytest.mark.parametrize("wanted", ["", "..", "../x", "a/b", "nothing", "a.partial"])
+@pytest.mark.parametrize(
+    "wanted", ["", "..", "../x", "a/b", "nothing", "a.partial", "\uff12\uff10", "a\n"]
+)
 def test_an_id_that_is_none_is_refused(workspace, wanted):
     with pytest.raises(ValueError, match="no artifact"):
         workspace.find(wanted)
