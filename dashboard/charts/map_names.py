@@ -58,7 +58,7 @@ def write(
 
     A dot before a name has the colour of the points that are meant; pointing at it tells their
     number and the whole name. A name too near an edge begins or ends at its place instead of
-    standing astride it.
+    standing astride it. The `name` of each annotation is its cluster.
 
     Args:
         fig: The map.
@@ -94,6 +94,7 @@ def write(
         figure.note(
             fig,
             mark + text,
+            name=str(cluster),
             hovertext=" · ".join(filter(None, [figure.label(name, 120), sizes.get(cluster, "")])),
             x=across,
             y=up,

@@ -60,10 +60,16 @@ def draw(project: Project, *, masked: bool) -> None:
             selection_mode="points",
             on_select=_clicked,
         )
+        with st.container(key="story-names"):  # pressed by a click on the name of the same number
+            for at, name in enumerate(figure.layout.annotations):
+                cluster = int(name.name)
+                st.button(
+                    plain(names[cluster]), key=f"story-name-{at}", on_click=_choose, args=(cluster,)
+                )
     st.caption(
         f"{int((made.labels >= 0).sum()):,} examples in {len(made.table)} clusters: dots close "
-        "together were learned alike; islands are not proof of kinds. Click one, or point at it "
-        f"for its name. {plain(project.clusters.id)}."
+        "together were learned alike; islands are not proof of kinds. Click a dot or a name. "
+        f"{plain(project.clusters.id)}."
     )
 
 
@@ -91,11 +97,15 @@ def _chosen(made: ClustersPreview) -> int | None:
     return None if chosen is None else int(chosen)
 
 
+def _choose(cluster: int) -> None:
+    st.session_state["story:cluster"] = cluster
+
+
 def _clicked() -> None:
     """Choose the cluster of the place that was clicked."""
     points = st.session_state["story:map"]["selection"]["points"]
     if points:
-        st.session_state["story:cluster"] = int(of_point(points[0])[1])
+        _choose(int(of_point(points[0])[1]))
 
 
 def picture(

@@ -38,7 +38,8 @@ STYLE = """<style>
 .js-plotly-plot .main-svg text, #js-plotly-tester text {
   font-size: clamp(15px, 1.1vw, 21px) !important}
 .js-plotly-plot .slider-labels {display: none}
-[class*="st-key-strip-story-map"] .annotation * {pointer-events: none !important}
+[class*="st-key-strip-story-map"] .annotation * {cursor: pointer !important}
+.st-key-story-names {display: none}
 [data-testid="stMainBlockContainer"]:has(.st-key-story-speaker) {--notes: max(4.4rem, 4.6vw)}
 [class*="st-key-strip-story-"] {min-height: 0}
 [class*="st-key-strip-story-"], [class*="st-key-strip-story-"] > div:has(.stPlotlyChart) {
@@ -68,6 +69,10 @@ if (!window.storySwipe) {
     document.querySelector(`.st-key-story-${x < 0 ? "Next" : "Back"} button:enabled`)?.click()
   })
   const pressed = {ArrowLeft: "Back", ArrowRight: "Next", Escape: "leave", n: "notes", t: "timer"}
+  addEventListener("click", e => {
+    const name = e.target.closest("[class*=st-key-strip-story-map] .annotation")
+    if (name) document.querySelector(`.st-key-story-name-${name.dataset.index} button`)?.click()
+  }, true)
   addEventListener("keydown", e => {
     if (!e.target.matches("input[type=checkbox]") || !(e.key in pressed)) return
     document.querySelector(`.st-key-story-${pressed[e.key]} button:enabled`)?.click()
@@ -75,7 +80,8 @@ if (!window.storySwipe) {
 }
 </script>"""
 """A swipe presses Next or Back; what is drawn or typed in keeps its own gestures. A switch that was
-just turned holds the focus, and Streamlit's own shortcuts do not reach past an input: these do."""
+just turned holds the focus, and Streamlit's own shortcuts do not reach past an input: these do.
+A click on a name of the map, which Streamlit does not tell of, presses the name's hidden button."""
 
 
 class Step(NamedTuple):

@@ -1,5 +1,7 @@
 """The story in a browser: a click on the map, the switch, and keys after the switch."""
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import settled, sound, title
@@ -14,6 +16,25 @@ A_DOT = """() => {
   }
 }"""
 """Where a dot of the map is drawn that no name lies over."""
+
+
+NAMES = ".st-key-strip-story-map .annotation-text"
+
+
+def test_a_click_on_a_name_of_the_map_chooses_its_kind(serve, tab, copied):
+    page = tab(serve(copied.root).url("/?present=1&step=3"))
+    title(page, "3 · Kinds of examples")
+    page.wait_for_selector(NAMES)
+    settled(page)
+    kind = page.locator(".st-key-story-cluster input")
+    for at in (0, page.locator(NAMES).count() - 1):
+        name = page.locator(NAMES).nth(at)
+        text = name.text_content().removeprefix("●").strip()
+        box = name.bounding_box()
+        page.mouse.click(box["x"] + box["width"] - 4, box["y"] + box["height"] / 2)
+        expect(kind).to_have_value(re.compile("^" + re.escape(text.rstrip("…"))))
+        sound(settled(page))
+    expect(page.get_by_text("Two examples of the largest kind")).to_have_count(0)
 
 
 def test_a_click_on_the_map_shows_two_texts_and_keys_work_after_the_switch(serve, tab, copied):
