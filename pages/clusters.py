@@ -16,7 +16,7 @@ from dashboard.clusters import (
 )
 from dashboard.clusters import link as links
 from dashboard.clusters import map as maps
-from dashboard.frame import data, state, widgets
+from dashboard.frame import data, lacking, state, widgets
 
 TABS = ("Read examples", "Ribbons", "Clusters", "Profile", "How many?", "Health")
 
@@ -26,9 +26,7 @@ widgets.title("Clusters", maps.sentence())
 inputs = widgets.chips("dataset", "trajectories")
 artifact = inputs["trajectories"]
 if artifact is None:
-    widgets.empty(
-        "show_chart", "Clusters need recorded trajectories.", "Train a proxy", "trajectories"
-    )
+    lacking.draw("Clusters are made of recorded trajectories.", "trajectories")
     st.stop()
 dataset = artifact.ancestor("dataset").id
 left, right = st.columns(widgets.BESIDE)

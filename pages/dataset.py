@@ -14,7 +14,17 @@ from dashboard.charts import figure
 from dashboard.charts import losses as loss_charts
 from dashboard.dataset import doctor, first_rows
 from dashboard.escape import plain
-from dashboard.frame import data, job_card, overlap, reader, server_files, state, uploads, widgets
+from dashboard.frame import (
+    data,
+    job_card,
+    lacking,
+    overlap,
+    reader,
+    server_files,
+    state,
+    uploads,
+    widgets,
+)
 from dashboard.frame.forms import form, kept
 from dashboard.frame.page_words import plain_words
 
@@ -236,11 +246,12 @@ with right:
             warnings(artifact)
     job_card.arrive(job, "dataset")
     if artifact is None and not looking and (job is None or job.state not in jobs.ACTIVE):
-        st.info(
+        with lacking.box(
+            "table_rows",
             "The lengths, sources and rows of your dataset will appear here, with the trained text "
-            "marked. Import a file on the left, or run the demo from the overview.",
-            icon=":material/table_rows:",
-        )
+            "marked. Import a file on the left, or see the whole on embedded data.",
+        ):
+            lacking.offer_demo()
     elif artifact is not None and not looking:
         picture(artifact)
         tabs = st.tabs(

@@ -20,7 +20,7 @@ from dashboard.finetune import (
     running,
     unfinished,
 )
-from dashboard.frame import job_card, state, widgets
+from dashboard.frame import job_card, lacking, state, widgets
 
 
 def panel(selection: Artifact, *, wide: bool) -> None:
@@ -99,12 +99,7 @@ widgets.title(
 offered.settle()
 selection = widgets.chips("selection")["selection"]
 if selection is None:
-    widgets.empty(
-        "filter_alt",
-        "A target is trained on a selection; save one first.",
-        "Set a budget",
-        "selection",
-    )
+    lacking.draw("A target is trained on a selection.", "selection")
     st.stop()
 runs = [e for e in state.sealed("finetune") if e.summary_as(FinetuneSummary)["rows"]][:50]
 job = running.job_of(selection)

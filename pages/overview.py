@@ -1,11 +1,11 @@
 import streamlit as st
 
-from core import demo, jobs
+from core import jobs
 from core.edits import labels
 from core.errors import InputError
 from core.workspace.artifact import KINDS, Entry
 from dashboard.escape import plain
-from dashboard.frame import advice, job_card, sidebar_jobs, state, widgets
+from dashboard.frame import advice, job_card, lacking, sidebar_jobs, state, widgets
 from dashboard.frame.page_words import plain_words
 from dashboard.story import home, lineage, project, recent, show, tour, welcome
 
@@ -20,11 +20,6 @@ widgets.title(
     "A small proxy learns the whole dataset; examples whose losses fall alike form clusters; the "
     "target is trained on an even draw from them.",
 )
-
-
-def start_demo() -> None:
-    """Launch the embedded demo as a job."""
-    job_card.launch("demo", demo.Settings(), "Embedded demo", "demo")
 
 
 def unusable(entries: list[Entry]) -> None:
@@ -49,7 +44,7 @@ if demo_job is not None and demo_job.state in jobs.ACTIVE:
     st.markdown("**The demo is running.** The steps below fill as it goes.")
     job_card.card(demo_job)
 elif not usable:
-    welcome.draw(start_demo)
+    welcome.draw(lacking.start_demo)
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
 given = labels.read(workspace)
@@ -109,4 +104,4 @@ if past:
             if job.message:
                 st.caption(plain_words(job.message))
 if usable and not any(e.kind == "study" for e in usable):
-    st.button("Run the embedded demo", on_click=start_demo, type="tertiary")
+    st.button("Run the embedded demo", on_click=lacking.start_demo, type="tertiary")

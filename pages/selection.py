@@ -12,7 +12,7 @@ from dashboard.charts import figure
 from dashboard.charts import selection as selection_charts
 from dashboard.clusters import preview as clusters_preview
 from dashboard.escape import plain
-from dashboard.frame import advice, data, forms, job_card, reader, state, widgets
+from dashboard.frame import advice, data, forms, job_card, lacking, reader, state, widgets
 from dashboard.frame.page_words import plain_words
 from dashboard.selection import (
     before_after,
@@ -122,12 +122,7 @@ with head:
     widgets.title("Selection", row.sentence)
 clusters, dataset = inputs["clusters"], inputs["dataset"]
 if clusters is None or dataset is None:
-    widgets.empty(
-        "bubble_chart",
-        "A selection is drawn from clusters; keep a clustering first.",
-        "See the clusters",
-        "clusters",
-    )
+    lacking.draw("A selection is drawn from clusters.", "clusters")
     st.stop()
 dataset = clusters.ancestor("dataset")
 left, right = st.columns(widgets.BESIDE)

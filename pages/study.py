@@ -2,7 +2,7 @@ import streamlit as st
 
 from core import jobs
 from core.study.artifact import partial
-from dashboard.frame import advice, job_card, state, widgets
+from dashboard.frame import advice, job_card, lacking, state, widgets
 from dashboard.study import form, result
 
 widgets.title(
@@ -14,12 +14,7 @@ if "clusters" not in st.query_params:  # a saved selection can be compared on ot
 inputs = widgets.chips("clusters", "study")
 clusters, artifact = inputs["clusters"], inputs["study"]
 if clusters is None:
-    widgets.empty(
-        "bubble_chart",
-        "A study compares selections from clusters; keep a clustering first.",
-        "See the clusters",
-        "clusters",
-    )
+    lacking.draw("A study compares selections from clusters.", "clusters")
     st.stop()
 job = jobs.newest(state.workspace(), "study", clusters=clusters.id)
 active = job is not None and job.state in jobs.ACTIVE

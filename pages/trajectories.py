@@ -5,7 +5,7 @@ from core.training.settings import ASKS
 from core.trajectories.artifact import TrajectoriesSummary
 from core.workspace.artifact import Artifact
 from dashboard.charts import losses as loss_charts
-from dashboard.frame import data, forms, job_card, models, server_files, state, widgets
+from dashboard.frame import data, forms, job_card, lacking, models, server_files, state, widgets
 from dashboard.trajectories import new_rows, proxy_run, transfer
 
 
@@ -115,7 +115,7 @@ widgets.title(
 inputs = widgets.chips("dataset", "trajectories")
 dataset, artifact = inputs["dataset"], inputs["trajectories"]
 if dataset is None:
-    widgets.empty("table_rows", "A proxy needs a dataset first.", "Import a dataset", "dataset")
+    lacking.draw("A proxy is trained on a dataset.", "dataset")
     st.stop()
 job = jobs.newest(state.workspace(), "trajectories", dataset=dataset.id)
 busy = job is not None and job.state in jobs.ACTIVE

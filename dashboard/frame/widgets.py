@@ -1,4 +1,4 @@
-"""What several pages share: title, chips that name and change the inputs, empty states."""
+"""What several pages share: title, chips that name and change the inputs, next steps."""
 
 from __future__ import annotations
 
@@ -153,18 +153,6 @@ def _changed(kind: Kind, key: str) -> None:
     st.query_params[kind] = st.session_state[key]
     for below in KINDS[KINDS.index(kind) + 1 :]:  # what was made from the old choice no longer fits
         st.query_params.pop(below, None)
-
-
-def empty(icon: str, text: str, button: str, page: str) -> None:
-    """Say what will stand here, and offer the step that makes it."""
-    with st.container(border=True, horizontal_alignment="center"):
-        st.space("medium")
-        st.markdown(f"### :material/{icon}:", text_alignment="center", width="stretch")
-        st.markdown(text, text_alignment="center", width="stretch")
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button(button, type="primary"):
-                state.go(page)
-        st.space("medium")
 
 
 def next_step(label: str, page: str, *, primary: bool = False, **ids: str) -> None:

@@ -37,8 +37,8 @@ def everything(copied):
 
 def test_without_trajectories_it_says_what_to_do(visit, bare):
     at = fine(visit(bare.root, "clusters"))
-    assert has_button(at, "Train a proxy")
-    assert "Clusters need recorded trajectories" in words(at)
+    assert has_button(at, "Import a dataset")
+    assert "Clusters are made of recorded trajectories" in words(at)
 
 
 def test_it_names_its_inputs_and_counts_the_rows_left_out(page):
