@@ -114,6 +114,8 @@ class Report(NamedTuple):
     id: str
     title: Spans
     verdict: Spans
+    worth: Spans
+    """What was saved against what was lost; empty where that is not known."""
     sections: Sequence[Section]
     brief: Sequence[Section]
     """Of the summary to paste."""

@@ -24,6 +24,7 @@ from core.report.document import (
 def render(report: Report) -> str:
     """Return the whole text."""
     parts = [f"# {spans(report.title)}", f"**{spans(report.verdict)}**"]
+    parts += [spans(report.worth)] if report.worth else []
     for section in report.brief:
         parts.append(f"## {plain(section.title)}")
         parts += filter(None, map(_block, section.blocks))

@@ -10,6 +10,7 @@ from core.finetune.artifact import FinetuneSummary
 from core.finetune.metrics import known
 from core.report.document import Number, Quoted, Sentence, Span, Spans, fact
 from core.study import findings
+from core.study import worth as of_worth
 from core.study.artifact import table as study_table
 from core.workspace.artifact import Artifact
 
@@ -79,6 +80,16 @@ def verdict(project: Project) -> Spans:
         count = fact(project.clusters, "summary", "clusters")
         return (*rows, " in ", count, " clusters; nothing is selected.")
     return (*rows, f"; {'recorded' if project.trajectories is not None else 'not yet recorded'}.")
+
+
+def worth(project: Project) -> Spans:
+    """Say what the selection saved against what it lost; empty where a study does not know."""
+    if project.study is None:
+        return ()
+    table = study_table(project.study)
+    key = next(iter(known(table)), None)
+    said = "" if key is None else of_worth.sentence(project.study, table, key)
+    return (Sentence(said, "core.study.worth.sentence"),) if said else ()
 
 
 def scores(finetune: Artifact) -> Spans:

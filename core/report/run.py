@@ -9,7 +9,7 @@ from core.export.target import publish
 from core.jobs.progress import say
 from core.report import html, markdown
 from core.report.document import Report
-from core.report.project import of, title, verdict
+from core.report.project import of, title, verdict, worth
 from core.report.sections import clusters, limits, provenance, question, results, texts
 from core.report.sections.brief import brief
 from core.report.settings import Settings
@@ -45,7 +45,8 @@ def tell(artifact: Artifact, *, with_texts: bool = False) -> Report:
         *([texts.texts(project, kinds)] if with_texts else []),
         provenance.provenance(project),
     ]
-    return Report(artifact.id, title(project), verdict(project), sections, brief(project, sections))
+    said = (title(project), verdict(project), worth(project))
+    return Report(artifact.id, *said, sections, brief(project, sections))
 
 
 def page(artifact: Artifact, format: str = "html", *, with_texts: bool = False) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from core.dataset.privacy import is_private
 from core.report.project import last
 from core.workspace.artifact import Entry
-from dashboard.frame import lacking, report, state
+from dashboard.frame import lacking, report
 from dashboard.story import bill, kinds, noticed, steps
 from dashboard.story.project import newest
 
@@ -144,9 +144,6 @@ def present(usable: list[Entry]) -> None:
     at = _step()
     if project is None:
         with lacking.box("slideshow", "There is nothing to present yet: there is no dataset."):
-            if st.button("Import a dataset", type="primary"):
-                state.go("dataset")
-            lacking.offer_demo()
             _leave()
         return
     step = STEPS[at]

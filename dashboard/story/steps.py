@@ -8,7 +8,7 @@ import streamlit as st
 from core import selection
 from core.errors import InputError
 from core.finetune.metrics import METRICS, known
-from core.study import comparison, costs, findings, pairs
+from core.study import comparison, findings, pairs, worth
 from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
 from core.study.sentences import seen_of
@@ -76,7 +76,10 @@ def outcome(project: Project, *, masked: bool) -> None:
         st.markdown(f"#### {plain(short)}")
     words = " ".join([*said[:1], *_as_good(said)])
     chances = findings.in_probabilities(table, key, s["base"].get(key))
-    st.markdown(plain(f"{words or 'S2L was not compared with random.'} {chances}"))
+    price = float(st.session_state.get("story:price") or 0)
+    if worth_it := worth.sentence(project.study, table, key, price):
+        st.markdown(plain(worth_it))
+    st.caption(plain(f"{words or 'S2L was not compared with random.'} {chances}"))
     full = table.loc[table["arm"] == "full", key]
     by_arm = table.groupby("arm")
     figure = study_charts.study_figure(
@@ -95,8 +98,7 @@ def outcome(project: Project, *, masked: bool) -> None:
     screen.chart(figure, "arms", f"{row.called(seen_of(table))} of each arm, mean: {alt}")
     st.caption(
         f"{plain(comparison.place_among_random(table, key))} "
-        f"{plain(costs.sentence(costs.by_arm(project.study), epochs=s.get('epochs', 0)))} Study "
-        f"{plain(project.study.id)}, {len(table)} fine-tunes of up to "
+        f"Study {plain(project.study.id)}, {len(table)} fine-tunes of up to "
         f"{int(table['rows'].max()):,} examples."
     )
 

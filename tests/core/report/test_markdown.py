@@ -25,7 +25,7 @@ def test_blocks_become_markdown_and_pictures_their_words():
         Code("python -m core demo"),
     ]
     brief = [Section("s", "Results", blocks)]
-    text = render(Report("id", ("Title",), ("It pays.",), [], brief))
+    text = render(Report("id", ("Title",), ("It pays.",), (), [], brief))
     assert text.startswith("# Title\n\n**It pays.**\n\n## Results\n\n")
     assert "`python -m 'core'`" in text
     assert "1. one\n2. two" in text
