@@ -16,23 +16,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
 from core.errors import InputError
 from core.evaluations.load import load_all
-from core.finetune import outcome, saved
+from core.finetune import looks, outcome, saved
 from core.finetune.disk import copies, kept, sizes
 from core.finetune.evaluate import check_answers
 from core.finetune.others import Others
-from core.finetune.prepare import model_of, read, recipe_of, test_set
-from core.finetune.seen import seen
+from core.finetune.prepare import Read, model_of, read, recipe_of, test_set
+from core.finetune.seen import Seen, seen
 from core.finetune.settings import LOOK_PROMPTS, LOOK_TOKENS, Settings, looks_every, resolve
 from core.jobs.children import leave
 from core.model import adapters, loading
 from core.settings import from_config
 from core.training import fit_budget, fit_memory
+from core.workspace.artifact import Artifact
 from core.workspace.files import read_json, write_json
 from core.workspace.store import Workspace
 
@@ -122,9 +123,17 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     clock = {"start": max(0.0, time.time() - psutil.Process().create_time())}
     longest = int(rows.tokens.lengths()[rows.rows].max())
     say = functools.partial(_stage, folder, longest=longest)
+    recipe = recipe_of(s, len(rows.rows))
+    say("reading the test")
+    every = looks_every(recipe.steps, s.eval_every, needed=s.patience > 0 or s.keep == "best")
+    with _timed(clock, "tests"):
+        beside = _beside(workspace, s, dataset, tokenizer, rows, every)
+    with _timed(clock, "before"):
+        outcome.Before.of(model, rows.tokens, rows.rows)
+    # what was saved is loaded again, and some rows are scored before and after
+    clock["check"] = loading_took + 2 * saved.ROWS / outcome.LOOKED_AT * clock["before"]
     only_fit = bool(order.get("only_fit"))
     patience = float(order.get("train_seconds", 40.0))
-    recipe = recipe_of(s, len(rows.rows))
     trained, clock["trainer"], clock["first_step"] = fit_trial.training(
         say, model, rows, recipe, patience, only_fit=only_fit
     )
@@ -133,25 +142,10 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     out = {"fits": True, **trained, **sized, **sizes(model, s.method)._asdict()}
     if only_fit:
         return out
-    with _timed(clock, "before"):
-        outcome.Before.of(model, rows.tokens, rows.rows)
-    # what was saved is loaded again, and some rows are scored before and after
-    clock["check"] = loading_took + 2 * saved.ROWS / outcome.LOOKED_AT * clock["before"]
     say("trying the test")
-    with _timed(clock, "tests"):
-        test, split = test_set(workspace, dataset, s.eval)
-        tests = [(test, split, 1)]
-        tests += [  # the regression suite is answered before the training, too
-            (one.dataset, "all", 2 if one.key == "regression" else 1)
-            for one in load_all(workspace, s.tests)
-        ]
-        for one, of, _ in tests:
-            check_answers(one, of)
-            seen(dataset, rows.rows, one, of)
-    tested = fit_evaluation.testing(workspace, model, tokenizer, rows, tests, s)
+    tested = fit_evaluation.testing(workspace, model, tokenizer, rows, beside.tests, s)
     say("trying to save")
     save = fit_disk.saving(folder, model, int(out["bytes_saved"]))
-    every = looks_every(recipe.steps, s.eval_every, needed=s.patience > 0 or s.keep == "best")
     looked = {
         "times": 1 + math.ceil(recipe.steps / every) if every else 0,
         "rows": s.eval_rows,
@@ -162,11 +156,43 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     }
     slowed = others.slowed() if loading.device() == "cpu" else 0.0
     measured = {"clock": clock, "test": tested, "looks": looked, "save": save, "slowed": slowed}
-    return {**out, **measured}
+    peak = fit_memory.larger(fit_memory.Memory(**out["peak"]), fit_memory.peak())
+    return {**out, **measured, "peak": peak._asdict()}
 
 
 def _stage(folder: pathlib.Path, words: str, **facts: int) -> None:
     write_json(folder / STAGE, {"stage": words, **facts})
+
+
+class _Beside(NamedTuple):
+    """What a run holds beside the model while it trains; a try does, for the memory it takes."""
+
+    tests: list[tuple[Artifact, str, int]]
+    """Datasets, which of their rows, and how often a run goes through them."""
+    seen: list[Seen]
+    held_out: looks.HeldOut | None
+
+
+def _beside(
+    workspace: Workspace, s: Settings, dataset: Artifact, tokenizer: Any, rows: Read, every: int
+) -> _Beside:
+    """Read the tests, look for their rows among those trained on, and read what is looked at.
+
+    Args:
+        every: Steps between two looks; 0 never.
+    """
+    test = test_set(workspace, dataset, s.eval)
+    tests = [(*test, 1)]
+    tests += [  # the regression suite is answered before the training, too
+        (one.dataset, "all", 2 if one.key == "regression" else 1)
+        for one in load_all(workspace, s.tests)
+    ]
+    for one, of, _ in tests:
+        check_answers(one, of)
+    found = [seen(dataset, rows.rows, one, of) for one, of, _ in tests]
+    tokens = (tokenizer, rows.template, rows.tokens.max_length)
+    held_out = looks.held_out(workspace, test, dataset, *tokens) if every else None
+    return _Beside(tests, found, held_out)
 
 
 @contextlib.contextmanager

@@ -91,12 +91,14 @@ def training(
         OutOfMemoryError: it does not fit.
     """
     say("looking for what fits at once")
+    earlier = fit_memory.peak()
     tokens, rows = read_rows.tokens, read_rows.rows
     settled = fit_budget.settle(model, tokens, rows, recipe)
     lengths = tokens.lengths()
     planned = schedule(lengths, rows, recipe)
     longest = max(planned, key=lambda r: (len(r) * int(lengths[r].max()), int(lengths[r].max())))
     longest = longest[np.argsort(-lengths[longest], kind="stable")]
+    fit_memory.forget_peak()  # rows that did not fit were tried, too
     parts = MicroBatches(
         model,
         tokens,
@@ -114,9 +116,8 @@ def training(
     part = longest[: max(min(len(longest), enough), min(most, 2))]
 
     say(f"training {STEPS} steps on the longest batch")
-    fit_memory.forget_peak()
     seconds = _steps(model, tokens, part, settled, STEPS, patience)
-    held = fit_memory.peak()
+    held = fit_memory.larger(earlier, fit_memory.peak())
     points = [(_padded(parts, part), n) for n in seconds[1:]]
     if not only_fit:
         say("training as the run begins")

@@ -104,6 +104,11 @@ def peak() -> Memory:
     return Memory(device, float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * scale)
 
 
+def larger(a: Memory, b: Memory) -> Memory:
+    """Return the larger of either kind."""
+    return Memory(max(a.device, b.device), max(a.host, b.host))
+
+
 def gib(size: float) -> str:
     """Write bytes as people say them."""
     return f"{size / 2**30:,.1f} GiB" if size >= 0.95 * 2**30 else f"{size / 2**20:,.0f} MiB"
