@@ -43,7 +43,7 @@ SECONDS = 600.0
 SHORTEST = 64
 """Tokens below which rows are not cut to make a model fit."""
 FOUND = "fit.json"
-VERSION = 3
+VERSION = 4
 """Of what is measured: raise it when forecasts need something else."""
 OWN = ("resume", "name", "dry_run", "price", "processes", "launcher", "shard")
 """Settings that change nothing in what one process of a run takes."""

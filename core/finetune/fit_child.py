@@ -157,6 +157,7 @@ def measure(folder: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
     slowed = others.slowed() if loading.device() == "cpu" else 0.0
     measured = {"clock": clock, "test": tested, "looks": looked, "save": save, "slowed": slowed}
     peak = fit_memory.larger(fit_memory.Memory(**out["peak"]), fit_memory.peak())
+    peak = fit_memory.larger(peak, fit_evaluation.answers_held(model, tested["sets"]))
     return {**out, **measured, "peak": peak._asdict()}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from core.arrays import Ints
+from core.finetune.answer_memory import at_once, bytes_a_token
 from core.finetune.evaluate import load_items, longest_answer
 from core.finetune.generate import DECODE_BATCH, Answered
 from core.finetune.kept_answers import judged_answer
@@ -17,6 +18,8 @@ from core.finetune.prepare import Read
 from core.finetune.settings import Settings
 from core.model import loading
 from core.model.tokens import Tokens, tokenize
+from core.training import fit_memory
+from core.training.fit_memory import Memory
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -73,6 +76,18 @@ def testing(
     return {"batch": DECODE_BATCH, "rates": rates, "sets": sets}
 
 
+def answers_held(model: PreTrainedModel, sets: Sequence[dict[str, Any]]) -> Memory:
+    """Return what is held at most while tests are answered: what is now, keys and values."""
+    most = 0.0
+    for one in sets:
+        if one["answered"]:
+            tokens = int(one["longest_prompt"]) + int(one["max_new"])
+            n = at_once(model, min(DECODE_BATCH, int(one["answered"])), tokens)
+            most = max(most, n * tokens * bytes_a_token(model))
+    most += fit_memory.in_use()
+    return Memory(most, 0.0) if loading.device() == "cuda" else Memory(0.0, most)
+
+
 def _judging(items: pd.DataFrame) -> dict[str, float]:
     """Return the seconds of judging: an answer, and what the first one loads besides."""
     free = items[items["measure"] != "choice"].head(JUDGED)
@@ -119,6 +134,7 @@ def sizes(
         "lengths": np.quantile(worked, np.linspace(0, 1, 33)).astype(int).tolist(),
         "usual_new": min(max_new, int(np.quantile(own, 0.95))),
         "prompt": float(np.maximum(lengths - own, 1).mean()),
+        "longest_prompt": int(np.maximum(lengths - own, 1).max()),
     }
 
 

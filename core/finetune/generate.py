@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from core.arrays import Ints
+from core.finetune.answer_memory import at_once
 from core.finetune.answer_stages import stages
 from core.finetune.answers_left import AnswersLeft
 from core.jobs.progress import Progress, Stopped, stop_requested
@@ -83,6 +84,7 @@ def generate(
     """Answer conversations greedily, in batches of similar length, padded on the left.
 
     A prompt that leaves no room for its answer within the model's positions loses its beginning.
+    Where memory is scarce the batches are smaller.
     A `quiet` call, amid a training, reports nothing and is not stopped: it is short.
 
     Args:
@@ -102,6 +104,7 @@ def generate(
     texts = [render(c, True) for c in conversations]
     prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
     read = [prompt[-keep:] for prompt in prompts]
+    batch = at_once(model, batch, max(map(len, read)) + max_new)
     new: list[list[int]] = [[] for _ in read]
     left, done = list(range(len(read))), 0
     given = stages(max_new)

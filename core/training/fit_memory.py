@@ -71,6 +71,13 @@ def held() -> float:
     return float(torch.cuda.memory_reserved() if on_gpu else psutil.Process().memory_info().rss)
 
 
+def in_use() -> float:
+    """Return as `held`, without what a GPU's allocator keeps for later."""
+    import torch
+
+    return float(torch.cuda.memory_allocated()) if loading.device() == "cuda" else held()
+
+
 def _host_free() -> float:
     """Return the bytes that can still be had without swapping, within the container's limit."""
     free = float(psutil.virtual_memory().available)

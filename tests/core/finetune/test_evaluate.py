@@ -6,16 +6,18 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from core.finetune import answer_memory, settings
 from core.finetune import evaluate as evaluation
 from core.finetune import generate as generating
-from core.finetune import settings
 from core.finetune.evaluate import evaluate, load_items
 from core.finetune.generate import generate
 from core.jobs import progress
 from core.jobs.progress import JOB_VARIABLE, Stopped
 from core.model import loading, tokenizers
 from core.model.templates import renderer
+from core.training import fit_budget, fit_memory
 from core.workspace.files import read_jsonl
 
 
@@ -38,6 +40,38 @@ def test_batches_answer_as_one_at_a_time(target):
     assert answers(batch=1) == together
     assert any(answer.text for answer in together)
     assert [answer.prompt for answer in together] == [render(talk, True) for talk in talks]
+
+
+def test_no_more_answers_at_once_than_there_is_memory_for(target, monkeypatch):
+    render = renderer("plain", target[1])
+    talks = [[{"role": "user", "content": q}] for q in QUESTIONS]
+    sizes, decode = [], target[0].generate
+
+    def generate_and_note(**how):
+        sizes.append(len(how["input_ids"]))
+        return decode(**how)
+
+    monkeypatch.setattr(target[0], "generate", generate_and_note)
+    together = generate(*target, render, talks, max_length=200, max_new=12)
+    assert sizes == [len(QUESTIONS)]
+    token = answer_memory.bytes_a_token(target[0])
+    longest = max(len(target[1](render(t, True))["input_ids"]) for t in talks) + 12
+    monkeypatch.setattr(fit_memory, "in_use", lambda: 1000.0)
+    free = 2.2 * longest * token / answer_memory.SHARE
+    monkeypatch.setattr(fit_budget, "allowed", lambda: 1000.0 + free)
+    sizes.clear()
+    fewer = generate(*target, render, talks, max_length=200, max_new=12)
+    assert [a.text for a in fewer] == [a.text for a in together]
+    assert sizes == [2, 2, 1]
+
+
+def test_a_token_takes_what_the_models_own_cache_takes(target):
+    model = target[0]
+    ids = torch.arange(10).reshape(2, 5)
+    with torch.no_grad():
+        cache = model(ids, use_cache=True).past_key_values
+    held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    assert answer_memory.bytes_a_token(model) == held / ids.numel()
 
 
 def test_how_far_the_answers_are_is_told_at_each_token_and_a_stop_is_heard(

@@ -13,6 +13,7 @@ from core.finetune.dry_run import dry_run, fit_lines
 from core.finetune.fit import Fit, FitRun, Way, candidates
 from core.finetune.fit_child import EXIT_ORPHAN, ORDER
 from core.finetune.settings import Settings
+from core.settings import to_argv
 from core.training.fit_memory import VARIABLE
 from core.workspace.files import ROOT, read_json, write_json
 from tests.conftest import TUNE
@@ -48,6 +49,21 @@ def test_a_dry_run_says_what_it_takes_and_starts_nothing(finished, settings, cap
     assert kept.disk.total > kept.measured["bytes_saved"] == 4 * kept.measured["parameters"]
     other = dataclasses.replace(settings, steps=7)
     assert trying.find(finished.workspace, other) is None, "of other settings nothing is known"
+
+
+def test_the_memory_said_is_what_a_run_takes_at_most(finished, settings):
+    """The whole of it: its libraries, tests, looks and answers, and not its steps alone."""
+    asked = dataclasses.replace(settings, seed=77, decode=8)
+    said = FitRun(finished.workspace, asked).wait().peak.host
+    run = (
+        "import sys; from core.__main__ import main; from core.training import fit_memory\n"
+        "assert main(sys.argv[1:]) == 0; print(fit_memory.peak().host)"
+    )
+    argv = ["--workspace", str(finished.root), "finetune", *to_argv(asked)]
+    ended = subprocess.run(
+        [sys.executable, "-c", run, *argv], capture_output=True, check=True, cwd=ROOT
+    )
+    assert 0.95 < said / float(ended.stdout.split()[-1]) < 1.25
 
 
 def test_a_try_ends_with_who_started_it(finished, settings, tmp_path):
