@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import time
@@ -14,7 +15,7 @@ from core.errors import InputError
 from core.finetune.generate import generate, questions
 from core.jobs import progress
 from core.jobs.progress import Stopped
-from core.model import loading, tokens
+from core.model import adapters, loading, tokens
 from core.model.pool_texts import pool_texts
 from core.model.scoring import score
 from core.model.templates import renderer
@@ -28,6 +29,8 @@ from core.trajectories.recorder import TrajectoryRecorder, fallen
 from core.workspace.files import append_jsonl, read_json, read_jsonl
 
 ROWS = np.arange(0, 150, 2)
+SMOLLM2 = "S2L_SMOLLM2"
+"""Environment variable: a folder with the weights of SmolLM2-135M-Instruct, where there is one."""
 RECIPE = Recipe(steps=9, batch_size=16, lr=3e-3, seed=1)  # five steps an epoch
 
 
@@ -463,17 +466,40 @@ def test_the_end_token_is_learned_though_padding_is_the_same_token(
     if architecture == "gpt2":
         folder = learned_positions(tmp_path / "model", tokenizer)
         model, tokenizer = loading.load(folder, seed=0)
+    rows, recipe = ROWS[:8], dataclasses.replace(RECIPE, steps=60, batch_size=8)
+    trained = (model, tokenizer, "plain", data, rows, recipe, tmp_path)
+    for said, gold in stopped_by_itself(finished, *trained):
+        assert [one.text.strip() for one in said] == gold
+
+
+def stopped_by_itself(finished, model, tokenizer, template, data, rows, recipe, folder):
+    """Train on rows that end; return answers that all ended, and their golds: many, then one."""
     assert tokenizer.pad_token_id == tokenizer.eos_token_id
-    rows = ROWS[:8]
     for r in rows:
         ids, mask = data.row(int(r))
         assert ids[mask][-1] == tokenizer.eos_token_id, "it is trained"
-    recipe = dataclasses.replace(RECIPE, steps=60, batch_size=8)
-    fit(model, data, rows, recipe, tmp_path / "run", stage="train")
+    fit(model, data, rows, recipe, folder / "run", stage="train")
     table = pd.read_parquet(finished.workspace.open(finished.dataset).path / "examples.parquet")
     turns = [questions(table["messages"][r].tolist()) for r in rows]
-    render = renderer("plain", tokenizer)
+    render, golds = renderer(template, tokenizer), table["response"][rows].tolist()
+    found = []
     for talks in (turns, turns[:1]):
-        said = generate(model, tokenizer, render, talks, max_length=64, max_new=30)
+        said = generate(model, tokenizer, render, talks, max_length=128, max_new=40)
         assert not any(one.at_limit for one in said), "it stops by itself"
-        assert [one.text.strip() for one in said] == table["response"][rows].tolist()[: len(said)]
+        found.append((said, golds[: len(said)]))
+    return found
+
+
+@pytest.mark.skipif(SMOLLM2 not in os.environ, reason=f"{SMOLLM2} names no folder with its weights")
+def test_a_real_model_stops_by_itself(finished, tmp_path, capsys):
+    """SmolLM2-135M-Instruct by LoRA: its own template, whose end of turn is its padding, too."""
+    model, tokenizer = loading.load(os.environ[SMOLLM2], seed=0, frozen=True)
+    dataset = finished.workspace.open(finished.dataset)
+    data = tokens.tokenize(finished.workspace, dataset, tokenizer, "chat", 128)
+    model = adapters.with_adapter(model, 0)
+    recipe = dataclasses.replace(RECIPE, steps=20, batch_size=8, lr=1e-3)
+    trained = (model, tokenizer, "chat", data, ROWS[:24], recipe, tmp_path)
+    said, _ = stopped_by_itself(finished, *trained)[0]
+    lengths = [len(tokenizer(one.text)["input_ids"]) for one in said]
+    with capsys.disabled():
+        print(f" longest of {len(lengths)} answers: {max(lengths)} of 40 tokens")  # noqa: T201
