@@ -63,7 +63,8 @@ ELSEWHERE = {
     "core/finetune/test_answers.py": "core.finetune.maths core.finetune.written_maths",
     "core/finetune/test_complaints.py": "core.finetune.outcome core.finetune.trained",
     "core/finetune/test_evaluate.py": (
-        "core.evaluations.choice core.finetune.generate core.finetune.kept_answers"
+        "core.evaluations.choice core.finetune.answer_memory core.finetune.generate "
+        "core.finetune.kept_answers"
     ),
     "core/finetune/test_fit.py": (
         "core.finetune.dry_run core.finetune.fit_child core.finetune.fit_disk "
@@ -73,8 +74,9 @@ ELSEWHERE = {
     "core/finetune/test_more_tests.py": "core.finetune.seen",
     "core/finetune/test_retest.py": "core.finetune.rejudge",
     "core/finetune/test_run.py": (
-        "core.finetune.artifact core.finetune.disk core.finetune.finish core.finetune.looks "
-        "core.finetune.prepare core.finetune.saved core.training.unfinished"
+        "core.finetune.artifact core.finetune.disk core.finetune.finish "
+        "core.finetune.held_out core.finetune.looks core.finetune.prepare "
+        "core.finetune.saved core.training.unfinished"
     ),
     "core/gains/test_run.py": "core.gains.artifact",
     "core/jobs/test_queue.py": "core.jobs.commands",

@@ -22,9 +22,10 @@ import psutil
 
 from core.errors import InputError
 from core.evaluations.load import load_all
-from core.finetune import looks, outcome, saved
+from core.finetune import outcome, saved
 from core.finetune.disk import copies, kept, sizes
 from core.finetune.evaluate import check_answers
+from core.finetune.held_out import HeldOut, held_out
 from core.finetune.others import Others
 from core.finetune.prepare import Read, model_of, read, recipe_of, test_set
 from core.finetune.seen import Seen, seen
@@ -171,7 +172,7 @@ class _Beside(NamedTuple):
     tests: list[tuple[Artifact, str, int]]
     """Datasets, which of their rows, and how often a run goes through them."""
     seen: list[Seen]
-    held_out: looks.HeldOut | None
+    looked_at: HeldOut | None
 
 
 def _beside(
@@ -192,8 +193,8 @@ def _beside(
         check_answers(one, of)
     found = [seen(dataset, rows.rows, one, of) for one, of, _ in tests]
     tokens = (tokenizer, rows.template, rows.tokens.max_length)
-    held_out = looks.held_out(workspace, test, dataset, *tokens) if every else None
-    return _Beside(tests, found, held_out)
+    looked_at = held_out(workspace, test, dataset, *tokens) if every else None
+    return _Beside(tests, found, looked_at)
 
 
 @contextlib.contextmanager

@@ -81,10 +81,9 @@ def generate(
     quiet: bool = False,
     usual: Ints | None = None,
 ) -> list[Answered]:
-    """Answer conversations greedily, in batches of similar length, padded on the left.
+    """Answer conversations greedily, in batches of similar length, as many as memory holds.
 
     A prompt that leaves no room for its answer within the model's positions loses its beginning.
-    Where memory is scarce the batches are smaller.
     A `quiet` call, amid a training, reports nothing and is not stopped: it is short.
 
     Args:
@@ -114,7 +113,6 @@ def generate(
         progress.left = time_left.seconds
     decode: Any = model.generate
     pad, stops = tokenizer.pad_token_id or 0, torch.tensor(ends, dtype=torch.long)
-
     with evaluating(model), torch.no_grad():
         for size in given:
             order = sorted(left, key=lambda i: -len(read[i]) - len(new[i]))

@@ -8,38 +8,24 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from core.dataset.artifact import DatasetSummary
 from core.dataset.privacy import is_private
 from core.errors import InputError
-from core.finetune.evaluate import SAMPLE_SEED, load_items
 from core.finetune.generate import Answered, generate, questions, renders
+from core.finetune.held_out import held_out, title_of
 from core.finetune.kept_answers import without_texts
 from core.finetune.settings import LOOK_PROMPTS, LOOK_TOKENS, looks_every
 from core.jobs.progress import say
 from core.model.templates import renderer
-from core.model.tokens import Tokens, tokenize
+from core.model.tokens import Tokens
 from core.training.watch import Watch
-from core.workspace.artifact import Artifact
-from core.workspace.store import Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from core.finetune.finish import Ready
-
-
-class HeldOut(NamedTuple):
-    """Rows that no run of this dataset and test trains on."""
-
-    title: str
-    tokens: Tokens
-    items: pd.DataFrame
-    """Those with a response that the model sees, in the order in which they are drawn."""
 
 
 def watch(ready: Ready, folder: pathlib.Path) -> tuple[Watch | None, str]:
@@ -72,7 +58,7 @@ def watch(ready: Ready, folder: pathlib.Path) -> tuple[Watch | None, str]:
     drawn = held.items.iloc[: s.eval_rows]
     of = f"{len(drawn):,} of {len(held.items):,} held-out rows ({held.title})"
     say(f"looking every {every:,} steps at {of}")
-    if decides and held.title == _title(*ready.test):
+    if decides and held.title == title_of(*ready.test):
         of += ", which are in the test: its score is not untouched"
     watched = Watch(
         tokens=held.tokens,
@@ -118,31 +104,3 @@ def _answering(ready: Ready, drawn: pd.DataFrame) -> Callable[[], list[dict[str,
         return without_texts(records) if private else records
 
     return answers
-
-
-def held_out(
-    workspace: Workspace,
-    test: tuple[Artifact, str],
-    dataset: Artifact,
-    tokenizer: PreTrainedTokenizerBase,
-    template: str,
-    max_length: int,
-) -> HeldOut | None:
-    """Return held-out rows in a fixed order: of the pool's holdout, else of the test; None if none.
-
-    Rows without a response, or with none left within `max_length`, are no use.
-    """
-    held_out = dataset.summary_as(DatasetSummary).get("holdout_rows")
-    places = [(dataset, "holdout")] if held_out else []
-    for data, split in [*places, test]:
-        items = load_items(data, split)
-        tokens = tokenize(workspace, data, tokenizer, template).cut(max_length)
-        items = items[tokens.response_lengths()[items["row"].to_numpy()] > 0]
-        if len(items):
-            order = np.random.default_rng(SAMPLE_SEED).permutation(len(items))
-            return HeldOut(_title(data, split), tokens, items.iloc[order])
-    return None
-
-
-def _title(dataset: Artifact, split: str) -> str:
-    return f"{dataset.name}, {'held-out rows' if split == 'holdout' else 'all rows'}"
