@@ -16,12 +16,34 @@ import numpy as np
 
 from core.arrays import Ints
 from core.finetune.answer_stages import steps
-from core.finetune.forecast import line
 
-WORTH, ENDLESS = 4.0, 0.2
+WORTH, ENDLESS = 4.0, 1
 """Answers of the model that all worked answers together weigh as much as, and beside them those
 that never end: a model may go round in circles, and what has outlived the worked ones most often
-does."""
+does. The more answers have ended, the fewer that do not are expected."""
+
+AS_MUCH, UNSEEN = 12.0, 0.5
+"""Answers that take as much of a step as it takes without any, before batches of two sizes have
+shown it; what that thought weighs beside a batch."""
+
+
+def pace(steps: Sequence[tuple[int, float]]) -> tuple[float, float]:
+    """Return the seconds of a step, and of an answer in it, by what batches took.
+
+    Where fewer answers took no less, because texts get longer and others use the machine, a step
+    costs what it did last.
+
+    Args:
+        steps: Answers and seconds a step of every batch.
+    """
+    n, seconds = np.asarray(steps, float).T
+    relative = np.stack([1 / seconds, n / seconds], 1)
+    thought = UNSEEN / seconds[-1] * np.array([1, -AS_MUCH])
+    rows, sums = np.vstack([relative, thought]), np.r_[np.ones(len(n)), 0.0]
+    fixed, item = np.linalg.lstsq(rows, sums, rcond=None)[0]
+    if item < 0:
+        return float(seconds[-1]), 0.0
+    return (float(fixed), float(item)) if fixed >= 0 else (0.0, float((seconds / n).mean()))
 
 
 class AnswersLeft:
@@ -45,7 +67,7 @@ class AnswersLeft:
         shorter_or_as_long = np.searchsorted(lengths, token + 1, "right")
         scale = WORTH / max(1, len(lengths))
         self.usual_ended = scale * (shorter_or_as_long - shorter)
-        self.usual_going = scale * (len(lengths) - shorter) + (ENDLESS if len(lengths) else 0.0)
+        self.usual_going = scale * (len(lengths) - shorter)
         self.stage, self.number, self.begin = -1, -1, 0
         self.batches: Sequence[tuple[int, int]] = ()
         self.left, self.tokens, self.carried = 0, 0, 0
@@ -84,10 +106,12 @@ class AnswersLeft:
 
     def lasting(self) -> Any:
         """Return the share of answers that are longer than so many tokens (most + 1,)."""
-        usual = self.usual_ended / np.maximum(self.usual_going, 1e-9)
+        endless = ENDLESS * WORTH / (WORTH + self.ended.sum()) if self.usual_going.any() else 0.0
+        usual_going = self.usual_going + endless
+        usual = self.usual_ended / np.maximum(usual_going, 1e-9)
         later = min(1.0, (self.ended.sum() + 1) / (float(self.going @ usual) + 1))
-        tail = 0.0 if self.usual_going.any() else self.ended.sum() / max(1.0, self.going.sum())
-        known = self.going + self.usual_going
+        tail = 0.0 if endless else self.ended.sum() / max(1.0, self.going.sum())
+        known = self.going + usual_going
         ends = (self.ended + later * self.usual_ended) / np.maximum(known, 1e-9)
         return np.cumprod(np.r_[1.0, 1 - np.where(known > 0, ends, tail)])
 
@@ -95,7 +119,7 @@ class AnswersLeft:
         """Return the seconds left; None before the first two tokens."""
         if not self.steps:
             return None
-        fixed, item = line(*np.asarray(self.steps, float).T)
+        fixed, item = pace(self.steps)
         texts, took = np.sum(self.read, 0)
         reading = took / max(1.0, texts)
         lasting, begin, end = self.lasting(), self.begin, self.begin + self.sizes[self.stage]
