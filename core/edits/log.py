@@ -52,7 +52,7 @@ def replay(dataset: Artifact, upto: int | None = None) -> Edits:
         InputError: the log is shorter, or it is damaged.
     """
     n_rows, path = _place(dataset)
-    entries, _ = _entries(path, path.read_bytes() if path.exists() else b"")
+    entries, _ = _entries(path, path.read_bytes() if _is_there(path) else b"")
     if upto is not None and upto > len(entries):
         raise InputError(f"{upto} edits are wanted, but {path} has {len(entries)}; give fewer")
     return _followed(path, entries[:upto], n_rows).edits()
@@ -171,6 +171,7 @@ def _edit(
     if "rows" in asked:
         asked = {**asked, "rows": _within(asked["rows"], n_rows)}
     path.parent.mkdir(exist_ok=True)
+    _is_there(path)
     with path.open("a+b") as log:
         lock_within(log.fileno(), path)
         log.seek(0)
@@ -200,6 +201,17 @@ def _place(dataset: Artifact) -> tuple[int, pathlib.Path]:
     """Return a dataset's rows and where its log is."""
     rows = dataset.summary_as(DatasetSummary)["rows"]
     return rows, dataset.root / "edits" / f"{dataset.id}.jsonl"
+
+
+def _is_there(path: pathlib.Path) -> bool:
+    """Say whether a log is there.
+
+    Raises:
+        InputError: something else is in its place, a pipe for example.
+    """
+    if path.is_file() or not os.path.lexists(path):
+        return path.is_file()
+    raise InputError(f"{path} is no file; put it back from a backup, or move that away")
 
 
 def _entries(path: pathlib.Path, content: bytes) -> tuple[list[EditEntry], int]:

@@ -17,7 +17,14 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from core.workspace import shape
 from core.workspace.artifact import utc_now
-from core.workspace.files import disk_full, read_json, read_jsonl, while_unchanged, write_json
+from core.workspace.files import (
+    disk_full,
+    folders_in,
+    read_json,
+    read_jsonl,
+    while_unchanged,
+    write_json,
+)
 
 SPEC, WORKER, STATUS, PROGRESS = "spec.json", "worker.json", "status.json", "progress.jsonl"
 ROOM = "room"
@@ -99,7 +106,7 @@ def names(folder: pathlib.Path) -> list[str]:
 
 @while_unchanged
 def _names(path: str) -> list[str]:
-    return sorted(e.name for e in os.scandir(path) if "." not in e.name and e.is_dir())
+    return sorted(e.name for e in folders_in(path) if "." not in e.name)
 
 
 def load_spec(folder: pathlib.Path) -> JobSpec:

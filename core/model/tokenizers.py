@@ -5,17 +5,25 @@ from __future__ import annotations
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
 from core.model.templates import PLAIN_JINJA
-from core.workspace.files import given, regular
+from core.workspace.files import given, read_json, regular
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+WORDS = (".json", ".txt", ".model", ".jinja")
+LARGEST = 10**8
+"""Bytes of a file of words or settings beside a model: those of 260,000 pieces have 35 million."""
+LAYERS = re.compile(r"(\w+_)?(num|n)_(\w+_)?(layers?|blocks?)|layers|depth")
+EXPERTS = re.compile(r"(\w+_)?(num|n)_(\w+_)?experts")
+MOST_LAYERS, MOST_PARTS = 2_000, 100_000
+"""The library makes every layer, and lists of so many items, before it looks at the weights."""
 END = "<|end|>"
 POSITIONS = 1024
 RARE = 12
@@ -66,12 +74,34 @@ def named(spec: str) -> pathlib.Path:
     """Return a model's folder, if the name is one's; a hub id is that of none.
 
     Raises:
-        InputError: reading what stands there could hang.
+        InputError: reading what stands there could hang, or take all memory.
     """
     folder = given(spec)
     for path in folder.iterdir() if folder.is_dir() else []:
         regular(path)
+        if path.suffix in WORDS and path.is_file() and (there := path.stat().st_size) > LARGEST:
+            raise InputError(
+                f"{path} has {there / 1e6:,.0f} MB, which no model's has (at most "
+                f"{LARGEST / 1e6:,.0f}); save or download the whole model again"
+            )
+    config = read_json(folder / "config.json") or {}
+    layers, experts = (max(_counts(config, names), default=0) for names in (LAYERS, EXPERTS))
+    if layers > MOST_LAYERS or layers * experts > MOST_PARTS:
+        raise InputError(
+            f"{folder / 'config.json'} says {layers:,} layers"
+            + (f" with {experts:,} experts each" if experts else "")
+            + ", more than any model has; save or download the whole model again"
+        )
     return folder
+
+
+def _counts(config: dict[str, Any], names: re.Pattern[str]) -> Iterator[int]:
+    """Yield the numbers under such names, in the configurations within it, too."""
+    for name, value in config.items():
+        if isinstance(value, dict):
+            yield from _counts(value, names)
+        elif isinstance(value, int) and names.fullmatch(name):
+            yield value
 
 
 def load_error(spec: str, part: str, error: Exception) -> InputError:

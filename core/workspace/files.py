@@ -128,6 +128,15 @@ def sha256_file(path: pathlib.Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
+def folders_in(folder: pathlib.Path | str) -> list[os.DirEntry[str]]:
+    """List the folders in one; a link that goes round in a circle, or where nobody may, is none."""
+    out = []
+    for item in os.scandir(folder):
+        with contextlib.suppress(OSError):
+            out += [item] if item.is_dir() else []
+    return out
+
+
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Write JSON atomically: a reader sees the old file or the whole new one."""
     _replace(path, json.dumps(value, indent=1, ensure_ascii=False))

@@ -33,7 +33,7 @@ from core.workspace.draft import (
     lock_draft,
     locked,
 )
-from core.workspace.files import SETTLED, read_json, remove
+from core.workspace.files import SETTLED, folders_in, read_json, remove
 from core.workspace.roles import editors, person
 
 RECHECK = 2.0
@@ -201,9 +201,9 @@ class Workspace:
         out = []
         for kind in kinds or KINDS:
             folder = self.root / kind
-            for item in os.scandir(folder) if folder.is_dir() else []:
+            for item in folders_in(folder) if folder.is_dir() else []:
                 begun = not item.name.endswith(PARTIAL) or (folder / item / RUN).exists()
-                if item.is_dir() and begun and not item.name.startswith("."):
+                if begun and not item.name.startswith("."):
                     out += _entry(kind, item.path)
         return sorted(out, key=lambda e: e.id, reverse=True)
 

@@ -1,11 +1,14 @@
 """Tokenizers that lack something work, or are refused in a sentence."""
 
+import json
+
 import numpy as np
 import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from core import clusters, finetune, selection, trajectories
-from core.model import tokenizers
+from core.errors import InputError
+from core.model import loading, tokenizers
 from core.trajectories.artifact import load_flags, load_losses
 from tests.conftest import TRAIN, TUNE
 from tests.core.conftest import write_bare
@@ -56,3 +59,32 @@ def test_a_tokenizer_of_another_model_is_refused_in_a_sentence(finished, tmp_pat
     target = {**TUNE, "selection": finished.selection, "model": str(folder), "template": "plain"}
     with pytest.raises(ValueError, match="but the model knows only 50"):
         finetune.run(finished.workspace, finetune.Settings(**target))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"num_hidden_layers": 10**9}, "1,000,000,000 layers, more than any model has"),
+        ({"text_config": {"n_layer": 5000}}, "5,000 layers"),
+        ({"num_hidden_layers": 61, "n_routed_experts": 10**6}, "61 layers with 1,000,000 experts"),
+    ],
+)
+def test_a_model_said_to_have_more_layers_than_any_is_refused_at_once(tmp_path, config, words):
+    """The library makes each of them before it looks at the weights."""
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **config}))
+    with pytest.raises(InputError, match=words):
+        loading.load_weights(str(tmp_path))
+
+
+def test_models_of_many_experts_are_not_refused(tmp_path):
+    config = {"num_hidden_layers": 61, "n_routed_experts": 384, "max_window_layers": 28}
+    config |= {"num_experts_per_tok": 8, "shared_expert_intermediate_size": 5632}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert tokenizers.named(str(tmp_path)) == tmp_path
+
+
+def test_a_tokenizer_of_half_a_gigabyte_is_not_read(tmp_path):
+    with (tmp_path / "tokenizer.json").open("wb") as f:
+        f.truncate(500_000_000)
+    with pytest.raises(InputError, match="has 500 MB, which no model's has"):
+        loading.load(str(tmp_path), seed=0)

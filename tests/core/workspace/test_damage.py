@@ -352,3 +352,31 @@ def test_a_score_without_what_it_was_measured_on_or_that_is_no_number_is_damage(
     rest = {k: v for k, v in facts["summary"].items() if k != key}
     rest |= {"loss": "low"} if key == "loss" else {}
     assert key in shape.sealed({**facts, "summary": rest}, "finetune")
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "device", "circle"])
+def test_something_else_in_an_edit_logs_place_is_refused_in_a_sentence(tmp_path, what):
+    place = Place(tmp_path, 30)
+    path = place.workspace.root / "edits" / f"{place.dataset}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "circle": lambda: path.symlink_to(path.name),
+    }[what]()
+    for ask in (edits.read, lambda *about: edits.pin(*about, [3])):
+        with pytest.raises(InputError, match="is no file; put it back from a backup"):
+            ask(place.workspace, place.dataset)
+
+
+def test_a_link_that_goes_round_in_a_circle_is_nothing(three):
+    workspace, *_ = three
+    before, odd = len(workspace.entries()), "20990101-000000000-aaaa"
+    for folder in ("dataset", "jobs"):
+        (workspace.root / folder).mkdir(exist_ok=True)
+        (workspace.root / folder / odd).symlink_to(odd)
+    assert len(workspace.entries()) == before
+    assert jobs.jobs(workspace) == []
+    for folder in ("dataset", "jobs"):
+        (workspace.root / folder / odd).unlink()
