@@ -1,6 +1,7 @@
 import numpy as np
 import streamlit as st
 
+from core.trajectories.artifact import why_left_out
 from dashboard.clusters import (
     edit_bar,
     health,
@@ -16,6 +17,7 @@ from dashboard.clusters import (
 )
 from dashboard.clusters import link as links
 from dashboard.clusters import map as maps
+from dashboard.escape import plain
 from dashboard.frame import data, lacking, state, widgets
 
 TABS = ("Read examples", "Ribbons", "Clusters", "Profile", "How many?", "Health")
@@ -37,10 +39,11 @@ with right:
 made = preview.named(made, kept, data.edits(dataset))
 with left:
     chosen = settings_panel.choose(made)
-    left_out = int((made.labels < 0).sum())
+    left_out = made.labels < 0
+    why = why_left_out(data.flags(artifact.id), left_out)
     st.caption(
-        f"{len(made.table)} clusters of {len(made.labels) - left_out:,} rows; {left_out:,} of "
-        f"{len(made.labels):,} left out (held out, not measurable or excluded)"
+        f"{len(made.table)} clusters of {int((~left_out).sum()):,} rows"
+        f"{why and f'; in none: {plain(why)}'}"
     )
 findings = {}
 if st.session_state.get("clusters:finding"):

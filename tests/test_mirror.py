@@ -112,9 +112,7 @@ ELSEWHERE = {
     "core/training/test_checkpoints.py": "core.training.trainer",
     "core/training/test_loop.py": "core.training.keeper core.training.watch",
     "core/trajectories/test_extend.py": "core.clusters.extend core.trajectories.scored_columns",
-    "core/trajectories/test_run.py": (
-        "core.trajectories.artifact core.trajectories.seal core.trajectories.settings"
-    ),
+    "core/trajectories/test_run.py": ("core.trajectories.seal core.trajectories.settings"),
     "core/trajectories/test_train.py": (
         "core.trajectories.draw_map core.trajectories.epoch_recorder"
     ),

@@ -16,7 +16,7 @@ from core.edits.log import Numbered, replay
 from core.edits.state import Edits
 from core.jobs.progress import say
 from core.settings import from_config, identity, to_config
-from core.trajectories.artifact import load_flags, load_losses, load_steps
+from core.trajectories.artifact import load_flags, load_losses, load_steps, why_left_out
 from core.workspace.artifact import EXTENDS, Artifact, Entry
 from core.workspace.files import fingerprint
 from core.workspace.store import Workspace
@@ -127,10 +127,10 @@ def write(
     quantiles(losses, result.labels, load_steps(trajectories)).to_parquet(draft.path / QUANTILES)
     table.to_parquet(draft.path / TABLE)
     left_out = int((result.labels < 0).sum())
+    why = why_left_out(load_flags(trajectories), result.labels < 0)
     say(
-        f"{len(table)} clusters of {len(losses) - left_out:,} rows ({left_out:,} of {len(losses):,}"
-        f" left out: holdout, not measurable or excluded), sizes {table['size'].min():,} to "
-        f"{table['size'].max():,}"
+        f"{len(table)} clusters of {len(losses) - left_out:,} rows"
+        f"{why and f' (in none: {why})'}, sizes {table['size'].min():,} to {table['size'].max():,}"
     )
     return draft.seal(
         {

@@ -75,11 +75,21 @@ def verdict(project: Project) -> Spans:
         return (*scores(project.finetune), ". One training: nothing was compared.")
     if project.selection is not None:
         selected = fact(project.selection, "summary", "rows")
-        return (selected, " of ", *rows, " are selected; nothing is trained.")
+        pool = fact(project.selection, "summary", "pool")
+        return (selected, " of ", *_part(pool, rows), " are selected; nothing is trained.")
     if project.clusters is not None:
         count = fact(project.clusters, "summary", "clusters")
-        return (*rows, " in ", count, " clusters; nothing is selected.")
+        clustered = fact(project.clusters, "summary", "clustered")
+        return (*_part(clustered, rows), " in ", count, " clusters; nothing is selected.")
     return (*rows, f"; {'recorded' if project.trajectories is not None else 'not yet recorded'}.")
+
+
+def _part(some: Number, rows: tuple[Number | str, ...]) -> tuple[Number | str, ...]:
+    """Say how many examples there were to choose from, and of how many, where not of all."""
+    number, words = rows
+    if isinstance(number, Number) and number.text == some.text:
+        return rows
+    return (some, words, " (of ", number, ")")
 
 
 def worth(project: Project) -> Spans:

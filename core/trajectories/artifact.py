@@ -91,6 +91,21 @@ def load_steps(artifact: Artifact) -> Ints:
     return np.load(artifact.path / STEPS)  # type: ignore[no-any-return]
 
 
+WHY_NOT = {"holdout": "held out", "not sampled": "not in the sample", "": "excluded"}
+"""Flag of a row that no cluster has -> why, where its flag does not say it."""
+
+
+def why_left_out(flags: pd.DataFrame, left_out: npt.NDArray[np.bool_]) -> str:
+    """Say for how many rows why they are in no cluster, most first; "" where all are in one.
+
+    Args:
+        flags: As `load_flags` gives them.
+        left_out: Of each row, whether it is in none (n_rows,).
+    """
+    counted = flags.loc[left_out, "flag"].astype(str).value_counts()
+    return ", ".join(f"{n:,} {WHY_NOT.get(str(why), why)}" for why, n in counted.items() if n)
+
+
 def load_flags(artifact: Artifact) -> pd.DataFrame:
     """Return per row: id, source, n_tokens, n_response, truncated, flag ('' if measured), reason.
 

@@ -44,7 +44,7 @@ def test_without_trajectories_it_says_what_to_do(visit, bare):
 def test_it_names_its_inputs_and_counts_the_rows_left_out(page):
     assert f"dataset: {NAME}" in words(page)
     assert "trajectories: " in words(page)
-    assert "6 clusters of 139 rows; 21 of 160 left out" in words(page)
+    assert "6 clusters of 139 rows; in none: 20 held out, 1 no response token" in words(page)
 
 
 def test_a_link_opens_that_clustering(page, copied):
