@@ -90,7 +90,7 @@ ELSEWHERE = {
     "core/publish/test_run.py": "core.publish.merge core.publish.model_card core.publish.use",
     "core/report/test_run.py": (
         "core.report.html core.report.pictures.arms core.report.pictures.bars "
-        "core.report.pictures.dots core.report.pictures.ribbons core.report.project "
+        "core.report.pictures.dots core.report.pictures.ribbons "
         "core.report.sections.clusters core.report.sections.limits "
         "core.report.sections.provenance core.report.sections.question "
         "core.report.sections.results core.report.sections.texts"

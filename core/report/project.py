@@ -59,6 +59,15 @@ def of(artifact: Artifact) -> Project:
     return Project(dataset, **line)
 
 
+def choosable(project: Project) -> Number:
+    """Return how many rows there were to choose from: of a sample, those that the proxy read."""
+    if project.selection is not None:
+        return fact(project.selection, "summary", "pool")
+    if project.trajectories is not None:
+        return fact(project.trajectories, "summary", "measured")
+    return fact(project.dataset, "summary", "pool_rows")
+
+
 def verdict(project: Project) -> Spans:
     """Say what the project found, or how far it is."""
     if project.study is not None:
@@ -75,7 +84,7 @@ def verdict(project: Project) -> Spans:
         return (*scores(project.finetune), ". One training: nothing was compared.")
     if project.selection is not None:
         selected = fact(project.selection, "summary", "rows")
-        pool = fact(project.selection, "summary", "pool")
+        pool = choosable(project)
         return (selected, " of ", *_part(pool, rows), " are selected; nothing is trained.")
     if project.clusters is not None:
         count = fact(project.clusters, "summary", "clusters")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from core import finetune
-from core.dataset.artifact import DatasetSummary
+from core.clusters.artifact import ClustersSummary
 from core.errors import InputError
 from core.finetune.artifact import FinetuneSummary
 from core.selection import budget as budgets
@@ -19,7 +19,7 @@ MEASURED = 12
 
 def rows_of(opened: Opened, run: Run) -> int:
     """Return about how many rows a run is trained on, without drawing it."""
-    pool = int(opened.dataset.summary_as(DatasetSummary)["pool_rows"])
+    pool = opened.clusters[0].summary_as(ClustersSummary)["clustered"]
     if not has_sizes(run.arm):
         return pool
     try:

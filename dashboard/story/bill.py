@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.dataset.artifact import DatasetSummary
 from core.jobs.progress import duration
+from core.report.project import choosable
 from core.selection.artifact import SelectionSummary
 from core.study.artifact import StudySummary
 from core.study.artifact import table as study_table
@@ -39,7 +40,7 @@ def draw(project: Project, *, masked: bool) -> None:
     price = _price() if trained else 0.0
     with left.container(border=True):
         st.markdown("#### All the data")
-        pool = project.dataset.summary_as(DatasetSummary)["pool_rows"]
+        pool = int(choosable(project).value)
         _figures(full, pool, all_tokens, price)
     with right.container(border=True):
         st.markdown("#### The selection")

@@ -26,7 +26,7 @@ from core.report.document import (
     whole,
     worked_out,
 )
-from core.report.project import Project
+from core.report.project import Project, choosable
 from core.selection.artifact import TABLE as SELECTED
 from core.selection.strategies.catalog import STRATEGIES
 from core.study.artifact import TABLE, StudySummary
@@ -55,7 +55,7 @@ def question(project: Project) -> Section:
 
 
 def _question(project: Project) -> list[Block]:
-    rows = fact(project.dataset, "summary", "pool_rows")
+    rows = choosable(project)
     if project.study is not None:
         study = project.study
         blocks: list[Block] = [
@@ -123,6 +123,14 @@ def data(project: Project) -> Section:
         items.append(("No rows were held out: nothing here was tested on rows of this data.",))
     if said := describe(s.get("overlap", {}), "rows of the pool"):
         items.append((Sentence(f"{said[0].upper()}{said[1:]}.", "core.dataset.overlap.describe"),))
+    if (read := project.trajectories) is not None:
+        small = read.summary_as(TrajectoriesSummary)
+        if small["unmeasurable"]:
+            number = fact(read, "summary", "unmeasurable")
+            items.append((number, " of them have no answer that the proxy could read."))
+        if small["not_sampled"]:
+            number = fact(read, "summary", "not_sampled")
+            items.append((number, " of them are not in the sample that the proxy read."))
     if is_private(dataset):
         items.append(("The data is private: no text, no name of a source is in this report.",))
     return Section("data", "The data, and what was held out", [Items(items), *_sources(project)])
