@@ -52,6 +52,7 @@ STYLE = """<style>
   [data-variant="segmented_control"] {padding: 0 0.35rem}
 }
 [data-testid="stMain"]:focus-visible {outline: 2px solid #7c8ff0; outline-offset: -2px}
+[data-testid="stSidebarNavLink"]:focus-visible {outline: 2px solid; outline-offset: -2px}
 </style>"""
 """No blank band above the title, leading pictures that grow with the screen and leave room for the
 panel of a chosen bar, a narrow sidebar in a narrow window, white on one blue in both schemes: the

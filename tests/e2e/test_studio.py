@@ -82,3 +82,15 @@ def test_every_page_opens_by_its_name_in_the_address(serve, tab, copied):
         page.goto(server.url(f"/{name}?a=b"))
         title(page, TITLES[name.lower().replace("overview", "")])
         expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_who_walks_by_keyboard_sees_where_in_the_sidebar_they_are(serve, tab, copied):
+    page = tab(serve(copied.root).url("/clusters"))
+    settled(page)
+    links = page.get_by_test_id("stSidebarNavLink")
+    expect(links.nth(1)).to_have_css("outline-style", "none")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    expect(links.nth(1)).to_be_focused()
+    expect(links.nth(1)).to_have_css("outline-style", "solid")
+    expect(links.nth(1)).to_have_css("outline-width", "2px")
