@@ -43,7 +43,7 @@ with left:
     why = why_left_out(data.flags(artifact.id), left_out)
     st.caption(
         f"{len(made.table)} clusters of {int((~left_out).sum()):,} rows"
-        f"{why and f'; in none: {plain(why)}'}"
+        + (f"; in none: {plain(why)}" if why else "")
     )
 findings = {}
 if st.session_state.get("clusters:finding"):
