@@ -68,6 +68,7 @@ campaign: $(VENV)/ready-dev  ## attack: COUNT bad command lines and inputs, cloc
 	$(PY) -m tests.campaigns.two_servers $(shell expr $(COUNT) / 50)
 	$(PY) -m tests.campaigns.disk_full $(shell expr $(COUNT) / 5) 5
 	$(PY) -m tests.campaigns.every_write $(COUNT) 0 10
+	$(PY) -m tests.campaigns.group_kills $(shell expr $(COUNT) / 50)
 	$(PY) -m tests.campaigns.stops $(shell expr $(COUNT) / 50)
 	$(PY) -m tests.campaigns.server_kills $(shell expr $(COUNT) / 25)
 	$(PY) -m tests.campaigns.summaries 5

@@ -1,9 +1,10 @@
 """Kill a run of two processes (torchrun) as a job: a rank, the launcher, its command, the supervisor.
 
-`python -m tests.campaigns.group_kills 40 [SEED] [MINUTES] [FOLDER]`: a fine-tune, a recording or a study is killed at a
-random moment, then resumed. The last line is JSON: kills by what was hit and by stage, exact (what was made equals
-that of a run that nobody killed), and what was wrong: shown as at work though nothing is, processes left, a queue
-that does not go on, other content.
+`python -m tests.campaigns.group_kills 40 [SEED] [MINUTES] [FOLDER] [STAGE...]`: a fine-tune, a recording or a study is
+killed at a random moment, then resumed. The last line is JSON: kills by what was hit and by stage, exact (what
+was made equals that of a run that nobody killed), told (studies that name the fine-tune that died and go on),
+and what was wrong: shown as at work though nothing is, processes left, a queue that does not go on, other
+content.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from core import clusters, jobs, trajectories
 from core.jobs.files import load_worker
 from core.jobs.queue import _spawn
 from core.jobs.record import alive, folder_of
+from core.study.artifact import all_lines
 from core.workspace.files import read_jsonl
 from core.workspace.store import Workspace
 from tests.campaigns.command import main
@@ -25,6 +27,8 @@ from tests.campaigns.finetune_kills import prepare, until
 from tests.conftest import TRAIN, TUNE
 
 VICTIMS = ("rank 0", "rank 1", "launcher", "command", "supervisor", "command and supervisor")
+STAGES = ["finetune", "finetune", "trajectories", "trajectories", "study"]
+"""As often as each is taken."""
 GROUP = ("--launcher", "torchrun", "--processes", "2", "--resume", "yes")
 NEXT = {"title": "the next", "device": "cpu", "key": "", "user": "", "grace": 5, "kill_after": 5}
 
@@ -83,6 +87,12 @@ def made(workspace: Workspace, before: set[str]) -> list:
     return sorted(out, key=repr)
 
 
+def told(workspace: Workspace, result: str) -> bool:
+    """Say whether a study names what failed in it: it goes on with the others, as documented."""
+    made = workspace.open(result)
+    return made.kind == "study" and bool((all_lines(made)["failed"] != "").any())
+
+
 def forget(workspace: Workspace, before: set[str]) -> None:
     """Delete all that was made since, so that the next begins anew."""
     for kind in ("study", "finetune", "selection", "trajectories"):
@@ -123,15 +133,22 @@ def hit(workspace: Workspace, argv: list[str], victim: str, moment: float, wrong
 
 
 def campaign(
-    n: int, seed: int = 0, minutes: float = 60.0, *, folder: pathlib.Path
+    n: int,
+    seed: int = 0,
+    minutes: float = 60.0,
+    *,
+    folder: pathlib.Path,
+    stages: list[str] = STAGES,
 ) -> dict[str, object]:
-    """Kill so often, or so long; return the counts."""
+    """Kill so often, or so long, runs of these stages; return the counts."""
     rng, end = random.Random(seed), time.monotonic() + 60 * minutes
     workspace, chosen = prepare(folder)
     asked = commands(workspace, chosen)
     before = {e.id for e in workspace.entries()}
     whole, takes = {}, {}
     for stage, argv in asked.items():
+        if stage not in stages:
+            continue
         began = time.monotonic()
         id = jobs.submit(workspace, argv, title=stage)
         done = jobs.wait(workspace, id, 600)
@@ -139,13 +156,13 @@ def campaign(
         whole[stage], takes[stage] = made(workspace, before), time.monotonic() - began
         forget(workspace, before)
     sys.stderr.write(f"takes {takes}\n")
-    victims, stages, exact = dict.fromkeys(VICTIMS, 0), dict.fromkeys(asked, 0), 0
+    victims, made_of, exact, failed = dict.fromkeys(VICTIMS, 0), dict.fromkeys(asked, 0), 0, 0
     wrong: list[str] = []
     for number in range(n):
         if time.monotonic() > end:
             break
         victim = VICTIMS[number % len(VICTIMS)]
-        stage = rng.choice(["finetune", "finetune", "trajectories", "trajectories", "study"])
+        stage = rng.choice(stages)
         found: list[str] = []
         id = hit(workspace, asked[stage], victim, rng.random() * 0.8 * takes[stage], found)
         last = jobs.status(workspace, id)
@@ -153,14 +170,16 @@ def campaign(
             found.append(f"{victim}: {last.state} after the resume: {last.message[:300]}")
         elif made(workspace, before) == whole[stage]:
             exact += 1
+        elif told(workspace, last.result):
+            failed += 1
         else:
             found.append(f"{victim}: other content")
         victims[victim] += 1
-        stages[stage] += 1
+        made_of[stage] += 1
         wrong += [f"{stage}, {text}" for text in found]
         sys.stderr.write(f"{number} {stage} {victim} {found}\n")
         forget(workspace, before)
-    return {"kills": victims, "stages": stages, "exact": exact, "wrong": wrong}
+    return {"kills": victims, "stages": made_of, "exact": exact, "told": failed, "wrong": wrong}
 
 
 if __name__ == "__main__":
