@@ -212,14 +212,13 @@ def least(s: Settings) -> float:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from core.model.tokenizers import named
+    from core.model.tokenizers import source
 
     if loading.is_scratch(s.model) or s.model.startswith("shrink:"):
         return 0.0
-    folder = named(s.model)
+    where, how = source(s.model)
     try:
-        where = str(folder) if folder.is_dir() else s.model
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **how)
         with torch.device("meta"):
             shape = AutoModelForCausalLM.from_config(config)
     except Exception:  # a dozen types, as loading has them

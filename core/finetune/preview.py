@@ -25,7 +25,7 @@ from core.model.pool_texts import pool_texts
 from core.model.rendering import Renderer
 from core.model.templates import renderer
 from core.model.token_roles import Piece, pieces
-from core.model.tokenizers import POSITIONS, named
+from core.model.tokenizers import POSITIONS, named, source
 from core.workspace.artifact import Artifact
 from core.workspace.store import Workspace
 
@@ -112,11 +112,11 @@ def positions_of(spec: str) -> int:
     if loading.is_scratch(base):
         return POSITIONS
     folder = named(base)
-    where = str(folder) if folder.is_dir() else base
+    where, how = source(base)
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     extra = {"gguf_file": gguf[0].name} if gguf and not (folder / "config.json").exists() else {}
     try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **extra)
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **how, **extra)
     except Exception:  # a dozen types; loading the model says what is wrong
         return POSITIONS
     return int(getattr(config, "max_position_embeddings", POSITIONS) or POSITIONS)

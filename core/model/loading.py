@@ -22,6 +22,7 @@ from core.model.tokenizers import (
     load_tokenizer,
     named,
     quiet,
+    source,
     train_tokenizer,
 )
 from core.workspace.files import newer
@@ -136,10 +137,9 @@ def model_type(spec: str) -> str:
     """Return what a model's config.json calls its architecture; nothing where it cannot be read."""
     from transformers import AutoConfig
 
-    folder = named(spec)
+    where, how = source(spec)
     try:
-        where = str(folder) if folder.is_dir() else spec
-        return str(AutoConfig.from_pretrained(where, trust_remote_code=False).model_type)
+        return str(AutoConfig.from_pretrained(where, trust_remote_code=False, **how).model_type)
     except Exception:  # loading it says what is wrong
         return ""
 
@@ -163,13 +163,13 @@ def load_weights(
     checkpoint.check_folder(spec, folder)
     gguf = sorted(folder.glob("*.gguf")) if folder.is_dir() else []
     named_gguf = bool(gguf) and not (folder / "config.json").exists()
-    gguf_file = {"gguf_file": gguf[0].name} if named_gguf else {}
-    extra: dict[str, Any] = dict(gguf_file)
-    where = str(folder) if folder.is_dir() else spec
+    where, how = source(spec)
+    how |= {"gguf_file": gguf[0].name} if named_gguf else {}
+    extra: dict[str, Any] = dict(how)
     half = frozen and device() == "cuda" and in_bf16(precision, "cuda")
     extra |= in_four_bits(half) if four_bits else {}
     try:
-        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **gguf_file)
+        config = AutoConfig.from_pretrained(where, trust_remote_code=False, **how)
         checkpoint.check_kind(spec, config)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             where,

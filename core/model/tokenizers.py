@@ -5,8 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import pathlib
+<<<<<<< HEAD
 import re
 from collections.abc import Iterable, Iterator
+=======
+import socket
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable
+>>>>>>> febdb36 (Without a network a model of the hub is refused, or taken from the cache, at once)
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
@@ -57,10 +64,9 @@ def load_tokenizer(spec: str) -> PreTrainedTokenizerBase:
         if not gguf:
             raise InputError(f"{spec} has no tokenizer (tokenizer.json); save one beside the model")
         extra = {"gguf_file": gguf[0].name}
+    where, how = source(spec)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(folder) if folder.is_dir() else spec, trust_remote_code=False, **extra
-        )
+        tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **how, **extra)
     except Exception as e:  # a dozen types: the hub client's, the Rust library's bare Exception
         raise load_error(spec, "tokenizer", e) from e
     if not tokenizer.is_fast:
@@ -95,6 +101,7 @@ def named(spec: str) -> pathlib.Path:
     return folder
 
 
+<<<<<<< HEAD
 def _counts(config: dict[str, Any], names: re.Pattern[str]) -> Iterator[int]:
     """Yield the numbers under such names, in the configurations within it, too."""
     for name, value in config.items():
@@ -102,6 +109,32 @@ def _counts(config: dict[str, Any], names: re.Pattern[str]) -> Iterator[int]:
             yield from _counts(value, names)
         elif isinstance(value, int) and names.fullmatch(name):
             yield value
+=======
+def source(spec: str) -> tuple[str, dict[str, Any]]:
+    """Return where a model's files are read, and what the library is told besides.
+
+    Without a way to the hub, only files that are here: its client tries for 24 s, file by file.
+
+    Raises:
+        InputError: as `named`.
+    """
+    folder = named(spec)
+    if folder.is_dir():
+        return str(folder), {}
+    return spec, {"local_files_only": True} if out_of_reach() else {}
+
+
+def out_of_reach() -> bool:
+    """Return whether the hub's name has no address here, and no proxy might know one."""
+    if urllib.request.getproxies():
+        return False
+    hub = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    try:
+        socket.getaddrinfo(hub.hostname, hub.port or 443)
+    except OSError:
+        return True
+    return False
+>>>>>>> febdb36 (Without a network a model of the hub is refused, or taken from the cache, at once)
 
 
 def load_error(spec: str, part: str, error: Exception) -> InputError:
