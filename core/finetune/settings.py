@@ -14,14 +14,13 @@ from core.model import loading
 from core.settings import Group, setting, with_preset
 from core.spec import MAX_SEED, Auto
 from core.training import settings as training
-from core.training.settings import FROM_SCRATCH, Adapter, Optimizing, Shared, steps_for
+from core.training.settings import FROM_SCRATCH, TRACKERS, Adapter, Optimizing, Shared, steps_for
 
 RATES = {"full": 2e-5, "lora": 2e-4, "qlora": 2e-4}
 MIN_STEPS = 200
 """A small selection is trained at least this many optimizer steps."""
 LOOKS, APART = 10, 20
 """Of eval_every on auto: looks a run, and the fewest steps between two."""
-TRACKERS = ("wandb", "mlflow", "trackio")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import pathlib
-<<<<<<< HEAD
 import re
-from collections.abc import Iterable, Iterator
-=======
 import socket
 import urllib.parse
 import urllib.request
-from collections.abc import Iterable
->>>>>>> febdb36 (Without a network a model of the hub is refused, or taken from the cache, at once)
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError
@@ -101,7 +97,6 @@ def named(spec: str) -> pathlib.Path:
     return folder
 
 
-<<<<<<< HEAD
 def _counts(config: dict[str, Any], names: re.Pattern[str]) -> Iterator[int]:
     """Yield the numbers under such names, in the configurations within it, too."""
     for name, value in config.items():
@@ -109,7 +104,8 @@ def _counts(config: dict[str, Any], names: re.Pattern[str]) -> Iterator[int]:
             yield from _counts(value, names)
         elif isinstance(value, int) and names.fullmatch(name):
             yield value
-=======
+
+
 def source(spec: str) -> tuple[str, dict[str, Any]]:
     """Return where a model's files are read, and what the library is told besides.
 
@@ -134,7 +130,6 @@ def out_of_reach() -> bool:
     except OSError:
         return True
     return False
->>>>>>> febdb36 (Without a network a model of the hub is refused, or taken from the cache, at once)
 
 
 def load_error(spec: str, part: str, error: Exception) -> InputError:

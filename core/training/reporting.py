@@ -17,6 +17,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.spec import listed
+from core.training.settings import TRACKERS
 from core.workspace.files import append_jsonl, read_jsonl
 
 METRICS = "metrics.jsonl"
@@ -43,10 +44,12 @@ def check_trackers(names: str) -> list[str]:
     """Return the trackers asked for.
 
     Raises:
-        InputError: one is not installed here.
+        InputError: one is none of them, or is not installed here.
     """
     trackers = listed(names)
     for name in trackers:
+        if name not in TRACKERS:
+            raise InputError(f"--report-to takes {', '.join(TRACKERS)}, not {name!r}")
         if importlib.util.find_spec(name) is None:
             raise InputError(
                 f"--report-to {name} needs the package {name}: `pip install {name}`, or leave it "

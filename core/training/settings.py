@@ -17,6 +17,8 @@ def steps_for(n_rows: int, epochs: float, batch_size: int) -> int:
     return max(1, round(epochs * math.ceil(n_rows / batch_size)))
 
 
+TRACKERS = ("wandb", "mlflow", "trackio")
+"""Others that may be told of every step."""
 LONG = 30 * 60.0
 """Seconds above which a run is not begun without saying so."""
 ASKS = (

@@ -1,10 +1,7 @@
 """Tokenizers that lack something work, or are refused in a sentence."""
 
-<<<<<<< HEAD
 import json
-=======
 import socket
->>>>>>> febdb36 (Without a network a model of the hub is refused, or taken from the cache, at once)
 
 import numpy as np
 import pytest
@@ -65,7 +62,6 @@ def test_a_tokenizer_of_another_model_is_refused_in_a_sentence(finished, tmp_pat
         finetune.run(finished.workspace, finetune.Settings(**target))
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -93,7 +89,8 @@ def test_a_tokenizer_of_half_a_gigabyte_is_not_read(tmp_path):
         f.truncate(500_000_000)
     with pytest.raises(InputError, match="has 500 MB, which no model's has"):
         loading.load(str(tmp_path), seed=0)
-=======
+
+
 def test_without_a_way_to_the_hub_a_name_is_not_tried_for_a_minute(monkeypatch):
     def nowhere(*args, **kwargs):
         raise socket.gaierror(-2, "Name or service not known")
@@ -115,4 +112,3 @@ def test_a_proxy_may_know_the_way(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: 1 / 0)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     assert not tokenizers.out_of_reach()
->>>>>>> febdb36 (Without a network a model of the hub is refused, or taken from the cache, at once)

@@ -14,6 +14,12 @@ def test_a_tracker_that_is_not_installed_is_said_before_anything_is_trained():
         check_trackers("mlflow")
 
 
+@pytest.mark.parametrize("name", ["wandbb", "json", "mlflow.pyfunc"])
+def test_no_package_of_a_mistyped_name_is_offered(name):
+    with pytest.raises(InputError, match=f"takes wandb, mlflow, trackio, not '{name}'"):
+        check_trackers(name)
+
+
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="Linux has a disk that is full")
 def test_a_full_disk_under_tensorboards_file_ends_the_run_and_no_thread_waits(tmp_path):
     report = RunLog(tmp_path, 100, tensorboard=True)
