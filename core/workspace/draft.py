@@ -149,7 +149,7 @@ def begin(folder: pathlib.Path, run: dict[str, Any]) -> Draft:
 
 DYING = 3.0
 """Seconds that a killed run may take to give its memory, and then its locks, back."""
-MOMENT = 0.3
+MOMENT = 0.5
 """Seconds to wait for who only looks whether a run is at work, or is deleting it."""
 
 

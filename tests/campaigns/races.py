@@ -134,7 +134,8 @@ def work(root: str, seed: int, until: float, counts: collections.Counter, wrong:
             wrong.append(f"{step.__name__}: {traceback.format_exc()[-1500:]}")
 
 
-def process(root: str, seed: int, until: float) -> None:
+def process(root: str, seed: int, seconds: float) -> None:
+    until = time.time() + seconds
     counts: collections.Counter = collections.Counter()
     wrong: list = []
     threads = [
@@ -162,11 +163,11 @@ def campaign(
     seconds: float, seed: int = 0, processes: int = 4, *, folder: pathlib.Path
 ) -> dict[str, object]:
     """Let so many processes at one workspace for so long; return what was seen."""
-    root, until = folder / "w", time.time() + 5 + seconds
+    root = folder / "w"
     root.mkdir(exist_ok=True)
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.campaigns.races", "one", f"{root}", f"{i}", f"{until}"],
+            [sys.executable, "-m", "tests.campaigns.races", "one", f"{root}", f"{i}", f"{seconds}"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from core import export
-from core.export import writers
+from core.export import target, writers
 from core.jobs.record import lock_file
 from core.workspace.files import sha256_file
 from tests.core.conftest import write_export
@@ -91,7 +91,7 @@ def test_a_full_disk_leaves_the_old_export(talks, tmp_path, monkeypatch):
 SLOW = """
 import sys, time
 from core import export
-from core.export import writers
+from core.export import target, writers
 from core.workspace.store import Workspace
 lines = writers.examples
 def slow(*args):
@@ -121,12 +121,14 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(name, talks, tmp_path, 
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-def test_who_looks_whether_an_export_is_at_work_keeps_none_from_beginning(talks, tmp_path):
+def test_who_looks_whether_an_export_is_at_work_keeps_none_from_beginning(
+    talks, tmp_path, monkeypatch
+):
     workspace, _, chosen = talks
     place = tmp_path / ".x.jsonl.partial"
     place.mkdir()
     looks = lock_file(place / "lock", fcntl.LOCK_SH)
-    threading.Timer(0.1, os.close, [looks]).start()
+    monkeypatch.setattr(target.time, "sleep", lambda seconds: os.close(looks))
     write_export(workspace, chosen, tmp_path / "x.jsonl", format="messages")
     assert [p.name for p in tmp_path.iterdir()] == ["x.jsonl"]
 

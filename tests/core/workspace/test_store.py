@@ -218,10 +218,12 @@ def test_what_comes_or_goes_just_now_is_not_gone_on_with(workspace, hidden):
 
 
 @pytest.mark.parametrize("step", ["delete", "begin"])
-def test_who_only_looks_at_a_run_keeps_nobody_from_deleting_or_beginning(workspace, step):
+def test_who_only_looks_at_a_run_keeps_nobody_from_deleting_or_beginning(
+    workspace, monkeypatch, step
+):
     draft = make(workspace, fingerprint="f")
     looks = draft.lock
-    threading.Timer(0.1, looks.close).start()
+    monkeypatch.setattr(drafts.time, "sleep", lambda seconds: looks.close())
     if step == "delete":
         workspace.delete(draft.id)
         assert not states(workspace)
