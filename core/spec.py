@@ -11,6 +11,8 @@ from core.errors import InputError
 from core.numbers import LARGEST, number
 
 Auto = Literal["auto"]
+LONGEST_NAME = 200
+"""Characters of what an artifact is called; a longer one would fill the pages that show it."""
 Names = Literal["", "dataset", "model", "losses", "scores", "test set", "tests", "export"]
 """What a text names that is opened: the browser may not name every one there is."""
 MAX_SEED = 2**32 - 1
@@ -112,6 +114,10 @@ class Spec:
         if self.choices and value not in self.choices:
             name = self.name if self.positional else self.flag
             raise InputError(f"{name} is one of {', '.join(self.choices)}; not {value!r:.80}")
+        if self.name == "name" and len(value) > LONGEST_NAME:
+            raise InputError(
+                f"{self.flag} has at most {LONGEST_NAME} characters, not {len(value):,}"
+            )
         if self.kind not in (int, float):
             return
         if not isinstance(value, int | self.kind) or isinstance(value, bool):

@@ -31,6 +31,7 @@ def test_a_text_becomes_a_checked_value(spec, text, value):
         (Spec(True, name="map", kind=bool, help="."), "perhaps", "--map takes yes or no"),
         (Spec("auto", name="k", kind=int, auto=True, help="."), "few", "a whole number or auto"),
         (Spec(1, name="max_k", kind=int, minimum=2, help="."), "1", "--max-k is at least 2, not 1"),
+        (Spec("", name="name", kind=str, help="."), "x" * 201, "--name has at most 200 characters"),
         (Spec(1, name="k", kind=int, help="."), "3000000000", "--k is at most 2147483648"),
         (Spec(1.0, name="lr", kind=float, above=0, help="."), "0", "--lr is more than 0"),
         (Spec(1.0, name="lr", kind=float, help="."), "nan", "a finite number"),

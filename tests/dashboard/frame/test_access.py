@@ -503,7 +503,7 @@ def test_settings_of_a_job_are_checked_as_a_whole(place, cls):
         access.checked(of(cls, model=f"{place}/other/model"))
     with pytest.raises(InputError, match="no command takes"):
         access.checked(of(cls, name="a\0b"))
-    with pytest.raises(InputError, match="no command takes"):
+    with pytest.raises(InputError, match="at most 200 characters"):
         access.checked(of(cls, name="a" * 200_000))
 
 
