@@ -44,7 +44,7 @@ if demo_job is not None and demo_job.state in jobs.ACTIVE:
     st.markdown("**The demo is running.** The steps below fill as it goes.")
     job_card.card(demo_job)
 elif not usable:
-    welcome.draw(lacking.start_demo)
+    welcome.draw()
     if demo_job is not None and demo_job.state != "done":
         job_card.card(demo_job)
 given = labels.read(workspace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -18,8 +19,18 @@ from dashboard.frame.page_words import plain_words
 T = TypeVar("T")
 
 
+Ask = Callable[[Spec, str], Any]
+"""Draws a setting with a key for its widget, and returns its value."""
+
+
 def form(
-    cls: type[T], key: str, *, fixed: dict[str, Any], leave_out: tuple[str, ...] = ()
+    cls: type[T],
+    key: str,
+    *,
+    fixed: dict[str, Any],
+    leave_out: tuple[str, ...] = (),
+    tucked: tuple[str, ...] = (),
+    asked: Mapping[str, Ask] | None = None,
 ) -> T | None:
     """Draw a settings dataclass and return it, or show what is wrong and return None.
 
@@ -29,18 +40,28 @@ def form(
         key: Prefix of the widget keys.
         fixed: Values that the page knows and does not ask for.
         leave_out: Settings that keep their default here.
+        tucked: Settings that stand under "More settings" here, too.
+        asked: Setting -> what draws it and returns its value, where that is not a usual field.
     """
     values = dict(fixed)
     shown = [s for s in specs(cls) if s.name not in fixed and s.name not in leave_out]
-    first = [s for s in shown if not s.hidden and not s.advanced]
-    more = [s for s in shown if not s.hidden and s.advanced]
+    more = [s for s in shown if not s.hidden and (s.advanced or s.name in tucked)]
+    first = [s for s in shown if not s.hidden and s not in more]
     problems: list[str] = []
+
+    def collect(spec: Spec) -> None:
+        draw = (asked or {}).get(spec.name, field)
+        try:
+            values[spec.name] = draw(spec, f"{key}:{spec.name}")
+        except InputError as e:
+            problems.append(str(e))
+
     for spec in first:
-        _collect(spec, key, values, problems)
+        collect(spec)
     if more:
         with st.expander("More settings", icon=":material/tune:"):
             for spec in more:
-                _collect(spec, key, values, problems)
+                collect(spec)
     if not problems:
         try:
             return cls(**values)
@@ -88,13 +109,6 @@ def typed(spec: Spec, value: Any) -> Any:
         return listed(str(value or ""))
     as_it_is = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
     return value if as_it_is else f"{value}"
-
-
-def _collect(spec: Spec, key: str, values: dict[str, Any], problems: list[str]) -> None:
-    try:
-        values[spec.name] = field(spec, f"{key}:{spec.name}")
-    except InputError as e:
-        problems.append(str(e))
 
 
 def field(spec: Spec, key: str) -> Any:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable
 
 import streamlit as st
 
 from core import demo
 from core.nouns import DURATION
-from dashboard.frame import state
+from dashboard.frame import lacking, state
 from dashboard.story import lineage
 
 FINISHED = pathlib.Path(__file__).parent / "finished"
 """The strip of the home page after one run of `make demo`, light and dark."""
 
 
-def draw(start_demo: Callable[[], None]) -> None:
+def draw() -> None:
     """Show the method, what a finished demo looks like, and the two ways to begin."""
     st.graphviz_chart(lineage.METHOD, width="stretch", alt="The method in six steps")
     begin, finished = st.columns([1, 2])
@@ -28,7 +27,7 @@ def draw(start_demo: Callable[[], None]) -> None:
             "Run the demo",
             type="primary",
             icon=":material/play_arrow:",
-            on_click=start_demo,
+            on_click=lacking.start_demo,
         )
         if st.button("Bring my own dataset", icon=":material/upload:"):
             state.go("dataset")

@@ -18,12 +18,15 @@ from core.study import arms, plan, time_estimate
 from core.study.settings import epochs_of
 from core.workspace.artifact import Artifact
 from dashboard.escape import plain
+from dashboard.finetune import test_set
 from dashboard.frame import data, forms, state
 from dashboard.frame.page_words import plain_words
 from dashboard.study import saved_arms
 
 FORM = "study"
 DEFAULT = ("s2l", "random", "random_per_source", "full")
+TUCKED = ("budgets", "method", "steps", "equal", "tests")
+"""Settings that few change."""
 USUAL = ("s2l", "s2l_per_source", "random", "random_per_source", "full")
 """Arms that stand first; the others are below them."""
 
@@ -50,7 +53,14 @@ def ask(clusters: Artifact) -> study.Settings | None:
     if not fixed["strategies"]:
         st.error("Choose at least one arm: S2L and random, for example.", icon=":material/error:")
         return None
-    return forms.form(study.Settings, FORM, fixed=fixed)
+    dataset = clusters.ancestor("dataset")
+    return forms.form(
+        study.Settings,
+        FORM,
+        fixed=fixed,
+        tucked=TUCKED,
+        asked={"eval": lambda spec, key: test_set.pick(spec, key, dataset)},
+    )
 
 
 def _chips(clusters: Artifact) -> list[str]:

@@ -14,7 +14,8 @@ def page(visit, copied):
 
 def test_without_clusters_it_says_what_to_do(visit, bare):
     at = fine(visit(bare.root, "study"))
-    assert has_button(at, "See the clusters")
+    assert has_button(at, "Import a dataset")
+    assert has_button(at, "Run the demo")
 
 
 def test_it_names_its_inputs_and_shows_every_arm(page):
