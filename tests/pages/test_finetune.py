@@ -24,7 +24,7 @@ def page(visit, copied):
 
 def test_without_a_selection_it_says_what_to_do(visit, bare):
     at = fine(visit(bare.root, "finetune"))
-    assert has_button(at, "Set a budget")
+    assert has_button(at, "Import a dataset")
 
 
 def test_it_names_its_input_and_shows_the_run_so_far(page):
