@@ -12,7 +12,7 @@ from core.dataset.overlap import describe
 from core.errors import InputError
 from core.finetune import metrics
 from core.finetune.metrics import Metric
-from core.study import comparison, costs, findings, items, pairs
+from core.study import comparison, costs, findings, items, pairs, worth
 from core.study.artifact import Partial, StudySummary, all_lines, base_of, partial
 from core.study.artifact import table as table_of
 from core.study.results import INTERVAL_FROM
@@ -83,7 +83,8 @@ def show(artifact: Artifact) -> None:
     _caption(artifact, table, s, key, test)
     _offers(artifact, table, key)
     _warnings(artifact, table)
-    said = filter(None, [*others, over_items(artifact, key, test)])
+    worthy = worth.sentence(artifact, table, key)
+    said = filter(None, [worthy, *others, over_items(artifact, key, test)])
     st.markdown("\n".join(f"- {plain(line)}" for line in said))
     _costs(artifact, s)
     tabs.show(View(artifact, table, key, test))

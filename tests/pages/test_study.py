@@ -29,6 +29,7 @@ def test_one_draw_is_called_a_walk_through_whoever_wins(page, copied):
         fine(chips(page, "Measure").set_value(measure).run())
         text = words(page)
         assert "a walk-through, not evidence" in text, measure
+        assert "The selection needs" in text, measure
     assert "two shares of so many items differ by up to" in text or measure != "exact_match"
 
 
