@@ -95,5 +95,8 @@ def saved(artifact: Artifact) -> None:
     )
     export_panel.panel(artifact)
     report.offer(artifact, "selection:report", "stretch")
-    st.caption("Fingerprint of the chosen ids (SHA-256)")
-    st.code(artifact.summary_as(SelectionSummary)["ids_sha256"], language=None, wrap_lines=True)
+    ids = artifact.summary_as(SelectionSummary)["ids_sha256"]
+    st.caption(
+        f"Fingerprint {plain(ids[:12])}…",
+        help=f"SHA-256 of the chosen ids, equal for equal selections: {plain(ids)}",
+    )

@@ -75,7 +75,7 @@ def hostile(finished, tmp_path_factory):
         for i, row in enumerate(rows())
     ]
     settings = dataset.Settings(
-        path=str(write(folder / "rows.jsonl", records)), split_column="part", name=EVIL
+        path=str(write(folder / "rows.jsonl", records)), split_column="part", name=EVIL[:200]
     )
     data = dataset.run(workspace, settings)
     n = workspace.open(data).summary["rows"]

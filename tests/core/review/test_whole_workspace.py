@@ -147,7 +147,7 @@ def test_a_copy_made_while_a_run_works_is_restored_verified_and_resumed(
 def test_what_is_deleted_while_it_is_checked_is_not_called_damaged(copied, monkeypatch):
     """Nor is anything said of what it leaves, as it is gone when that is read."""
     workspace = Workspace(copied.root)
-    doomed = next(e for e in workspace.entries("selection") if not workspace.children(e.id))
+    doomed = next(e for e in workspace.entries() if not workspace.children(e.id))
     wrong = whole_workspace._wrong
 
     def deleted_first(workspace, entry):
