@@ -63,8 +63,7 @@ ELSEWHERE = {
     "core/finetune/test_answers.py": "core.finetune.maths core.finetune.written_maths",
     "core/finetune/test_complaints.py": "core.finetune.outcome core.finetune.trained",
     "core/finetune/test_evaluate.py": (
-        "core.evaluations.choice core.finetune.answer_memory core.finetune.generate "
-        "core.finetune.kept_answers"
+        "core.evaluations.choice core.finetune.generate core.finetune.kept_answers"
     ),
     "core/finetune/test_fit.py": (
         "core.finetune.dry_run core.finetune.fit_child core.finetune.fit_disk "

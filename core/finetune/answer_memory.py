@@ -12,19 +12,26 @@ from core.model.output_layer import whole
 from core.training import fit_budget, fit_memory
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 SHARE = 0.5
 """Of the free memory, for keys and values: they are copied as they grow."""
 
 
 def bytes_a_token(model: PreTrainedModel) -> float:
-    """Return what one token of one answer holds in all layers, at most."""
+    """Return what one token of one answer holds in all layers, at most; 0 if the shape is odd."""
     config = whole(model).config.get_text_config()
-    heads = int(getattr(config, "num_attention_heads", 0) or 1)
-    size = int(getattr(config, "head_dim", 0) or int(config.hidden_size) // heads)
-    kept = int(getattr(config, "num_key_value_heads", 0) or heads)
-    return 2.0 * int(config.num_hidden_layers) * kept * size * model.dtype.itemsize
+    heads = _most(config, "num_attention_heads") or 1
+    size = _most(config, "head_dim") or _most(config, "hidden_size") // heads
+    kept = _most(config, "num_key_value_heads") or heads
+    return 2.0 * _most(config, "num_hidden_layers") * kept * size * model.dtype.itemsize
+
+
+def _most(config: PretrainedConfig, name: str) -> int:
+    """Return a number of a configuration, of several (one a layer) the largest; 0 without one."""
+    held = getattr(config, name, None)
+    numbers = held if isinstance(held, list | tuple) else [held]
+    return max((int(n) for n in numbers if isinstance(n, int)), default=0)
 
 
 def at_once(model: PreTrainedModel, n: int, tokens: int) -> int:
@@ -33,4 +40,5 @@ def at_once(model: PreTrainedModel, n: int, tokens: int) -> int:
     One at least.
     """
     free = max(0.0, fit_budget.allowed() - fit_memory.in_use())
-    return max(1, min(n, int(SHARE * free / (bytes_a_token(model) * tokens))))
+    one = bytes_a_token(model) * tokens
+    return max(1, min(n, int(SHARE * free / one))) if one else n
