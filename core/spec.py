@@ -53,6 +53,8 @@ class Spec:
     maximum: float | None = None
     above: float | None = None
     """Exclusive lower bound."""
+    zero: str = ""
+    """What 0 means, in words that a page shows in its place."""
     flags: tuple[str, ...] = ()
     """Other spellings of the flag."""
     repeated: bool = False

@@ -59,7 +59,7 @@ class Training(Group):
     )
     steps: int = setting(
         0,
-        label="Steps (0: by epochs)",
+        zero="as the epochs give",
         help="Optimizer steps instead of epochs; 0 uses epochs",
         minimum=0,
     )

@@ -162,8 +162,10 @@ def _refill() -> None:
 
 
 def _differs(name: str, filled: dict[str, Any]) -> bool:
-    held = st.session_state.get(f"{FORM}:{name}")
-    return held is not None and held != forms.typed(SPECS[name], filled[name])
+    spec, key = SPECS[name], f"{FORM}:{name}"
+    held = st.session_state.get(key)
+    drawn = held is not None or (bool(spec.zero) and key in st.session_state)
+    return drawn and held != forms.typed(spec, filled[name])
 
 
 def _field(name: str, filled: dict[str, Any]) -> Any:
@@ -195,7 +197,8 @@ def _back(place: Any, filled: dict[str, Any]) -> None:
 
 def _change(name: str, before: Any) -> str:
     """Say the value that is chosen, and the preset's."""
-    return f"{_shown(st.session_state[f'{FORM}:{name}'])} instead of {_shown(before)}"
+    zero, held = SPECS[name].zero, st.session_state[f"{FORM}:{name}"]
+    return f"{_shown(held or zero or held)} instead of {_shown(before or zero or before)}"
 
 
 def _shown(value: Any) -> str:

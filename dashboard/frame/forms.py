@@ -107,6 +107,8 @@ def typed(spec: Spec, value: Any) -> Any:
     """Return a setting's value as its widget holds it: what is typed is text."""
     if spec.members:
         return listed(str(value or ""))
+    if spec.zero:
+        return value or None
     as_it_is = spec.choices or spec.kind is bool or (spec.kind is int and not spec.auto)
     return value if as_it_is else f"{value}"
 
@@ -155,7 +157,9 @@ def _widget(spec: Spec, key: str) -> Any:
     if spec.kind is int and not spec.auto:
         low = int(spec.minimum) if spec.minimum is not None else None
         high = int(spec.maximum) if spec.maximum is not None else None
-        return int(st.number_input(spec.label, low, high, int(default or 0), step=1, **common) or 0)
+        first = typed(spec, int(default or 0))
+        common["placeholder"] = spec.zero or None
+        return int(st.number_input(spec.label, low, high, first, step=1, **common) or 0)
     text = st.text_input(spec.label, "" if default is None else f"{default}", **common)
     return spec.parse(text.strip())
 

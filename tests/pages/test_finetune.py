@@ -92,6 +92,16 @@ def test_settings_survive_a_visit_to_another_page(page):
     assert page.segmented_control(key="finetune:method").value == "lora"
 
 
+def test_no_steps_of_their_own_are_said_in_words_and_differ_from_a_presets(page):
+    steps = page.number_input(key="finetune:steps")
+    assert (steps.label, steps.value, steps.placeholder) == ("Steps", None, "as the epochs give")
+    page.segmented_control(key="finetune-preset").set_value("quick").run()
+    fine(page.number_input(key="finetune:steps").set_value(None).run())
+    back = page.button(key="finetune-back:steps")
+    assert "Steps: as the epochs give instead of 60" in unescaped(back.label)
+    assert "= 60 steps" not in words(page)
+
+
 def test_a_preset_fills_the_rest_and_what_differs_has_a_way_back(page):
     page.segmented_control(key="finetune-preset").set_value("quick").run()
     assert page.number_input(key="finetune:steps").value == 60
