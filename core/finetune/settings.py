@@ -59,7 +59,7 @@ class Training(Group):
     )
     steps: int = setting(
         0,
-        zero="as the epochs give",
+        zero="auto",
         help="Optimizer steps instead of epochs; 0 uses epochs",
         minimum=0,
     )

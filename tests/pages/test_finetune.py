@@ -94,11 +94,11 @@ def test_settings_survive_a_visit_to_another_page(page):
 
 def test_no_steps_of_their_own_are_said_in_words_and_differ_from_a_presets(page):
     steps = page.number_input(key="finetune:steps")
-    assert (steps.label, steps.value, steps.placeholder) == ("Steps", None, "as the epochs give")
+    assert (steps.label, steps.value, steps.placeholder) == ("Steps", None, "auto")
     page.segmented_control(key="finetune-preset").set_value("quick").run()
     fine(page.number_input(key="finetune:steps").set_value(None).run())
     back = page.button(key="finetune-back:steps")
-    assert "Steps: as the epochs give instead of 60" in unescaped(back.label)
+    assert "Steps: auto instead of 60" in unescaped(back.label)
     assert "= 60 steps" not in words(page)
 
 
